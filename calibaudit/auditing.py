@@ -2,46 +2,288 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-METRICS: tuple[str, ...] = (
-    "accuracy", "confidence", "gap", "ece", "ece_floor", "ece_debiased", "ece_adaptive", "smooth_ece", "rms_ce", "mce",
-    "brier", "nll", "auroc", "aurc", "temperature", "option_mass",
+import numpy as np
+import numpy.typing as npt
+
+from calibaudit.estimating import (
+    METRICS,
+    Change,
+    Estimates,
+    Interval,
+    estimate,
+    exists,
+    finite,
+    intervals,
+    mean_estimates,
 )
+from calibaudit.metrics import reliability
+from calibaudit.pairing import check_one_model, overall_order
+from calibaudit.sampling import Row, Settings, task_row
+from calibaudit.scores import ModelInfo, Scores
 
+__all__ = [
+    "METRICS",
+    "Audit",
+    "Change",
+    "Interval",
+    "ModelAudit",
+    "Reliability",
+    "Settings",
+    "TaskAudit",
+    "audit",
+    "audit_model",
+]
 
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its interval. `low`, `high` are None where there is no evidence for one."""
+LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
+FEW_ITEMS = 100
 
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Change:
-    """after minus before, paired. p_value: two-sided; None where there is no test."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
     """A reliability diagram's data. edges (bins + 1,); count, confidence, accuracy (bins,), NaN in empty bins."""
 
+    edges: FloatArray
+    count: IntArray
+    confidence: FloatArray
+    accuracy: FloatArray
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            getattr(self, field.name).setflags(write=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists; None in empty bins, whole numbers as counts."""
+        return {
+            "edges": self.edges.tolist(),
+            "count": self.count.tolist(),
+            "confidence": [finite(x) for x in self.confidence],
+            "accuracy": [finite(x) for x in self.accuracy],
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """One model on one task (or overall). `metrics` has every key of METRICS in that order; a value of None
-    inside an Interval says that it does not exist there (option_mass of a cloze task, auroc with one class)."""
+    """One model on one task, or overall. `metrics` has every key of METRICS in that order; a value of None
+    inside an Interval says that it does not exist there (option_mass of a cloze task, auroc with one class).
+    reliability: None for a mean over tasks, which has no single diagram.
+
+    ece_floor is the ECE that a perfectly calibrated model with these confidences shows on average, its low and
+    high what such a model shows in the middle `level` of cases.
+    """
 
     task: str
     scoring: str
     n_items: int
     metrics: Mapping[str, Interval]
-    reliability: Reliability
+    reliability: Reliability | None
+
+    @property
+    def within_floor(self) -> bool:
+        """Is the ECE one that a perfectly calibrated model with these confidences would often show?"""
+        ece, floor = self.metrics["ece"].value, self.metrics["ece_floor"].high
+        return ece is not None and floor is not None and ece <= floor
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "scoring": self.scoring,
+            "n_items": self.n_items,
+            "metrics": metrics_dict(self.metrics),
+            "reliability": _diagram(self),
+        }
+
+
+def metrics_dict(metrics: Mapping[str, Interval | Change]) -> dict[str, dict[str, float | None]]:
+    """Plain dictionaries in the order of METRICS."""
+    return {name: dataclasses.asdict(metrics[name]) for name in METRICS}
+
+
+@dataclass(frozen=True, eq=False)
+class TaskAudit:
+    """An Audit and what was audited. n_truncated, n_healed: see Scores."""
+
+    name: str
+    version: str
+    fingerprint: str
+    chat_template: bool
+    n_truncated: int
+    n_healed: int
+    audit: Audit
+
+    @property
+    def n_items(self) -> int:
+        return self.audit.n_items
+
+    @property
+    def scoring(self) -> str:
+        return self.audit.scoring
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} (chat)" if self.chat_template else self.name
+
+
+@dataclass(frozen=True, eq=False)
+class ModelAudit:
+    """One model on its tasks. pooled: all items as one sample; macro: the mean of the tasks' values.
+
+    n_tasks_with: of how many tasks each macro value is the mean, because not every metric exists on every task.
+    """
+
+    model: ModelInfo
+    settings: Settings
+    tasks: tuple[TaskAudit, ...]
+    pooled: Audit
+    macro: Audit
+    n_tasks_with: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the envelope (schema version, date) that `reporting.result_json` puts around it."""
+        return {
+            "model": self.model.to_dict(),
+            "settings": self.settings.to_dict(),
+            "tasks": [
+                {
+                    "name": task.name,
+                    "version": task.version,
+                    "fingerprint": task.fingerprint,
+                    "n_items": task.n_items,
+                    "scoring": task.scoring,
+                    "chat_template": task.chat_template,
+                    "n_truncated": task.n_truncated,
+                    "n_healed": task.n_healed,
+                    "metrics": metrics_dict(task.audit.metrics),
+                    "reliability": _diagram(task.audit),
+                }
+                for task in self.tasks
+            ],
+            "overall": {
+                "pooled": {**self._overall(self.pooled), "reliability": _diagram(self.pooled)},
+                "macro": self._overall(self.macro),
+            },
+            "warnings": list(self.warnings),
+        }
+
+    def _overall(self, audit: Audit) -> dict[str, Any]:
+        with_mass = sum(task.scoring == "letter" for task in self.tasks)
+        pooled = {name: with_mass if name == "option_mass" else len(self.tasks) for name in METRICS}
+        return {
+            "n_items": audit.n_items,
+            "n_tasks": len(self.tasks),
+            "n_tasks_with": pooled if audit is self.pooled else dict(self.n_tasks_with),
+            "metrics": metrics_dict(audit.metrics),
+        }
+
+
+def audit(scores: Scores, settings: Settings | None = None) -> Audit:
+    """Every metric of one model on one task. Raises ScoresError when the scores are unusable."""
+    settings = settings or Settings()
+    row = task_row(scores, settings)
+    return row_audit(scores.task, scores.scoring, [row], estimate([row], settings), settings)
+
+
+def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> ModelAudit:
+    """Every metric of one model on each of its tasks, on all items pooled, and in the mean over tasks.
+
+    Raises ScoresError when there is nothing to audit, the scores are of several models, or a task stands there twice.
+    """
+    settings = settings or Settings()
+    check_one_model(scores)
+    rows = [task_row(part, settings) for part in scores]
+    parts = [estimate([row], settings) for row in rows]
+    audits = [
+        row_audit(part.task, part.scoring, [row], estimates, settings)
+        for part, row, estimates in zip(scores, rows, parts, strict=True)
+    ]
+    order = overall_order([(part.fingerprint, part.chat_template) for part in scores])
+    used = {name: [exists(parts[i], name) for i in order] for name in METRICS}
+    pooled = parts[0] if len(parts) == 1 else estimate([rows[i] for i in order], settings)
+    scoring = joined_scoring(scores)
+    return ModelAudit(
+        model=scores[0].model,
+        settings=settings,
+        tasks=tuple(
+            TaskAudit(
+                part.task, part.version, part.fingerprint, part.chat_template, part.n_truncated, part.n_healed, result
+            )
+            for part, result in zip(scores, audits, strict=True)
+        ),
+        pooled=row_audit("pooled", scoring, [rows[i] for i in order], pooled, settings),
+        macro=macro_audit(
+            scoring, sum(part.n_items for part in scores), mean_estimates([parts[i] for i in order], used), settings
+        ),
+        n_tasks_with={name: sum(used[name]) for name in METRICS},
+        warnings=(
+            *side_warnings(scores, audits, ""),
+            *few_items_warning([(part.label, part.n_items) for part in scores]),
+        ),
+    )
+
+
+def row_audit(task: str, scoring: str, rows: Sequence[Row], estimates: Estimates, settings: Settings) -> Audit:
+    """The Audit of one side's rows, taken as one sample."""
+    confidence = np.concatenate([row.sample.confidence for row in rows])
+    correct = np.concatenate([row.sample.correct for row in rows])
+    bins = reliability(confidence, correct, n_bins=settings.n_bins)
+    diagram = Reliability(bins.edges, bins.count, bins.confidence, bins.accuracy)
+    return Audit(task, scoring, len(confidence), MappingProxyType(intervals(estimates, settings)), diagram)
+
+
+def macro_audit(scoring: str, n_items: int, estimates: Estimates, settings: Settings) -> Audit:
+    """The Audit of the mean over tasks."""
+    return Audit("macro", scoring, n_items, MappingProxyType(intervals(estimates, settings)), None)
+
+
+def joined_scoring(scores: Sequence[Scores]) -> str:
+    """`cloze + letter`: every scoring there is, by name."""
+    return " + ".join(sorted({part.scoring for part in scores}))
+
+
+def _diagram(audit: Audit) -> dict[str, Any] | None:
+    return None if audit.reliability is None else audit.reliability.to_dict()
+
+
+def side_warnings(scores: Sequence[Scores], audits: Sequence[Audit], side: str) -> list[str]:
+    """What a reader must know about how one model was scored. side: stands before each sentence."""
+    mass = {part.label: result.metrics["option_mass"].value for part, result in zip(scores, audits, strict=True)}
+    low = [
+        f"{label} {value * 100:.0f} %" for label, value in mass.items() if value is not None and value < LOW_OPTION_MASS
+    ]
+    cut = [f"{part.label} {part.n_truncated:,} of {part.n_items:,} items" for part in scores if part.n_truncated]
+    healed = [f"{part.label} {part.n_healed:,} of {part.n_items:,} items" for part in scores if part.n_healed]
+    found = []
+    if low:
+        found.append(
+            f"{side}little of the probability is on the options ({listed(low)}): the model was mostly not answering "
+            "the question asked"
+        )
+    if cut:
+        found.append(f"{side}contexts lost their beginning to fit the model's window ({listed(cut)})")
+    if healed:
+        found.append(
+            f"{side}choices that share their first token with the context were scored from that token on "
+            f"({listed(healed)})"
+        )
+    return found
+
+
+def few_items_warning(tasks: Sequence[tuple[str, int]]) -> list[str]:
+    """At most one sentence: the tasks, (label, items), that are too small to say much."""
+    few = [f"{label} {n_items}" for label, n_items in tasks if n_items < FEW_ITEMS]
+    return [f"fewer than {FEW_ITEMS} items: expect wide intervals ({listed(few)})"] if few else []
+
+
+def listed(entries: Sequence[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    shown = ", ".join(entries[:most])
+    return f"{shown} and {len(entries) - most} more" if len(entries) > most else shown

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.tasks import SCORINGS, Scoring
 
-Scoring = Literal["letter", "cloze", "cloze_token", "cloze_byte", "cloze_char", "pmi"]
-SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
+SCHEMA_VERSION = 1
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -23,7 +23,11 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which checkpoint gave the scores, and how it was run. `revision`: hub commit, or sha256 of a folder's files."""
+    """Which checkpoint gave the scores, and how it was run.
+
+    revision: the hub's commit, or `sha256:` and the start of a hash over a folder's files.
+    head: `separated` (hidden states and head apart, no items x vocabulary logits) or `own logits` (the fallback).
+    """
 
     name: str
     revision: str
@@ -33,7 +37,6 @@ class ModelInfo:
     n_parameters: int
     vocab_size: int
     head: str
-    """`separated` (hidden states and head apart, no N x V logits) or `own logits` (fallback)."""
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -45,12 +48,14 @@ class Scores:
 
     logprobs: (items, choices) sum of token log-probabilities in nats; -inf pads ragged rows.
     answer: (items,) index of the right choice.
-    n_tokens, n_bytes, n_chars: (items, choices) lengths of each choice, 0 in the padding.
+    n_tokens, n_bytes, n_chars: (items, choices) lengths of each choice, 0 in the padding. Bytes and characters are
+        those of the choice alone; tokens are those scored, the delimiter's included.
     option_mass: (items,) full-vocabulary probability on the options, in [0, 1]; None unless scoring is `letter`.
     unconditional: (items, choices) log-probability of each choice without its context; None unless scoring is `pmi`.
     groups: a name per item (passage, subject) where items are not independent, else None.
-    n_truncated: items whose context lost tokens on the left; n_healed: choices that shared a token with the context.
-    Arrays are locked. Raises ScoresError when the shapes or values do not fit together.
+    n_truncated: items whose context lost tokens on the left. n_healed: items with a choice that shared its first
+        token with the context, and so was scored from that token on.
+    Arrays are locked. Raises ScoresError when shapes or values do not fit together.
     """
 
     task: str
@@ -70,3 +75,157 @@ class Scores:
     unconditional: FloatArray | None = None
     n_truncated: int = 0
     n_healed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_ids)
+
+    @property
+    def label(self) -> str:
+        """The task's name, with `(chat)` where a chat template stood around the prompt."""
+        return f"{self.task} (chat)" if self.chat_template else self.task
+
+    def choice_scores(self) -> FloatArray:
+        """The score of each choice under `scoring`, (items, choices), nats; -inf pads. Their softmax is the confidence.
+
+        letter, cloze: the log-probability. cloze_token, cloze_byte, cloze_char: divided by the choice's length.
+        pmi: minus the unconditional log-probability (Holtzman et al. 2021, arXiv 2104.08315).
+        """
+        if self.scoring == "pmi":
+            assert self.unconditional is not None
+            real = np.isfinite(self.logprobs)
+            return np.where(real, self.logprobs - np.where(real, self.unconditional, 0.0), -np.inf)
+        lengths = {"cloze_token": self.n_tokens, "cloze_byte": self.n_bytes, "cloze_char": self.n_chars}.get(
+            self.scoring
+        )
+        if lengths is None:
+            return self.logprobs
+        return self.logprobs / np.maximum(lengths, 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists for JSON; ragged rows lose their padding."""
+        k = np.isfinite(self.logprobs).sum(axis=1)
+        rows = {
+            name: None if array is None else [row[:n].tolist() for row, n in zip(array, k, strict=True)]
+            for name, array in (
+                ("logprobs", self.logprobs),
+                ("n_tokens", self.n_tokens),
+                ("n_bytes", self.n_bytes),
+                ("n_chars", self.n_chars),
+                ("unconditional", self.unconditional),
+            )
+        }
+        return {
+            "task": self.task,
+            "version": self.version,
+            "scoring": self.scoring,
+            "fingerprint": self.fingerprint,
+            "chat_template": self.chat_template,
+            "n_truncated": self.n_truncated,
+            "n_healed": self.n_healed,
+            "item_ids": list(self.item_ids),
+            "groups": None if self.groups is None else list(self.groups),
+            "answer": self.answer.tolist(),
+            **rows,
+            "option_mass": None if self.option_mass is None else self.option_mass.tolist(),
+        }
+
+
+def _check(scores: Scores) -> None:
+    where = f"scores of task {scores.task!r}"
+    n = len(scores.item_ids)
+    if n == 0:
+        raise ScoresError(f"{where}: no items")
+    if scores.scoring not in SCORINGS:
+        raise ScoresError(f"{where}: scoring {scores.scoring!r} is not one of {', '.join(SCORINGS)}")
+    if scores.logprobs.ndim != 2 or len(scores.logprobs) != n:
+        raise ScoresError(f"{where}: logprobs has shape {scores.logprobs.shape}, expected ({n}, choices)")
+    for name in ("n_tokens", "n_bytes", "n_chars", "unconditional"):
+        array = getattr(scores, name)
+        if array is not None and array.shape != scores.logprobs.shape:
+            raise ScoresError(f"{where}: {name} has shape {array.shape}, expected {scores.logprobs.shape}")
+    for name in ("answer", "option_mass", "groups"):
+        value = getattr(scores, name)
+        if value is not None and len(value) != n:
+            raise ScoresError(f"{where}: {name} has {len(value)} entries, expected {n}")
+    real = scores.n_tokens > 0
+    bad = np.isnan(scores.logprobs) | (scores.logprobs == np.inf) | (real & np.isinf(scores.logprobs))
+    if bad.any():
+        raise ScoresError(f"{where}: item {scores.item_ids[bad.any(axis=1).argmax()]!r}: log-probability is not finite")
+    outside = ~real[np.arange(n), scores.answer.clip(0, real.shape[1] - 1)] | (scores.answer < 0)
+    outside |= scores.answer >= real.sum(axis=1)
+    if outside.any():
+        i = int(outside.argmax())
+        raise ScoresError(
+            f"{where}: item {scores.item_ids[i]!r}: answer {scores.answer[i]} is outside its {real[i].sum()} choices"
+        )
+    if scores.scoring == "pmi" and scores.unconditional is None:
+        raise ScoresError(f"{where}: scoring pmi needs the unconditional log-probabilities")
+
+
+def padded(rows: Sequence[Sequence[float]], fill: float) -> FloatArray:
+    """Ragged rows as one (rows, longest) array, `fill` in the padding."""
+    array = np.full((len(rows), max(map(len, rows), default=0)), fill)
+    for i, row in enumerate(rows):
+        array[i, : len(row)] = row
+    return array
+
+
+def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> Scores:
+    """The inverse of `Scores.to_dict`. Raises ScoresError naming `source` and the field at fault."""
+    try:
+        unconditional = data["unconditional"]
+        mass = data["option_mass"]
+        return Scores(
+            task=data["task"],
+            version=data["version"],
+            scoring=data["scoring"],
+            fingerprint=data["fingerprint"],
+            model=model,
+            chat_template=data["chat_template"],
+            item_ids=tuple(data["item_ids"]),
+            groups=None if data["groups"] is None else tuple(data["groups"]),
+            logprobs=padded(data["logprobs"], -np.inf),
+            answer=np.array(data["answer"], dtype=np.int64),
+            n_tokens=padded(data["n_tokens"], 0).astype(np.int64),
+            n_bytes=padded(data["n_bytes"], 0).astype(np.int64),
+            n_chars=padded(data["n_chars"], 0).astype(np.int64),
+            option_mass=None if mass is None else np.array(mass, dtype=np.float64),
+            unconditional=None if unconditional is None else padded(unconditional, -np.inf),
+            n_truncated=data["n_truncated"],
+            n_healed=data["n_healed"],
+        )
+    except KeyError as error:
+        raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
+    except (TypeError, ValueError) as error:
+        raise ScoresError(f"{source}: scores of task {data.get('task')!r} are malformed: {error}") from error
+
+
+def read_scores(path: Path) -> tuple[Scores, ...]:
+    """The scores that `calibaudit score -o` saved. Raises ScoresError when the file is not such a file."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScoresError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ScoresError(f"{path}: not JSON: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("scores"), list):
+        raise ScoresError(
+            f"{path}: no saved scores in it; make such a file with `calibaudit score MODEL -o {path.name}`"
+        )
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise ScoresError(
+            f"{path}: schema_version {data.get('schema_version')!r}; this version of calibaudit reads {SCHEMA_VERSION}"
+        )
+    try:
+        model = ModelInfo(**data["model"])
+    except (KeyError, TypeError) as error:
+        raise ScoresError(f"{path}: its entry 'model' is missing or malformed: {error}") from error
+    return tuple(scores_from_dict(entry, model, str(path)) for entry in data["scores"])

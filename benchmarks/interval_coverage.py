@@ -1,0 +1,137 @@
+"""How often the 95 % intervals hold the true value, against the percentile and the basic bootstrap.
+
+    python benchmarks/interval_coverage.py [--items 250 1000 4000] [--samples 300 300 120] [--resamples 300]
+
+The world: the right one of four choices shifts its own Gaussian signal by 1.3, so the posterior is known; the model
+reports it with its logits times a sharpness (1: calibrated; more: overconfident). A pair sees signals that correlate by
+.7. The truth is each metric of a million items with the posterior in the place of the answers, so free of noise.
+Prints Markdown tables: coverage (mean width).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from scipy.special import softmax
+
+from calibaudit.metrics.binning import bin_columns, bin_index, bin_totals
+from calibaudit.metrics.calibration import adaptive_ece_rows, ece_rows, mce_rows, rms_ce_rows
+from calibaudit.metrics.resampling import bootstrap_weights, change_interval, interval
+from calibaudit.metrics.smooth import smooth_ece_rows
+from calibaudit.metrics.ties import TieBlocks
+from calibaudit.metrics.weighted import WeightedSample
+
+SHIFT, CORRELATION, N_TRUTH, N_BINS = 1.3, 0.7, 1_000_000, 15
+NAMES = ("gap", "ece", "ece_adaptive", "smooth_ece", "rms_ce", "ece_debiased", "mce")
+PAIRS = ((1.0, 1.0), (1.0, 1.25), (1.0, 1.6), (1.25, 2.2))
+
+
+def draw(n_items, rng):
+    """answer (N,) and two models' exact log-odds (N, 4) each."""
+    answer = rng.integers(4, size=n_items)
+    shared = rng.normal(size=(n_items, 4))
+    sides = []
+    for _ in range(2):
+        signal = np.sqrt(CORRELATION) * shared + np.sqrt(1 - CORRELATION) * rng.normal(size=(n_items, 4))
+        signal[np.arange(n_items), answer] += SHIFT
+        sides.append(SHIFT * signal)
+    return answer, sides
+
+
+def truth(sharpness):
+    _, (odds, _) = draw(N_TRUTH, np.random.default_rng(0))
+    said = softmax(sharpness * odds, axis=1)
+    confidence = said.max(axis=1)
+    right = softmax(odds, axis=1)[np.arange(N_TRUTH), said.argmax(axis=1)]
+    weights = np.ones((1, N_TRUTH))
+    totals = bin_totals(weights, bin_columns(bin_index(confidence, N_BINS), confidence, right, N_BINS))
+    values = {
+        "gap": (confidence - right).mean(),
+        "ece": ece_rows(totals)[0],
+        "ece_adaptive": adaptive_ece_rows(weights, TieBlocks.of(confidence), right - confidence, N_BINS)[0],
+        "smooth_ece": smooth_ece_rows(weights, confidence, right - confidence)[0],
+        "rms_ce": rms_ce_rows(totals)[0],
+        "ece_debiased": rms_ce_rows(totals)[0],
+        "mce": mce_rows(totals)[0],
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def bootstrap(scores, answer, weights):
+    sample = WeightedSample(scores, answer, n_bins=N_BINS)
+    names = ("accuracy", "confidence", *NAMES)
+    return sample.point(names), sample.replicate(weights, names)
+
+
+def methods_of(name, point, replicates, n):
+    low, high = np.quantile(replicates[name], [0.025, 0.975])
+    basic = (2 * point[name] - high, 2 * point[name] - low)
+    if name != "gap":
+        basic = tuple(max(0.0, end) for end in basic)
+    return {
+        "percentile": (low, high),
+        "basic": basic,
+        "calibaudit": interval(name, point, replicates, n_units=n),
+    }
+
+
+def methods_of_change(name, sides, n):
+    (before, before_replicates), (after, after_replicates) = sides
+    change = after[name] - before[name]
+    low, high = np.quantile(after_replicates[name] - before_replicates[name], [0.025, 0.975])
+    return {
+        "percentile": (low, high),
+        "basic": (2 * change - high, 2 * change - low),
+        "calibaudit": change_interval(name, before, after, before_replicates, after_replicates, n_units=n),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, nargs="+", default=[250, 1000, 4000])
+    parser.add_argument("--samples", type=int, nargs="+", default=[300, 300, 120])
+    parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if len(options.items) != len(options.samples):
+        parser.error("--samples needs one number for each of --items")
+    true = {sharpness: truth(sharpness) for pair in PAIRS for sharpness in pair}
+    one, two = [], []
+    for n, n_samples in zip(options.items, options.samples, strict=True):
+        for pair in PAIRS:
+            hits, change_hits = {}, {}
+            for draw_number in range(n_samples):
+                rng = np.random.default_rng([options.seed, n, round(100 * pair[0]), round(100 * pair[1]), draw_number])
+                answer, odds = draw(n, rng)
+                weights = np.vstack(list(bootstrap_weights(n, options.resamples, rng)))
+                sides = [bootstrap(k * o, answer, weights) for k, o in zip(pair, odds, strict=True)]
+                for name in NAMES:
+                    for method, (low, high) in methods_of(name, *sides[1], n).items():
+                        value = true[pair[1]][name]
+                        hits.setdefault((name, method), []).append((low <= value <= high, high - low))
+                    for method, (low, high) in methods_of_change(name, sides, n).items():
+                        value = true[pair[1]][name] - true[pair[0]][name]
+                        change_hits.setdefault((name, method), []).append((low <= value <= high, high - low))
+            for name in NAMES:
+                one.append((n, pair[1], name, true[pair[1]][name], hits))
+                two.append((n, pair, name, true[pair[1]][name] - true[pair[0]][name], change_hits))
+            print(f"{n} items, sharpness {pair}: done", flush=True)
+    table("One model", one)
+    table("Change, before -> after", two)
+
+
+def table(title, rows):
+    print(f"\n{title}\n\n| N | sharpness | metric | true | percentile | basic | calibaudit |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for n, sharpness, name, value, hits in sorted(rows, key=lambda row: (NAMES.index(row[2]), row[1], row[0])):
+        label = f"{sharpness[0]:g} -> {sharpness[1]:g}" if isinstance(sharpness, tuple) else f"{sharpness:g}"
+        cells = []
+        for method in ("percentile", "basic", "calibaudit"):
+            covered, width = np.mean(hits[name, method], axis=0)
+            cells.append(f"{covered:.2f} ({width:.3f})")
+        print(f"| {n:,} | {label} | {name} | {value:.3f} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""calibaudit: what instruction tuning did to a language model's calibration.
+
+The package imports nothing heavy: names below are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calibaudit.auditing import Audit, audit
+    from calibaudit.comparing import Comparison, compare
+    from calibaudit.errors import CalibauditError
+    from calibaudit.models import Model, load_model
+    from calibaudit.scores import Scores, read_scores
+    from calibaudit.scoring import score
+    from calibaudit.tasks import Item, Task, load_task, load_tasks
+
+__version__ = version("calibaudit")
+
+_HOME = {
+    "Audit": "auditing",
+    "CalibauditError": "errors",
+    "Comparison": "comparing",
+    "Item": "tasks",
+    "Model": "models",
+    "Scores": "scores",
+    "Task": "tasks",
+    "audit": "auditing",
+    "compare": "comparing",
+    "load_model": "models",
+    "load_task": "tasks",
+    "load_tasks": "tasks",
+    "read_scores": "scores",
+    "score": "scoring",
+}
+
+__all__ = [
+    "Audit",
+    "CalibauditError",
+    "Comparison",
+    "Item",
+    "Model",
+    "Scores",
+    "Task",
+    "__version__",
+    "audit",
+    "compare",
+    "load_model",
+    "load_task",
+    "load_tasks",
+    "read_scores",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"calibaudit.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'calibaudit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

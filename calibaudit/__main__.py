@@ -1,0 +1,3 @@
+from calibaudit.cli import main
+
+main()

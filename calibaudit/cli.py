@@ -1,0 +1,239 @@
+"""The command line: parse, call, render, exit code. Only Typer is imported at the top; the rest when a command runs.
+
+Exit codes: 0 done; 2 the call, the data or the model is unusable (one line on stderr); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calibaudit.options import (
+    AsJson,
+    BatchSize,
+    Bins,
+    CacheDir,
+    ChatTemplate,
+    ChatTemplateChoice,
+    Config,
+    Debug,
+    Device,
+    DType,
+    FewshotSeed,
+    Limit,
+    Mirror,
+    NoCache,
+    NoProgress,
+    NumFewshot,
+    Offline,
+    Output,
+    Quiet,
+    Resamples,
+    Scoring,
+    Seed,
+    Tasks,
+)
+
+app = typer.Typer(
+    name="calibaudit",
+    help="Audit what instruction tuning did to a language model's calibration.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+tasks_app = typer.Typer(
+    help="List the known tasks, show one as a model sees it, check a task file.", invoke_without_command=True
+)
+app.add_typer(tasks_app, name="tasks")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"calibaudit {installed('calibaudit')}")
+        raise typer.Exit()
+
+
+@app.command()
+def compare(
+    base: Annotated[
+        str, typer.Argument(metavar="BASE", help="Checkpoint before tuning: folder, hub id or saved scores.")
+    ],
+    instruct: Annotated[str, typer.Argument(metavar="INSTRUCT", help="Checkpoint after tuning: the same.")],
+    tasks: Tasks = None,
+    limit: Limit = None,
+    num_fewshot: NumFewshot = None,
+    scoring: Scoring = None,
+    chat_template: ChatTemplate = ChatTemplateChoice.auto,
+    batch_size: BatchSize = "auto",
+    dtype: DType = "auto",
+    device: Device = "auto",
+    base_revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of BASE.", show_default=False)
+    ] = None,
+    instruct_revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of INSTRUCT.", show_default=False)
+    ] = None,
+    seed: Seed = 0,
+    fewshot_seed: FewshotSeed = 1234,
+    bins: Bins = 15,
+    resamples: Resamples = 1000,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    mirror: Mirror = None,
+    offline: Offline = False,
+    output: Output = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    no_progress: NoProgress = False,
+    debug: Debug = False,
+    config: Config = None,
+) -> None:
+    """Audit a base checkpoint and its tuned sibling: accuracy, ECE, Brier, overconfidence, and what tuning changed."""
+    from calibaudit import running
+    from calibaudit.evaluating import is_saved_scores, paired
+    from calibaudit.parallel import rank
+
+    running.check_outputs(output)
+    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = running.split_names(tasks)
+    loaded = None
+    if not (is_saved_scores(base) and is_saved_scores(instruct)):
+        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+    with running.reporter(silent=quiet or no_progress) as report:
+        before = running.scores_of(base, names, loaded, replace(options, revision=base_revision), report)
+        after = running.scores_of(instruct, names, loaded, replace(options, revision=instruct_revision), report)
+    if rank() > 0:  # torchrun's first process speaks for all
+        return
+    from calibaudit.auditing import Settings
+    from calibaudit.comparing import compare as compared
+    from calibaudit.reporting.result_json import comparison_dict
+    from calibaudit.reporting.terminal import render_comparison
+
+    settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
+    comparison = compared(*paired(before, after), settings)
+    result = comparison_dict(comparison)
+    running.deliver(result, output, json, lambda console: render_comparison(comparison, console, quiet=quiet))
+
+
+@app.command()
+def score(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint (folder or hub id) or saved scores.")],
+    tasks: Tasks = None,
+    limit: Limit = None,
+    num_fewshot: NumFewshot = None,
+    scoring: Scoring = None,
+    chat_template: ChatTemplate = ChatTemplateChoice.auto,
+    batch_size: BatchSize = "auto",
+    dtype: DType = "auto",
+    device: Device = "auto",
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of MODEL.", show_default=False)
+    ] = None,
+    seed: Seed = 0,
+    fewshot_seed: FewshotSeed = 1234,
+    bins: Bins = 15,
+    resamples: Resamples = 1000,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    mirror: Mirror = None,
+    offline: Offline = False,
+    output: Output = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    no_progress: NoProgress = False,
+    debug: Debug = False,
+    config: Config = None,
+) -> None:
+    """Audit one checkpoint, and save its scores (-o) for later comparisons."""
+    from calibaudit import running
+    from calibaudit.evaluating import is_saved_scores, paired
+    from calibaudit.parallel import rank
+
+    running.check_outputs(output)
+    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = running.split_names(tasks)
+    loaded = None
+    if not is_saved_scores(model):
+        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+    with running.reporter(silent=quiet or no_progress) as report:
+        scores = running.scores_of(model, names, loaded, replace(options, revision=revision), report)
+    if rank() > 0:  # torchrun's first process speaks for all
+        return
+    from calibaudit.auditing import Settings, audit_model
+    from calibaudit.reporting.result_json import audit_dict
+    from calibaudit.reporting.terminal import render_audit
+
+    scores, _ = paired(scores, scores)
+    settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
+    audit = audit_model(scores, settings)
+    result = {**audit_dict(audit), "scores": [entry.to_dict() for entry in scores]}
+    running.deliver(result, output, json, lambda console: render_audit(audit, console, quiet=quiet))
+
+
+@tasks_app.callback()
+def list_tasks(context: typer.Context) -> None:
+    """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""
+    if context.invoked_subcommand is None:
+        from calibaudit.reporting.task_pages import render_task_list
+        from calibaudit.tasks import list_tasks as known
+
+        render_task_list(known())
+
+
+@tasks_app.command("show")
+def show_task(
+    name: Annotated[str, typer.Argument(help="Task name or YAML file.")],
+    item: Annotated[int, typer.Option(min=0, help="Which item, from 0.")] = 0,
+    num_fewshot: NumFewshot = None,
+    fewshot_seed: FewshotSeed = 1234,
+    mirror: Mirror = None,
+    offline: Offline = False,
+    debug: Debug = False,
+) -> None:
+    """Show one item exactly as a model sees it: prompt and continuations, with spaces made visible."""
+    from calibaudit import running
+    from calibaudit.errors import TaskError
+    from calibaudit.reporting.task_pages import render_item
+
+    (task, *others) = running.tasks_of([name], num_fewshot, fewshot_seed, item + 1, mirror, offline, None)
+    if others:
+        names = ", ".join(t.name for t in (task, *others))
+        raise TaskError(f"{name} is a group of {len(others) + 1} tasks; name one of them: {names}")
+    if item >= len(task.items):
+        raise TaskError(f"{name}: item {item} does not exist; it has {len(task.items)} items, counted from 0")
+    render_item(task, item)
+
+
+@tasks_app.command("check")
+def check_task(
+    file: Annotated[Path, typer.Argument(help="A task's YAML file.")],
+    debug: Debug = False,
+) -> None:
+    """Check a task file: keys, templates, every item. Prints each fault on a line; exit 2 if there is one."""
+    from calibaudit.tasks import check_task_file
+
+    faults = check_task_file(file)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults:
+        raise typer.Exit(2)
+    typer.echo(f"{file}: no fault found")
+
+
+def main() -> None:
+    """The installed command."""
+    import sys
+
+    from calibaudit.running import exit_code_of
+
+    sys.exit(exit_code_of(lambda: app(standalone_mode=False), debug="--debug" in sys.argv))

@@ -1,0 +1,263 @@
+"""The documents a task is made of: JSON and JSONL files, local copies of data sets, the hub."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calibaudit.errors import TaskError
+from calibaudit.taskfile import Definition
+
+Document = Mapping[str, Any]
+
+BUILDERS = ("json", "csv", "parquet", "arrow", "text")
+"""`dataset_path` values that stand for a file format; `dataset_kwargs.data_files` names the files."""
+
+OWN_SUFFIXES = (".jsonl", ".json")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Documents in order. columns: the names that a `doc_to_...` may stand for.
+
+    source: the file or data set, for messages. lines: the line of each document in a JSONL file.
+    own: read by us from one file, not by `datasets`.
+    """
+
+    rows: Sequence[Document]
+    columns: tuple[str, ...]
+    source: str
+    own: bool = False
+    lines: tuple[int, ...] = ()
+
+    def place(self, index: int) -> str:
+        """Where a document stands: `file:line`, or `data set, row N` (from 0)."""
+        return f"{self.source}:{self.lines[index]}" if self.lines else f"{self.source}, row {index}"
+
+
+@dataclass(frozen=True)
+class Documents:
+    """A task's data: splits by name, each read when it is asked for."""
+
+    splits: Mapping[str, Callable[[], Split]]
+    where: str
+
+    def split(self, name: str, key: str) -> Split:
+        """One split; `key` is the task file's key that asks for it. Raises TaskError when there is none."""
+        if name not in self.splits:
+            raise TaskError(f"{self.where}: {key}: there is no split {name!r} (there is: {', '.join(self.splits)})")
+        return self.splits[name]()
+
+
+def load_documents(definition: Definition, *, mirror: Path | None = None, offline: bool = False) -> Documents:
+    """The documents of a task.
+
+    `dataset_path` is looked for beside the task file, in the current folder, below `mirror`, and then on the hub
+    (or, with offline, in the local cache of `datasets`). No code of a data set is ever run.
+    Raises TaskError: nothing found, unreadable, configuration missing, hub out of reach.
+    """
+    spec = definition.spec
+    path = spec.dataset_path
+    if path in BUILDERS:
+        if spec.dataset_kwargs is None or spec.dataset_kwargs.data_files is None:
+            raise TaskError(
+                f"{definition.where}: dataset_path {path!r} is a file format: "
+                "name the files in dataset_kwargs.data_files"
+            )
+        files = _data_files(definition)
+        return _load_dataset(definition, path, files, offline=offline or "://" not in str(files))
+    local = _local_path(definition, mirror)
+    if local is None:
+        return _load_dataset(definition, path, _extra_files(definition), offline=offline)
+    if local.is_dir():
+        return _load_dataset(definition, str(local), _extra_files(definition), offline=True)
+    if spec.dataset_kwargs is not None and spec.dataset_kwargs.data_files is not None:
+        raise TaskError(f"{definition.where}: dataset_path names a file, so dataset_kwargs.data_files must go")
+    if local.suffix not in OWN_SUFFIXES:
+        raise TaskError(
+            f"{definition.where}: {local} is neither .jsonl nor .json: for another format set dataset_path to one of "
+            f"{', '.join(BUILDERS)} and name the file in dataset_kwargs.data_files"
+        )
+    split = read_json_documents(local)
+    return Documents({spec.evaluated_split: lambda: split}, definition.where)
+
+
+def read_json_documents(path: Path) -> Split:
+    """A .jsonl file (one object a line; blank lines are passed over) or a .json file (a list of objects).
+
+    Raises TaskError naming file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise TaskError(f"{path}: cannot be read: {error.strerror}") from None
+    rows: list[Document] = []
+    lines: list[int] = []
+    if path.suffix == ".jsonl":
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                rows.append(_parse_object(line, f"{path}:{number}"))
+                lines.append(number)
+    else:
+        parsed = _parse_json(text, str(path), has_line=False)
+        if not isinstance(parsed, list):
+            raise TaskError(f"{path}: a .json file must hold a list of objects (one object a line: name it .jsonl)")
+        for index, row in enumerate(parsed):
+            if not isinstance(row, dict):
+                raise TaskError(f"{path}, row {index}: an object is wanted, not {type(row).__name__}")
+            rows.append(row)
+    if not rows:
+        raise TaskError(f"{path}: there are no documents in this file")
+    columns = tuple(dict.fromkeys(column for row in rows for column in row))
+    return Split(rows, columns, str(path), own=True, lines=tuple(lines))
+
+
+def _parse_object(text: str, where: str) -> dict[str, Any]:
+    row = _parse_json(text, where, has_line=True)
+    if not isinstance(row, dict):
+        raise TaskError(f"{where}: an object is wanted, not {type(row).__name__}")
+    return row
+
+
+def _parse_json(text: str, where: str, *, has_line: bool) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise TaskError(f"{where}: key {twice!r} stands twice in one object")
+        return row
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        place = where if has_line else f"{where}:{error.lineno}"
+        raise TaskError(f"{place}: not valid JSON: {error.msg} (column {error.colno})") from None
+    except RecursionError:
+        raise TaskError(f"{where}: not usable: nested too deeply") from None
+
+
+def _local_path(definition: Definition, mirror: Path | None) -> Path | None:
+    """The file or folder `dataset_path` stands for; None: a hub id. Raises TaskError for a path to nothing."""
+    name = Path(definition.spec.dataset_path).expanduser()
+    beside = definition.folder("dataset_path") / name
+    tried = [beside, name] if mirror is None else [beside, name, mirror / name]
+    for candidate in tried:
+        if candidate.exists():
+            return Path(os.path.normpath(candidate))
+    looks_local = definition.spec.dataset_path.startswith(("/", "./", "../", "~")) or len(name.parts) > 2
+    if looks_local or name.suffix in (*OWN_SUFFIXES, ".csv", ".parquet", ".arrow", ".txt"):
+        raise TaskError(
+            f"{definition.where}: dataset_path: there is no {' and no '.join(map(str, dict.fromkeys(tried)))}"
+        )
+    return None
+
+
+def _data_files(definition: Definition) -> dict[str, Any]:
+    """`data_files` with relative names resolved beside the task file, else in the current folder."""
+    kwargs = definition.spec.dataset_kwargs
+    assert kwargs is not None
+    folder = definition.folder("dataset_kwargs", "data_files")
+
+    def resolve(name: str) -> str:
+        if "://" in name:
+            return name
+        if any(character in name for character in "*?["):
+            return str(folder / name)
+        for candidate in (folder / name, Path(name)):
+            if candidate.is_file():
+                return str(candidate)
+        raise TaskError(f"{definition.where}: dataset_kwargs.data_files: there is no file {folder / name}")
+
+    def resolve_all(names: str | list[str]) -> str | list[str]:
+        return resolve(names) if isinstance(names, str) else [resolve(name) for name in names]
+
+    files = kwargs.data_files
+    assert files is not None
+    if isinstance(files, dict):
+        return {"data_files": {split: resolve_all(names) for split, names in files.items()}}
+    return {"data_files": resolve_all(files)}
+
+
+def _extra_files(definition: Definition) -> dict[str, Any]:
+    """dataset_kwargs for a data set, whose data_files are relative to the data set itself."""
+    kwargs = definition.spec.dataset_kwargs
+    return {} if kwargs is None else kwargs.model_dump(exclude_none=True, exclude={"trust_remote_code"})
+
+
+def _load_dataset(definition: Definition, path: str, extra: Mapping[str, Any], *, offline: bool) -> Documents:
+    spec = definition.spec
+    with quiet_datasets(offline=offline) as datasets:
+        try:
+            loaded = datasets.load_dataset(path, spec.dataset_name, **extra)
+        except Exception as error:
+            # `datasets` raises what its readers, the hub's client and pyarrow raise; the user needs one line.
+            raise TaskError(_reason(definition, path, error, offline=offline)) from error
+
+    def reader(name: str) -> Callable[[], Split]:
+        # As Python rows at once: reading a data set row by row costs half a millisecond each.
+        return lambda: Split(
+            loaded[name].to_list(), tuple(loaded[name].column_names), f"{spec.dataset_path}, split {name}"
+        )
+
+    return Documents({str(name): reader(name) for name in loaded}, definition.where)
+
+
+def _reason(definition: Definition, path: str, error: Exception, *, offline: bool) -> str:
+    name = definition.spec.dataset_path + (f", {definition.spec.dataset_name}" if definition.spec.dataset_name else "")
+    told = f"{definition.where}: data set {name}: "
+    message = " ".join(str(error).split())
+    on_hub = path == definition.spec.dataset_path and path not in BUILDERS
+    if on_hub and isinstance(error, ConnectionError):
+        if offline:
+            return (
+                told + "not in the local cache, and nothing is fetched offline: run once without --offline, "
+                "or give a local copy with --mirror FOLDER"
+            )
+        return told + f"the hub is out of reach and there is no local copy: {message}; or give one with --mirror FOLDER"
+    if "trust_remote_code" in message or "Dataset scripts are no longer supported" in message:
+        return told + "it needs its own loading code, which is never run: take a copy in Parquet or JSONL"
+    return told + f"{message or type(error).__name__}"
+
+
+@contextmanager
+def quiet_datasets(*, offline: bool) -> Iterator[Any]:
+    """The module `datasets`, without progress bars and log lines; with offline, without the network.
+
+    The switches are the library's own variables, which it reads from the environment only when it is imported;
+    all are put back at the end.
+    """
+    import datasets
+    from huggingface_hub import constants
+
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    bars_shown = datasets.is_progress_bar_enabled()
+    switches = [
+        (datasets.config, "HF_HUB_OFFLINE"),
+        (datasets.config, "HF_DATASETS_OFFLINE"),
+        (constants, "HF_HUB_OFFLINE"),
+    ]
+    before = [(module, name, getattr(module, name)) for module, name in switches if hasattr(module, name)]
+    try:
+        datasets.disable_progress_bars()
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        for module, name, value in before:
+            setattr(module, name, value or offline)
+        yield datasets
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if bars_shown:
+            datasets.enable_progress_bars()

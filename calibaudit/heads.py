@@ -1,0 +1,167 @@
+"""A causal LM's head, taken apart from its decoder and proven on the loaded weights."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from calibaudit.errors import ModelError
+from calibaudit.kernels import LinearLogprobs, linear_logprobs
+
+TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-3, torch.bfloat16: 2e-2}
+"""Largest |our logit - the network's| over the row's largest |logit|: a few roundings to the dtype."""
+
+N_PROBE = 12
+_STRETCH = (1.0, 8.0, 64.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap).
+
+    weight: (V, D), shared with the network. bias: (V,). vocab_size: columns of the model's logits.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    softcap: float | None
+    logit_scale: float
+    vocab_size: int
+
+    def logprobs(self, hidden: Tensor, targets: Tensor) -> LinearLogprobs:
+        """hidden (N, D), targets (N,) or (N, K) -> log-probabilities in nats."""
+        device = self.weight.device
+        return linear_logprobs(
+            hidden.to(device),
+            self.weight,
+            targets.to(device),
+            bias=self.bias,
+            softcap=self.softcap,
+            logit_scale=self.logit_scale,
+            vocab_size=self.vocab_size,
+        )
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(N, D) -> (N, vocab_size) in float32: for the probe's few rows only."""
+        z = hidden.float() @ self.weight[: self.vocab_size].float().T
+        if self.bias is not None:
+            z = z + self.bias[: self.vocab_size].float()
+        z = z * self.logit_scale
+        return z if self.softcap is None else self.softcap * torch.tanh(z / self.softcap)
+
+
+def probe_ids(network: Any, n_tokens: int, seed: int = 0) -> Tensor:
+    """(1, n_tokens) seeded token ids on the network's first device."""
+    embedding = network.get_input_embeddings().weight
+    ids = torch.randint(embedding.shape[0], (1, n_tokens), generator=torch.Generator().manual_seed(seed))
+    return ids.to(network.device)
+
+
+@torch.no_grad()
+def check_finite(network: Any, name: str) -> int:
+    """The number of columns of the network's logits. Raises ModelError when a probe's logits are not numbers."""
+    logits = network(input_ids=probe_ids(network, N_PROBE), use_cache=False).logits
+    # -inf is allowed: a bias may rule tokens out.
+    if bool((logits.isnan() | (logits == torch.inf)).any() | (logits == -torch.inf).all(dim=-1).any()):
+        for key, tensor in network.named_parameters():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                raise ModelError(f"{name}: the weights give NaN: {key} holds values that are not finite; download it again")
+        raise ModelError(
+            f"{name}: the logits are NaN or infinite in {str(logits.dtype).removeprefix('torch.')} although all weights "
+            "are finite: try --dtype float32"
+        )
+    return int(logits.shape[-1])
+
+
+def decoders(network: Any) -> list[nn.Module]:
+    """The parts of the network that may give its final hidden states, likeliest first."""
+    inner = [getattr(network, "base_model", None)]
+    if hasattr(network, "get_decoder"):
+        inner.append(network.get_decoder())
+    return [module for module in inner if isinstance(module, nn.Module) and module is not network]
+
+
+@torch.no_grad()
+def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
+    """Decoder and head, proven: on stretched hidden states the head's logits equal the network's. Or the reason why not.
+
+    Scale and softcap are read from the config under the names that families give them. Some families carry such a value
+    and ignore it, so the plain head is tried as well; what the network computes decides.
+    """
+    linear = network.get_output_embeddings()
+    weight = getattr(linear, "weight", None)
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or not weight.is_floating_point() or weight.is_meta:
+        return "it has no plain linear output layer in memory"
+    if weight.shape[0] < vocab_size:
+        return f"its logits have {vocab_size} columns but its output layer {weight.shape[0]} rows"
+    bias = getattr(linear, "bias", None)
+    config = network.config.get_text_config()
+    scales = dict.fromkeys((_logit_scale(network, config), 1.0))
+    softcaps = dict.fromkeys((_softcap(config), None))
+    reason = "its decoder's hidden states do not go straight into the output layer"
+    for decoder in decoders(network):
+        probed = _stretched_probe(network, decoder)
+        if probed is None or probed[0].shape[-1] != weight.shape[1]:
+            continue
+        hidden, logits = (tensor.to(weight.device) for tensor in probed)
+        for scale, softcap in itertools.product(scales, softcaps):
+            head = Head(weight, bias, softcap, scale, vocab_size)
+            if _agree(head.logits(hidden), logits.float(), TOLERANCE.get(logits.dtype, TOLERANCE[torch.float32])):
+                return decoder, head
+        reason = "its logits are not a scaled, soft-capped linear map of its hidden states"
+    return reason
+
+
+def _stretched_probe(network: Any, decoder: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Hidden states (n, D) and the network's logits (n, V) for them; None when the network does not use the decoder so.
+
+    A hook stretches the states between decoder and head by up to 64: at their natural size a softcap, or the order of
+    scale and softcap, may hide below the tolerance.
+    """
+    seen: list[Tensor] = []
+
+    def stretch(_module: nn.Module, _args: Any, output: Any) -> Any:
+        hidden = output[0]
+        factors = torch.tensor(_STRETCH, device=hidden.device, dtype=hidden.dtype)
+        output["last_hidden_state"] = hidden * factors.repeat(hidden.shape[1])[: hidden.shape[1], None]
+        seen.append(output["last_hidden_state"][0])
+        return output
+
+    hook = decoder.register_forward_hook(stretch)
+    try:
+        logits = network(input_ids=probe_ids(network, N_PROBE), use_cache=False).logits[0]
+    except (TypeError, KeyError, IndexError, AttributeError):  # its decoder returns something of its own
+        return None
+    finally:
+        hook.remove()
+    return (seen[0], logits) if len(seen) == 1 and seen[0].shape[0] == logits.shape[0] else None
+
+
+def _agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
+    """Where theirs are finite: a bias may be -inf, and float16 overflows on the stretched rows of a large model."""
+    finite = theirs.isfinite()
+    size = theirs.where(finite, 0.0).abs().amax(dim=1, keepdim=True).clamp(min=1e-3)
+    return bool(((ours - theirs).where(finite, 0.0).abs() <= tolerance * size).all())
+
+
+def _logit_scale(network: Any, config: Any) -> float:
+    """Cohere multiplies by logit_scale, Falcon-H1 by lm_head_multiplier, Granite divides by logits_scaling."""
+    for name, divides in (("logit_scale", False), ("lm_head_multiplier", False), ("logits_scaling", True)):
+        value = getattr(network, name, None)
+        value = getattr(config, name, None) if value is None else value
+        if isinstance(value, int | float) and value:
+            return 1.0 / value if divides else float(value)
+    return 1.0
+
+
+def _softcap(config: Any) -> float | None:
+    """Gemma 2 and 3: final_logit_softcapping. RecurrentGemma: logits_soft_cap."""
+    for name in ("final_logit_softcapping", "logits_soft_cap"):
+        value = getattr(config, name, None)
+        if isinstance(value, int | float) and value > 0:
+            return float(value)
+    return None

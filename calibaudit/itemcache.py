@@ -1,0 +1,124 @@
+"""Finished log-probabilities, kept prompt by prompt in an append-only file, so that a run can be cut off and resumed.
+
+One file a model and setting: a header line, then one JSON line a prompt, keyed by the text the model saw. Whole lines
+are written after every batch; a line torn by a crash is passed over when the file is next read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from calibaudit.errors import OutputError
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Raise it when scoring changes what it computes: results of another format are not read."""
+
+
+@dataclass(frozen=True)
+class PromptResult:
+    """logprobs: one a choice, nats. n_tokens: scored tokens, one a choice."""
+
+    key: str
+    logprobs: tuple[float, ...]
+    n_tokens: tuple[int, ...]
+    truncated: bool
+    healed: bool
+
+
+def default_cache_dir() -> Path:
+    """$CALIBAUDIT_CACHE, else calibaudit/ under $XDG_CACHE_HOME or ~/.cache."""
+    if chosen := os.environ.get("CALIBAUDIT_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calibaudit"
+
+
+class ItemCache:
+    """The results of one model under one setting. Use as a context manager; `get`, then `add` after each batch.
+
+    folder: where the file lies; None keeps results in memory only. A file that cannot be opened raises OutputError; one
+    that fills its disk later is reported once and the run goes on.
+    """
+
+    def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
+        self._header = json.dumps({"format": FORMAT, **settings}, sort_keys=True).encode() + b"\n"
+        name = hashlib.sha256(self._header).hexdigest()[:32]
+        self.path = None if folder is None else folder / "scores" / f"{name}.jsonl"
+        self._results: dict[str, PromptResult] = {}
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> ItemCache:
+        if self.path is None:
+            return self
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+b")
+            self._load(self._file)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path.parent}: the cache cannot be used: {error.strerror or error}; "
+                "name another folder with --cache-dir, or go without with --no-cache"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def get(self, key: str) -> PromptResult | None:
+        return self._results.get(key)
+
+    def remember(self, results: Iterable[PromptResult]) -> None:
+        """Keeps results that another process has on disk, in memory only."""
+        self._results.update((result.key, result) for result in results)
+
+    def add(self, results: Iterable[PromptResult]) -> None:
+        """Keeps the results, in memory at once and on disk as whole lines."""
+        new = [result for result in results if result.key not in self._results]
+        self.remember(new)
+        if self._file is None or not new:
+            return
+        try:
+            self._file.write(b"".join(json.dumps(asdict(result)).encode() + b"\n" for result in new))
+            self._file.flush()
+        except OSError as error:
+            logger.warning("%s: cannot keep results (%s); going on without", self.path, error.strerror or error)
+            with contextlib.suppress(OSError):  # closing tries to write once more
+                self._file.close()
+            self._file = None
+
+    def _load(self, file: IO[bytes]) -> None:
+        file.seek(0)
+        content = file.read()
+        lines = content.splitlines()
+        if not lines:
+            file.write(self._header)
+        elif not content.endswith(b"\n"):
+            file.write(b"\n")  # ends a line torn by a crash; not truncated, for another run may be writing it
+        file.flush()
+        for line in lines[1:]:
+            try:
+                fields = json.loads(line)
+                result = PromptResult(
+                    fields["key"],
+                    tuple(fields["logprobs"]),
+                    tuple(fields["n_tokens"]),
+                    fields["truncated"],
+                    fields["healed"],
+                )
+            except (ValueError, KeyError, TypeError):
+                continue  # torn: that prompt is computed again
+            self._results[result.key] = result

@@ -1,0 +1,38 @@
+"""Log-probabilities out of a linear head without the N x V logits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from calibaudit.kernels import chunked
+from calibaudit.kernels.arguments import IGNORE_INDEX, KernelArgumentError, LinearLogprobs
+from calibaudit.kernels.chunked import logprobs_from_logits
+
+__all__ = ["IGNORE_INDEX", "KernelArgumentError", "LinearLogprobs", "linear_logprobs", "logprobs_from_logits"]
+
+
+def linear_logprobs(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    *,
+    bias: Tensor | None = None,
+    softcap: float | None = None,
+    logit_scale: float = 1.0,
+    vocab_size: int | None = None,
+) -> LinearLogprobs:
+    """Log-softmax of a linear head at the targets, and its top token, in nats.
+
+    z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap): what Cohere (scale), Granite (scale 1/logits_scaling),
+    Falcon-H1 (scale lm_head_multiplier) and Gemma 2 and 3 (softcap) do.
+
+    hidden: (N, D). weight: (V, D). bias: (V,). float32, bfloat16, float16 or float64; products and sums are in float32.
+    targets: (N,) or (N, K) int64 token ids; -100 marks padding, whose logprob is 0, so that it adds nothing to a sum.
+    vocab_size: how many rows of weight count; rows past it are padding and never seen. None: all.
+    Returns float32 tensors on hidden's device. Deterministic; not differentiable.
+    Memory beyond inputs and results: about 64 MiB of scratch.
+    Raises KernelArgumentError (a ValueError), which names the argument.
+    """
+    return chunked.linear_logprobs(
+        hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale, vocab_size=vocab_size
+    )

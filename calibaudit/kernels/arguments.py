@@ -1,0 +1,92 @@
+"""What the head kernels take and give, checked in one place."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calibaudit.errors import CalibauditError
+
+IGNORE_INDEX = -100
+FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+class KernelArgumentError(CalibauditError, ValueError):
+    """An argument of a kernel has the wrong shape, dtype, device or range."""
+
+
+class LinearLogprobs(NamedTuple):
+    """Log-probabilities in nats of a linear head's softmax, row by row.
+
+    logprob: the shape of targets; at most 0; exactly 0 where the target is -100.
+    lse: (N,) log-sum-exp of the row's logits.
+    top_logprob: (N,) log-probability of the likeliest token. top_token: (N,) its id; the lowest id wins a tie.
+    A row whose logits hold a NaN or +inf, or are all -inf, has NaN for logprob and top_logprob; its top_token means nothing.
+    """
+
+    logprob: Tensor
+    lse: Tensor
+    top_logprob: Tensor
+    top_token: Tensor
+
+
+def check_linear(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    bias: Tensor | None,
+    softcap: float | None,
+    logit_scale: float,
+    vocab_size: int | None,
+) -> int:
+    """The number of weight rows that count. Raises KernelArgumentError, which names the argument."""
+    for name, tensor in (("hidden", hidden), ("weight", weight)):
+        if tensor.ndim != 2:
+            raise KernelArgumentError(f"{name} must have 2 dimensions, not shape {tuple(tensor.shape)}")
+        _check_float(name, tensor)
+    if hidden.shape[1] != weight.shape[1]:
+        raise KernelArgumentError(f"weight has rows of {weight.shape[1]}, but hidden has rows of {hidden.shape[1]}")
+    n_rows = weight.shape[0]
+    n_vocab = n_rows if vocab_size is None else vocab_size
+    if not 1 <= n_vocab <= n_rows:
+        raise KernelArgumentError(f"vocab_size must be in 1..{n_rows} (the rows of weight), not {n_vocab}")
+    if weight.device != hidden.device:
+        raise KernelArgumentError(f"weight is on {weight.device}, but hidden is on {hidden.device}")
+    if bias is not None:
+        if bias.shape != (n_rows,):
+            raise KernelArgumentError(f"bias must have shape ({n_rows},), not {tuple(bias.shape)}")
+        _check_float("bias", bias)
+        if bias.device != hidden.device:
+            raise KernelArgumentError(f"bias is on {bias.device}, but hidden is on {hidden.device}")
+    if softcap is not None and not (math.isfinite(softcap) and softcap > 0):
+        raise KernelArgumentError(f"softcap must be a finite number above 0 or None, not {softcap}")
+    if not (math.isfinite(logit_scale) and logit_scale != 0):
+        raise KernelArgumentError(f"logit_scale must be a finite number other than 0, not {logit_scale}")
+    check_targets(targets, hidden.shape[0], n_vocab, hidden.device)
+    return n_vocab
+
+
+def check_targets(targets: Tensor, n_rows: int, n_vocab: int, device: torch.device) -> None:
+    """Raises KernelArgumentError unless targets are (N,) or (N, K) int64 on `device`, in 0..n_vocab-1 or -100."""
+    if targets.dtype != torch.int64:
+        raise KernelArgumentError(f"targets must be int64, not {targets.dtype}")
+    if targets.ndim not in (1, 2) or targets.shape[0] != n_rows:
+        raise KernelArgumentError(
+            f"targets must have shape ({n_rows},) or ({n_rows}, K), one row per row of hidden, not {tuple(targets.shape)}"
+        )
+    if targets.device != device:
+        raise KernelArgumentError(f"targets is on {targets.device}, but hidden is on {device}")
+    wrong = ((targets < 0) & (targets != IGNORE_INDEX)) | (targets >= n_vocab)
+    if bool(wrong.any()):
+        value = int(targets[wrong][0])
+        raise KernelArgumentError(
+            f"targets has {value}, outside 0..{n_vocab - 1} (the vocabulary) and not {IGNORE_INDEX} (ignored)"
+        )
+
+
+def _check_float(name: str, tensor: Tensor) -> None:
+    if tensor.dtype not in FLOATS:
+        raise KernelArgumentError(f"{name} must be float32, bfloat16, float16 or float64, not {tensor.dtype}")

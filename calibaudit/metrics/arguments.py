@@ -1,0 +1,114 @@
+"""The arrays that every metric takes, checked once and in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from calibaudit.errors import ScoresError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+_ROUNDING = 1e-6
+"""How far a float32 softmax may leave [0, 1] by rounding; such values are clipped, never refused."""
+_ROW_SUM = 1e-4
+
+
+def _floats(name: str, values: npt.ArrayLike, ndim: int) -> FloatArray:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ScoresError(f"{name} must be numbers in a {ndim}-d array: {error}") from error
+    if array.ndim != ndim:
+        raise ScoresError(f"{name} has shape {array.shape}; it must be {ndim}-d")
+    if array.size == 0:
+        raise ScoresError(f"{name} is empty (shape {array.shape}); at least one item is needed")
+    nan = np.isnan(array)
+    if nan.any():
+        raise ScoresError(f"{name} is NaN at item {int(np.argwhere(nan)[0][0])} ({int(nan.sum())} in all)")
+    return array
+
+
+def checked_confidence(confidence: npt.ArrayLike) -> FloatArray:
+    """(N,) confidences as float64 in [0, 1]. Raises ScoresError when empty, NaN or outside."""
+    array = _floats("confidence", confidence, 1)
+    outside = (array < -_ROUNDING) | (array > 1 + _ROUNDING)
+    if outside.any():
+        item = int(np.argmax(outside))
+        raise ScoresError(f"confidence of item {item} is {array[item]:.6g}; a confidence lies in [0, 1]")
+    return np.clip(array, 0.0, 1.0)
+
+
+def checked_correct(correct: npt.ArrayLike, n_items: int) -> FloatArray:
+    """(N,) hits as float64 0 or 1. Raises ScoresError on any other value or length."""
+    array = _floats("correct", correct, 1)
+    if len(array) != n_items:
+        raise ScoresError(f"confidence has {n_items} items but correct has {len(array)}; they must be the same items")
+    other = (array != 0) & (array != 1)
+    if other.any():
+        item = int(np.argmax(other))
+        raise ScoresError(f"correct of item {item} is {array[item]:.6g}; it must be True/False or 0/1")
+    return array
+
+
+def checked_answer(answer: npt.ArrayLike, n_items: int, n_choices: int) -> IntArray:
+    """(N,) choice indices as int64 in [0, K). Raises ScoresError on any other value, type or length."""
+    array: npt.NDArray[Any] = np.asarray(answer)
+    if array.shape != (n_items,):
+        raise ScoresError(f"answer has shape {array.shape}; {n_items} items need shape ({n_items},)")
+    if array.dtype.kind not in "iu":
+        raise ScoresError(f"answer has dtype {array.dtype}; it must be whole choice indices")
+    outside = (array < 0) | (array >= n_choices)
+    if outside.any():
+        item = int(np.argmax(outside))
+        raise ScoresError(f"answer of item {item} is {array[item]}; it must lie in 0..{n_choices - 1}")
+    return array.astype(np.int64)
+
+
+def checked_probs(probs: npt.ArrayLike, answer: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+    """(N, K) probabilities whose rows sum to 1 (within 1e-4), padded with 0, and (N,) answers."""
+    array = _floats("probs", probs, 2)
+    outside = (array < -_ROUNDING) | (array > 1 + _ROUNDING)
+    if outside.any():
+        item, choice = (int(i) for i in np.argwhere(outside)[0])
+        raise ScoresError(f"probs of item {item}, choice {choice} is {array[item, choice]:.6g}; it must lie in [0, 1]")
+    total = array.sum(axis=1)
+    wrong = np.abs(total - 1) > _ROW_SUM
+    if wrong.any():
+        item = int(np.argmax(wrong))
+        raise ScoresError(f"probs of item {item} sum to {total[item]:.6g}; every row must sum to 1 (pad with 0)")
+    return np.clip(array, 0.0, 1.0), checked_answer(answer, *array.shape)
+
+
+def checked_scores(scores: npt.ArrayLike, answer: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+    """(N, K) log-probabilities or logits, padded with -inf, and (N,) answers that do not point at padding."""
+    array = _floats("scores", scores, 2)
+    if np.isposinf(array).any():
+        raise ScoresError(f"scores of item {int(np.argwhere(np.isposinf(array))[0][0])} hold +inf; they must be finite")
+    indices = checked_answer(answer, *array.shape)
+    padding = np.isneginf(array[np.arange(len(array)), indices])
+    if padding.any():
+        item = int(np.argmax(padding))
+        raise ScoresError(f"answer of item {item} is choice {indices[item]}, which is padding (-inf score)")
+    return array, indices
+
+
+def checked_n_bins(n_bins: int) -> int:
+    if isinstance(n_bins, bool) or not isinstance(n_bins, int | np.integer) or n_bins < 1:
+        raise ScoresError(f"n_bins is {n_bins!r}; it must be a whole number of at least 1")
+    return int(n_bins)
+
+
+def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same array, made read-only (a frozen dataclass alone leaves its arrays writable)."""
+    array.setflags(write=False)
+    return array
+
+
+def ones(n_items: int) -> FloatArray:
+    """(1, N) weights of one: the point estimate as a replicate."""
+    return np.ones((1, n_items))

@@ -1,0 +1,181 @@
+"""How far confidence is from accuracy: the binned calibration errors, the gap, and the floor that noise alone gives.
+
+Throughout: c_i confidence, a_i 1 if right else 0, n_b items in bin b, c_b and a_b the bin's means, N items.
+Each convention is one `..._rows` function over B weightings at once; the public function is that with weights of one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from calibaudit.errors import ScoresError
+from calibaudit.metrics.arguments import FloatArray, checked_confidence, checked_correct, checked_n_bins, ones
+from calibaudit.metrics.binning import BinTotals, bin_index, totals_of
+from calibaudit.metrics.ties import TieBlocks
+
+_BLOCK = 4_000_000
+"""Simulated values held at once (32 MB of float64)."""
+
+
+def gap(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
+    """Mean confidence minus accuracy, in [-1, 1]; positive is overconfident, 0 is best.
+
+    confidence: (N,) in [0, 1]. correct: (N,) bool. |gap| <= ECE for any bins. Raises ScoresError on unusable input.
+    """
+    c = checked_confidence(confidence)
+    a = checked_correct(correct, len(c))
+    return float(c.mean() - a.mean())
+
+
+def ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """Expected calibration error, sum_b (n_b/N) |a_b - c_b|, in [0, 1]; lower is better.
+
+    confidence: (N,) in [0, 1]. correct: (N,) bool. Biased upward by noise: read it beside `ece_floor`.
+    Naeini, Cooper, Hauskrecht 2015 (AAAI); Guo et al. 2017 (ICML, arXiv 1706.04599). ScoresError on unusable input.
+    """
+    return float(ece_rows(totals_of(confidence, correct, n_bins))[0])
+
+
+def overconfidence(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """The part of ECE from bins surer than right, sum_b (n_b/N) max(0, c_b - a_b), in [0, 1].
+
+    overconfidence + underconfidence = ECE; overconfidence - underconfidence = gap.
+    """
+    totals = totals_of(confidence, correct, n_bins)
+    return float(np.maximum(0.0, -totals.excess[0]).sum() / totals.weight[0].sum())
+
+
+def underconfidence(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """The part of ECE from bins less sure than right, sum_b (n_b/N) max(0, a_b - c_b), in [0, 1]."""
+    totals = totals_of(confidence, correct, n_bins)
+    return float(np.maximum(0.0, totals.excess[0]).sum() / totals.weight[0].sum())
+
+
+def rms_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """Root-mean-square calibration error, sqrt(sum_b (n_b/N) (a_b - c_b)^2), in [0, 1]; lower is better.
+
+    Never below ECE with the same bins. Every bin counts, the last too. Nguyen & O'Connor 2015 (EMNLP);
+    Hendrycks, Mazeika, Dietterich 2019 (ICLR, arXiv 1812.04606).
+    """
+    return float(rms_ce_rows(totals_of(confidence, correct, n_bins))[0])
+
+
+def mce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """Maximum calibration error, max over filled bins of |a_b - c_b|, in [0, 1]; lower is better.
+
+    Ruled by the emptiest bin: with one item in a bin it says nothing about the model. Naeini et al. 2015 (AAAI).
+    """
+    return float(mce_rows(totals_of(confidence, correct, n_bins))[0])
+
+
+def adaptive_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """ECE over n_bins bins that each hold exactly N/n_bins of the items in order of confidence, in [0, 1].
+
+    An item on a boundary is divided between its two bins, and items of equal confidence are divided alike, so the
+    value depends on neither the items' order nor on N mod n_bins; where N is a multiple of n_bins and nothing is
+    tied, it is ECE over N/n_bins neighbours at a time. Nguyen & O'Connor 2015 (EMNLP); Nixon et al. 2019
+    (CVPR workshops, arXiv 1904.01685).
+    """
+    c = checked_confidence(confidence)
+    a = checked_correct(correct, len(c))
+    return float(adaptive_ece_rows(ones(len(c)), TieBlocks.of(c), a - c, checked_n_bins(n_bins))[0])
+
+
+def debiased_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """Debiased L2 calibration error, sqrt(max(0, `debiased_squared_ce`)), in [0, 1]; lower is better.
+
+    The root puts it on the scale of a confidence; it is `rms_ce` less its noise, so compare it with `rms_ce`
+    (and with ECE only knowing that RMS >= ECE). 0 means: no more error than sampling noise explains.
+    Kumar, Liang, Ma 2019 (NeurIPS, arXiv 1909.10155).
+    """
+    return float(debiased_ece_rows(totals_of(confidence, correct, n_bins))[0])
+
+
+def debiased_squared_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """Unbiased squared calibration error, sum_b (n_b/N) [(a_b - c_b)^2 - a_b (1 - a_b)/(n_b - 1)]; may be negative.
+
+    A bin of one item has no variance estimate and adds 0. Kumar, Liang, Ma 2019 (NeurIPS, arXiv 1909.10155).
+    """
+    return float(debiased_squared_rows(totals_of(confidence, correct, n_bins))[0])
+
+
+def ece_floor(confidence: npt.ArrayLike, n_bins: int = 15, n_draws: int = 1000, *, rng: np.random.Generator) -> float:
+    """The expected ECE of a perfectly calibrated model with these confidences and this N, in [0, 1].
+
+    Mean ECE over n_draws draws of a_i ~ Bernoulli(c_i). An ECE near its floor is no finding.
+    The consistency resampling of Broecker & Smith 2007 (Weather and Forecasting 22), applied to ECE.
+    """
+    return float(_null_ece(confidence, n_bins, n_draws, rng).mean())
+
+
+def ece_floor_interval(
+    confidence: npt.ArrayLike,
+    n_bins: int = 15,
+    n_draws: int = 1000,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
+    """(mean, low, high) of ECE under perfect calibration: `level` of calibrated models' ECEs lie in [low, high]."""
+    if not 0 < level < 1:
+        raise ScoresError(f"level is {level}; it must lie between 0 and 1")
+    null = _null_ece(confidence, n_bins, n_draws, rng)
+    low, high = np.quantile(null, [(1 - level) / 2, (1 + level) / 2])
+    return float(null.mean()), float(low), float(high)
+
+
+def _null_ece(confidence: npt.ArrayLike, n_bins: int, n_draws: int, rng: np.random.Generator) -> FloatArray:
+    c = checked_confidence(confidence)
+    n = checked_n_bins(n_bins)
+    if n_draws < 1:
+        raise ScoresError(f"n_draws is {n_draws}; at least one draw is needed")
+    member = (bin_index(c, n)[:, None] == np.arange(n)).astype(np.float64)
+    expected = c @ member
+    null = np.empty(n_draws)
+    block = max(1, _BLOCK // len(c))
+    for start in range(0, n_draws, block):
+        rows = min(block, n_draws - start)
+        correct = (rng.random((rows, len(c))) < c).astype(np.float64)
+        null[start : start + rows] = np.abs(correct @ member - expected).sum(axis=1) / len(c)
+    return null
+
+
+def ece_rows(totals: BinTotals) -> FloatArray:
+    return np.asarray(np.abs(totals.excess).sum(axis=1) / totals.weight.sum(axis=1))
+
+
+def rms_ce_rows(totals: BinTotals) -> FloatArray:
+    squares = _per_bin(totals.excess**2, totals.weight)
+    return np.asarray(np.sqrt(squares.sum(axis=1) / totals.weight.sum(axis=1)))
+
+
+def mce_rows(totals: BinTotals) -> FloatArray:
+    return np.asarray(np.abs(_per_bin(totals.excess, totals.weight)).max(axis=1))
+
+
+def debiased_squared_rows(totals: BinTotals) -> FloatArray:
+    rate = _per_bin(totals.correct, totals.weight)
+    variance = _per_bin(totals.weight * rate * (1 - rate), totals.weight - 1)
+    squares = np.where(totals.weight > 1, _per_bin(totals.excess**2, totals.weight), 0.0)
+    return np.asarray((squares - variance).sum(axis=1) / totals.weight.sum(axis=1))
+
+
+def debiased_ece_rows(totals: BinTotals) -> FloatArray:
+    return np.sqrt(np.maximum(0.0, debiased_squared_rows(totals)))
+
+
+def adaptive_ece_rows(weights: FloatArray, ties: TieBlocks, excess: FloatArray, n_bins: int) -> FloatArray:
+    """weights (B, N), excess (N,) = correct - confidence, ties of the confidences -> (B,)."""
+    mass = ties.cumulative(weights)
+    error = ties.cumulative(weights * excess)
+    values = np.empty(len(weights))
+    parts = np.arange(n_bins + 1) / n_bins
+    for row, (x, y) in enumerate(zip(mass, error, strict=True)):
+        values[row] = np.abs(np.diff(np.interp(parts * x[-1], x, y))).sum() / x[-1]
+    return values
+
+
+def _per_bin(sums: FloatArray, counts: FloatArray) -> FloatArray:
+    """sums / counts, 0 where the count is not positive."""
+    return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)

@@ -1,0 +1,128 @@
+"""The flags that commands share, each defined once. Only Typer is imported."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class ChatTemplateChoice(str, Enum):
+    auto = "auto"
+    off = "off"
+    both = "both"
+
+
+class ScoringChoice(str, Enum):
+    letter = "letter"
+    cloze = "cloze"
+    cloze_token = "cloze_token"
+    cloze_byte = "cloze_byte"
+    cloze_char = "cloze_char"
+    pmi = "pmi"
+
+
+def _read_config(context: typer.Context, value: Path | None) -> Path | None:
+    from calibaudit.configuring import command_defaults
+
+    parent = context.parent.command if context.parent else context.command
+    commands = getattr(parent, "commands", {}).values()
+    context.default_map = command_defaults(
+        value,
+        context.info_name or "",
+        _flags(context.command),
+        {flag for command in commands for flag in _flags(command)},
+    )
+    return value
+
+
+def _flags(command: Any) -> set[str]:
+    """Names of the command's long flags, without the dashes."""
+    return {name[2:] for parameter in command.params for name in parameter.opts if name.startswith("--")} - {
+        "config",
+        "help",
+    }
+
+
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tasks",
+        "-t",
+        metavar="NAME",
+        help="Task name, group, YAML file or folder. Repeat, or separate by commas.",
+        show_default=False,
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Score only the first N items of each task.", show_default=False)
+]
+NumFewshot = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Examples before each question [default: the task's].", show_default=False),
+]
+Scoring = Annotated[
+    ScoringChoice | None,
+    typer.Option(
+        metavar="NAME",
+        help="How choices are scored: letter, cloze, cloze_token, cloze_byte, cloze_char, pmi [default: the task's].",
+        show_default=False,
+    ),
+]
+ChatTemplate = Annotated[
+    ChatTemplateChoice,
+    typer.Option(
+        help="auto: inside the tokenizer's chat template where it has one. off: plain text. both: each task twice."
+    ),
+]
+BatchSize = Annotated[str, typer.Option(metavar="N|auto", help="Rows a forward pass; auto: as many as fit.")]
+DType = Annotated[str, typer.Option("--dtype", metavar="auto|float32|bfloat16|float16", help="Weights' type.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
+Seed = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Seed of the resampling that gives intervals and p-values.")
+]
+FewshotSeed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the choice of few-shot examples.")]
+Bins = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Confidence bins of ECE and the diagrams.")]
+Resamples = Annotated[int, typer.Option(metavar="N", min=100, help="Bootstrap resamples and permutations.")]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Where finished items are kept [default: ~/.cache/calibaudit].", show_default=False
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no finished items, use none.")]
+Mirror = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder with hub data sets, as OWNER/NAME folders, looked in before the hub.",
+        show_default=False,
+    ),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing.")]
+Output = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Save the result; the ending picks the format: .json.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict and the table.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        is_eager=True,
+        callback=_read_config,
+        help="TOML file with defaults for these flags [default: [tool.calibaudit] of ./pyproject.toml].",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,225 @@
+"""Documents -> items: templates rendered, examples put before the question, every item checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from calibaudit.documents import Document, Documents, Split, load_documents
+from calibaudit.errors import TaskError
+from calibaudit.fewshot import ExampleSampler, example_split, excludes_itself
+from calibaudit.questions import QuestionRenderer
+from calibaudit.taskfile import Definition, FewshotConfig
+from calibaudit.tasks import Item, Task
+from calibaudit.templating import Field
+
+_T = TypeVar("_T")
+
+
+def build_task(
+    definition: Definition,
+    *,
+    num_fewshot: int | None = None,
+    seed: int = 1234,
+    limit: int | None = None,
+    mirror: Path | None = None,
+    offline: bool = False,
+) -> Task:
+    """A task with its items. Raises TaskError naming task, file and item at the first fault."""
+    n_fewshot, notes = _number_of_examples(definition, num_fewshot)
+    builder = _Builder(definition, load_documents(definition, mirror=mirror, offline=offline), n_fewshot, seed)
+    items = []
+    for item in builder.build(limit):
+        if isinstance(item, TaskError):
+            raise item
+        items.append(item)
+    spec = definition.spec
+    version = (spec.metadata or {}).get("version", 0)
+    warnings = (*notes, *(f"task {spec.task}: {note}" for note in builder.notes()))
+    return Task(spec.task, str(version), spec.default_scoring, tuple(items), n_fewshot, warnings)
+
+
+def find_faults(definition: Definition, *, mirror: Path | None = None, offline: bool = False) -> tuple[str, ...]:
+    """What keeps a task's documents from becoming items, one line each; every document is tried."""
+    try:
+        documents = load_documents(definition, mirror=mirror, offline=offline)
+        builder = _Builder(definition, documents, definition.spec.num_fewshot or 0, seed=1234)
+        return tuple(str(item) for item in builder.build(None) if isinstance(item, TaskError))
+    except TaskError as error:
+        return (str(error),)
+
+
+def _number_of_examples(definition: Definition, asked: int | None) -> tuple[int, tuple[str, ...]]:
+    """How many examples, with a note when the task file overrules the caller."""
+    own = definition.spec.num_fewshot
+    if asked is None or own == asked:
+        return own or 0, ()
+    if own == 0:
+        note = f"task {definition.spec.task}: num_fewshot {asked} is not applied, since its file fixes `num_fewshot: 0`"
+        return 0, (note,)
+    return asked, ()
+
+
+class _Builder:
+    """The items of one task, and what was odd about them."""
+
+    def __init__(self, definition: Definition, documents: Documents, n_fewshot: int, seed: int) -> None:
+        spec = definition.spec
+        self._definition = definition
+        self._spec = spec
+        key = "test_split" if spec.test_split else "validation_split"
+        self._split = documents.split(spec.evaluated_split, key)
+        if not len(self._split.rows):
+            raise TaskError(f"{definition.where}: split {spec.evaluated_split!r} is empty")
+        columns = self._split.columns
+        self._renderer = QuestionRenderer(spec, columns)
+        self._description = Field("description", spec.description, columns) if spec.description else None
+        self._id = Field("doc_to_id", spec.doc_to_id, columns) if spec.doc_to_id else None
+        self._group = Field("doc_to_group", spec.doc_to_group, columns) if spec.doc_to_group else None
+        self._seen: dict[str, int] = {}
+        self._counts: dict[str, tuple[int, str]] = {}
+        self._multiple_inputs = self._explain(
+            0, lambda first: self._renderer.has_multiple_inputs(self._split.rows[first])
+        )
+        if self._multiple_inputs and spec.default_scoring == "letter":
+            raise TaskError(
+                f"{definition.where}: scoring letter needs choices after the prompt, here they are part of it"
+            )
+        self._examples = _Examples(definition, documents, columns, n_fewshot, seed, self._multiple_inputs)
+
+    def build(self, limit: int | None) -> Iterator[Item | TaskError]:
+        """The first `limit` documents in order, each as an item or as what is wrong with it."""
+        n = len(self._split.rows) if limit is None else min(limit, len(self._split.rows))
+        for index in range(n):
+            try:
+                yield self._explain(index, self._build_one)
+            except TaskError as error:
+                yield error
+
+    def notes(self) -> list[str]:
+        """What was odd, one line each with a count."""
+        return [f"{count} item(s) {what} (first: {first!r})" for what, (count, first) in self._counts.items()]
+
+    def _explain(self, index: int, work: Callable[[int], _T]) -> _T:
+        try:
+            return work(index)
+        except TaskError as error:
+            identity = self._name(index)
+            raise TaskError(f"{self._definition.where}: {identity}: {error}") from None
+
+    def _name(self, index: int) -> str:
+        """How messages name a document: by its id where it has one."""
+        place = self._split.place(index)
+        row = self._split.rows[index]
+        value = row.get(self._spec.doc_to_id or "id")
+        return f"item {value!r} ({place})" if isinstance(value, (str, int)) else f"item {index} ({place})"
+
+    def _build_one(self, index: int) -> Item:
+        document = self._split.rows[index]
+        question = self._renderer.render(document, multiple_inputs=self._multiple_inputs)
+        identity = self._identity(index, document)
+        system = self._description.text_of(document) if self._description else ""
+        examples = self._examples.before(document)
+        group = self._group.text_of(document) if self._group else None
+        delimiter = self._spec.target_delimiter
+        if self._examples.last_held(document):
+            self._count("have their own document among their examples: set fewshot_split to another split", identity)
+        if len(set(question.choices)) < len(question.choices):
+            self._count("have choices that are the same text", identity)
+        if question.shared is not None:
+            choices = (question.shared,) * len(question.choices)
+            return Item(identity, examples, choices, question.gold, group, system, delimiter, question.choices)
+        return Item(identity, examples + question.text, question.choices, question.gold, group, system, delimiter)
+
+    def _identity(self, index: int, document: Document) -> str:
+        """doc_to_id, else the column `id`, else the row's number. Ids of public data that repeat get `#2`, `#3`."""
+        if self._id is not None:
+            identity = self._id.text_of(document)
+        else:
+            value = document.get("id")
+            identity = str(value) if isinstance(value, (str, int)) and str(value) else str(index)
+        if not identity.strip():
+            raise TaskError("doc_to_id: the id is empty")
+        first = self._seen.setdefault(identity, index)
+        if first == index:
+            return identity
+        if self._id is not None or self._split.own:
+            raise TaskError(f"id {identity!r} stands twice (first: {self._split.place(first)})")
+        self._count("share their id with an earlier one and got a number behind it", identity)
+        number = 2
+        while self._seen.setdefault(f"{identity}#{number}", index) != index:
+            number += 1
+        return f"{identity}#{number}"
+
+    def _count(self, what: str, identity: str) -> None:
+        count, first = self._counts.get(what, (0, identity))
+        self._counts[what] = (count + 1, first)
+
+
+class _Examples:
+    """The block of examples before each question."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        documents: Documents,
+        columns: Sequence[str],
+        n: int,
+        seed: int,
+        multiple_inputs: bool,
+    ) -> None:
+        self._n = n
+        self._blocks: dict[int, str] = {}
+        self._chosen: list[int] = []
+        if n == 0:
+            return
+        spec = definition.spec
+        config = spec.fewshot_config or FewshotConfig()
+        name, key = example_split(spec)
+        pool = documents.split(name, key) if name is not None else Split(config.samples or [], tuple(columns), key)
+        self._may_hold_itself = name == spec.evaluated_split and not excludes_itself(spec)
+        self._split = _picked(pool, config.fewshot_indices, definition) if config.fewshot_indices else pool
+        self._renderer = QuestionRenderer(spec, columns, config)
+        self._multiple_inputs = multiple_inputs
+        self._target_delimiter = spec.target_delimiter if config.target_delimiter is None else config.target_delimiter
+        self._delimiter = spec.fewshot_delimiter if config.fewshot_delimiter is None else config.fewshot_delimiter
+        try:
+            self._sampler = ExampleSampler(
+                self._split.rows, n, first=config.sampler == "first_n", exclude=excludes_itself(spec), seed=seed
+            )
+        except TaskError as error:
+            raise TaskError(f"{definition.where}: {key}: {error}") from None
+
+    def before(self, document: Document) -> str:
+        """The examples of a document, each ended by the delimiter. Call it for every document, in order."""
+        self._chosen = self._sampler.choose(document) if self._n else []
+        return "".join(self._block(index) for index in self._chosen)
+
+    def last_held(self, document: Document) -> bool:
+        """Whether the examples just chosen hold the document itself."""
+        return (
+            bool(self._chosen)
+            and self._may_hold_itself
+            and any(self._split.rows[index] == document for index in self._chosen)
+        )
+
+    def _block(self, index: int) -> str:
+        if index not in self._blocks:
+            try:
+                shown = self._renderer.render(self._split.rows[index], multiple_inputs=self._multiple_inputs)
+            except TaskError as error:
+                raise TaskError(f"few-shot example {self._split.place(index)}: {error}") from None
+            self._blocks[index] = shown.text + self._target_delimiter + shown.answer + self._delimiter
+        return self._blocks[index]
+
+
+def _picked(pool: Split, indices: Sequence[int], definition: Definition) -> Split:
+    """The pool reduced to fewshot_indices, in their order."""
+    n = len(pool.rows)
+    for index in indices:
+        if index >= n:
+            raise TaskError(f"{definition.where}: fewshot_config.fewshot_indices: {index} is outside the {n} documents")
+    lines = tuple(pool.lines[index] for index in indices) if pool.lines else ()
+    return replace(pool, rows=[pool.rows[index] for index in indices], lines=lines)

@@ -1,0 +1,131 @@
+"""One document -> its question: text, choices, the right one; keys mean what they mean in lm-evaluation-harness."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from calibaudit.documents import Document
+from calibaudit.errors import TaskError
+from calibaudit.taskfile import FewshotConfig, TaskSpec
+from calibaudit.templating import Field
+
+
+@dataclass(frozen=True)
+class Question:
+    """One document, rendered. `gold`: the right choice's index. `answer`: its text, as an example shows it.
+
+    With `shared` (a multiple-input task) the choices are what the question may be, and `shared` continues each.
+    """
+
+    text: str
+    choices: tuple[str, ...]
+    gold: int
+    answer: str
+    shared: str | None = None
+
+
+class QuestionRenderer:
+    """The fields of a question, or of an example where fewshot_config overrides them."""
+
+    def __init__(self, spec: TaskSpec, columns: Collection[str], config: FewshotConfig | None = None) -> None:
+        over = config or FewshotConfig()
+        self.text = Field("doc_to_text", over.doc_to_text or spec.doc_to_text, columns)
+        target = spec.doc_to_target if over.doc_to_target is None else over.doc_to_target
+        self.target = target if isinstance(target, int) else Field("doc_to_target", target, columns)
+        choices = over.doc_to_choice or spec.doc_to_choice
+        if isinstance(choices, dict):
+            choices = list(choices.values())
+        self.choices = Field("doc_to_choice", choices, columns) if isinstance(choices, str) else tuple(choices)
+
+    def has_multiple_inputs(self, document: Document) -> bool:
+        """Whether doc_to_text gives the right choice's index: then the choices stand before the scored text."""
+        return isinstance(_index_or_text(self.text, document), int)
+
+    def render(self, document: Document, *, multiple_inputs: bool) -> Question:
+        """Raises TaskError naming the key and the fault."""
+        choices = self._render_choices(document)
+        if multiple_inputs:
+            gold = _index_or_text(self.text, document)
+            if not isinstance(gold, int):
+                raise TaskError(
+                    f"doc_to_text: {gold!r}: the index of the right choice is wanted, as in the first document"
+                )
+            _check_index(gold, len(choices))
+            shared = str(self.target) if isinstance(self.target, int) else self.target.text_of(document)
+            if not shared.strip():
+                raise TaskError("doc_to_target: the text that follows every choice is empty")
+            return Question(choices[gold], choices, gold, shared, shared)
+        for index, choice in enumerate(choices):
+            if not choice.strip():
+                raise TaskError(f"doc_to_choice: choice {index} is empty")
+        text = self.text.text_of(document)
+        gold, answer = self._find_gold(document, choices)
+        return Question(text, choices, gold, answer)
+
+    def _render_choices(self, document: Document) -> tuple[str, ...]:
+        if isinstance(self.choices, tuple):
+            return self.choices
+        value = self.choices(document)
+        if not self.choices.is_column:
+            try:
+                value = ast.literal_eval(value)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                raise TaskError(f"doc_to_choice: rendered to {value!r:.120}, which is no list of texts") from None
+        if not isinstance(value, (list, tuple)):
+            raise TaskError(f"doc_to_choice: {value!r:.120}: a list of texts is wanted, not {type(value).__name__}")
+        for index, choice in enumerate(value):
+            if not isinstance(choice, str):
+                raise TaskError(f"doc_to_choice: choice {index} is {choice!r}, text is wanted")
+        if len(value) < 2:
+            raise TaskError(f"doc_to_choice: {len(value)} choice(s): at least 2 are needed")
+        return tuple(value)
+
+    def _find_gold(self, document: Document, choices: tuple[str, ...]) -> tuple[int, str]:
+        """Index and text of the right choice."""
+        value = self.target if isinstance(self.target, int) else self.target(document)
+        rendered = isinstance(self.target, Field) and not self.target.is_column
+        in_brackets = rendered and isinstance(value, str) and value[:1] == "[" and value[-1:] == "]"
+        if isinstance(value, list) or in_brackets:
+            raise TaskError(f"doc_to_target: {value!r:.80}: several right answers are not supported, an item has one")
+        if isinstance(value, str):
+            return _find_text(value, choices, digits_first=rendered)
+        if not isinstance(value, int):
+            raise TaskError(
+                f"doc_to_target: {value!r:.80}: a choice or its index is wanted, not {type(value).__name__}"
+            )
+        _check_index(value, len(choices))
+        return int(value), choices[value]
+
+
+def _find_text(value: str, choices: tuple[str, ...], *, digits_first: bool) -> tuple[int, str]:
+    """The choice that a text stands for: the same text, the same text stripped, or an index in digits."""
+    digits = value.isascii() and value.isdigit()
+    if not (digits and digits_first):
+        if value in choices:
+            return choices.index(value), value
+        stripped = [choice.strip() for choice in choices]
+        if value.strip() in stripped:
+            return stripped.index(value.strip()), value
+    if not digits:
+        shown = ", ".join(repr(choice) for choice in choices)
+        raise TaskError(f"doc_to_target: answer {value!r:.80} is none of the choices {shown:.200}")
+    index = int(value)
+    _check_index(index, len(choices))
+    return index, choices[index]
+
+
+def _index_or_text(field: Field, document: Document) -> Any:
+    """A column's own value, or the rendered text, with digits as a number."""
+    value = field(document)
+    if isinstance(value, str) and not field.is_column and value.isascii() and value.isdigit():
+        return int(value)
+    return value
+
+
+def _check_index(answer: int, n_choices: int) -> None:
+    if not 0 <= answer < n_choices:
+        hint = " (a split whose labels are hidden?)" if answer == -1 else ""
+        raise TaskError(f"answer {answer} is outside its {n_choices} choices, which count from 0{hint}")

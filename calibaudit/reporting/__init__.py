@@ -1,0 +1,1 @@
+"""A result as a page for a person (terminal) or a file for a program (JSON)."""

@@ -1,0 +1,162 @@
+"""Numbers and sentences for people: the same words on every page."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import PurePath
+
+from calibaudit.auditing import Interval, ModelAudit
+from calibaudit.comparing import Comparison
+
+MINUS = "−"
+NOTHING = "–"
+_KEEP = re.compile(r"\[[^\]]{1,30}\]|\([^()\[]{1,30}\)|\bp [<=] \S+|\S+ → \S+|\S+ %")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """`.138`, `1.720`, `−.050`: no zero before the point. None is an en dash."""
+    if value is None:
+        return NOTHING
+    text = f"{abs(value):.{digits}f}"
+    if text.startswith("0."):
+        text = text[1:]
+    return MINUS + text if value < 0 and text.strip(".0") else text
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """As `number`, with a plus before what is above zero after rounding."""
+    text = number(value, digits)
+    return text if value is None or value <= 0 or not text.strip(".0") else f"+{text}"
+
+
+def bounds(low: float | None, high: float | None, digits: int = 3) -> str:
+    """`[.098, .131]`; empty where there is no interval."""
+    return "" if low is None or high is None else f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def p_text(p_value: float | None) -> str:
+    """`p < .001`, `p = .032`; never p = 0."""
+    if p_value is None:
+        return "no test"
+    return "p < .001" if p_value < 0.001 else f"p = {number(p_value, 3)}"
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` characters, an ellipsis in the middle where some had to go: names differ at both ends."""
+    if len(text) <= width:
+        return text
+    if width < 3:
+        return text[:width]
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def short_names(before: str, after: str) -> tuple[str, str]:
+    """The shortest endings of two model names that tell them apart; `before` and `after` when they are the same."""
+    if before == after:
+        return "before", "after"
+    parts = [PurePath(name.rstrip("/\\")).parts or (name,) for name in (before, after)]
+    for n in range(1, max(map(len, parts)) + 1):
+        left, right = ("/".join(part[-n:]) for part in parts)
+        if left != right:
+            return left, right
+    return before, after
+
+
+def points(gap: float) -> str:
+    """A gap (mean confidence minus accuracy) in words: `13.1 points surer than right`."""
+    amount = f"{abs(gap) * 100:.1f}"
+    if amount == "0.0":
+        return "exactly as sure as right"
+    return f"{amount} points {'surer' if gap > 0 else 'less sure'} than right"
+
+
+def lean(gap: Interval) -> int:
+    """1 overconfident, -1 underconfident, 0 neither: by the interval of the gap. 0 where there is no interval."""
+    if gap.low is None or gap.high is None:
+        return 0
+    return (gap.low > 0) - (gap.high < 0)
+
+
+def headline(comparison: Comparison) -> str:
+    """The one sentence that matters, and the figures behind it, from all items pooled."""
+    return f"{_verdict(comparison)} {_figures(comparison)}"
+
+
+def audit_headline(audit: ModelAudit) -> str:
+    """The same for one model."""
+    overall = audit.pooled
+    gap, ece, floor = (overall.metrics[name] for name in ("gap", "ece", "ece_floor"))
+    assert gap.value is not None
+    kind = {1: "The model is overconfident", -1: "The model is underconfident"}.get(
+        lean(gap), "No sign of over- or underconfidence"
+    )
+    figures = f"ECE {number(ece.value)}"
+    if interval := bounds(ece.low, ece.high):
+        figures += f" {interval}"
+    if overall.within_floor and not lean(gap):
+        floor_text = f"no more than a perfectly calibrated model would show (up to {number(floor.high)})"
+    else:
+        floor_text = f"a perfectly calibrated model would show {number(floor.value)}"
+    chance = "" if lean(gap) else ", which may be chance"
+    return f"{kind}: {points(gap.value)}{chance}. {figures}; {floor_text}."
+
+
+def _verdict(comparison: Comparison) -> str:
+    before_name, after_name = short_names(comparison.before.name, comparison.after.name)
+    overall = comparison.pooled
+    gap, change = overall.change["gap"], overall.change["ece"]
+    gap_before, gap_after = overall.before.metrics["gap"], overall.after.metrics["gap"]
+    assert gap_before.value is not None
+    assert gap_after.value is not None
+    assert change.value is not None
+    was, now = lean(gap_before), lean(gap_after)
+    moved = f"{points(gap_after.value)} ({before_name}: {_aside(gap_before.value, gap_after.value)})"
+    alpha = comparison.settings.alpha
+    if change.p_value is None:
+        return f"Too little evidence to test the change: {after_name} is {moved}."
+    if change.p_value >= alpha:
+        if gap.p_value is not None and gap.p_value < alpha:
+            return (
+                f"The calibration error did not detectably change, but the confidence moved: {after_name} is {moved}."
+            )
+        if not (was or now) and overall.before.within_floor and overall.after.within_floor:
+            return f"Both models look as well calibrated as {overall.n_items:,} items can show."
+        return f"No detectable change in calibration: {after_name} is {moved}."
+    if change.value < 0:
+        return f"{after_name} is better calibrated than {before_name}: {moved}."
+    if not now:
+        return f"{after_name} is worse calibrated than {before_name}, though not on one side only: {moved}."
+    kind = "overconfident" if now > 0 else "underconfident"
+    if was == now:
+        return f"{after_name} is more {kind} than {before_name}: {moved}."
+    other = {0: "not", 1: "overconfident", -1: "underconfident"}[was]
+    return f"{after_name} is {kind} where {before_name} was {other}: {moved}."
+
+
+def _aside(gap: float, reference: float) -> str:
+    amount = f"{abs(gap) * 100:.1f}"
+    if amount == "0.0" or (gap > 0) == (reference > 0):
+        return amount
+    return f"{amount} {'surer' if gap > 0 else 'less sure'}"
+
+
+def _figures(comparison: Comparison) -> str:
+    overall = comparison.pooled
+    change, floor = overall.change["ece"], overall.after.metrics["ece_floor"]
+    before, after = (side.metrics["ece"].value for side in (overall.before, overall.after))
+    interval = bounds(change.low, change.high)
+    moved = " ".join(part for part in (signed(change.value), interval) if part)
+    if overall.before.within_floor and overall.after.within_floor:
+        floor_text = f"a perfectly calibrated model shows up to {number(floor.high)}"
+    else:
+        floor_text = f"floor {number(floor.value)}"
+    return f"ECE {number(before)} → {number(after)} ({moved}, {p_text(change.p_value)}; {floor_text})."
+
+
+def wrapped(text: str, width: int, first: str = " ", rest: str = " ") -> list[str]:
+    """Lines of at most `width` characters. Intervals and p-values stay whole; a long word is broken."""
+    kept = re.sub(_KEEP, lambda match: match[0].replace(" ", "\xa0"), text)
+    lines = textwrap.wrap(kept, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return [line.replace("\xa0", " ") for line in lines]

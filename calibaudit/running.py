@@ -1,0 +1,228 @@
+"""What every command does around its work: read the flags, show progress, deliver the result, end with an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calibaudit.errors import CalibauditError, OutputError
+from calibaudit.parallel import rank
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from calibaudit.evaluating import RunOptions
+    from calibaudit.scores import Scores
+    from calibaudit.tasks import Task
+
+FORMATS = (".json",)
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
+    """Runs the command; a failure becomes one line on stderr and its exit code. debug: the traceback first."""
+    try:
+        command()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("calibaudit: interrupted; finished items are kept, the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader is gone (`| head`); Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if debug:
+            raise
+        return _failed(error)
+    return 0
+
+
+def _failed(error: Exception) -> int:
+    if type(error).__name__ == "Exit":
+        return int(getattr(error, "exit_code", 0))
+    if type(error).__name__ == "Abort":
+        return INTERRUPTED
+    if isinstance(error, CalibauditError):
+        text, code = str(error), error.exit_code
+    elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
+        text, code = error.format_message().rstrip(".") + "; see --help", 2
+    else:
+        text, code = f"{type(error).__name__}: {error} (a fault of calibaudit's own: please report it with --debug)", 2
+    print("calibaudit: " + " ".join(text.split()), file=sys.stderr)
+    return code
+
+
+def run_options(
+    chat_template: str,
+    batch_size: str,
+    dtype: str,
+    device: str,
+    cache_dir: Path | None,
+    no_cache: bool,
+    offline: bool,
+) -> RunOptions:
+    """Raises CalibauditError for a batch size that is neither `auto` nor a positive number."""
+    from calibaudit.evaluating import RunOptions
+    from calibaudit.itemcache import default_cache_dir
+
+    if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
+        raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+    return RunOptions(
+        dtype=dtype,
+        device=device,
+        batch_size=None if batch_size == "auto" else int(batch_size),
+        chat_template=chat_template,  # type: ignore[arg-type]  # one of the enum's values
+        cache_dir=None if no_cache else cache_dir or default_cache_dir(),
+        offline=offline,
+    )
+
+
+def tasks_of(
+    names: Sequence[str] | None,
+    num_fewshot: int | None,
+    fewshot_seed: int,
+    limit: int | None,
+    mirror: Path | None,
+    offline: bool,
+    scoring: str | None,
+) -> tuple[Task, ...]:
+    """The named tasks, loaded. Raises TaskError when none is named or one is unusable."""
+    from calibaudit.errors import TaskError
+    from calibaudit.tasks import load_tasks
+
+    if not names:
+        raise TaskError("no task named: give one with -t; `calibaudit tasks` lists those known")
+    return load_tasks(
+        names,
+        num_fewshot=num_fewshot,
+        seed=fewshot_seed,
+        limit=limit,
+        mirror=mirror,
+        offline=offline,
+        scoring=scoring,  # type: ignore[arg-type]  # one of the enum's values
+    )
+
+
+def split_names(values: Sequence[str] | None) -> list[str] | None:
+    """`-t a,b -t c` as [a, b, c]; None when nothing was named."""
+    names = [name.strip() for value in values or () for name in value.split(",")]
+    return [name for name in names if name] or None
+
+
+def check_outputs(paths: Sequence[Path] | None) -> None:
+    """Raises OutputError now for what could not be written after an hour of scoring."""
+    from calibaudit.reporting.result_json import check_writable
+
+    for path in paths or ():
+        if path.suffix not in FORMATS:
+            raise OutputError(
+                f"{path}: cannot write {path.suffix or 'a file without an ending'}; known: {', '.join(FORMATS)}"
+            )
+        check_writable(path)
+
+
+def deliver(
+    result: Mapping[str, Any], paths: Sequence[Path] | None, as_json: bool, render: Callable[[Console], None]
+) -> None:
+    """Prints the result (the JSON alone, or the page) and saves it."""
+    from rich.console import Console
+
+    from calibaudit.reporting.result_json import result_text, write_result
+
+    if as_json:
+        sys.stdout.write(result_text(result))
+    else:
+        render(Console())
+    sys.stdout.flush()
+    for path in paths or ():
+        write_result(result, path)
+
+
+class Reporter:
+    """Progress bars and notices on stderr."""
+
+    def __init__(self, console: Console, bars: Any) -> None:
+        self._console = console
+        self._bars = bars
+        self._ids: dict[str, Any] = {}
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        if self._bars is None:
+            return
+        if label not in self._ids:
+            self._ids[label] = self._bars.add_task(label, total=total)
+        self._bars.update(self._ids[label], completed=done)
+
+    def notice(self, text: str) -> None:
+        self._console.print(f"calibaudit: {text}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def reporter(*, silent: bool) -> Iterator[Reporter]:
+    """A Reporter; its bars show only on a terminal, and not when silent."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    handler = _Notices(console)
+    logger = logging.getLogger("calibaudit")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        if silent or not console.is_terminal or rank() > 0:
+            yield Reporter(console, None)
+            return
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bars:
+            yield Reporter(console, bars)
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Notices(logging.Handler):
+    """The package's own warnings, as notices on stderr."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = f"calibaudit: {record.getMessage()}"
+        self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def scores_of(
+    name: str, task_names: Sequence[str] | None, tasks: Sequence[Task] | None, options: RunOptions, report: Reporter
+) -> list[Scores]:
+    """Saved scores, or those of a checkpoint on the tasks (None: both sides are files)."""
+    from calibaudit.evaluating import evaluate, is_saved_scores, saved
+
+    if is_saved_scores(name):
+        return saved(name, task_names if tasks is None else [task.name for task in tasks])
+    assert tasks is not None
+    return evaluate(
+        name, tasks, options, lambda label, done, total: report.progress(f"{name} {label}", done, total), report.notice
+    )

@@ -1,0 +1,124 @@
+"""Scores -> Row: a task's sample of one model, and the randomness that is the task's own.
+
+One task's draws come from the seed and the task's fingerprint alone: the same numbers whatever other tasks are there,
+and the same draws on both sides of a comparison. Rows that share a fingerprint (with and without a chat template)
+share their draws too, so that one item counts as one piece of evidence overall.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from calibaudit.errors import CalibauditError
+from calibaudit.metrics.resampling import bootstrap_weights, n_units, swap_masks
+from calibaudit.metrics.weighted import WeightedSample
+from calibaudit.scores import Scores
+
+CountArray = npt.NDArray[np.uint16]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the numbers are made. level: of every interval; 1 - level is the threshold of every test.
+
+    Raises CalibauditError on a value outside its range.
+    """
+
+    n_bins: int = 15
+    n_resamples: int = 1000
+    n_permutations: int = 1000
+    level: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_bins", 1), ("n_resamples", 0), ("n_permutations", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise CalibauditError(f"{name} is {value}; it must be at least {least}")
+        if not 0 < self.level < 1:
+            raise CalibauditError(f"level is {self.level}; it must lie between 0 and 1, such as 0.95")
+
+    @property
+    def alpha(self) -> float:
+        return round(1 - self.level, 12)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The randomness of one task, or of several side by side.
+
+    weights: (resamples, items) how often each item is drawn. swaps: (permutations, items), True where the two sides
+    of an item change places. n_units: independent units, groups where there are some. floor: seed of the null draws.
+    """
+
+    weights: CountArray
+    swaps: BoolArray
+    n_units: int
+    grouped: bool
+    floor: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One task's sample of one side, with the task's draws."""
+
+    sample: WeightedSample
+    draws: Draws
+
+
+def task_row(scores: Scores, settings: Settings) -> Row:
+    """The sample and the draws of one model's scores. Raises ScoresError when the sample is unusable."""
+    sample = WeightedSample(scores.choice_scores(), scores.answer, scores.option_mass, settings.n_bins)
+    n, groups = scores.n_items, scores.groups
+    words = _words(scores.fingerprint)
+    resampling, swapping = (np.random.default_rng([settings.seed, purpose, *words]) for purpose in (0, 1))
+    weights, swaps = [np.zeros((0, n), np.uint16)], [np.zeros((0, n), bool)]
+    if settings.n_resamples:
+        blocks = bootstrap_weights(n, settings.n_resamples, resampling, groups)
+        weights += [block.astype(np.uint16) for block in blocks]
+    if settings.n_permutations:
+        swaps += swap_masks(n, settings.n_permutations, swapping, groups)
+    draws = Draws(
+        weights=np.concatenate(weights),
+        swaps=np.concatenate(swaps),
+        n_units=n_units(n, groups),
+        grouped=groups is not None,
+        floor=(settings.seed, 2, *words),
+    )
+    return Row(sample, draws)
+
+
+def joined(rows: Sequence[Row]) -> Row:
+    """The rows side by side as one: resampled and swapped each within itself."""
+    if len(rows) == 1:
+        return rows[0]
+    sample = rows[0].sample
+    for row in rows[1:]:
+        sample = sample.concatenate(row.sample)
+    parts = [row.draws for row in rows]
+    # Rows of one task (with and without a chat template) have the same floor seed: their units are the same ones.
+    distinct = {part.floor: part for part in parts}
+    draws = Draws(
+        weights=np.concatenate([part.weights for part in parts], axis=1),
+        swaps=np.concatenate([part.swaps for part in parts], axis=1),
+        n_units=sum(part.n_units for part in distinct.values()),
+        grouped=any(part.grouped for part in parts) or len(distinct) < len(parts),
+        floor=sum((part.floor for part in parts), ()),
+    )
+    return Row(sample, draws)
+
+
+def _words(fingerprint: str) -> tuple[int, ...]:
+    digest = hashlib.sha256(fingerprint.encode()).digest()
+    return tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))

@@ -1,0 +1,223 @@
+"""From names to task definitions: the bundled tasks, groups, files, folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+from calibaudit.errors import TaskError
+from calibaudit.taskfile import Definition, GroupSpec, parse_group, parse_task
+from calibaudit.tasks import TaskSummary
+from calibaudit.taskyaml import Source, TaskFileError, merge_includes, read_source
+
+SUFFIXES = (".yaml", ".yml")
+_EMPTY = Source(Path(), {}, {})
+
+Lookup = Callable[[str], Source | None]
+
+
+def bundled_folder() -> Path:
+    """The folder of bundled tasks: inside the installed package, else (an editable install) beside it."""
+    package = Path(__file__).resolve().parent
+    installed = package / "_bundled" / "tasks"
+    folder = installed if installed.is_dir() else package.parent / "tasks"
+    if not folder.is_dir():
+        raise TaskError(f"the bundled tasks are missing: neither {installed} nor {folder} is a folder; install again")
+    return folder
+
+
+def find_definitions(names: Sequence[str]) -> tuple[Definition, ...]:
+    """The tasks that names, files and folders stand for, in order, each once.
+
+    Raises TaskError on an unknown name, a faulty file, and when two different files claim one task name.
+    """
+    found: dict[str, Definition] = {}
+    for name in names:
+        for definition in _definitions_of(name):
+            other = found.setdefault(definition.spec.task, definition)
+            if other.spec != definition.spec or other.path.resolve() != definition.path.resolve():
+                raise TaskError(f"two tasks are named {definition.spec.task}: in {other.path} and in {definition.path}")
+    return tuple(found.values())
+
+
+def definitions_of_file(path: Path) -> tuple[Definition, ...]:
+    """The task of a file, or the members of a group file. Raises TaskFileError with every fault."""
+    source = read_source(path)
+    return _expand(source, _beside(source))
+
+
+def summarise_bundled() -> tuple[TaskSummary, ...]:
+    """One summary for each bundled task or group file, by name."""
+    return tuple(sorted((_summary(source) for source in _bundled().files.values()), key=lambda summary: summary.name))
+
+
+@dataclass(frozen=True)
+class _Catalogue:
+    """The task files below a folder: `files` by the name of task or group, `members` by a group's inline tasks."""
+
+    files: dict[str, Source]
+    members: dict[str, tuple[str, int]]
+
+
+def _is_group(source: Source) -> bool:
+    return "group" in source.data
+
+
+def _catalogue(paths: Sequence[Path]) -> _Catalogue:
+    files: dict[str, Source] = {}
+    members: dict[str, tuple[str, int]] = {}
+    for path in paths:
+        source = read_source(path)
+        name = source.data.get("group", source.data.get("task"))
+        if not isinstance(name, str):
+            raise TaskFileError([f"{path}: neither `task: NAME` nor `group: NAME` is there"])
+        if name in files:
+            raise TaskFileError([f"{source.place()}: {name} is also defined in {files[name].path}"])
+        files[name] = source
+        parts = source.data.get("task")
+        for index, part in enumerate(parts if _is_group(source) and isinstance(parts, list) else ()):
+            if isinstance(part, dict) and isinstance(part.get("task"), str):
+                members.setdefault(part["task"], (name, index))
+    return _Catalogue(files, members)
+
+
+def _yaml_files(folder: Path, *, deep: bool) -> list[Path]:
+    """Task files of a folder, sorted; a name that begins with `_` marks a file that others include."""
+    paths = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(path for path in paths if path.suffix in SUFFIXES and path.is_file() and path.name[0] not in "_.")
+
+
+@lru_cache(maxsize=1)
+def _bundled() -> _Catalogue:
+    return _catalogue(_yaml_files(bundled_folder(), deep=True))
+
+
+def _bundled_source(name: str) -> Source | None:
+    return _bundled().files.get(name)
+
+
+def _definitions_of(name: str) -> tuple[Definition, ...]:
+    bundled = _bundled()
+    if name in bundled.files:
+        return _expand(bundled.files[name], _bundled_source)
+    if name in bundled.members:
+        group = bundled.files[bundled.members[name][0]]
+        return tuple(d for d in _expand(group, _bundled_source) if d.spec.task == name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _definitions_of_folder(path)
+    if path.is_file() or path.suffix in SUFFIXES:
+        return definitions_of_file(path)
+    known = [*bundled.files, *bundled.members]
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`calibaudit tasks` lists the known ones"
+    raise TaskError(f"task {name!r} is unknown, and there is no such file or folder: {hint}")
+
+
+def _definitions_of_folder(folder: Path) -> tuple[Definition, ...]:
+    paths = _yaml_files(folder, deep=False)
+    if not paths:
+        raise TaskError(f"{folder}: there is no task file (*.yaml) in this folder")
+    found: dict[str, Definition] = {}
+    for source in _catalogue(paths).files.values():
+        for definition in _expand(source, _beside(source)):
+            found.setdefault(definition.spec.task, definition)
+    return tuple(found.values())
+
+
+def _beside(source: Source) -> Lookup:
+    """Names as a file's group may use them: the files of its folder first, then the bundled tasks."""
+
+    def lookup(name: str) -> Source | None:
+        for path in _yaml_files(source.path.parent, deep=False):
+            try:
+                sibling = read_source(path)
+            except TaskFileError:
+                # A fault in a file that nobody named is not this group's.
+                continue
+            if name == sibling.data.get("group", sibling.data.get("task")):
+                return sibling
+        return _bundled_source(name)
+
+    return lookup
+
+
+def _expand(
+    source: Source, lookup: Lookup, over: Source = _EMPTY, above: tuple[str, ...] = ()
+) -> tuple[Definition, ...]:
+    """The tasks of a task's or a group's mapping; `over` has the keys that a group above sets for its members."""
+    if not _is_group(source):
+        return (parse_task(replace(over.over(source), path=source.path)),)
+    spec = parse_group(source)
+    if spec.group in above:
+        raise TaskFileError([f"{source.place('group')}: group {spec.group} contains itself"])
+    defaults = over.over(source.without(*GroupSpec.model_fields))
+    found: list[Definition] = []
+    faults: list[str] = []
+    for index in range(len(spec.task)):
+        try:
+            found.extend(_expand_member(source, index, lookup, defaults, (*above, spec.group)))
+        except TaskFileError as error:
+            faults.extend(error.faults)
+    if not spec.task:
+        faults.append(f"{source.place('task')}: group {spec.group} has no tasks")
+    if faults:
+        raise TaskFileError(faults)
+    return tuple(found)
+
+
+def _expand_member(
+    source: Source, index: int, lookup: Lookup, defaults: Source, above: tuple[str, ...]
+) -> tuple[Definition, ...]:
+    """One entry of a group's list: a name, or a mapping whose keys win over the group's."""
+    place = source.place("task", index)
+    member = source.data["task"] if isinstance(source.data["task"], str) else source.data["task"][index]
+    if isinstance(member, str):
+        known = lookup(member)
+        if known is None:
+            near = get_close_matches(member, [*_bundled().files, *_bundled().members], n=1, cutoff=0.6)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise TaskFileError([f"{place}: {member!r} is no task file of this folder and no bundled task{hint}"])
+        return _expand(known, lookup, defaults, above)
+    inline = merge_includes(source.inner("task", index))
+    if "group" in inline.data:
+        return _expand(inline, lookup, defaults, above)
+    name = inline.data.get("task")
+    if not isinstance(name, str):
+        raise TaskFileError([f"{place}: a member needs `task: NAME` or `group: NAME`"])
+    whole = inline.over(replace(defaults, path=source.path))
+    known = lookup(name)
+    return (parse_task(whole if known is None or _is_group(known) else whole.over(known)),)
+
+
+def _summary(source: Source) -> TaskSummary:
+    definitions = _expand(source, _bundled_source)
+    specs = [definition.spec for definition in definitions]
+    scorings = {spec.default_scoring for spec in specs}
+    sources = dict.fromkeys(spec.dataset_path for spec in specs)
+    group = _is_group(source)
+    metadata = source.data.get("metadata") or {}
+    return TaskSummary(
+        name=source.data["group"] if group else specs[0].task,
+        scoring=scorings.pop() if len(scorings) == 1 else None,
+        source=", ".join(sources),
+        n_items=None if group else _count_own_items(definitions[0]),
+        description=str(metadata.get("description", "")),
+        members=tuple(spec.task for spec in specs) if group else (),
+    )
+
+
+def _count_own_items(definition: Definition) -> int | None:
+    """Lines of a JSONL file of ours; None where counting would mean loading a data set."""
+    path = definition.folder("dataset_path") / definition.spec.dataset_path
+    if path.suffix != ".jsonl" or not path.is_file():
+        return None
+    return sum(1 for line in _lines(path) if line.strip())
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file

@@ -1,0 +1,189 @@
+"""A task file's YAML: safe, with the place of every key, duplicate keys refused, includes merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from calibaudit.errors import TaskError
+
+KeyPath = tuple[str | int, ...]
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+NO_FUNCTION = (
+    "runs Python code from the task file and is refused: say it in Jinja "
+    "(filters such as regex_replace, map, replace, trim), or prepare the documents beforehand"
+)
+
+
+class TaskFileError(TaskError):
+    """A task file is faulty. `faults` has every fault found, one line each; the message is the first."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        assert self.faults, "an error without a fault"
+        more = len(self.faults) - 1
+        tail = f" (and {more} more: `calibaudit tasks check FILE` lists them)" if more else ""
+        super().__init__(self.faults[0] + tail)
+
+
+class Place(NamedTuple):
+    """Where something was written."""
+
+    path: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One mapping of a YAML file, its includes merged. `places`: key path -> where it was written."""
+
+    path: Path
+    data: Mapping[str, Any]
+    places: Mapping[KeyPath, Place]
+
+    def place(self, *keys: str | int) -> Place:
+        """Where a key path was written, or the nearest one above it."""
+        while keys and keys not in self.places:
+            keys = keys[:-1]
+        return self.places.get(keys, Place(self.path, 1))
+
+    def inner(self, *keys: str | int) -> Source:
+        """The mapping that stands at a key path."""
+        data: Any = self.data
+        for key in keys:
+            data = data[key]
+        n = len(keys)
+        places = {path[n:]: place for path, place in self.places.items() if path[:n] == keys}
+        return Source(self.path, data, places)
+
+    def over(self, below: Source) -> Source:
+        """This mapping's keys over another's."""
+        kept = {path: place for path, place in below.places.items() if not (path and path[0] in self.data)}
+        return Source(self.path, {**below.data, **self.data}, {**kept, **self.places})
+
+    def without(self, *keys: str) -> Source:
+        """The mapping less some top-level keys."""
+        return Source(
+            self.path,
+            {key: value for key, value in self.data.items() if key not in keys},
+            {path: place for path, place in self.places.items() if not (path and path[0] in keys)},
+        )
+
+
+def read_source(path: Path) -> Source:
+    """A YAML file as a mapping, with its includes. Raises TaskFileError."""
+    return _read(path, ())
+
+
+def merge_includes(source: Source, above: tuple[Path, ...] = ()) -> Source:
+    """Put what `include:` names below the mapping's own keys; later includes win over earlier ones."""
+    if "include" not in source.data:
+        return source
+    include, place = source.data["include"], source.place("include")
+    names = include if isinstance(include, list) else [include]
+    merged = source.without("include")
+    for name in reversed(names):
+        if not isinstance(name, str) or not name:
+            raise TaskFileError([f"{place}: include: a file name, or a list of them, is wanted, not {name!r}"])
+        target = place.path.parent / name
+        if not target.is_file():
+            raise TaskFileError([f"{place}: include: there is no file {target}"])
+        merged = merged.over(_read(target, above))
+    return merged
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> Source:
+    if path.resolve() in above:
+        chain = " -> ".join(step.name for step in (*above, path))
+        raise TaskFileError([f"{path}: include: the files include one another in a circle: {chain}"])
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise TaskFileError([f"{path}: there is no such task file"]) from None
+    except UnicodeDecodeError as error:
+        raise TaskFileError([f"{path}: not UTF-8 text (byte {error.start})"]) from None
+    except OSError as error:
+        raise TaskFileError([f"{path}: cannot be read: {error.strerror}"]) from None
+    source = _parse(path, text)
+    return merge_includes(source, (*above, path.resolve()))
+
+
+def _parse(path: Path, text: str) -> Source:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise TaskFileError([f"{path}: a task file is a mapping of keys, such as `task: NAME`"])
+        faults = list(_node_faults(path, node))
+        if faults:
+            raise TaskFileError(faults)
+        data = loader.construct_document(node)
+        places = dict(_node_places(path, node))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise TaskFileError([f"{path}{line}: not valid YAML: {error.problem or error.context}"]) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise TaskFileError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from None
+    finally:
+        loader.dispose()
+    for key in data:
+        if not isinstance(key, str):
+            raise TaskFileError([f"{path}: key {key!r} is not text: quote it"])
+    return Source(path, data, places)
+
+
+def _walk(
+    node: yaml.Node, keys: KeyPath = (), seen: set[int] | None = None
+) -> Iterator[tuple[KeyPath, yaml.Node, yaml.Node]]:
+    """Every value below a node: its key path, the node that marks its place, itself. An alias is not entered again."""
+    seen = set() if seen is None else seen
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = (*keys, str(key.value))
+            yield below, key, value
+            yield from _walk(value, below, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield (*keys, index), value, value
+            yield from _walk(value, (*keys, index), seen)
+
+
+def _node_places(path: Path, node: yaml.Node) -> Iterator[tuple[KeyPath, Place]]:
+    yield (), Place(path, node.start_mark.line + 1)
+    for keys, mark, _ in _walk(node):
+        yield keys, Place(path, mark.start_mark.line + 1)
+
+
+def _node_faults(path: Path, root: yaml.Node) -> Iterator[str]:
+    nodes = [root, *(value for _, _, value in _walk(root))]
+    for node in nodes:
+        place = Place(path, node.start_mark.line + 1)
+        if node.tag.startswith("!function"):
+            yield f"{place}: `{node.tag} {node.value}` {NO_FUNCTION}"
+        elif not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            yield f"{place}: YAML tag `{node.tag}` is not supported: write plain values"
+        if isinstance(node, yaml.MappingNode):
+            first: dict[str, int] = {}
+            for key, _ in node.value:
+                line = key.start_mark.line + 1
+                if key.tag == "tag:yaml.org,2002:merge":
+                    continue
+                if not isinstance(key, yaml.ScalarNode):
+                    yield f"{Place(path, line)}: a key must be plain text"
+                elif key.value in first:
+                    yield f"{Place(path, line)}: key {key.value!r} stands twice (first in line {first[key.value]})"
+                else:
+                    first[key.value] = line

@@ -1,0 +1,74 @@
+"""Jinja in task files: sandboxed, undefined names are errors, the filter regex_replace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from calibaudit.errors import TaskError
+
+
+def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
+    """`re.sub` as a Jinja filter; the name and order of arguments of lm-evaluation-harness. count 0: all."""
+    return re.sub(pattern, repl, string, count=count)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters["regex_replace"] = regex_replace
+    return environment
+
+
+@lru_cache(maxsize=4096)
+def compile_template(text: str) -> Template:
+    """A template, compiled once. Raises TaskError naming the line of a syntax error."""
+    try:
+        return _environment().from_string(text)
+    except TemplateSyntaxError as error:
+        raise TaskError(f"not a valid Jinja template: {error.message} (its line {error.lineno})") from None
+
+
+class Field:
+    """A `doc_to_...` string: a column's name stands for that column's value, anything else is a template.
+
+    columns: names of the columns of the evaluated documents. `is_column` says which of the two it is.
+    """
+
+    def __init__(self, key: str, text: str, columns: Collection[str]) -> None:
+        self.key = key
+        self.text = text
+        self.is_column = text in columns
+        self._template = None if self.is_column else compile_template(text)
+
+    def __call__(self, document: Mapping[str, Any]) -> Any:
+        """The value for one document: the column's own, or the rendered text. Raises TaskError."""
+        if self._template is None:
+            if self.text not in document:
+                raise TaskError(f"{self.key}: column {self.text!r} is missing")
+            return document[self.text]
+        try:
+            return self._template.render(document)
+        except UndefinedError as error:
+            columns = ", ".join(map(str, document))
+            raise TaskError(f"{self.key}: {error.message} (columns: {columns})") from None
+        except SecurityError as error:
+            raise TaskError(f"{self.key}: refused by Jinja's sandbox: {error}") from None
+        except Exception as error:
+            # A template calls methods of the values in a row, so any exception can come out of it.
+            raise TaskError(f"{self.key}: {type(error).__name__}: {' '.join(str(error).split())}") from None
+
+    def text_of(self, document: Mapping[str, Any]) -> str:
+        """The value as text. Raises TaskError for an empty cell or a list."""
+        value = self(document)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, (bool, int, float)):
+            return str(value)
+        raise TaskError(f"{self.key}: column {self.text!r} holds {type(value).__name__}, text is wanted")

@@ -1,0 +1,96 @@
+"""Tiny random models of the families that are scored, and a tokenizer trained on the spot. Nothing is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+VOCAB = 131  # odd, and larger than the tokenizer's: real checkpoints pad theirs
+WINDOW = 8
+MAX_LENGTH = 96
+
+_BASE = {"vocab_size": VOCAB, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": None}
+_LLAMA = _BASE | {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": MAX_LENGTH,
+}  # fmt: skip
+_GPT2 = _BASE | {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": MAX_LENGTH}
+_GEMMA = _LLAMA | {"sliding_window": WINDOW, "query_pre_attn_scalar": 8, "num_hidden_layers": 3}
+_FALCON = _BASE | {
+    "model_type": "falcon", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": MAX_LENGTH,
+}  # fmt: skip
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": _LLAMA | {"model_type": "llama", "tie_word_embeddings": False},
+    "llama-tied": _LLAMA | {"model_type": "llama", "tie_word_embeddings": True},
+    "gemma2": _GEMMA | {"model_type": "gemma2", "final_logit_softcapping": 3.0, "attn_logit_softcapping": 5.0},
+    "gemma3": _GEMMA | {"model_type": "gemma3_text", "final_logit_softcapping": 3.0, "sliding_window_pattern": 2},
+    "qwen2": _LLAMA | {"model_type": "qwen2"},
+    "qwen2-window": _LLAMA
+    | {"model_type": "qwen2", "use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 1},
+    "qwen3": _LLAMA | {"model_type": "qwen3", "tie_word_embeddings": True},
+    "mistral": _LLAMA | {"model_type": "mistral", "sliding_window": WINDOW},
+    "gpt2": _GPT2 | {"model_type": "gpt2"},
+    "gpt-neox": _LLAMA | {"model_type": "gpt_neox"},
+    "phi3": _LLAMA | {"model_type": "phi3", "sliding_window": WINDOW},
+    "phi": _LLAMA | {"model_type": "phi"},
+    "gptj": _GPT2 | {"model_type": "gptj", "rotary_dim": 4, "tie_word_embeddings": False},
+    "cohere": _LLAMA | {"model_type": "cohere", "logit_scale": 0.25},
+    "granite": _LLAMA | {"model_type": "granite", "logits_scaling": 3.0, "residual_multiplier": 0.5},
+    "opt": _LLAMA | {"model_type": "opt", "ffn_dim": 48, "word_embed_proj_dim": 32, "pad_token_id": 2},
+    "bloom": _BASE | {"model_type": "bloom", "hidden_size": 32, "n_layer": 2, "n_head": 4, "seq_length": MAX_LENGTH},
+    "falcon": _FALCON,
+    "falcon-alibi": _FALCON | {"alibi": True},
+    "mpt": _BASE | {"model_type": "mpt", "d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": MAX_LENGTH},
+}
+
+WINDOWED = ("gemma2", "gemma3", "qwen2-window", "mistral", "phi3")
+BIASED = ("phi", "gptj")
+
+
+def tiny_network(family: str, seed: int = 0) -> Any:
+    """A random network in float32, eval mode, with weights large enough that positions and windows matter."""
+    settings = dict(FAMILIES[family])
+    config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    torch.manual_seed(seed)
+    network = AutoModelForCausalLM.from_config(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 2.5 / parameter.shape[-1] ** 0.5)
+            elif name.endswith("bias"):
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+    return network.eval()
+
+
+def tiny_tokenizer(n_tokens: int = 120, *, special: bool = True) -> Any:
+    """A byte-level BPE of `n_tokens` over a few sentences; ids 0 and 1 are BOS and EOS unless special is false."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=n_tokens, special_tokens=["<s>", "</s>"] if special else [], show_progress=False
+    )
+    tokenizer.train_from_iterator(["the cat sat on the mat", "a dog ran to the red house", "Answer: A B C D"] * 20, trainer)
+    names = {"bos_token": "<s>", "eos_token": "</s>"} if special else {}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+
+
+def save_tiny(folder: Path, family: str = "llama", *, seed: int = 0, network: Any = None, **options: Any) -> Path:
+    """A loadable checkpoint folder. options go to save_pretrained."""
+    (network or tiny_network(family, seed)).save_pretrained(folder, **options)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def quietly(call: Callable[[], Any]) -> Any:
+    """call() with transformers' progress bars off."""
+    transformers.utils.logging.disable_progress_bar()
+    return call()

@@ -1,0 +1,207 @@
+"""Boundaries are checked against a second way of finding them: decoding the tokens and looking at the text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from calibaudit.encoding import Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
+from calibaudit.errors import ModelError, TaskError
+from calibaudit.tasks import Item
+
+TEXT = ["the cat sat on the mat. Answer: yes, no. A B C D", "Question: what is it?\nAnswer: a cat, the mat, a dog"] * 4
+
+CHAT = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+CHAT_WITHOUT_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}" + CHAT
+
+
+def make_tokenizer(
+    *, bos: bool = False, eos_after: bool = False, merge_spaces: bool = False
+) -> PreTrainedTokenizerFast:
+    """A small byte-level BPE. bos, eos_after: special tokens it puts around a text. merge_spaces: tokens cross words."""
+    tokenizer = Tokenizer(models.BPE())
+    if not merge_spaces:
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXT, trainer)
+    if bos or eos_after:
+        single = ("<s> " if bos else "") + "$A" + (" </s>" if eos_after else "")
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=single, special_tokens=[("<s>", 0), ("</s>", 1)]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+
+
+def item(**changes: Any) -> Item:
+    fields: dict[str, Any] = {
+        "id": "q",
+        "context": "Question: what is it?\nAnswer:",
+        "choices": ("a cat", "the mat"),
+        "answer": 0,
+    }
+    return Item(**{**fields, **changes})
+
+
+def encode(tokenizer: Any, prompt: Prompt, max_length: int = 512, prefix: int | None = 0) -> Any:
+    (encoded,) = Encoder(tokenizer, prefix, max_length).encode([prompt])
+    return encoded
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_context_and_continuations_are_the_texts(bos: bool) -> None:
+    tokenizer = make_tokenizer(bos=bos)
+    encoded = encode(tokenizer, plain_prompt(item(system="Think.\n\n"), "t"))
+    (row,) = encoded.rows
+    assert tokenizer.decode(row.context, skip_special_tokens=True) == "Think.\n\nQuestion: what is it?\nAnswer:"
+    assert [tokenizer.decode(c) for c in row.continuations] == [" a cat", " the mat"]
+    assert row.choices == (0, 1)
+    assert (row.context[0] == 0) is bos
+    assert not encoded.truncated
+    assert not encoded.healed
+    assert encoded.n_tokens == tuple(len(c) for c in row.continuations)
+
+
+def test_whitespace_at_the_end_of_a_context_moves_to_the_continuation() -> None:
+    tokenizer = make_tokenizer()
+    encoded = encode(tokenizer, Prompt("t", (("Answer: \n", "a cat"),)))
+    (row,) = encoded.rows
+    assert tokenizer.decode(row.context) == "Answer:"
+    assert tokenizer.decode(row.continuations[0]) == " \na cat"
+
+
+def test_a_text_that_starts_with_bos_gets_no_second_one() -> None:
+    tokenizer = make_tokenizer(bos=True)
+    encoded = encode(tokenizer, Prompt("t", (("<s>Answer:", " yes"),)))
+    assert encoded.rows[0].context.count(0) == 1
+
+
+def test_special_tokens_after_a_text_do_not_cut_it_from_its_continuation() -> None:
+    plain = encode(make_tokenizer(bos=True), plain_prompt(item(), "t"))
+    appended = encode(make_tokenizer(bos=True, eos_after=True), plain_prompt(item(), "t"))
+    assert appended == plain
+
+
+def test_empty_context_is_the_prefix_token() -> None:
+    tokenizer = make_tokenizer(bos=True)
+    encoded = encode(tokenizer, unconditional_prompt(item(), "t", chat=False), prefix=1)
+    (row,) = encoded.rows
+    assert row.context == (1,)
+    assert [tokenizer.decode(c) for c in row.continuations] == [" a cat", " the mat"]
+
+
+def test_empty_context_without_special_tokens_is_an_error_that_names_the_item() -> None:
+    with pytest.raises(ModelError, match=r"t: the context is empty and the tokenizer has neither a BOS nor an EOS"):
+        encode(make_tokenizer(), Prompt("t", (("", "yes"),)), prefix=None)
+
+
+def test_a_token_across_the_boundary_is_scored_with_the_continuation() -> None:
+    tokenizer = make_tokenizer(merge_spaces=True)
+    whole = tokenizer("the cat sat on the mat.", add_special_tokens=False)["input_ids"]
+    assert len(whole) < 6, "the trained tokens must cross words for this test to mean anything"
+    for cut in range(1, len("the cat sat on the mat.")):
+        text = "the cat sat on the mat."
+        encoded = encode(tokenizer, Prompt("t", ((text[:cut], text[cut:]),)))
+        (row,) = encoded.rows
+        assert row.continuations[0], "a continuation is never empty"
+        if encoded.healed:
+            assert tokenizer.decode(row.context + row.continuations[0], skip_special_tokens=True) == text
+
+
+def test_healed_choices_have_their_own_row() -> None:
+    tokenizer = make_tokenizer(merge_spaces=True)
+    start, end = "the cat s", "at on the mat."
+    encoded = encode(tokenizer, Prompt("t", ((start, end), (start, "zq"))))
+    assert encoded.healed
+    assert sorted(choice for row in encoded.rows for choice in row.choices) == [0, 1]
+    assert len(encoded.rows) == 2
+
+
+def test_long_contexts_lose_tokens_on_the_left_as_each_choice_needs() -> None:
+    tokenizer = make_tokenizer()
+    long = item(context="the cat sat on the mat. " * 20 + "Answer:", choices=("a cat, the mat, a dog", "no"))
+    full = encode(tokenizer, plain_prompt(long, "t"))
+    cut = encode(tokenizer, plain_prompt(long, "t"), max_length=24)
+    assert cut.truncated
+    assert not full.truncated
+    (whole,) = full.rows
+    for row in cut.rows:
+        for choice, continuation in zip(row.choices, row.continuations, strict=True):
+            assert continuation == whole.continuations[choice]
+            assert len(row.context) + len(continuation) == 24 + 1  # the last token is never fed
+            assert whole.context[-len(row.context) :] == row.context
+
+
+def test_a_continuation_longer_than_the_window_is_an_error() -> None:
+    with pytest.raises(TaskError, match=r"t: choice 1 has \d+ tokens, more than the model's window of 4"):
+        encode(make_tokenizer(), plain_prompt(item(choices=("no", "the cat sat on zzzzzz the mat")), "t"), max_length=4)
+
+
+def test_leads_make_a_context_each() -> None:
+    tokenizer = make_tokenizer()
+    winograd = item(context="", leads=("the cat", "the mat"), choices=("sat on", "sat on"))
+    encoded = encode(tokenizer, plain_prompt(winograd, "t"))
+    assert [tokenizer.decode(row.context) for row in encoded.rows] == ["the cat", "the mat"]
+    assert [row.choices for row in encoded.rows] == [(0,), (1,)]
+
+
+def test_chat_prompt_has_both_turns_and_no_delimiter() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = CHAT
+    prompt = chat_prompt(item(system="Think.\n\n"), tokenizer, "t")
+    assert prompt.pairs[0] == ("<|system|>Think.\n<|user|>Question: what is it?\nAnswer:\n<|assistant|>", "a cat")
+
+
+def test_chat_template_without_a_system_turn_gets_its_text_in_the_users() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = CHAT_WITHOUT_SYSTEM
+    prompt = chat_prompt(item(system="Think. "), tokenizer, "t")
+    assert prompt.pairs[0][0] == "<|user|>Think. Question: what is it?\nAnswer:\n<|assistant|>"
+
+
+def test_chat_template_that_drops_the_question_is_refused() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}<|{{ m.role }}|>{% endfor %}"
+    with pytest.raises(ModelError, match=r"t: .*lacks the prompt.*--chat-template off"):
+        chat_prompt(item(), tokenizer, "t")
+
+
+def test_keys_tell_texts_apart() -> None:
+    a = plain_prompt(item(), "one")
+    assert a.key == plain_prompt(item(id="other", answer=1), "two").key
+    for changed in (item(context="x"), item(choices=("a cat", "the mat.")), item(delimiter=""), item(system="x")):
+        assert plain_prompt(changed, "one").key != a.key
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    context=st.text(st.sampled_from("theca smon.\n:éA"), max_size=30),
+    continuation=st.text(st.sampled_from("theca smon.:éA"), min_size=1, max_size=12),
+)
+def test_tokens_spell_the_text_when_nothing_was_merged(context: str, continuation: str) -> None:
+    tokenizer = _PLAIN
+    (row,) = encode(tokenizer, Prompt("t", ((context, continuation),))).rows
+    tokens = (row.context[1:] if row.context[:1] == (0,) else row.context) + row.continuations[0]
+    whole = tuple(tokenizer(context + continuation, add_special_tokens=False)["input_ids"])
+    kept = tuple(tokenizer(context.rstrip(), add_special_tokens=False)["input_ids"])
+    if whole[: len(kept)] == kept and len(whole) > len(kept):
+        assert tokens == whole
+    assert row.continuations[0]
+
+
+_PLAIN = make_tokenizer()

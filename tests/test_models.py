@@ -1,0 +1,289 @@
+"""Models: the head apart, padding, caches and fallbacks, on tiny random networks of every family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+
+from calibaudit.errors import ModelError
+from calibaudit.models import Model, load_model
+from tests.families import BIASED, FAMILIES, MAX_LENGTH, VOCAB, WINDOW, WINDOWED, save_tiny, tiny_network
+
+IDS = torch.randint(2, VOCAB, (3, 40), generator=torch.Generator().manual_seed(5))
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, Model]:
+    """(family, the network as it was before saving, the loaded model)."""
+    network = tiny_network(request.param)
+    return request.param, network, load_model(str(save_tiny(tmp_path_factory.mktemp("m"), network=network)), device="cpu")
+
+
+def all_logprobs(model: Model, rows: torch.Tensor) -> torch.Tensor:
+    """(n, V): every token asked for as a target."""
+    targets = torch.arange(model.info.vocab_size).expand(rows.shape[0], -1)
+    return model.target_logprobs(rows, targets).logprob
+
+
+def test_logprobs_equal_log_softmax_of_the_models_own_logits(pair: tuple[str, Any, Model]) -> None:
+    _, network, model = pair
+    with torch.no_grad():
+        expected = network(IDS).logits.log_softmax(-1).flatten(0, 1)
+    features, cache = model.forward(IDS)
+    assert cache is None
+    found = all_logprobs(model, features.flatten(0, 1))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    result = model.target_logprobs(features[0], IDS[0])
+    torch.testing.assert_close(result.top_logprob, expected[:40].max(1).values, atol=1e-5, rtol=0)
+    assert torch.equal(result.top_token, expected[:40].argmax(1))
+
+
+def test_every_family_is_taken_apart_with_its_own_scale_cap_and_bias(pair: tuple[str, Any, Model]) -> None:
+    family, _, model = pair
+    assert model.head is not None
+    assert model.info.head == "separated"
+    assert model.warnings == ()
+    assert model.head.softcap == (3.0 if family.startswith("gemma") else None)
+    assert model.head.logit_scale == pytest.approx({"cohere": 0.25, "granite": 1 / 3}.get(family, 1.0))
+    assert (model.head.bias is not None) == (family in BIASED)
+    assert model.head.vocab_size == model.info.vocab_size == VOCAB
+    assert model.sliding_window == (WINDOW if family in WINDOWED else None)
+
+
+def test_info_names_what_was_loaded(pair: tuple[str, Any, Model]) -> None:
+    family, network, model = pair
+    assert model.info.family == FAMILIES[family]["model_type"]
+    assert model.info.n_parameters == sum(p.numel() for p in network.parameters())
+    assert model.info.dtype == "float32"
+    assert model.info.device == "cpu"
+    assert model.info.revision.startswith("sha256:")
+    assert model.prefix_token_id == 0
+    assert not model.network.training
+    assert not any(p.requires_grad for p in model.network.parameters())
+
+
+@pytest.mark.parametrize("lengths", [(3, 5), (2, 21), (30, 17)], ids=str)
+def test_shared_prefixes_equal_whole_rows(pair: tuple[str, Any, Model], lengths: tuple[int, int]) -> None:
+    """Left-padded contexts, cached, repeated and continued, beyond the sliding window too, against one row at a time."""
+    _, network, model = pair
+    assert model.shares_prefix
+    tails = [[IDS[2, :4], IDS[2, 5:6]], [IDS[2, 7:10], IDS[2, 20:24], IDS[2, 30:32]]]
+    width = max(lengths)
+    mask = torch.tensor([[0] * (width - n) + [1] * n for n in lengths])
+    ids = torch.zeros_like(mask)
+    for row, n in enumerate(lengths):
+        ids[row, width - n :] = IDS[row, :n]
+    _, cache = model.forward(ids, mask, use_cache=True)
+    for _attempt in range(2):  # the cache is not used up
+        rows = torch.tensor([1, 0, 1, 0, 1])
+        flat = [tails[1][0], tails[0][0], tails[1][1], tails[0][1], tails[1][2]]
+        tail_ids = torch.stack([torch.cat([t, torch.zeros(4 - len(t), dtype=torch.int64)]) for t in flat])
+        tail_mask = torch.tensor([[1] * len(t) + [0] * (4 - len(t)) for t in flat])
+        whole_mask = torch.cat([mask[rows], tail_mask], dim=1)
+        features, _ = model.forward(tail_ids, whole_mask, past=model.repeat_cache(cache, rows))
+        for i, (row, tail) in enumerate(zip(rows.tolist(), flat, strict=True)):
+            with torch.no_grad():
+                logits = network(torch.cat([IDS[row, : lengths[row]], tail])[None]).logits
+            expected = logits[0, lengths[row] :].log_softmax(-1)
+            torch.testing.assert_close(all_logprobs(model, features[i, : len(tail)]), expected, atol=1e-4, rtol=0)
+
+
+def test_right_padding_changes_nothing(pair: tuple[str, Any, Model]) -> None:
+    _, _, model = pair
+    alone, _ = model.forward(IDS[:1, :13])
+    ids = IDS.clone()
+    ids[0, 13:] = 0
+    mask = torch.ones_like(ids)
+    mask[0, 13:] = 0
+    padded, _ = model.forward(ids, mask)
+    torch.testing.assert_close(padded[0, :13], alone[0], atol=1e-4, rtol=1e-4)
+
+
+def test_window_matters_in_these_networks(pair: tuple[str, Any, Model]) -> None:
+    """Else the tests above would prove nothing about windows."""
+    family, _, model = pair
+    changed = IDS[:1].clone()
+    changed[0, 0] = (changed[0, 0] + 1) % VOCAB
+    n_layers = len([name for name, _ in model.network.named_modules() if name.endswith("mlp")])
+    before, after = model.forward(IDS[:1])[0][0], model.forward(changed)[0][0]
+    reach = n_layers * WINDOW + 1
+    everywhere_windowed = family in ("mistral", "phi3")
+    assert ((before - after)[reach:].abs().max() < 1e-6) == everywhere_windowed
+
+
+def test_bfloat16_is_kept_and_close(tmp_path: Path) -> None:
+    network = tiny_network("gemma2").bfloat16()
+    model = load_model(str(save_tiny(tmp_path, network=network)), device="cpu")
+    assert model.info.dtype == "bfloat16"
+    assert model.head is not None
+    assert model.head.softcap == 3.0
+    features, _ = model.forward(IDS)
+    with torch.no_grad():
+        naive = network(IDS).logits.float().log_softmax(-1).flatten(0, 1)
+    hidden, weight = features.flatten(0, 1).double(), model.head.weight.double()
+    exact = (3.0 * torch.tanh(hidden @ weight.T / 3.0)).log_softmax(-1)
+    error = (all_logprobs(model, features.flatten(0, 1)) - exact).abs().max()
+    assert error <= (naive - exact).abs().max() / 100  # the head is in float32, the network's own logits are not
+
+
+def test_float16_becomes_float32_on_a_cpu_unless_asked_for(tmp_path: Path) -> None:
+    path = str(save_tiny(tmp_path, network=tiny_network("llama").half()))
+    model = load_model(path, device="cpu")
+    assert model.info.dtype == "float32"
+    assert any("float16" in warning for warning in model.warnings)
+    asked = load_model(path, device="cpu", dtype="float16")
+    assert asked.info.dtype == "float16"
+    assert asked.head is not None
+    assert asked.warnings == ()
+
+
+class OddConfig(PretrainedConfig):
+    model_type = "calibaudit_odd"
+
+    def __init__(self, kind: str = "shift", **kwargs: Any) -> None:
+        self.kind = kind
+        self.vocab_size = VOCAB
+        self.max_position_embeddings = MAX_LENGTH
+        super().__init__(**kwargs)
+
+
+class OddBody(PreTrainedModel):
+    config_class = OddConfig
+
+    def __init__(self, config: OddConfig) -> None:
+        super().__init__(config)
+        self.embed = nn.Embedding(VOCAB, 16)
+        self.mix = nn.Linear(16, 16)
+        self.post_init()
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: Any = None, use_cache: Any = None) -> Any:
+        embedded = self.embed(input_ids)
+        if self.config.kind == "backward":
+            embedded = embedded.flip(1)
+        hidden = self.mix(embedded.cumsum(1))
+        return BaseModelOutputWithPast(last_hidden_state=hidden.flip(1) if self.config.kind == "backward" else hidden)
+
+
+class OddForCausalLM(PreTrainedModel):
+    """A mean over the past for attention. `shift`: its logits are not linear in its states. `direct`: the head's output
+    layer is hidden. `backward`: sees later tokens. `plain`: separable, but keeps no cache."""
+
+    config_class = OddConfig
+    base_model_prefix = "body"
+
+    def __init__(self, config: OddConfig) -> None:
+        super().__init__(config)
+        self.body = OddBody(config)
+        self.out = nn.Linear(16, VOCAB)
+        self.post_init()
+
+    def get_input_embeddings(self) -> Any:
+        return self.body.embed
+
+    def get_output_embeddings(self) -> Any:
+        return None if self.config.kind == "direct" else self.out
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: Any = None, use_cache: Any = None) -> Any:
+        logits = self.out(self.body(input_ids, attention_mask).last_hidden_state)
+        if self.config.kind == "shift":
+            logits = logits + torch.sin(logits)
+        return CausalLMOutputWithPast(logits=logits)
+
+
+AutoConfig.register("calibaudit_odd", OddConfig)
+AutoModelForCausalLM.register(OddConfig, OddForCausalLM)
+
+
+def odd(folder: Path, kind: str) -> tuple[Any, str]:
+    torch.manual_seed(0)
+    network = OddForCausalLM(OddConfig(kind=kind))
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return network, str(save_tiny(folder, network=network))
+
+
+@pytest.mark.parametrize(("kind", "said"), [("shift", "not a scaled"), ("direct", "no plain linear output layer")])
+def test_a_head_that_cannot_be_separated_falls_back_and_says_so(tmp_path: Path, kind: str, said: str) -> None:
+    network, path = odd(tmp_path, kind)
+    model = load_model(path, device="cpu")
+    assert model.head is None
+    assert model.info.head == "own logits"
+    assert said in model.warnings[0]
+    assert "own logits" in model.warnings[0]
+    features, _ = model.forward(IDS)
+    assert features.shape == (3, 40, VOCAB)
+    with torch.no_grad():
+        expected = network(IDS).logits.log_softmax(-1)
+    torch.testing.assert_close(all_logprobs(model, features[1]), expected[1], atol=1e-5, rtol=0)
+    picked = model.target_logprobs(features[:, -1], torch.tensor([[4, -100], [5, 6], [7, -100]])).logprob
+    assert picked[0, 0] == pytest.approx(expected[0, -1, 4].item(), abs=1e-5)
+    assert picked[0, 1] == 0
+
+
+def test_a_model_without_a_cache_says_that_contexts_are_not_shared(tmp_path: Path) -> None:
+    model = load_model(odd(tmp_path, "plain")[1], device="cpu")
+    assert model.head is not None
+    assert not model.shares_prefix
+    assert "no key-value cache" in model.warnings[0]
+
+
+def test_a_model_that_sees_later_tokens_is_refused(tmp_path: Path) -> None:
+    path = odd(tmp_path, "backward")[1]
+    with pytest.raises(ModelError, match="not a causal LM: its states change when later tokens do"):
+        load_model(path, device="cpu")
+
+
+def test_a_recurrent_model_takes_the_plain_path(tmp_path: Path) -> None:
+    settings = {"vocab_size": VOCAB, "hidden_size": 32, "state_size": 4, "num_hidden_layers": 2, "bos_token_id": 0}
+    torch.manual_seed(0)
+    network = AutoModelForCausalLM.from_config(AutoConfig.for_model("mamba", **settings, eos_token_id=1)).eval()
+    model = load_model(str(save_tiny(tmp_path, network=network)), device="cpu")
+    assert not model.shares_prefix
+    assert len(model.warnings) == 1
+    with torch.no_grad():
+        expected = network(IDS).logits.log_softmax(-1)[0]
+    torch.testing.assert_close(all_logprobs(model, model.forward(IDS)[0][0]), expected, atol=1e-5, rtol=0)
+    mask = torch.ones_like(IDS)
+    mask[0, 9:] = 0
+    padded, _ = model.forward(IDS * mask, mask)
+    torch.testing.assert_close(all_logprobs(model, padded[0, :9]), expected[:9], atol=1e-5, rtol=0)
+
+
+def test_a_scale_in_the_config_that_the_network_ignores_is_not_applied(tmp_path: Path) -> None:
+    network = tiny_network("llama")
+    network.config.logit_scale = 0.5
+    network.config.final_logit_softcapping = 2.0
+    model = load_model(str(save_tiny(tmp_path, network=network)), device="cpu")
+    assert model.head is not None
+    assert (model.head.logit_scale, model.head.softcap) == (1.0, None)
+
+
+def test_longrope_says_where_its_factors_switch(tmp_path: Path) -> None:
+    from calibaudit.models import _rope_switch
+
+    config = SimpleNamespace(
+        rope_scaling={"rope_type": "longrope", "long_factor": [1.0], "short_factor": [1.0]},
+        original_max_position_embeddings=4096,
+    )
+    assert _rope_switch(config) == 4096
+    assert _rope_switch(SimpleNamespace(rope_scaling=None)) is None
+    assert load_model(str(save_tiny(tmp_path)), device="cpu").rope_switch is None
+
+
+def test_the_window_follows_lm_evaluation_harness(tmp_path: Path) -> None:
+    """The config's length, whatever the tokenizer says; the tokenizer's where the config has none."""
+    from calibaudit.models import _max_length
+
+    tokenizer = SimpleNamespace(model_max_length=77)
+    assert _max_length(SimpleNamespace(max_position_embeddings=100), tokenizer) == 100
+    assert _max_length(SimpleNamespace(n_positions=50, max_position_embeddings=100), tokenizer) == 50
+    assert _max_length(SimpleNamespace(), tokenizer) == 77
+    assert _max_length(SimpleNamespace(), SimpleNamespace(model_max_length=int(1e30))) == 2048
