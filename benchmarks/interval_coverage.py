@@ -4,8 +4,8 @@
 
 The world: the right one of four choices shifts its own Gaussian signal by 1.3, so the posterior is known; the model
 reports it with its logits times a sharpness (1: calibrated; more: overconfident). A pair sees signals that correlate by
-.7. The truth is each metric of a million items with the posterior in the place of the answers, so free of noise.
-Prints Markdown tables: coverage (mean width).
+.7. The truth is each metric of 200,000 items with the posterior in the place of the answers, so free of noise.
+Prints Markdown tables: the coverage of percentile, basic and **calibaudit**, and (its mean width).
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from calibaudit.metrics.smooth import smooth_ece_rows
 from calibaudit.metrics.ties import TieBlocks
 from calibaudit.metrics.weighted import WeightedSample
 
-SHIFT, CORRELATION, N_TRUTH, N_BINS = 1.3, 0.7, 1_000_000, 15
+SHIFT, CORRELATION, N_TRUTH, N_BINS = 1.3, 0.7, 200_000, 15
 NAMES = ("gap", "ece", "ece_adaptive", "smooth_ece", "rms_ce", "ece_debiased", "mce")
+METHODS = ("percentile", "basic", "calibaudit")
 PAIRS = ((1.0, 1.0), (1.0, 1.25), (1.0, 1.6), (1.25, 2.2))
 
 
@@ -96,7 +97,7 @@ def main():
     options = parser.parse_args()
     if len(options.items) != len(options.samples):
         parser.error("--samples needs one number for each of --items")
-    true = {sharpness: truth(sharpness) for pair in PAIRS for sharpness in pair}
+    true = {sharpness: truth(sharpness) for sharpness in sorted({s for pair in PAIRS for s in pair})}
     one, two = [], []
     for n, n_samples in zip(options.items, options.samples, strict=True):
         for pair in PAIRS:
@@ -117,20 +118,25 @@ def main():
                 one.append((n, pair[1], name, true[pair[1]][name], hits))
                 two.append((n, pair, name, true[pair[1]][name] - true[pair[0]][name], change_hits))
             print(f"{n} items, sharpness {pair}: done", flush=True)
-    table("One model", one)
-    table("Change, before -> after", two)
+    table("One model", one, options.items)
+    table("Change, before -> after", two, options.items)
 
 
-def table(title, rows):
-    print(f"\n{title}\n\n| N | sharpness | metric | true | percentile | basic | calibaudit |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for n, sharpness, name, value, hits in sorted(rows, key=lambda row: (NAMES.index(row[2]), row[1], row[0])):
+def table(title, rows, items):
+    """One line per metric and sharpness; per N the coverage of percentile, basic and ours, and our mean width."""
+    print(f"\n{title}\n\n| metric | sharpness | true | {' | '.join(f'N = {n:,}' for n in items)} |")
+    print("| --- | --- | --- |" + " --- |" * len(items))
+    cells = {}
+    for n, sharpness, name, value, hits in rows:
         label = f"{sharpness[0]:g} -> {sharpness[1]:g}" if isinstance(sharpness, tuple) else f"{sharpness:g}"
-        cells = []
-        for method in ("percentile", "basic", "calibaudit"):
-            covered, width = np.mean(hits[name, method], axis=0)
-            cells.append(f"{covered:.2f} ({width:.3f})")
-        print(f"| {n:,} | {label} | {name} | {value:.3f} | {' | '.join(cells)} |")
+        covered = {method: np.mean(hits[name, method], axis=0) for method in METHODS}
+        shares = [f"{share:.2f}" for share, _ in covered.values()]
+        cells[NAMES.index(name), label, f"{value:.3f}", n] = (
+            f"{shares[0]} {shares[1]} **{shares[2]}** ({covered['calibaudit'][1]:.3f})"
+        )
+    for key in sorted({key[:3] for key in cells}):
+        line = " | ".join(cells[(*key, n)] for n in items)
+        print(f"| {NAMES[key[0]]} | {key[1]} | {key[2]} | {line} |")
 
 
 if __name__ == "__main__":

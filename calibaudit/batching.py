@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,10 +15,15 @@ from calibaudit.encoding import Row, Tokens
 from calibaudit.errors import ModelError
 from calibaudit.models import Model, is_out_of_memory
 
+T = TypeVar("T")
+
 logger = logging.getLogger(__name__)
 
-TOKENS_PER_BATCH = {"cpu": 8_192, "cuda": 65_536}
+TOKENS_PER_BATCH = {"cpu": 4_096, "cuda": 65_536}
 """What `--batch-size auto` starts from, padding included; halved whenever memory runs out."""
+
+LEAST_COMMON_PREFIX = 16
+"""Tokens that must be common to a batch before they are run apart."""
 
 NO_TARGET = -100
 
@@ -116,25 +122,39 @@ def _rope_side(model: Model, row: Row) -> int:
 
 
 def _shared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[float, ...], ...]:
-    """Each context once, left-padded; its last position scores every first token, and its cache the rest."""
+    """Each context once: its last position scores every first token, and its cache the rest.
+
+    What all contexts start with (few-shot examples, a passage) runs once for the batch. Contexts are padded on the right, so that plain causal attention does for them and no mask is needed; the padding
+    is masked from the continuations, which stand behind it.
+    """
     long = [(r, c) for r, row in enumerate(rows) for c, tokens in enumerate(row.continuations) if len(tokens) > 1]
-    ids, mask = _pad([row.context for row in rows], model.device, left=True)
-    features, cache = model.forward(ids, mask, _positions(mask), use_cache=bool(long))
+    n_common = _common_prefix([row.context for row in rows])
+    past = None
+    if n_common:
+        shared_ids = torch.tensor([rows[0].context[:n_common]], device=model.device)
+        _, past = model.forward(shared_ids, use_cache=True)
+        past = model.repeat_cache(past, torch.zeros(len(rows), dtype=torch.int64, device=model.device))
+    ids, mask = _pad([row.context[n_common:] for row in rows], model.device)
+    positions = n_common + torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    features, cache = model.forward(ids, position_ids=positions if n_common else None, past=past, use_cache=bool(long))
+    lengths = mask.sum(1)
+    mask = torch.cat([mask.new_ones(len(rows), n_common), mask], dim=1)
     firsts = [[tokens[0] for tokens in row.continuations] for row in rows]
-    totals = _target_logprobs(model, features[:, -1], firsts)
-    if long:
-        long.sort(key=lambda rc: -len(rows[rc[0]].continuations[rc[1]]))
-        step = size.rows_of(ids.shape[1] + max(len(rows[r].continuations[c]) for r, c in long))
-        for start in range(0, len(long), step):
-            part = long[start : start + step]
-            picked = torch.tensor([r for r, _ in part], device=model.device)
-            tails = [rows[r].continuations[c] for r, c in part]
-            tail_ids, tail_mask = _pad([tokens[:-1] for tokens in tails], model.device, left=False)
-            whole_mask = torch.cat([mask[picked], tail_mask], dim=1)
-            positions = mask[picked].sum(1, keepdim=True) + torch.arange(tail_ids.shape[1], device=model.device)
-            features, _ = model.forward(tail_ids, whole_mask, positions, past=model.repeat_cache(cache, picked))
-            for (r, c), value in zip(part, _sums(model, features, [(0, tokens[1:]) for tokens in tails]), strict=True):
-                totals[r][c] += value
+    totals = _target_logprobs(model, features[torch.arange(len(rows), device=ids.device), lengths - 1], firsts)
+    long.sort(key=lambda rc: -len(rows[rc[0]].continuations[rc[1]]))
+    width = mask.shape[1] + max((len(rows[r].continuations[c]) for r, c in long), default=0)
+    for part in _parts(long, size.rows_of(width)):
+        picked = torch.tensor([r for r, _ in part], device=ids.device)
+        tails = [rows[r].continuations[c] for r, c in part]
+        tail_ids, tail_mask = _pad([tokens[:-1] for tokens in tails], model.device)
+        features, _ = model.forward(
+            tail_ids,
+            torch.cat([mask[picked], tail_mask], dim=1),
+            n_common + lengths[picked, None] + torch.arange(tail_ids.shape[1], device=ids.device),
+            past=model.repeat_cache(cache, picked),
+        )
+        for (r, c), value in zip(part, _sums(model, features, [(0, tokens[1:]) for tokens in tails]), strict=True):
+            totals[r][c] += value
     return tuple(map(tuple, totals))
 
 
@@ -147,9 +167,10 @@ def _unshared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple
             sequences.setdefault(row.context + tokens[:-1], []).append((r, c))
     order = sorted(sequences, key=lambda sequence: -len(sequence))
     n_above = 0 if model.rope_switch is None else sum(len(sequence) > model.rope_switch for sequence in order)
-    for part in _parts(order[:n_above], size) + _parts(order[n_above:], size):
-        ids, mask = _pad(part, model.device, left=False)
-        features, _ = model.forward(ids, mask, _positions(mask))
+    step = size.rows_of(len(order[0]))
+    for part in [*_parts(order[:n_above], step), *_parts(order[n_above:], step)]:
+        ids, _ = _pad(part, model.device)
+        features, _ = model.forward(ids)
         # One-token continuations of one context share a sequence: they are read from the same position.
         owners = [(s, r, c) for s, sequence in enumerate(part) for r, c in sequences[sequence]]
         spans = [(len(rows[r].context) - 1, rows[r].continuations[c]) for _, r, c in owners]
@@ -159,27 +180,25 @@ def _unshared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple
     return tuple(map(tuple, totals))
 
 
-def _parts(sequences: Sequence[Tokens], size: BatchSize) -> list[Sequence[Tokens]]:
-    """Sequences, longest first, cut into batches."""
-    step = size.rows_of(len(sequences[0])) if sequences else 1
-    return [sequences[start : start + step] for start in range(0, len(sequences), step)]
+def _common_prefix(contexts: Sequence[Tokens]) -> int:
+    """Tokens that all contexts start with, where a pass of their own pays; each keeps a token after them."""
+    first, last = min(contexts), max(contexts)  # what the extremes share, all share
+    n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    n = min(n, min(map(len, contexts)) - 1)
+    return n if len(contexts) > 1 and n >= LEAST_COMMON_PREFIX else 0
 
 
-def _pad(sequences: Sequence[Tokens], device: torch.device, *, left: bool) -> tuple[Tensor, Tensor]:
-    """ids (rows, longest) with 0 in the padding, and the mask: 1 on tokens."""
+def _parts(values: Sequence[T], step: int) -> list[Sequence[T]]:
+    return [values[start : start + step] for start in range(0, len(values), step)]
+
+
+def _pad(sequences: Sequence[Tokens], device: torch.device) -> tuple[Tensor, Tensor]:
+    """ids (rows, longest) with 0 behind the shorter ones, and the mask: 1 on tokens."""
     width = max(map(len, sequences))
-    fill = [[0] * (width - len(sequence)) for sequence in sequences]
-    ids = [[*pad, *s] if left else [*s, *pad] for pad, s in zip(fill, sequences, strict=True)]
-    mask = [
-        [0] * len(pad) + [1] * len(s) if left else [1] * len(s) + [0] * len(pad)
-        for pad, s in zip(fill, sequences, strict=True)
-    ]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def _positions(mask: Tensor) -> Tensor:
-    """0 at the first token of each row, whatever padding stands before it."""
-    return (mask.cumsum(1) - 1).clamp(min=0)
+    ids = [[*sequence, *[0] * (width - len(sequence))] for sequence in sequences]
+    lengths = torch.tensor([len(sequence) for sequence in sequences], device=device)
+    mask = torch.arange(width, device=device) < lengths[:, None]
+    return torch.tensor(ids, device=device), mask.long()
 
 
 def _target_logprobs(model: Model, features: Tensor, targets: Sequence[Sequence[int]]) -> list[list[float]]:

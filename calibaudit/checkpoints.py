@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub import errors as hub_errors
+from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import SafetensorError, safe_open
 
 from calibaudit.errors import ModelError
@@ -35,7 +35,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 class Checkpoint:
     """Where a checkpoint's files are, and which they are.
 
-    name: as the user gave it. path: the folder; for a hub id its snapshot in the cache, which may lack the weights still.
+    name: as the user gave it. path: the folder; for a hub id its cached snapshot, which may lack the weights still.
     revision: the hub's commit, or `sha256:` and 16 hex digits over a folder's config, tokenizer and weights.
     """
 
@@ -50,7 +50,7 @@ class Checkpoint:
 def find_checkpoint(
     name: str, *, revision: str | None = None, cache_dir: str | Path | None = None, offline: bool = False
 ) -> Checkpoint:
-    """The checkpoint called `name`: a folder, or else a hub id. Loads no weights and, from the hub, fetches only the config.
+    """The checkpoint called `name`: a folder, or else a hub id. Loads no weights; from the hub fetches only the config.
 
     revision: a hub branch, tag or commit. cache_dir: the hub cache. offline: never ask the network.
     Raises ModelError when there is none, or when it has no config.json.
@@ -59,7 +59,9 @@ def find_checkpoint(
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
     if folder.is_dir():
         if revision is not None:
-            raise ModelError(f"{name}: is a folder, and --revision {revision} chooses among a hub id's versions; drop one")
+            raise ModelError(
+                f"{name}: is a folder, and --revision {revision} chooses among a hub id's versions; drop one"
+            )
         _check_config_file(name, folder)
         return Checkpoint(name, folder, _hash_folder(folder, name))
     if folder.exists():
@@ -85,16 +87,14 @@ def fetch(checkpoint: Checkpoint) -> Checkpoint:
         )
     except Exception as error:  # what is raised differs between versions of the hub client and its HTTP library
         raise _hub_failure(checkpoint.name, checkpoint.revision, checkpoint.offline, error) from error
-    return Checkpoint(
-        checkpoint.name, Path(path), checkpoint.revision, True, checkpoint.cache_dir, checkpoint.offline
-    )
+    return Checkpoint(checkpoint.name, Path(path), checkpoint.revision, True, checkpoint.cache_dir, checkpoint.offline)
 
 
 def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
     """The safetensors files that loading will read, each opened and its size checked. Raises ModelError."""
     name, folder = checkpoint.name, checkpoint.path
     if (folder / WEIGHTS).is_file():
-        files = (folder / WEIGHTS,)
+        files: tuple[Path, ...] = (folder / WEIGHTS,)
     elif (folder / INDEX).is_file():
         files = _shards(name, folder)
     else:
@@ -114,13 +114,12 @@ def check_tokenizer_files(checkpoint: Checkpoint) -> None:
         )
 
 
-def read_config(checkpoint: Checkpoint) -> dict[str, Any]:
-    """config.json as it stands. Raises ModelError when it is not a JSON object."""
-    path = checkpoint.path / "config.json"
-    config = _read_json(checkpoint.name, path)
-    if not isinstance(config, dict):
-        raise ModelError(f"{checkpoint.name}: config.json is not a JSON object")
-    return config
+def read_settings(checkpoint: Checkpoint, file: str = "config.json") -> dict[str, Any]:
+    """A JSON object of the checkpoint as it stands. Raises ModelError when it is none."""
+    settings = _read_json(checkpoint.name, checkpoint.path / file)
+    if not isinstance(settings, dict):
+        raise ModelError(f"{checkpoint.name}: {file} is not a JSON object")
+    return settings
 
 
 def _check_config_file(name: str, folder: Path) -> None:
@@ -154,7 +153,7 @@ def _nearest(folder: Path) -> str:
 
 
 def _hash_folder(folder: Path, name: str) -> str:
-    """sha256 over name, size and content of every file that changes what the model computes or how text is tokenized."""
+    """sha256 over name, size and content of every file that changes the network or how text is tokenized."""
     wanted = {"config.json", *TOKENIZER_FILES, *_TOKENIZER_SETTINGS}
     files = [p for p in folder.iterdir() if p.is_file() and (p.name in wanted or p.suffix == ".tiktoken")]
     files += folder.glob("additional_chat_templates/*.jinja")

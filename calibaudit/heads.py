@@ -69,25 +69,27 @@ def check_finite(network: Any, name: str) -> int:
     if bool((logits.isnan() | (logits == torch.inf)).any() | (logits == -torch.inf).all(dim=-1).any()):
         for key, tensor in network.named_parameters():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                raise ModelError(f"{name}: the weights give NaN: {key} holds values that are not finite; download it again")
+                raise ModelError(
+                    f"{name}: the weights give NaN: {key} holds values that are not finite; download it again"
+                )
         raise ModelError(
-            f"{name}: the logits are NaN or infinite in {str(logits.dtype).removeprefix('torch.')} although all weights "
-            "are finite: try --dtype float32"
+            f"{name}: the logits are NaN or infinite in {str(logits.dtype).removeprefix('torch.')} although all "
+            "weights are finite: try --dtype float32"
         )
     return int(logits.shape[-1])
 
 
 def decoders(network: Any) -> list[nn.Module]:
     """The parts of the network that may give its final hidden states, likeliest first."""
-    inner = [getattr(network, "base_model", None)]
+    inner = [getattr(network, name, None) for name in ("base_model", "model")]
     if hasattr(network, "get_decoder"):
         inner.append(network.get_decoder())
-    return [module for module in inner if isinstance(module, nn.Module) and module is not network]
+    return [m for m in dict.fromkeys(inner) if isinstance(m, nn.Module) and m is not network]
 
 
 @torch.no_grad()
 def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
-    """Decoder and head, proven: on stretched hidden states the head's logits equal the network's. Or the reason why not.
+    """Decoder and head, proven: on stretched hidden states their logits equal the network's. Or the reason why not.
 
     Scale and softcap are read from the config under the names that families give them. Some families carry such a value
     and ignore it, so the plain head is tried as well; what the network computes decides.

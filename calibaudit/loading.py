@@ -14,14 +14,15 @@ from typing import Any
 import torch
 import transformers
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
-from calibaudit.checkpoints import Checkpoint, check_tokenizer_files, read_config, weight_files
+from calibaudit.checkpoints import Checkpoint, check_tokenizer_files, read_settings, weight_files
 from calibaudit.errors import ModelError
 
+VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _STORED_DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16,
@@ -43,7 +44,7 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
     """Read network and tokenizer of a checkpoint whose files are on disk.
 
     dtype: auto, float32, bfloat16 or float16. auto: what the weights are stored in; on a CPU float32 for float16.
-    device: auto, cpu, cuda, cuda:N or mps. auto: the GPU if there is one, spread over all (accelerate) if one is too small.
+    device: auto, cpu, cuda, cuda:N or mps. auto: the GPU if there is one; if it is too small, all of them (accelerate).
     Raises ModelError.
     """
     if dtype != "auto" and dtype not in DTYPES:
@@ -61,14 +62,15 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
     n_embeddings = network.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > n_embeddings:
         notes.append(
-            f"the tokenizer has {len(tokenizer):,} tokens, the model {n_embeddings:,}: text with the others cannot be scored"
+            f"the tokenizer has {len(tokenizer):,} tokens, the model {n_embeddings:,}: "
+            "text with the others cannot be scored"
         )
     return Loaded(network, tokenizer, chosen_dtype, placement, tuple(notes))
 
 
 def _load_config(checkpoint: Checkpoint) -> Any:
     """The config of a decoder-only causal LM that this transformers knows. Raises ModelError."""
-    name, raw = checkpoint.name, read_config(checkpoint)
+    name, raw = checkpoint.name, read_settings(checkpoint)
     kind = raw.get("model_type")
     if kind is None:
         raise ModelError(f"{name}: config.json has no model_type, so it is not a transformers checkpoint")
@@ -91,15 +93,38 @@ def _load_config(checkpoint: Checkpoint) -> Any:
         raise ModelError(f"{name}: not a decoder-only causal LM ({shown}: encoder-decoder)")
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise ModelError(f"{name}: not a causal LM ({shown})")
-    causal = {kind.__name__ for kind in MODEL_FOR_CAUSAL_LM_MAPPING.values() if isinstance(kind, type)}
-    if architectures and not causal.intersection(architectures):
+    own = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__name__
+    known = {own, *MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()}  # names: the mapping's values would import every family
+    if architectures and known.isdisjoint(architectures):
         raise ModelError(f"{name}: not a causal LM ({shown}); its weights have no language-model head of that kind")
+    if VERSION < (5,):
+        _check_rotary(name, raw.get("text_config") or raw, config.get_text_config())
     return config
 
 
+def _check_rotary(name: str, raw: dict[str, Any], config: Any) -> None:
+    """transformers 5 writes `rope_parameters`, which 4 ignores in silence: refuse unless its defaults say the same."""
+    rope = raw.get("rope_parameters")
+    if not rope:
+        return
+    plain = {"rope_type": "default", "rope_theta": getattr(config, "rope_theta", None)}
+    if "partial_rotary_factor" in rope:
+        plain["partial_rotary_factor"] = getattr(config, "partial_rotary_factor", None)
+    if rope != plain:
+        raise ModelError(
+            f"{name}: written by transformers 5 (rope_parameters), which transformers {transformers.__version__} would "
+            "misread; upgrade it: pip install -U 'transformers>=5'"
+        )
+
+
 def _load_tokenizer(checkpoint: Checkpoint) -> Any:
+    loader = AutoTokenizer
+    if VERSION < (5,) and (checkpoint.path / "tokenizer_config.json").is_file():
+        settings = read_settings(checkpoint, "tokenizer_config.json")
+        if settings.get("tokenizer_class") == "TokenizersBackend":  # what transformers 5 calls this class
+            loader = PreTrainedTokenizerFast
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+        tokenizer = loader.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # tokenizers raise anything from KeyError to a bare Rust exception
         raise ModelError(f"{checkpoint.name}: the tokenizer cannot be read ({first_line(error)})") from error
     if len(tokenizer) == 0:
@@ -109,8 +134,7 @@ def _load_tokenizer(checkpoint: Checkpoint) -> Any:
 
 def _read_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype, placement: str) -> tuple[Any, list[str]]:
     name = checkpoint.name
-    version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
-    options: dict[str, Any] = {"dtype" if version >= (4, 56) else "torch_dtype": dtype}
+    options: dict[str, Any] = {"dtype" if VERSION >= (4, 56) else "torch_dtype": dtype}
     if placement == "auto":
         options["device_map"] = "auto"
     try:
@@ -145,7 +169,9 @@ def _check_report(name: str, network: Any, report: dict[str, Any]) -> list[str]:
         )
     # A tied weight is the same object as one that was read; only those that are missing under every name are lost.
     missing = set(report.get("missing_keys") or ())
-    tensors = dict(network.named_parameters(remove_duplicate=False)) | dict(network.named_buffers(remove_duplicate=False))
+    tensors = dict(network.named_parameters(remove_duplicate=False)) | dict(
+        network.named_buffers(remove_duplicate=False)
+    )
     read = {id(tensor) for key, tensor in tensors.items() if key not in missing}
     lost = sorted(key for key in missing if key not in tensors or id(tensors[key]) not in read)
     if lost:
@@ -200,9 +226,7 @@ def _n_bytes(files: Iterable[Path], dtype: torch.dtype) -> int:
     return total
 
 
-def _choose_dtype(
-    asked: str, config: Any, files: Iterable[Path], device: str
-) -> tuple[torch.dtype, list[str]]:
+def _choose_dtype(asked: str, config: Any, files: Iterable[Path], device: str) -> tuple[torch.dtype, list[str]]:
     """bfloat16 stays bfloat16 on a CPU: half the memory, and the numbers that a GPU would round to, too.
 
     float16 does not: most CPUs have no arithmetic for it.
@@ -228,9 +252,8 @@ def _stored_dtypes(files: Iterable[Path]) -> list[torch.dtype]:
     found: list[torch.dtype] = []
     for file in files:
         with safe_open(file, framework="np") as opened:
-            found += [
-                kind for key in opened.keys() if (kind := _STORED_DTYPES.get(opened.get_slice(key).get_dtype()))  # noqa: SIM118
-            ]
+            stored = (_STORED_DTYPES.get(opened.get_slice(key).get_dtype()) for key in list(opened.keys()))
+            found += [kind for kind in stored if kind is not None]
     return found
 
 

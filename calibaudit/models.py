@@ -1,4 +1,4 @@
-"""A causal language model ready to score: hidden states and log-probabilities, with what was proven when it was loaded."""
+"""A causal language model ready to score: hidden states, log-probabilities, and what was proven on loading."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Model:
     """network: a transformers causal LM in eval mode. tokenizer: its tokenizer.
 
     head: None when it cannot be separated; then forward gives the network's own logits.
-    max_length: context window, tokens. sliding_window: the smallest local attention window of any layer, tokens, or None.
+    max_length: context window, tokens. sliding_window: the smallest local attention window of any layer, or None.
     rope_switch: rows longer than this many tokens use other rotary factors (LongRoPE), and with them every row of their
     batch, cached keys apart: rows on both sides of it must share neither a batch nor a cache. None for most.
     shares_prefix: whether left-padded contexts, cached and continued, were found to give what whole rows give.
@@ -73,7 +73,7 @@ class Model:
 
         With head None the last axis is V instead: the batch's own logits, all of them.
         attention_mask: (B, past + T), 1 on tokens; None: no padding. position_ids: (B, T), 0 at a row's first token;
-        None: counted from the mask. past: a cache from an earlier call, which is extended in place (see `repeat_cache`).
+        None: counted from the mask. past: an earlier call's cache, which is extended in place (see `repeat_cache`).
         Layouts that were proven: right padding always; left-padded contexts followed by right-padded continuations
         where `shares_prefix` is true.
         """
@@ -177,11 +177,15 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
     ids, other = (probe_ids(network, 2 * prefixes.N_PROBE, seed) for seed in (1, 2))
     n_probe = min(model.max_length, prefixes.N_PROBE)
     if not prefixes.is_causal(model.forward, ids[:, :n_probe], other[:, :n_probe], tolerance):
-        raise ModelError(f"{checkpoint.name}: not a causal LM: its states change when later tokens do ({model.info.family})")
+        raise ModelError(
+            f"{checkpoint.name}: not a causal LM: its states change when later tokens do ({model.info.family})"
+        )
     reason = _why_not_shared(model, ids, tolerance, "past_key_values" in parameters)
     model.shares_prefix = reason is None
     if reason is not None:
-        notes.append(f"a context cannot be shared by its choices ({reason}): each choice runs the whole row, which is slower")
+        notes.append(
+            f"a context cannot be shared by its choices ({reason}): each choice runs the whole row, which is slower"
+        )
     model.warnings = tuple(f"{checkpoint.name}: {note}" for note in notes)
     return model
 

@@ -21,7 +21,7 @@ N_PROBE = max(_CONTEXTS) + max(_CONTINUATIONS)
 
 
 def fresh_cache(kind: str) -> Any:
-    """`plain`: keeps every layer's whole past, so that nothing depends on the window. `own`: None, the network makes it."""
+    """`plain`: keeps every layer's whole past, whatever its window. `own`: None, so that the network makes its own."""
     return DynamicCache() if kind == "plain" else None
 
 
@@ -32,7 +32,9 @@ def repeat_cache(past: Any, rows: Tensor) -> Any:
     if isinstance(past, Tensor):
         return past.index_select(0, rows.to(past.device))
     new = copy.copy(past)
-    for name, value in vars(past).items():  # batch_select_indices replaces the entries of these lists, not their tensors
+    for name, value in vars(
+        past
+    ).items():  # batch_select_indices replaces the entries of these lists, not their tensors
         if isinstance(value, list):
             setattr(new, name, [copy.copy(entry) if not isinstance(entry, Tensor) else entry for entry in value])
     if hasattr(new, "batch_select_indices"):
@@ -51,7 +53,7 @@ def is_causal(forward: Forward, ids: Tensor, other: Tensor, tolerance: float) ->
 
 
 def why_not_shared(forward: Forward, ids: Tensor, tolerance: float) -> str | None:
-    """None when two left-padded contexts of different length, cached and continued twice each, give what whole rows give.
+    """None when two ragged left-padded contexts, cached and continued twice each, give what whole rows give.
 
     forward: Model.forward. ids: (1, at least 2 * N_PROBE) token ids.
     """

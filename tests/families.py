@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
@@ -55,9 +53,9 @@ WINDOWED = ("gemma2", "gemma3", "qwen2-window", "mistral", "phi3")
 BIASED = ("phi", "gptj")
 
 
-def tiny_network(family: str, seed: int = 0) -> Any:
+def tiny_network(family: str, seed: int = 0, **changes: Any) -> Any:
     """A random network in float32, eval mode, with weights large enough that positions and windows matter."""
-    settings = dict(FAMILIES[family])
+    settings = FAMILIES[family] | changes
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     torch.manual_seed(seed)
     network = AutoModelForCausalLM.from_config(config)
@@ -78,7 +76,9 @@ def tiny_tokenizer(n_tokens: int = 120, *, special: bool = True) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=n_tokens, special_tokens=["<s>", "</s>"] if special else [], show_progress=False
     )
-    tokenizer.train_from_iterator(["the cat sat on the mat", "a dog ran to the red house", "Answer: A B C D"] * 20, trainer)
+    tokenizer.train_from_iterator(
+        ["the cat sat on the mat", "a dog ran to the red house", "Answer: A B C D"] * 20, trainer
+    )
     names = {"bos_token": "<s>", "eos_token": "</s>"} if special else {}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
 
@@ -88,9 +88,3 @@ def save_tiny(folder: Path, family: str = "llama", *, seed: int = 0, network: An
     (network or tiny_network(family, seed)).save_pretrained(folder, **options)
     tiny_tokenizer().save_pretrained(folder)
     return folder
-
-
-def quietly(call: Callable[[], Any]) -> Any:
-    """call() with transformers' progress bars off."""
-    transformers.utils.logging.disable_progress_bar()
-    return call()

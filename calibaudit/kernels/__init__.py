@@ -23,8 +23,8 @@ def linear_logprobs(
 ) -> LinearLogprobs:
     """Log-softmax of a linear head at the targets, and its top token, in nats.
 
-    z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap): what Cohere (scale), Granite (scale 1/logits_scaling),
-    Falcon-H1 (scale lm_head_multiplier) and Gemma 2 and 3 (softcap) do.
+    z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap): what Cohere (scale), Granite (scale
+    1 / logits_scaling), Falcon-H1 (scale lm_head_multiplier) and Gemma 2 and 3 (softcap) do.
 
     hidden: (N, D). weight: (V, D). bias: (V,). float32, bfloat16, float16 or float64; products and sums are in float32.
     targets: (N,) or (N, K) int64 token ids; -100 marks padding, whose logprob is 0, so that it adds nothing to a sum.

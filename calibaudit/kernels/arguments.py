@@ -24,7 +24,8 @@ class LinearLogprobs(NamedTuple):
     logprob: the shape of targets; at most 0; exactly 0 where the target is -100.
     lse: (N,) log-sum-exp of the row's logits.
     top_logprob: (N,) log-probability of the likeliest token. top_token: (N,) its id; the lowest id wins a tie.
-    A row whose logits hold a NaN or +inf, or are all -inf, has NaN for logprob and top_logprob; its top_token means nothing.
+    A row whose logits hold a NaN or +inf, or are all -inf, has NaN for logprob and top_logprob, and no meaning in
+    top_token.
     """
 
     logprob: Tensor
@@ -75,7 +76,7 @@ def check_targets(targets: Tensor, n_rows: int, n_vocab: int, device: torch.devi
         raise KernelArgumentError(f"targets must be int64, not {targets.dtype}")
     if targets.ndim not in (1, 2) or targets.shape[0] != n_rows:
         raise KernelArgumentError(
-            f"targets must have shape ({n_rows},) or ({n_rows}, K), one row per row of hidden, not {tuple(targets.shape)}"
+            f"targets must have shape ({n_rows},) or ({n_rows}, K), a row per row of hidden, not {tuple(targets.shape)}"
         )
     if targets.device != device:
         raise KernelArgumentError(f"targets is on {targets.device}, but hidden is on {device}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -126,11 +127,8 @@ def _block_shape(
 @contextmanager
 def _full_float32(device: torch.device) -> Iterator[None]:
     """No autocast and no TF32 or bfloat16 shortcut in float32 products, whatever the caller has set."""
-    settings = [
-        module
-        for module in (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
-        if hasattr(module, "fp32_precision")
-    ]
+    modules: tuple[Any, ...] = (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
+    settings = [module for module in modules if hasattr(module, "fp32_precision")]
     with torch.autocast(device.type, enabled=False):
         if settings:
             before = [module.fp32_precision for module in settings]

@@ -18,7 +18,7 @@ def confidence_and_correct(draw, max_items: int = 40):
     return np.array(confidence), np.array(correct)
 
 
-def ragged_sample(n_items: int = 60, seed: int = 3, n_bins: int = 15) -> WeightedSample:
+def ragged_sample(n_items: int = 60, seed: int = 3, n_bins: int = 15, hit_rate: float = 0.3) -> WeightedSample:
     """Items of 2 to 5 choices, a sixth of them exact ties in confidence, with option mass."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(n_items, 5)) * 1.5
@@ -27,7 +27,8 @@ def ragged_sample(n_items: int = 60, seed: int = 3, n_bins: int = 15) -> Weighte
     n_choices[:tied] = n_choices[tied : 2 * tied]
     scores[:tied] = scores[tied : 2 * tied]
     scores[np.arange(5) >= n_choices[:, None]] = -np.inf
-    return WeightedSample(scores, rng.integers(n_choices), rng.random(n_items), n_bins)
+    answer = np.where(rng.random(n_items) < hit_rate, scores.argmax(axis=1), rng.integers(n_choices))
+    return WeightedSample(scores, answer, rng.random(n_items), n_bins)
 
 
 def calibrated(n_items: int, rng: np.random.Generator, sharpness: float = 1.0):

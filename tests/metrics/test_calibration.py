@@ -26,7 +26,7 @@ OTHERS = [metrics.smooth_ece, metrics.aurc]
 
 
 def by_hand(confidence, correct, n_bins):
-    """[(share, accuracy - confidence, accuracy, count)] of each filled bin, by a plain loop over the rule's inequality."""
+    """[(share, accuracy - confidence, accuracy, count)] of each filled bin, by a plain loop over the rule."""
     bins = []
     for k in range(n_bins):
         inside = [
@@ -73,7 +73,7 @@ def test_laws_of_every_calibration_error(sample):
     assert values["overconfidence"] - values["underconfidence"] == pytest.approx(gap, abs=1e-12)
     slack = 1e-9
     assert abs(gap) <= values["ece"] + slack
-    assert abs(gap) <= values["ece_adaptive" if "ece_adaptive" in values else "adaptive_ece"] + slack
+    assert abs(gap) <= values["adaptive_ece"] + slack
     assert values["ece"] <= values["rms_ce"] + slack
     assert values["rms_ce"] <= values["mce"] + slack
     assert values["debiased_ece"] <= values["rms_ce"] + slack
@@ -151,7 +151,7 @@ def test_the_squared_debiased_error_is_unbiased():
     """Constant confidence c, accuracy a, one bin: the mean over draws is (a - c)^2, where the plain square is not."""
     rng = np.random.default_rng(4)
     n, c, a = 20, 0.7, 0.6
-    draws = rng.random((4000, n)) < a
+    draws = rng.random((2000, n)) < a
     debiased = [metrics.debiased_squared_ce(np.full(n, c), row) for row in draws]
     plain = [metrics.rms_ce(np.full(n, c), row) ** 2 for row in draws]
     error = np.std(debiased) / math.sqrt(len(draws))
@@ -179,10 +179,13 @@ def test_floor_is_the_normal_approximation_with_many_items():
 
 @pytest.mark.parametrize(("n", "floor"), [(100, 0.101), (500, 0.046), (1000, 0.031), (2000, 0.023), (5000, 0.014)])
 def test_floor_of_a_random_four_way_model(n, floor):
-    """The project's measured floors (FINDINGS C). The spread of confidences is not recorded there: hence 10 %."""
+    """Floors measured elsewhere for this project. One spread of the logits, 2.4, explains all five of them."""
     rng = np.random.default_rng(n)
-    values = [metrics.ece_floor(calibrated(n, rng)[0], n_draws=200, rng=rng) for _ in range(5)]
-    assert np.mean(values) == pytest.approx(floor, rel=0.1)
+    values = []
+    for _ in range(5):
+        odds = np.exp(2.4 * rng.normal(size=(n, 4)))
+        values.append(metrics.ece_floor((odds / odds.sum(axis=1, keepdims=True)).max(axis=1), n_draws=200, rng=rng))
+    assert np.mean(values) == pytest.approx(floor, rel=0.07)
 
 
 def test_floor_is_what_a_calibrated_model_scores_on_average():
@@ -209,5 +212,5 @@ def test_floor_is_zero_when_certain_and_seeded():
 
 @pytest.mark.parametrize(("n_draws", "level"), [(0, 0.95), (10, 0.0), (10, 1.0)])
 def test_floor_refuses(n_draws, level):
-    with pytest.raises(ScoresError, match="draw|level"):
+    with pytest.raises(ScoresError, match=r"draw|level"):
         metrics.ece_floor_interval([0.5], n_draws=n_draws, level=level, rng=np.random.default_rng(0))

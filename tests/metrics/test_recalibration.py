@@ -21,7 +21,7 @@ def made(n, k, rng, sharpness):
 
 
 def mean_nll(scores, answer, temperature):
-    z = scores / temperature
+    z = scores / temperature  # -inf stays -inf
     return np.mean(logsumexp(z, axis=1) - z[np.arange(len(z)), answer])
 
 
@@ -47,7 +47,7 @@ def test_temperature_is_scipys_minimum(n, k, sharpness):
 
 
 def test_ragged_rows_take_part_without_their_padding():
-    sample = ragged_sample(400)
+    sample = ragged_sample(400, hit_rate=0.6)
     best = minimize_scalar(
         lambda log_t: mean_nll(sample.scores, sample.answer, math.exp(log_t)),
         bounds=(-3, 6),
@@ -58,7 +58,7 @@ def test_ragged_rows_take_part_without_their_padding():
     assert mean_nll(sample.scores, sample.answer, got) <= best.fun + 1e-12
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
 def test_the_scaling_law(seed, scale):
     scores, answer = made(40, 3, np.random.default_rng(seed), 1.0)
@@ -87,7 +87,7 @@ def test_optima_far_from_one(accuracy):
     n = 10_000
     scores = np.tile([1.0, 0.0], (n, 1))
     answer = (np.arange(n) >= round(accuracy * n)).astype(int)
-    assert metrics.fit_temperature(scores, answer) == pytest.approx(1 / math.log(accuracy / (1 - accuracy)), rel=1e-7)
+    assert metrics.fit_temperature(scores, answer) == pytest.approx(1 / math.log(accuracy / (1 - accuracy)), rel=1e-6)
 
 
 def test_worse_than_uniform_is_infinite():
