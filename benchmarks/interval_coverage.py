@@ -1,10 +1,12 @@
 """How often the 95 % intervals hold the true value, against the percentile and the basic bootstrap.
 
     python benchmarks/interval_coverage.py [--items 250 1000 4000] [--samples 300 300 120] [--resamples 300]
+        [--world sharpened|waves]
 
-The world: the right one of four choices shifts its own Gaussian signal by 1.3, so the posterior is known; the model
-reports it with its logits times a sharpness (1: calibrated; more: overconfident). A pair sees signals that correlate by
-.7. The truth is each metric of 200,000 items with the posterior in the place of the answers, so free of noise.
+World `sharpened`: the right one of four choices shifts its own Gaussian signal by 1.3, so the posterior is known; the
+model reports it with its logits times a setting (1: calibrated; more: overconfident). A pair sees signals that correlate
+by .7. World `waves`: over- and underconfident in turn, by a setting (0: calibrated), with no gap. The truth is each
+metric of 200,000 items with the chance of being right in the place of the answers, so free of noise.
 Prints Markdown tables: the coverage of percentile, basic and **calibaudit**, and (its mean width).
 """
 
@@ -25,26 +27,43 @@ from calibaudit.metrics.weighted import WeightedSample
 SHIFT, CORRELATION, N_TRUTH, N_BINS = 1.3, 0.7, 200_000, 15
 NAMES = ("gap", "ece", "ece_adaptive", "smooth_ece", "rms_ce", "ece_debiased", "mce")
 METHODS = ("percentile", "basic", "calibaudit")
-PAIRS = ((1.0, 1.0), (1.0, 1.25), (1.0, 1.6), (1.25, 2.2))
 
 
-def draw(n_items, rng):
-    """answer (N,) and two models' exact log-odds (N, 4) each."""
+def draw_sharpened(n_items, pair, rng):
+    """Each side's (scores, answer, chance that its top choice is right)."""
     answer = rng.integers(4, size=n_items)
     shared = rng.normal(size=(n_items, 4))
     sides = []
-    for _ in range(2):
+    for sharpness in pair:
         signal = np.sqrt(CORRELATION) * shared + np.sqrt(1 - CORRELATION) * rng.normal(size=(n_items, 4))
         signal[np.arange(n_items), answer] += SHIFT
-        sides.append(SHIFT * signal)
-    return answer, sides
+        odds = SHIFT * signal
+        right = softmax(odds, axis=1)[np.arange(n_items), odds.argmax(axis=1)]
+        sides.append((sharpness * odds, answer, right))
+    return sides
 
 
-def truth(sharpness):
-    _, (odds, _) = draw(N_TRUTH, np.random.default_rng(0))
-    said = softmax(sharpness * odds, axis=1)
-    confidence = said.max(axis=1)
-    right = softmax(odds, axis=1)[np.arange(N_TRUTH), said.argmax(axis=1)]
+def draw_waves(n_items, pair, rng):
+    """Two choices; accuracy runs in a wave of this height about the confidence, so the gap stays near 0."""
+    confidence = 0.5 + 0.5 * rng.beta(1.2, 1.2, size=n_items)
+    luck = rng.random(n_items)
+    sides = []
+    for height in pair:
+        right = np.clip(confidence + height * np.sin(4 * np.pi * (confidence - 0.5)), 0, 1)
+        scores = np.log(np.column_stack([confidence, 1 - confidence + 1e-12]))
+        sides.append((scores, (luck >= right).astype(int), right))
+    return sides
+
+
+WORLDS = {
+    "sharpened": (draw_sharpened, ((1.0, 1.0), (1.0, 1.25), (1.0, 1.6), (1.25, 2.2))),
+    "waves": (draw_waves, ((0.0, 0.0), (0.0, 0.05), (0.0, 0.12))),
+}
+
+
+def truth(draw, setting):
+    scores, _, right = draw(N_TRUTH, (setting, setting), np.random.default_rng(0))[0]
+    confidence = softmax(scores, axis=1).max(axis=1)
     weights = np.ones((1, N_TRUTH))
     totals = bin_totals(weights, bin_columns(bin_index(confidence, N_BINS), confidence, right, N_BINS))
     values = {
@@ -94,19 +113,21 @@ def main():
     parser.add_argument("--samples", type=int, nargs="+", default=[300, 300, 120])
     parser.add_argument("--resamples", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--world", choices=list(WORLDS), default="sharpened")
     options = parser.parse_args()
     if len(options.items) != len(options.samples):
         parser.error("--samples needs one number for each of --items")
-    true = {sharpness: truth(sharpness) for sharpness in sorted({s for pair in PAIRS for s in pair})}
+    draw, pairs = WORLDS[options.world]
+    true = {setting: truth(draw, setting) for setting in sorted({s for pair in pairs for s in pair})}
     one, two = [], []
     for n, n_samples in zip(options.items, options.samples, strict=True):
-        for pair in PAIRS:
+        for pair in pairs:
             hits, change_hits = {}, {}
             for draw_number in range(n_samples):
                 rng = np.random.default_rng([options.seed, n, round(100 * pair[0]), round(100 * pair[1]), draw_number])
-                answer, odds = draw(n, rng)
+                drawn = draw(n, pair, rng)
                 weights = np.vstack(list(bootstrap_weights(n, options.resamples, rng)))
-                sides = [bootstrap(k * o, answer, weights) for k, o in zip(pair, odds, strict=True)]
+                sides = [bootstrap(scores, answer, weights) for scores, answer, _ in drawn]
                 for name in NAMES:
                     for method, (low, high) in methods_of(name, *sides[1], n).items():
                         value = true[pair[1]][name]
@@ -117,14 +138,14 @@ def main():
             for name in NAMES:
                 one.append((n, pair[1], name, true[pair[1]][name], hits))
                 two.append((n, pair, name, true[pair[1]][name] - true[pair[0]][name], change_hits))
-            print(f"{n} items, sharpness {pair}: done", flush=True)
+            print(f"{n} items, setting {pair}: done", flush=True)
     table("One model", one, options.items)
     table("Change, before -> after", two, options.items)
 
 
 def table(title, rows, items):
     """One line per metric and sharpness; per N the coverage of percentile, basic and ours, and our mean width."""
-    print(f"\n{title}\n\n| metric | sharpness | true | {' | '.join(f'N = {n:,}' for n in items)} |")
+    print(f"\n{title}\n\n| metric | setting | true | {' | '.join(f'N = {n:,}' for n in items)} |")
     print("| --- | --- | --- |" + " --- |" * len(items))
     cells = {}
     for n, sharpness, name, value, hits in rows:
