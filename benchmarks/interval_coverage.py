@@ -1,12 +1,12 @@
 """How often the 95 % intervals hold the true value, against the percentile and the basic bootstrap.
 
     python benchmarks/interval_coverage.py [--items 250 1000 4000] [--samples 300 300 120] [--resamples 300]
-        [--world sharpened|waves]
+        [--world sharpened|waves] [--metrics ece mce ...]
 
 World `sharpened`: the right one of four choices shifts its own Gaussian signal by 1.3, so the posterior is known; the
-model reports it with its logits times a setting (1: calibrated; more: overconfident). A pair sees signals that correlate
-by .7. World `waves`: over- and underconfident in turn, by a setting (0: calibrated), with no gap. The truth is each
-metric of 200,000 items with the chance of being right in the place of the answers, so free of noise.
+model reports it with its logits times a setting (1: calibrated; more: overconfident). A pair sees signals that
+correlate by .7. World `waves`: over- and underconfident in turn, by a setting (0: calibrated), with no gap. The truth
+is each metric of 200,000 items with the chance of being right in the place of the answers, so free of noise.
 Prints Markdown tables: the coverage of percentile, basic and **calibaudit**, and (its mean width).
 """
 
@@ -78,9 +78,9 @@ def truth(draw, setting):
     return {name: float(value) for name, value in values.items()}
 
 
-def bootstrap(scores, answer, weights):
+def bootstrap(scores, answer, weights, names):
     sample = WeightedSample(scores, answer, n_bins=N_BINS)
-    names = ("accuracy", "confidence", *NAMES)
+    names = {"accuracy", "confidence", "rms_ce", *names}
     return sample.point(names), sample.replicate(weights, names)
 
 
@@ -114,7 +114,9 @@ def main():
     parser.add_argument("--resamples", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--world", choices=list(WORLDS), default="sharpened")
+    parser.add_argument("--metrics", choices=NAMES, nargs="+", default=NAMES)
     options = parser.parse_args()
+    names = options.metrics
     if len(options.items) != len(options.samples):
         parser.error("--samples needs one number for each of --items")
     draw, pairs = WORLDS[options.world]
@@ -127,15 +129,15 @@ def main():
                 rng = np.random.default_rng([options.seed, n, round(100 * pair[0]), round(100 * pair[1]), draw_number])
                 drawn = draw(n, pair, rng)
                 weights = np.vstack(list(bootstrap_weights(n, options.resamples, rng)))
-                sides = [bootstrap(scores, answer, weights) for scores, answer, _ in drawn]
-                for name in NAMES:
+                sides = [bootstrap(scores, answer, weights, names) for scores, answer, _ in drawn]
+                for name in names:
                     for method, (low, high) in methods_of(name, *sides[1], n).items():
                         value = true[pair[1]][name]
                         hits.setdefault((name, method), []).append((low <= value <= high, high - low))
                     for method, (low, high) in methods_of_change(name, sides, n).items():
                         value = true[pair[1]][name] - true[pair[0]][name]
                         change_hits.setdefault((name, method), []).append((low <= value <= high, high - low))
-            for name in NAMES:
+            for name in names:
                 one.append((n, pair[1], name, true[pair[1]][name], hits))
                 two.append((n, pair, name, true[pair[1]][name] - true[pair[0]][name], change_hits))
             print(f"{n} items, setting {pair}: done", flush=True)

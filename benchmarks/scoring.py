@@ -1,4 +1,4 @@
-"""Items a second and log-likelihoods against lm-evaluation-harness: same checkpoint, same requests, one process each, CPU.
+"""Items a second against lm-evaluation-harness: same checkpoint, same requests, one process each, CPU.
 
     python benchmarks/scoring.py MODEL -t TASK [-t TASK ...] [--limit 300] [--repeats 3] [--peer-python PYTHON]
 
@@ -145,9 +145,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         requests = Path(folder) / "requests.json"
         requests.write_text(json.dumps([plain_prompt(item, task.name).pairs for task in loaded for item in task.items]))
-        print(
-            "| model | items | calibaudit, items/s | lm-evaluation-harness, items/s | ratio | largest difference, nats |"
-        )
+        print("| model | items | calibaudit, items/s | lm-eval, items/s | ratio | largest difference, nats |")
         print("| --- | ---: | ---: | ---: | ---: | ---: |")
         measure(Path(args.model).name, args.model, args, requests)
         if args.random_llama:

@@ -103,19 +103,20 @@ def _make_room(model: Model, size: BatchSize, length: int, name: str, error: Bas
 
 def _score_batch(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[float, ...], ...]:
     with torch.inference_mode():
-        if model.shares_prefix and all(_shareable(model, row) for row in rows):
+        if model.shares_prefix and _shareable(model, rows):
             return _shared(model, rows, size)
         return _unshared(model, rows, size)
 
 
-def _shareable(model: Model, row: Row) -> bool:
-    """Whether a context cached on its own is what it is within the whole row."""
-    within = model.sliding_window is None or row.length <= model.sliding_window
-    return within and _rope_side(model, row) != 1
+def _shareable(model: Model, rows: Sequence[Row]) -> bool:
+    """Whether contexts cached on their own, with padding behind them, are what they are within whole rows."""
+    width = max(len(row.context) for row in rows) + max(len(tokens) for row in rows for tokens in row.continuations)
+    limit = model.max_padded_length
+    return (limit is None or width <= limit) and all(_rope_side(model, row) != 1 for row in rows)
 
 
 def _rope_side(model: Model, row: Row) -> int:
-    """Where LongRoPE changes its factors: 0 for rows below that length, 2 for contexts above it, 1 for rows across it."""
+    """Where LongRoPE changes its factors: 0 for rows below that length, 2 for contexts above it, 1 across it."""
     if model.rope_switch is None or row.length - 1 <= model.rope_switch:
         return 0
     return 2 if len(row.context) > model.rope_switch else 1
@@ -124,8 +125,9 @@ def _rope_side(model: Model, row: Row) -> int:
 def _shared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[float, ...], ...]:
     """Each context once: its last position scores every first token, and its cache the rest.
 
-    What all contexts start with (few-shot examples, a passage) runs once for the batch. Contexts are padded on the right, so that plain causal attention does for them and no mask is needed; the padding
-    is masked from the continuations, which stand behind it.
+    What all contexts start with (few-shot examples, a passage) runs once for the batch. Contexts are padded on the
+    right, so that plain causal attention does for them and no mask is needed; the padding is masked from the
+    continuations, which stand behind it.
     """
     long = [(r, c) for r, row in enumerate(rows) for c, tokens in enumerate(row.continuations) if len(tokens) > 1]
     n_common = _common_prefix([row.context for row in rows])
@@ -147,10 +149,11 @@ def _shared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[f
         picked = torch.tensor([r for r, _ in part], device=ids.device)
         tails = [rows[r].continuations[c] for r, c in part]
         tail_ids, tail_mask = _pad([tokens[:-1] for tokens in tails], model.device)
+        positions = n_common + lengths[picked, None] + torch.arange(tail_ids.shape[1], device=ids.device)
         features, _ = model.forward(
             tail_ids,
             torch.cat([mask[picked], tail_mask], dim=1),
-            n_common + lengths[picked, None] + torch.arange(tail_ids.shape[1], device=ids.device),
+            positions * tail_mask,  # learned positions end with the window: padding must not point beyond it
             past=model.repeat_cache(cache, picked),
         )
         for (r, c), value in zip(part, _sums(model, features, [(0, tokens[1:]) for tokens in tails]), strict=True):

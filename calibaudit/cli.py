@@ -40,7 +40,6 @@ from calibaudit.options import (
 app = typer.Typer(
     name="calibaudit",
     help="Audit what instruction tuning did to a language model's calibration.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -54,6 +53,7 @@ app.add_typer(tasks_app, name="tasks")
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
@@ -61,6 +61,8 @@ def _root(
 
         typer.echo(f"calibaudit {installed('calibaudit')}")
         raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -224,7 +226,7 @@ def check_task(
 
     faults = check_task_file(file)
     for fault in faults:
-        typer.echo(fault, err=True)
+        typer.echo(f"calibaudit: {fault}", err=True)
     if faults:
         raise typer.Exit(2)
     typer.echo(f"{file}: no fault found")
@@ -236,4 +238,13 @@ def main() -> None:
 
     from calibaudit.running import exit_code_of
 
-    sys.exit(exit_code_of(lambda: app(standalone_mode=False), debug="--debug" in sys.argv))
+    sys.exit(exit_code_of(_run, debug="--debug" in sys.argv))
+
+
+def _run() -> None:
+    """Parse sys.argv and run. Not `app()`: that turns an interrupt and a closed pipe into exit codes of its own."""
+    import sys
+
+    command = typer.main.get_command(app)
+    with command.make_context("calibaudit", sys.argv[1:]) as context:
+        command.invoke(context)

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.tasks import Item
+from calibaudit.items import Item
 
 Tokens = tuple[int, ...]
 
@@ -209,7 +209,7 @@ def _common(a: Tokens, b: Tokens) -> int:
 
 
 def _appended_tokens(tokenizer: Any) -> int:
-    """How many special tokens (EOS, say) the tokenizer puts *after* a text, which would cut it from its continuation."""
+    """How many special tokens (EOS, say) the tokenizer puts *after* a text, cutting it from its continuation."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     special = tokenizer("a", add_special_tokens=True)["input_ids"]
     for n in range(1, len(special) - len(plain) + 1):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from calibaudit.errors import ScoresError
+from calibaudit.items import Task
 from calibaudit.parallel import own_device
 from calibaudit.scores import Scores, read_scores
-from calibaudit.tasks import Task
 
 ChatTemplate = Literal["auto", "off", "both"]
 

@@ -31,7 +31,7 @@ class Model:
     max_length: context window, tokens. sliding_window: the smallest local attention window of any layer, or None.
     rope_switch: rows longer than this many tokens use other rotary factors (LongRoPE), and with them every row of their
     batch, cached keys apart: rows on both sides of it must share neither a batch nor a cache. None for most.
-    shares_prefix: whether left-padded contexts, cached and continued, were found to give what whole rows give.
+    shares_prefix: whether contexts, cached and continued, were found to give what whole rows give.
     warnings: one line each, for the user.
     """
 
@@ -54,6 +54,15 @@ class Model:
         return torch.device(self.network.device)
 
     @property
+    def max_padded_length(self) -> int | None:
+        """The widest row, padding between its tokens included, in which distances and positions are still true.
+
+        Tokens; None: any width. A local window counts columns, and so does a network that takes no position ids.
+        """
+        limits = [self.sliding_window, None if self._takes_positions else self.max_length]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    @property
     def prefix_token_id(self) -> int | None:
         """What stands for an empty context: BOS, else EOS, else None (the rule of lm-evaluation-harness)."""
         bos = self.tokenizer.bos_token_id
@@ -74,8 +83,8 @@ class Model:
         With head None the last axis is V instead: the batch's own logits, all of them.
         attention_mask: (B, past + T), 1 on tokens; None: no padding. position_ids: (B, T), 0 at a row's first token;
         None: counted from the mask. past: an earlier call's cache, which is extended in place (see `repeat_cache`).
-        Layouts that were proven: right padding always; left-padded contexts followed by right-padded continuations
-        where `shares_prefix` is true.
+        Layouts that were proven: right padding always; right-padded contexts, cached, and continuations behind their
+        padding where `shares_prefix` is true.
         """
         options: dict[str, Any] = {"use_cache": use_cache or past is not None}
         if attention_mask is not None:
@@ -193,8 +202,9 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
 def _why_not_shared(model: Model, ids: Tensor, tolerance: float, takes_cache: bool) -> str | None:
     if not takes_cache:
         return "it has no key-value cache"
-    if model.max_length < prefixes.N_PROBE:
-        return f"its window of {model.max_length} tokens is too short to tell"
+    window = min(model.max_length, model.max_padded_length or model.max_length)
+    if window < prefixes.N_PROBE:
+        return f"its window of {window} tokens is too short to tell"
     reason = None
     for model._cache in ("plain", "own"):
         why = prefixes.why_not_shared(model.forward, ids, tolerance)
@@ -205,8 +215,11 @@ def _why_not_shared(model: Model, ids: Tensor, tolerance: float, takes_cache: bo
 
 
 def _max_length(config: Any, tokenizer: Any) -> int:
-    """lm-evaluation-harness's rule, so that truncation agrees: the config's window, else the tokenizer's, else 2048."""
-    for name in ("n_positions", "max_position_embeddings", "n_ctx"):
+    """lm-evaluation-harness's rule, so that truncation agrees: the config's window, else the tokenizer's, else 2048.
+
+    (MPT's name for it is one the harness does not look for.)
+    """
+    for name in ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len"):
         value = getattr(config, name, None)
         if value is not None:
             return int(value)

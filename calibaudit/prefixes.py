@@ -53,20 +53,21 @@ def is_causal(forward: Forward, ids: Tensor, other: Tensor, tolerance: float) ->
 
 
 def why_not_shared(forward: Forward, ids: Tensor, tolerance: float) -> str | None:
-    """None when two ragged left-padded contexts, cached and continued twice each, give what whole rows give.
+    """None when what scoring does with a batch gives what whole rows give; else the reason, for the user.
 
+    Two contexts of different length share their first tokens, which run once; their rest follows, padded on the right
+    and without a mask; each is continued twice, behind the padding, with a mask.
     forward: Model.forward. ids: (1, at least 2 * N_PROBE) token ids.
     """
-    width, n_tail = max(_CONTEXTS), max(_CONTINUATIONS)
+    width, n_tail, n_common = max(_CONTEXTS), max(_CONTINUATIONS), min(_CONTEXTS) // 2
     device = ids.device
-    contexts = [ids[0, :length] for length in _CONTEXTS]
+    contexts = [torch.cat([ids[0, :n_common], ids[0, n_common + i : length + i]]) for i, length in enumerate(_CONTEXTS)]
     tails = [[ids[0, width + i : width + i + n], ids[0, -1 - n - i : -1 - i]] for i, n in enumerate(_CONTINUATIONS)]
     lengths = torch.tensor(_CONTEXTS, device=device)
-    mask = (torch.arange(width, device=device) >= width - lengths[:, None]).long()
-    left = torch.zeros((2, width), dtype=torch.int64, device=device)
+    mask = (torch.arange(width, device=device) < lengths[:, None]).long()
+    padded = torch.zeros((2, width), dtype=torch.int64, device=device)
     for row, context in enumerate(contexts):
-        left[row, width - len(context) :] = context
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
+        padded[row, : len(context)] = context
     rows = torch.tensor([0, 0, 1, 1], device=device)
     tail_ids = torch.zeros((4, n_tail), dtype=torch.int64, device=device)
     tail_mask = torch.zeros_like(tail_ids)
@@ -74,9 +75,18 @@ def why_not_shared(forward: Forward, ids: Tensor, tolerance: float) -> str | Non
         tail_ids[row, : len(tail)] = tail
         tail_mask[row, : len(tail)] = 1
     try:
-        prefix, past = forward(left, mask, positions, use_cache=True)
+        start, past = forward(ids[:, :n_common], use_cache=True)
         if past is None:
             return "it keeps no cache"
+        positions = torch.arange(n_common, width, device=device).expand(2, -1)
+        rest, past = forward(
+            padded[:, n_common:],
+            None,
+            positions,
+            past=repeat_cache(past, torch.tensor([0, 0], device=device)),
+            use_cache=True,
+        )
+        prefix = torch.cat([start.expand(2, -1, -1), rest], dim=1)
         whole_mask = torch.cat([mask[rows], tail_mask], dim=1)
         tail_positions = lengths[rows, None] + torch.arange(n_tail, device=device)
         repeated = forward(tail_ids, whole_mask, tail_positions, past=repeat_cache(past, rows))[0]
@@ -90,7 +100,7 @@ def why_not_shared(forward: Forward, ids: Tensor, tolerance: float) -> str | Non
         plain = forward(torch.cat([context, tail])[None])[0][0]
         worst = max(
             worst,
-            _difference(plain[: len(context)], prefix[row // 2, width - len(context) :]),
+            _difference(plain[: len(context)], prefix[row // 2, : len(context)]),
             _difference(plain[len(context) :], repeated[row, : len(tail)]),
         )
     if worst <= tolerance:

@@ -10,9 +10,9 @@ from typing import TypeVar
 from calibaudit.documents import Document, Documents, Split, load_documents
 from calibaudit.errors import TaskError
 from calibaudit.fewshot import ExampleSampler, example_split, excludes_itself
+from calibaudit.items import Item, Task
 from calibaudit.questions import QuestionRenderer
 from calibaudit.taskfile import Definition, FewshotConfig
-from calibaudit.tasks import Item, Task
 from calibaudit.templating import Field
 
 _T = TypeVar("_T")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,17 +39,15 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
+        if type(error).__name__ == "Exit":  # the parser's: --help, --version, tasks check
+            return int(getattr(error, "exit_code", 0))
         if debug:
-            raise
+            traceback.print_exc()
         return _failed(error)
     return 0
 
 
 def _failed(error: Exception) -> int:
-    if type(error).__name__ == "Exit":
-        return int(getattr(error, "exit_code", 0))
-    if type(error).__name__ == "Abort":
-        return INTERRUPTED
     if isinstance(error, CalibauditError):
         text, code = str(error), error.exit_code
     elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
@@ -133,18 +132,20 @@ def check_outputs(paths: Sequence[Path] | None) -> None:
 def deliver(
     result: Mapping[str, Any], paths: Sequence[Path] | None, as_json: bool, render: Callable[[Console], None]
 ) -> None:
-    """Prints the result (the JSON alone, or the page) and saves it."""
+    """Saves the result, then prints it (the JSON alone, or the page): a reader that leaves early loses no file."""
     from rich.console import Console
 
     from calibaudit.reporting.result_json import result_text, write_result
 
-    if as_json:
-        sys.stdout.write(result_text(result))
-    else:
-        render(Console())
-    sys.stdout.flush()
     for path in paths or ():
         write_result(result, path)
+    if as_json:
+        sys.stdout.write(result_text(result))
+        return
+    console = Console()
+    with console.capture() as page:  # rich itself would end a closed pipe with exit code 1
+        render(console)
+    sys.stdout.write(page.get())
 
 
 class Reporter:
@@ -221,8 +222,24 @@ def scores_of(
     from calibaudit.evaluating import evaluate, is_saved_scores, saved
 
     if is_saved_scores(name):
-        return saved(name, task_names if tasks is None else [task.name for task in tasks])
+        if tasks is not None:
+            return saved(name, [task.name for task in tasks])
+        return saved(name, None if task_names is None else _scored_names(task_names))
     assert tasks is not None
     return evaluate(
         name, tasks, options, lambda label, done, total: report.progress(f"{name} {label}", done, total), report.notice
     )
+
+
+def _scored_names(names: Sequence[str]) -> list[str]:
+    """Groups and task files as the names their scores are saved under; any other name as it is, it may be one."""
+    from calibaudit.errors import TaskError
+    from calibaudit.tasks import member_names
+
+    found: dict[str, None] = {}
+    for name in names:
+        try:
+            found |= dict.fromkeys(member_names(name))
+        except TaskError:
+            found[name] = None
+    return list(found)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.tasks import SCORINGS, Scoring
+from calibaudit.items import SCORINGS, Scoring
 
 SCHEMA_VERSION = 1
 

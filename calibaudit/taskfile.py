@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from calibaudit.errors import TaskError
-from calibaudit.tasks import Scoring
+from calibaudit.items import Scoring
 from calibaudit.taskyaml import Place, Source, TaskFileError
 from calibaudit.templating import compile_template
 

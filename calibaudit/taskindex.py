@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from calibaudit.errors import TaskError
+from calibaudit.items import TaskSummary
 from calibaudit.taskfile import Definition, GroupSpec, parse_group, parse_task
-from calibaudit.tasks import TaskSummary
 from calibaudit.taskyaml import Source, TaskFileError, merge_includes, read_source
 
 SUFFIXES = (".yaml", ".yml")

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 VOCAB = 131  # odd, and larger than the tokenizer's: real checkpoints pad theirs
-WINDOW = 8
+WINDOW = 12  # wide enough for the tokens on which loading proves its claims
 MAX_LENGTH = 96
 
 _BASE = {"vocab_size": VOCAB, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": None}
@@ -50,6 +50,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 WINDOWED = ("gemma2", "gemma3", "qwen2-window", "mistral", "phi3")
+UNSHARED = ("mpt",)  # its positions are columns: padding between a context and its continuation moves them
 BIASED = ("phi", "gptj")
 
 
@@ -83,8 +84,10 @@ def tiny_tokenizer(n_tokens: int = 120, *, special: bool = True) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
 
 
-def save_tiny(folder: Path, family: str = "llama", *, seed: int = 0, network: Any = None, **options: Any) -> Path:
+def save_tiny(
+    folder: Path, family: str = "llama", *, seed: int = 0, network: Any = None, vocab_size: int = VOCAB, **options: Any
+) -> Path:
     """A loadable checkpoint folder. options go to save_pretrained."""
-    (network or tiny_network(family, seed)).save_pretrained(folder, **options)
+    (network or tiny_network(family, seed, vocab_size=vocab_size)).save_pretrained(folder, **options)
     tiny_tokenizer().save_pretrained(folder)
     return folder

@@ -26,7 +26,7 @@ CHAT_WITHOUT_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('
 def make_tokenizer(
     *, bos: bool = False, eos_after: bool = False, merge_spaces: bool = False
 ) -> PreTrainedTokenizerFast:
-    """A small byte-level BPE. bos, eos_after: special tokens it puts around a text. merge_spaces: tokens cross words."""
+    """A small byte-level BPE. bos, eos_after: tokens it puts around a text. merge_spaces: tokens cross words."""
     tokenizer = Tokenizer(models.BPE())
     if not merge_spaces:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

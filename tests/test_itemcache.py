@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -82,14 +81,14 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
         pass
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a device whose disk is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device whose disk is always full")
 def test_a_full_disk_is_reported_once_and_results_stay_in_memory(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ItemCache(tmp_path, SETTINGS) as cache:
         assert cache._file is not None
         cache._file.close()
-        cache._file = open("/dev/full", "wb")  # noqa: SIM115  (the cache closes it)
+        cache._file = Path("/dev/full").open("wb")  # noqa: SIM115  (the cache closes it)
         cache.add([result("a")])
         cache.add([result("b")])
         assert cache.get("a") == result("a")

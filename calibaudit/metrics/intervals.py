@@ -6,7 +6,8 @@
   are the interval. A percentile interval of m* itself misses a calibrated model always. smooth_ece takes the power
   2.5 instead of 2: where its width follows the noise it is m^3 that adds up, where it follows the error m^2.
 - ece_debiased estimates what rms_ce estimates, and takes its interval. mce: from the low end of rms_ce (which it is
-  never below) to its own high end, as no resampling of a maximum over nearly empty bins covers from below.
+  never below) to its own high end, as no resampling of a maximum over nearly empty bins covers from below; its
+  change is all that two such intervals allow.
 - accuracy: Wilson. All else: percentiles.
 """
 
@@ -28,7 +29,7 @@ _RANGES = {"gap": (-1.0, 1.0), "brier": (0.0, 2.0), "nll": (0.0, math.inf), "tem
 _WITHOUT_ANSWERS = frozenset({"confidence", "option_mass"})
 _NEGATIVE = 0.3
 """How far below 0, in units of the noise, a debiased replicate counts in a change. At 0 a calibrated side would seem
-miscalibrated in half of its replicates and hide a part of the change; without a limit the interval is 40 % wider."""
+miscalibrated in half of its replicates and hide a part of the change; without a limit the interval is a third wider."""
 _POWER = {"smooth_ece": 2.5}
 """The power of a length in which its noise adds up; 2 unless named here."""
 _MAX_NAN = 0.05
@@ -85,8 +86,9 @@ def change_interval(
     """(low, high) of after - before, paired: replicate b of both sides has the same weights.
 
     Arguments and NaN as in `interval`. Calibration errors: percentiles of the difference of the debiased replicates.
-    accuracy: Agresti & Min 2005, with the discordant pairs inferred from the bootstrap variance. mce and all else:
-    percentiles of the difference. Widened as in `interval` where all replicates agree or a side has one class.
+    accuracy: Agresti & Min 2005, with the discordant pairs inferred from the bootstrap variance. mce: all that the two
+    sides' intervals allow. All else: percentiles of the difference. Widened as in `interval` where all replicates
+    agree or a side has one class.
     """
     _check_level(level)
     value = after[name] - before[name] if math.isfinite(after[name]) and math.isfinite(before[name]) else math.nan
@@ -94,6 +96,10 @@ def change_interval(
         return math.nan, math.nan
     if name == "accuracy":
         return _agresti_min(value, after_replicates[name] - before_replicates[name], n_units, level)
+    if name == "mce":
+        sides = ((before, before_replicates), (after, after_replicates))
+        (low0, high0), (low1, high1) = (interval(name, *side, n_units=n_units, level=level) for side in sides)
+        return low1 - high0, high1 - low0
     source = "rms_ce" if name == "ece_debiased" else name
     if name in LENGTHS:
         change = _debiased(source, after, after_replicates) - _debiased(source, before, before_replicates)

@@ -195,3 +195,13 @@ def test_a_wider_level_is_wider():
     for name in METRIC_NAMES:
         (a, b), (c, d) = (interval(name, point, replicates, n_units=100, level=level) for level in (0.99, 0.8))
         assert a <= c <= d <= b
+
+
+def test_mce_is_bounded_by_rms_ce_and_its_change_by_both_sides():
+    (before, before_replicates), (after, after_replicates) = (bootstrapped(ragged_sample(80, seed)) for seed in (4, 5))
+    low0, high0 = interval("mce", before, before_replicates, n_units=80)
+    low1, high1 = interval("mce", after, after_replicates, n_units=80)
+    assert low0 == interval("rms_ce", before, before_replicates, n_units=80)[0]
+    assert high0 > before["rms_ce"]
+    change = change_interval("mce", before, after, before_replicates, after_replicates, n_units=80)
+    assert change == pytest.approx((low1 - high0, high1 - low0))

@@ -1,0 +1,384 @@
+"""Scores against whole rows, one at a time, through the network's own logits in float64; and a run cut off midway."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from families import FAMILIES, WINDOW, save_tiny
+
+from calibaudit import batching
+from calibaudit.encoding import Encoder, chat_prompt, plain_prompt
+from calibaudit.errors import ModelError
+from calibaudit.models import Model, load_model
+from calibaudit.scores import Scores
+from calibaudit.scoring import score
+from calibaudit.tasks import Item, Task
+
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "and",
+    "ate",
+    "rat",
+    "while",
+    "we",
+    "ran",
+    "far",
+    "away",
+    "to",
+    "see",
+    "it",
+]
+
+
+def make_task(n_items: int = 24, scoring: Any = "cloze", *, shots: str = "", longest: int = 40) -> Task:
+    """Ragged contexts (1 to `longest` words) and choices (1 to 6 words), 2 to 5 choices."""
+    rng = np.random.default_rng(7)
+    items = []
+    for i in range(n_items):
+        words = [str(w) for w in rng.choice(WORDS, rng.integers(1, longest))]
+        choices = tuple(f"{' '.join(rng.choice(WORDS, rng.integers(1, 7)))} {k}" for k in range(rng.integers(2, 6)))
+        if scoring == "letter":
+            choices = tuple("ABCDE"[: len(choices)])
+        items.append(Item(f"i{i}", shots + " ".join(words), choices, int(rng.integers(len(choices)))))
+    return Task("made", "1", scoring, tuple(items))
+
+
+def whole_rows(task: Task, model: Model, *, chat: bool = False) -> list[list[float]]:
+    """Each choice as one unpadded row through the network itself, log-softmax and sum in float64."""
+    encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length)
+    make = (lambda item: chat_prompt(item, model.tokenizer, "t")) if chat else (lambda item: plain_prompt(item, "t"))
+    results = []
+    for encoded in encoder.encode([make(item) for item in task.items]):
+        values: dict[int, float] = {}
+        for row in encoded.rows:
+            for choice, tokens in zip(row.choices, row.continuations, strict=True):
+                ids = torch.tensor([row.context + tokens[:-1]])
+                with torch.no_grad():
+                    logits = model.network(ids, use_cache=False).logits[0, len(row.context) - 1 :]
+                logprobs = logits.double().log_softmax(-1)
+                values[choice] = float(logprobs.gather(1, torch.tensor(tokens)[:, None]).sum())
+        results.append([values[choice] for choice in sorted(values)])
+    return results
+
+
+def assert_equal(scores: Scores, expected: list[list[float]], tolerance: float = 1e-4) -> None:
+    for row, values in zip(scores.logprobs, expected, strict=True):
+        assert np.isneginf(row[len(values) :]).all()
+        np.testing.assert_allclose(row[: len(values)], values, rtol=0, atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load_model(str(save_tiny(tmp_path_factory.mktemp("llama"), "llama")))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_at_every_batch_size(family: str, tmp_path: Path) -> None:
+    model = load_model(str(save_tiny(tmp_path, family)))
+    shots = " ".join(WORDS) + ". "
+    for task in (make_task(16), make_task(10, "letter"), make_task(10, shots=shots, longest=12)):
+        expected = whole_rows(task, model)
+        for batch_size in (1, 3, 64, None):
+            assert_equal(score(task, model, batch_size=batch_size), expected)
+    if model.sliding_window is not None:
+        assert model.sliding_window == WINDOW
+
+
+def test_rows_of_their_own_where_a_context_cannot_be_shared(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llama, "shares_prefix", False)
+    for task in (make_task(), make_task(scoring="letter")):
+        for batch_size in (1, 64):
+            assert_equal(score(task, llama, batch_size=batch_size), whole_rows(task, llama))
+
+
+@pytest.mark.parametrize("switch", [5, 20, 60])
+def test_rows_on_both_sides_of_a_rotary_switch_share_no_batch(
+    llama: Model, switch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama, "rope_switch", switch)
+    seen: list[tuple[int, int]] = []
+    forward = Model.forward
+
+    def watched(self: Model, ids: Any, *args: Any, past: Any = None, use_cache: bool = False, **rest: Any) -> Any:
+        if past is None and not use_cache:
+            seen.append((int((ids != 0).sum(1).min()), ids.shape[1]))
+        return forward(self, ids, *args, past=past, use_cache=use_cache, **rest)
+
+    monkeypatch.setattr(Model, "forward", watched)
+    task = make_task()
+    assert_equal(score(task, llama, batch_size=64), whole_rows(task, llama))
+    assert all(longest <= switch or shortest > switch - 3 for shortest, longest in seen)
+
+
+def test_a_model_without_a_head_apart_uses_its_own_logits(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llama, "head", None)
+    monkeypatch.setattr(llama, "_body", llama.network)
+    task = make_task()
+    assert_equal(score(task, llama), whole_rows(task, llama))
+
+
+def test_long_contexts_are_cut_counted_and_scored(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llama, "max_length", 40)
+    task = make_task()
+    scores = score(task, llama)
+    assert_equal(scores, whole_rows(task, llama))
+    encoded = Encoder(llama.tokenizer, llama.prefix_token_id, 40).encode([plain_prompt(i, "t") for i in task.items])
+    assert scores.n_truncated == sum(e.truncated for e in encoded) > 0
+
+
+def test_lengths_mass_and_pmi(llama: Model) -> None:
+    task = make_task()
+    scores = score(task.with_scoring("cloze_byte"), llama)
+    item, k = task.items[0], len(task.items[0].choices)
+    assert scores.n_bytes[0, :k].tolist() == [len(c.encode()) for c in item.choices]
+    assert scores.n_chars[0, :k].tolist() == [len(c) for c in item.choices]
+    np.testing.assert_allclose(
+        scores.choice_scores()[0, :k],
+        [v / len(c.encode()) for v, c in zip(scores.logprobs[0], item.choices, strict=False)],
+    )
+    pmi = score(task.with_scoring("pmi"), llama)
+    bare = Task("bare", "1", "cloze", tuple(Item(i.id, "", i.choices, i.answer) for i in task.items))
+    alone = whole_rows(bare, llama)
+    for row, conditional, unconditional in zip(pmi.choice_scores(), whole_rows(task, llama), alone, strict=True):
+        difference = np.array(conditional) - np.array(unconditional)
+        np.testing.assert_allclose(row[: len(difference)], difference, atol=2e-4)
+    letters = score(make_task(scoring="letter"), llama)
+    assert letters.option_mass is not None
+    for mass, values in zip(letters.option_mass, whole_rows(make_task(scoring="letter"), llama), strict=True):
+        assert mass == pytest.approx(np.exp(values).sum(), abs=1e-5)
+    assert scores.option_mass is None
+
+
+def test_chat_template_is_what_the_model_sees(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = (
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[ai]{% endif %}"
+    )
+    monkeypatch.setattr(llama.tokenizer, "chat_template", template)
+    task = make_task(longest=10)
+    chat, plain = score(task, llama, chat_template=True), score(task, llama)
+    assert chat.chat_template
+    assert chat.label == "made (chat)"
+    assert_equal(chat, whole_rows(task, llama, chat=True))
+    assert np.abs(chat.logprobs[:, 0] - plain.logprobs[:, 0]).max() > 0.1
+    assert chat.fingerprint == plain.fingerprint
+
+
+def test_doubled_logits_double_the_temperature(tmp_path: Path) -> None:
+    """A sibling with a doubled untied head: on one-token choices every logit is twice the original."""
+    from calibaudit.metrics import fit_temperature
+
+    folder = save_tiny(tmp_path / "a", "llama")
+    model = load_model(str(folder))
+    task = make_task(120, "letter")
+    base = score(task, model)
+    with torch.no_grad():
+        model.network.lm_head.weight.mul_(2)
+    hot = score(task, load_model(str(save_tiny(tmp_path / "b", network=model.network))))
+    assert (base.logprobs.argmax(1) == hot.logprobs.argmax(1)).all()
+    cold, warm = fit_temperature(base.logprobs, base.answer), fit_temperature(hot.logprobs, hot.answer)
+    assert np.isinf(cold) == np.isinf(warm)
+    if np.isfinite(cold):
+        assert warm == pytest.approx(2 * cold, rel=0.01)
+
+
+class Failing:
+    """Raises the allocator's own error while a batch has more than `limit` rows, as a full device does."""
+
+    def __init__(self, limit: int, error: Exception) -> None:
+        self.limit, self.error, self.sizes = limit, error, []
+        self.forward = Model.forward
+
+    def __call__(self, model: Model, ids: Any, *args: Any, **kwargs: Any) -> Any:
+        self.sizes.append(len(ids))
+        if len(ids) > self.limit:
+            raise self.error
+        return self.forward(model, ids, *args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    llama: Model,
+    batch_size: int | None,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    task = make_task()
+    expected = whole_rows(task, llama)
+    failing = Failing(3, error)
+    monkeypatch.setattr(Model, "forward", lambda self, *a, **k: failing(self, *a, **k))
+    assert_equal(score(task, llama, batch_size=batch_size), expected)
+    assert max(failing.sizes) > 3
+    assert "out of memory with" in caplog.text
+
+
+def test_out_of_memory_at_one_row_names_the_item(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = Failing(0, torch.OutOfMemoryError("CUDA out of memory."))
+    monkeypatch.setattr(Model, "forward", lambda self, *a, **k: failing(self, *a, **k))
+    with pytest.raises(
+        ModelError, match=r"made: item 'i\d+': \d+ tokens do not fit in memory even alone on cpu; try --dtype"
+    ):
+        score(make_task(), llama)
+
+
+def test_another_runtime_error_is_not_taken_for_a_lack_of_memory(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = Failing(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    monkeypatch.setattr(Model, "forward", lambda self, *a, **k: failing(self, *a, **k))
+    with pytest.raises(RuntimeError, match="mat1"):
+        score(make_task(), llama)
+
+
+def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored: list[int] = []
+    score_rows = batching.score_rows
+
+    def counted(model: Model, rows: Any, size: Any, names: Any) -> Any:
+        scored.append(len(set(names)))
+        return score_rows(model, rows, size, names)
+
+    monkeypatch.setattr("calibaudit.scoring.score_rows", counted)
+    task = make_task(24)
+    seen: list[tuple[int, int]] = []
+    first = score(task.limited(10), llama, cache_dir=tmp_path)
+    whole = score(task, llama, cache_dir=tmp_path, progress=lambda done, total: seen.append((done, total)))
+    again = score(task, llama, cache_dir=tmp_path)
+    assert scored == [10, 14]
+    assert seen[0] == (10, 24)
+    assert seen[-1] == (24, 24)
+    np.testing.assert_array_equal(first.logprobs[:, :2], whole.logprobs[:10, :2])
+    np.testing.assert_array_equal(again.logprobs, whole.logprobs)
+    assert_equal(whole, whole_rows(task, llama))
+
+
+RUN = """
+import json, sys
+from pathlib import Path
+import calibaudit.scoring as scoring
+from calibaudit.models import load_model
+from test_scoring import make_task
+rows = []
+score_rows = scoring.score_rows
+def counted(model, todo, size, names):
+    rows.append(len(set(names)))
+    return score_rows(model, todo, size, names)
+scoring.score_rows = counted
+def progress(done, total):
+    print(done, flush=True)
+model = load_model(sys.argv[1])
+scores = scoring.score(make_task(200), model, batch_size=2, cache_dir=Path(sys.argv[2]), progress=progress)
+print(json.dumps({"rows": rows, "logprobs": [r[r > -1e9].tolist() for r in scores.logprobs]}))
+"""
+
+
+def test_a_run_killed_midway_goes_on_where_it_stopped(tmp_path: Path, root: Path) -> None:
+    folder, cache = save_tiny(tmp_path / "model", "llama"), tmp_path / "cache"
+    env = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", RUN, str(folder), str(cache)]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= 60:
+                break
+        process.send_signal(signal.SIGKILL)
+        time.sleep(0.1)
+    second = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
+    result = json.loads(second[-1])
+    done = int(second[0])
+    assert 60 <= done < 200
+    assert result["rows"] == [200 - done]
+    third = json.loads(
+        subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    )
+    assert third["rows"] == []
+    assert third["logprobs"] == result["logprobs"]
+    expected = whole_rows(make_task(200), load_model(str(folder)))
+    for row, values in zip(result["logprobs"], expected, strict=True):
+        np.testing.assert_allclose(row, values, atol=1e-4)
+
+
+MEMORY = """
+import resource, sys, torch
+from calibaudit.models import load_model
+from calibaudit.scoring import score
+from test_scoring import make_task
+model = load_model(sys.argv[1])
+score(make_task(4), model)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+score(make_task(64), model, batch_size=64)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_items_by_vocabulary_logits_never_exist(tmp_path: Path, root: Path) -> None:
+    vocab = 128_256
+    folder = save_tiny(tmp_path, "llama", vocab_size=vocab)
+    task = make_task(64)
+    encoded = Encoder(load_model(str(folder)).tokenizer, 0, 96).encode([plain_prompt(item, "t") for item in task.items])
+    n_positions = sum(sum(e.n_tokens) for e in encoded)
+    env = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
+    output = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(folder)], env=env, capture_output=True, text=True, check=True
+    )
+    grown, logits = int(output.stdout) * 1024, n_positions * vocab * 4
+    assert logits > 400 * 2**20, "the logits must be large for this test to mean anything"
+    assert grown < logits / 3
+
+
+def test_real_lack_of_host_memory_is_one_error(tmp_path: Path, root: Path) -> None:
+    """The address space is capped for real: one row's hidden states no longer fit."""
+    code = (
+        "import resource, sys, torch\n"
+        "from calibaudit.models import load_model, is_out_of_memory\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))\n"
+        "try:\n    torch.ones(2**33)\n"
+        "except (RuntimeError, MemoryError) as error:\n    print(is_out_of_memory(error))\n"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert output.stdout == "True\n"
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] != 0
+
+
+def test_torchrun_gives_what_one_process_gives(tmp_path: Path, root: Path) -> None:
+    folder = save_tiny(tmp_path / "model", "llama")
+    code = (
+        "import sys, numpy as np\n"
+        "from calibaudit.models import load_model\nfrom calibaudit.parallel import rank\n"
+        "from calibaudit.scoring import score\n"
+        "from test_scoring import make_task\n"
+        "scores = score(make_task(30), load_model(sys.argv[1]))\n"
+        "np.save(f'{sys.argv[2]}/{rank()}.npy', scores.logprobs)\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    env = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*launcher, str(script), str(folder), str(tmp_path)], env=env, check=True, capture_output=True)
+    expected = whole_rows(make_task(30), load_model(str(folder)))
+    for rank in range(2):
+        for row, values in zip(np.load(tmp_path / f"{rank}.npy"), expected, strict=True):
+            np.testing.assert_allclose(row[: len(values)], values, atol=1e-4)
