@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-PEER_BATCH_SIZES = (16, 64, 256)
+PEER_BATCH_SIZES = (16, 64)
 TOLERANCE = 1e-4
 
 
