@@ -112,6 +112,7 @@ def compare(
     if not (is_saved_scores(base) and is_saved_scores(instruct)):
         loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
     with running.reporter(silent=quiet or no_progress) as report:
+        report.notices(warning for task in loaded or () for warning in task.warnings)
         before = running.scores_of(base, names, loaded, replace(options, revision=base_revision), report)
         after = running.scores_of(instruct, names, loaded, replace(options, revision=instruct_revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
@@ -168,6 +169,7 @@ def score(
     if not is_saved_scores(model):
         loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
     with running.reporter(silent=quiet or no_progress) as report:
+        report.notices(warning for task in loaded or () for warning in task.warnings)
         scores = running.scores_of(model, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return

@@ -57,7 +57,7 @@ def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Pr
         offline=options.offline,
     )
     for warning in model.warnings:
-        notice(f"{name}: {warning}")
+        notice(warning)
     templated = has_chat_template(model)
     if options.chat_template == "both" and not templated:
         notice(f"{name}: its tokenizer has no chat template; both rows of a task show the plain prompt")

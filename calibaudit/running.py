@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,6 +162,10 @@ class Reporter:
         if label not in self._ids:
             self._ids[label] = self._bars.add_task(label, total=total)
         self._bars.update(self._ids[label], completed=done)
+
+    def notices(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.notice(text)
 
     def notice(self, text: str) -> None:
         self._console.print(f"calibaudit: {text}", style="dim", markup=False, highlight=False, soft_wrap=True)
