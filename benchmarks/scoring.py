@@ -22,7 +22,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-PEER_BATCH_SIZES = (16, 64)
 TOLERANCE = 1e-4
 
 
@@ -92,10 +91,10 @@ def measure(name: str, model: str, args: argparse.Namespace, requests: Path) -> 
     """Prints one line of the table."""
     tasks = [f"--tasks={task}" for task in args.tasks]
     mirror = [f"--mirror={args.mirror}"] if args.mirror else []
-    our_runs, peer_runs = [], {size: [] for size in PEER_BATCH_SIZES}
+    our_runs, peer_runs = [], {size: [] for size in args.peer_batch_size}
     for _ in range(args.repeats):
         our_runs.append(child(["--run=ours", model, *tasks, *mirror, f"--limit={args.limit}"], sys.executable))
-        for size in PEER_BATCH_SIZES:
+        for size in args.peer_batch_size:
             run = child([f"--run=peer:{size}", model, f"--requests={requests}"], args.peer_python)
             peer_runs[size].append(run)
     our_seconds = statistics.median(run["seconds"] for run in our_runs)
@@ -125,6 +124,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--mirror", type=Path)
     parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--peer-batch-size", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--random-llama", action="store_true")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--requests", type=Path, help=argparse.SUPPRESS)
