@@ -131,6 +131,8 @@ def _shared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[f
     """
     long = [(r, c) for r, row in enumerate(rows) for c, tokens in enumerate(row.continuations) if len(tokens) > 1]
     n_common = _common_prefix([row.context for row in rows])
+    if _rope_side(model, rows[0]) == 2 and n_common <= (model.rope_switch or 0):
+        n_common = 0  # a short prefix run apart would get the rotary factors of short rows
     past = None
     if n_common:
         shared_ids = torch.tensor([rows[0].context[:n_common]], device=model.device)

@@ -382,3 +382,26 @@ def test_torchrun_gives_what_one_process_gives(tmp_path: Path, root: Path) -> No
     for rank in range(2):
         for row, values in zip(np.load(tmp_path / f"{rank}.npy"), expected, strict=True):
             np.testing.assert_allclose(row[: len(values)], values, atol=1e-4)
+
+
+def test_a_common_prefix_is_not_run_apart_below_a_rotary_switch(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All contexts lie above the switch, what they share below it: run alone, it would get short rows' factors."""
+    task = make_task(8, shots=" ".join(WORDS) + ". ", longest=12)
+    encoded = Encoder(llama.tokenizer, 0, 96).encode([plain_prompt(item, "t") for item in task.items])
+    monkeypatch.setattr(llama, "rope_switch", min(len(row.context) for e in encoded for row in e.rows) - 1)
+    prefixes: list[int] = []
+    forward = Model.forward
+
+    def watched(self: Model, ids: Any, *args: Any, past: Any = None, **rest: Any) -> Any:
+        if past is None and len(ids) == 1:
+            prefixes.append(ids.shape[1])
+        return forward(self, ids, *args, past=past, **rest)
+
+    monkeypatch.setattr(Model, "forward", watched)
+    scores = score(task, llama, batch_size=64)
+    assert not prefixes
+    monkeypatch.setattr(llama, "rope_switch", None)
+    score(task, llama, batch_size=64)
+    assert prefixes, "without a switch the shared examples do run once, or this test means nothing"
+    monkeypatch.undo()
+    assert_equal(scores, whole_rows(task, llama))
