@@ -34,6 +34,33 @@ class LinearLogprobs(NamedTuple):
     top_token: Tensor
 
 
+class HeadForward(NamedTuple):
+    """What one pass over the vocabulary leaves of each row's logits z (after scale and softcap), in nats, float32.
+
+    lse: (N,) log-sum-exp. target_logit: (N, K); 0 where the target is -100.
+    top_logit: (N,) and top_token: (N,) int64, the lowest id wins a tie; None unless asked for.
+    mean_logit: (N,) sum of the row's logits / their number; None unless asked for.
+    """
+
+    lse: Tensor
+    target_logit: Tensor
+    top_logit: Tensor | None
+    top_token: Tensor | None
+    mean_logit: Tensor | None
+
+
+class AnchoredForward(NamedTuple):
+    """The same of two heads: the student's z and the prior's u, with q = softmax(u); (N,) float32, in nats.
+
+    lse: of z. target_logit: z at the target; 0 where it is -100. prior_lse: of u. prior_mean_logit: sum_v q_v z_v.
+    """
+
+    lse: Tensor
+    target_logit: Tensor
+    prior_lse: Tensor
+    prior_mean_logit: Tensor
+
+
 def check_linear(
     hidden: Tensor,
     weight: Tensor,
