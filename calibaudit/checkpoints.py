@@ -30,6 +30,9 @@ _TOKENIZER_SETTINGS = (
 _FETCHED = ["*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja", WEIGHTS, "model-*-of-*.safetensors"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 
+DEMO = ("demo:base", "demo:instruct")
+"""Names of the checkpoints that come with the package."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -50,12 +53,14 @@ class Checkpoint:
 def find_checkpoint(
     name: str, *, revision: str | None = None, cache_dir: str | Path | None = None, offline: bool = False
 ) -> Checkpoint:
-    """The checkpoint called `name`: a folder, or else a hub id. Loads no weights; from the hub fetches only the config.
+    """The checkpoint called `name`: a bundled one (DEMO), a folder, or else a hub id.
+
+    Loads no weights; from the hub fetches only the config.
 
     revision: a hub branch, tag or commit. cache_dir: the hub cache. offline: never ask the network.
     Raises ModelError when there is none, or when it has no config.json.
     """
-    folder = Path(name).expanduser()
+    folder = _demo_folder(name) if name.startswith("demo:") else Path(name).expanduser()
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
     if folder.is_dir():
         if revision is not None:
@@ -70,6 +75,15 @@ def find_checkpoint(
         raise ModelError(f"{name}: no such folder, and not a hub id like org/name{_nearest(folder)}")
     config = _from_hub(name, "config.json", revision, cache, offline)
     return Checkpoint(name, config.parent, config.parent.name, True, cache, offline)
+
+
+def _demo_folder(name: str) -> Path:
+    if name not in DEMO:
+        raise ModelError(f"{name}: the bundled checkpoints are {' and '.join(DEMO)}")
+    folder = Path(__file__).parent / "demo" / name.removeprefix("demo:")
+    if not folder.is_dir():
+        raise ModelError(f"{name}: its files are missing from this installation ({folder}); install again")
+    return folder
 
 
 def fetch(checkpoint: Checkpoint) -> Checkpoint:

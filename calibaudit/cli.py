@@ -68,9 +68,19 @@ def _root(
 @app.command()
 def compare(
     base: Annotated[
-        str, typer.Argument(metavar="BASE", help="Checkpoint before tuning: folder, hub id or saved scores.")
-    ],
-    instruct: Annotated[str, typer.Argument(metavar="INSTRUCT", help="Checkpoint after tuning: the same.")],
+        str | None,
+        typer.Argument(
+            metavar="BASE",
+            help="Checkpoint before tuning: folder, hub id or saved scores [default: demo:base].",
+            show_default=False,
+        ),
+    ] = None,
+    instruct: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="INSTRUCT", help="Checkpoint after tuning: the same [default: demo:instruct].", show_default=False
+        ),
+    ] = None,
     tasks: Tasks = None,
     limit: Limit = None,
     num_fewshot: NumFewshot = None,
@@ -100,14 +110,18 @@ def compare(
     debug: Debug = False,
     config: Config = None,
 ) -> None:
-    """Audit a base checkpoint and its tuned sibling: accuracy, ECE, Brier, overconfidence, and what tuning changed."""
+    """Audit a base checkpoint and its tuned sibling: accuracy, ECE, Brier, overconfidence, and what tuning changed.
+
+    With no models, the bundled demo pair on the bundled tasks.
+    """
     from calibaudit import running
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.parallel import rank
 
+    base, instruct = running.pair_of(base, instruct)
     running.check_outputs(output)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = running.split_names(tasks)
+    names = running.split_names(tasks) or running.saved_task_names((base, instruct))
     loaded = None
     if not (is_saved_scores(base) and is_saved_scores(instruct)):
         loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)

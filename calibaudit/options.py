@@ -52,7 +52,7 @@ Tasks = Annotated[
         "--tasks",
         "-t",
         metavar="NAME",
-        help="Task name, group, YAML file or folder. Repeat, or separate by commas.",
+        help="Task name, group, YAML file or folder; repeat, or separate by commas [default: bundled, ten tasks].",
         show_default=False,
     ),
 ]

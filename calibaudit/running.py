@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from calibaudit.tasks import Task
 
 FORMATS = (".json",)
+DEFAULT_TASKS = ("bundled",)
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -85,6 +86,15 @@ def run_options(
     )
 
 
+def pair_of(base: str | None, instruct: str | None) -> tuple[str, str]:
+    """Both models of a comparison; the bundled pair when none is named. Raises CalibauditError for one alone."""
+    if base is None:
+        return "demo:base", "demo:instruct"
+    if instruct is None:
+        raise CalibauditError(f"{base} alone cannot be compared: name INSTRUCT too, or no model for the bundled pair")
+    return base, instruct
+
+
 def tasks_of(
     names: Sequence[str] | None,
     num_fewshot: int | None,
@@ -94,14 +104,11 @@ def tasks_of(
     offline: bool,
     scoring: str | None,
 ) -> tuple[Task, ...]:
-    """The named tasks, loaded. Raises TaskError when none is named or one is unusable."""
-    from calibaudit.errors import TaskError
+    """The named tasks, loaded; the bundled ones when none is named. Raises TaskError when one is unusable."""
     from calibaudit.tasks import load_tasks
 
-    if not names:
-        raise TaskError("no task named: give one with -t; `calibaudit tasks` lists those known")
     return load_tasks(
-        names,
+        names or DEFAULT_TASKS,
         num_fewshot=num_fewshot,
         seed=fewshot_seed,
         limit=limit,
@@ -112,9 +119,21 @@ def tasks_of(
 
 
 def split_names(values: Sequence[str] | None) -> list[str] | None:
-    """`-t a,b -t c` as [a, b, c]; None when nothing was named."""
-    names = [name.strip() for value in values or () for name in value.split(",")]
-    return [name for name in names if name] or None
+    """`-t a,b -t c` as [a, b, c]; None without -t. Raises CalibauditError when -t names nothing."""
+    if not values:
+        return None
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    if not names:
+        raise CalibauditError(f"-t {values[0]!r}: no task named; `calibaudit tasks` lists those known")
+    return names
+
+
+def saved_task_names(models: Sequence[str]) -> list[str] | None:
+    """The tasks of the one saved file among the models, which the others are to be scored on; else None."""
+    from calibaudit.evaluating import is_saved_scores, saved
+
+    files = [model for model in models if is_saved_scores(model)]
+    return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None
 
 
 def check_outputs(paths: Sequence[Path] | None) -> None:
