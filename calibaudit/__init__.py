@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from calibaudit.comparing import Comparison, compare
     from calibaudit.errors import CalibauditError
     from calibaudit.models import Model, load_model
+    from calibaudit.recommending import Recommendation, recommend
     from calibaudit.scores import Scores, read_scores
     from calibaudit.scoring import score
     from calibaudit.tasks import Item, Task, load_task, load_tasks
@@ -26,6 +27,7 @@ _HOME = {
     "Comparison": "comparing",
     "Item": "tasks",
     "Model": "models",
+    "Recommendation": "recommending",
     "Scores": "scores",
     "Task": "tasks",
     "audit": "auditing",
@@ -34,6 +36,7 @@ _HOME = {
     "load_task": "tasks",
     "load_tasks": "tasks",
     "read_scores": "scores",
+    "recommend": "recommending",
     "score": "scoring",
 }
 
@@ -43,6 +46,7 @@ __all__ = [
     "Comparison",
     "Item",
     "Model",
+    "Recommendation",
     "Scores",
     "Task",
     "__version__",
@@ -52,6 +56,7 @@ __all__ = [
     "load_task",
     "load_tasks",
     "read_scores",
+    "recommend",
     "score",
 ]
 

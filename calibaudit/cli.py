@@ -133,13 +133,16 @@ def compare(
         return
     from calibaudit.auditing import Settings
     from calibaudit.comparing import compare as compared
+    from calibaudit.recommending import recommend
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.terminal import render_comparison
 
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
-    comparison = compared(*paired(before, after), settings)
-    result = comparison_dict(comparison)
-    running.deliver(result, output, json, lambda console: render_comparison(comparison, console, quiet=quiet))
+    before, after = paired(before, after)
+    comparison = compared(before, after, settings)
+    advice = recommend(before, after, comparison)
+    result = comparison_dict(comparison, advice)
+    running.deliver(result, output, json, lambda console: render_comparison(comparison, console, advice, quiet=quiet))
 
 
 @app.command()

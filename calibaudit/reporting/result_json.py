@@ -15,13 +15,17 @@ from calibaudit import __version__
 from calibaudit.auditing import ModelAudit
 from calibaudit.comparing import Comparison
 from calibaudit.errors import OutputError, ScoresError
+from calibaudit.recommending import Recommendation
 
 SCHEMA_VERSION = 1
 
 
-def comparison_dict(comparison: Comparison, *, created: datetime | None = None) -> dict[str, Any]:
+def comparison_dict(
+    comparison: Comparison, recommendation: Recommendation | None = None, *, created: datetime | None = None
+) -> dict[str, Any]:
     """What `compare` saves. created: now when left out; written in UTC."""
-    return {**_envelope(created), **comparison.to_dict(), "recommendation": None, "verdict": None}
+    advice = None if recommendation is None else recommendation.to_dict()
+    return {**_envelope(created), **comparison.to_dict(), "recommendation": advice, "verdict": None}
 
 
 def audit_dict(audit: ModelAudit, *, created: datetime | None = None) -> dict[str, Any]:

@@ -13,19 +13,24 @@ from rich.text import Text
 
 from calibaudit.auditing import ModelAudit, Reliability
 from calibaudit.comparing import Comparison
+from calibaudit.recommending import Recommendation
 from calibaudit.reporting.diagram import BAR, IDEAL, OVER, UNDER, diagram
 from calibaudit.reporting.layout import styled
 from calibaudit.reporting.tables import audit_table, changes, comparison_table
-from calibaudit.reporting.wording import audit_headline, headline, short_names, shortened, wrapped
+from calibaudit.reporting.wording import advice, audit_headline, headline, short_names, shortened, wrapped
 
 _MIN_WIDTH = 50
 _ASCII = str.maketrans({"→": "->", "−": "-", "–": "-", "…": "~", "─": "-", BAR: "#", OVER: ".", UNDER: "+", IDEAL: "|"})
 
 
-def render_comparison(comparison: Comparison, console: Console, *, quiet: bool = False) -> None:
-    """Print the page of two models. quiet: only the sentence and the table."""
+def render_comparison(
+    comparison: Comparison, console: Console, recommendation: Recommendation | None = None, *, quiet: bool = False
+) -> None:
+    """Print the page of two models. quiet: only the sentence, the advice and the table."""
     width = _width(console)
     parts = [_comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
+    if recommendation is not None:
+        parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
     parts.append(comparison_table(comparison, width))
     if not quiet:
         parts.append(changes(comparison, width))
@@ -33,7 +38,8 @@ def render_comparison(comparison: Comparison, console: Console, *, quiet: bool =
         names = short_names(comparison.before.name, comparison.after.name)
         sides = [(names[0], pooled.before.reliability), (names[1], pooled.after.reliability)]
         parts.append(_reliability(pooled.n_items, sides, width))
-        parts.append(_warnings(comparison.warnings, width))
+        about_advice = () if recommendation is None else recommendation.warnings
+        parts.append(_warnings((*comparison.warnings, *(f"advice: {text}" for text in about_advice)), width))
     _print(parts, console)
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from calibaudit.auditing import Interval, ModelAudit
 from calibaudit.comparing import Comparison
+from calibaudit.recommending import Recommendation
 
 MINUS = "−"
 NOTHING = "–"
@@ -101,6 +102,18 @@ def audit_headline(audit: ModelAudit) -> str:
         floor_text = f"a perfectly calibrated model would show {number(floor.value)}"
     chance = "" if lean(gap) else ", which may be chance"
     return f"{kind}: {points(gap.value)}{chance}. {figures}; {floor_text}."
+
+
+def advice(recommendation: Recommendation) -> str:
+    """What to do about it, in one sentence: the factor, what to smooth towards, and how it was got."""
+    epsilon = recommendation.epsilon
+    assert epsilon.value is not None
+    if recommendation.method == "literature":
+        return f"Advice: none can be estimated ({recommendation.reason})."
+    if epsilon.value == 0:
+        return f"Advice: no smoothing is needed ({recommendation.reason})."
+    factor = " ".join(part for part in (number(epsilon.value, 2), bounds(epsilon.low, epsilon.high, 2)) if part)
+    return f"Advice: tune again from base with smoothing {factor} towards base ({recommendation.method})."
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -1,0 +1,139 @@
+"""Every bundled task: rebuilt byte for byte, sound items, balance, and no shortcut around the question."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TASKS = ROOT / "tasks"
+NAMES = sorted(
+    path.stem
+    for path in (TASKS / "build").glob("*.py")
+    if path.stem not in ("__main__", "making") and path.stem[0] != "_"
+)
+N_TEST, N_TRAIN, N_LEVELS = 256, 320, 5
+
+
+def rows(name: str, part: str = "") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (TASKS / f"{name}{part}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_there_are_at_least_eight_and_the_groups_hold_them_all() -> None:
+    from calibaudit.tasks import member_names
+
+    assert len(NAMES) >= 8
+    assert list(member_names("bundled")) == NAMES
+    assert list(member_names("bundled_letter")) == [f"{name}_letter" for name in NAMES]
+
+
+def test_building_gives_the_shipped_files_byte_for_byte(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(TASKS / "build"), "--out", str(tmp_path)], check=True, capture_output=True)
+    made = sorted(path.name for path in tmp_path.iterdir())
+    assert made == sorted(path.name for path in TASKS.glob("*.jsonl"))
+    for file in made:
+        assert (tmp_path / file).read_bytes() == (TASKS / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_items_are_sound(name: str) -> None:
+    test, train = rows(name), rows(name, ".train")
+    assert (len(test), len(train)) == (N_TEST, N_TRAIN)
+    texts = [(row.get("passage", ""), row["question"]) for row in test + train]
+    assert len(set(texts)) == len(texts), "a question stands twice, or on both sides"
+    assert not {row["passage"] for row in test if "passage" in row} & {row.get("passage") for row in train}
+    statements = [row["statement"].format(row["choices"][row["answer"]]) for row in test + train]
+    assert len(set(statements)) == len(statements), "two items state the same fact"
+    for row in test + train:
+        folded = {" ".join(choice.casefold().split()) for choice in row["choices"]}
+        assert len(folded) == len(row["choices"]) == 4, row["id"]
+        assert 0 <= row["answer"] < 4
+        assert all(choice == choice.strip() != "" for choice in row["choices"]), row["id"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_stand_equally_often_at_each_place_and_levels_are_spread(name: str) -> None:
+    for part in ("", ".train"):
+        data = rows(name, part)
+        places = Counter(row["answer"] for row in data)
+        assert set(places.values()) == {len(data) // 4}
+        levels = Counter(row["level"] for row in data)
+        assert set(levels) == set(range(1, N_LEVELS + 1))
+        assert min(levels.values()) >= 0.12 * len(data), levels
+        assert max(levels.values()) <= 0.30 * len(data), levels
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.split()[0].replace(",", ""))
+    except ValueError:
+        return None
+
+
+def _by_number(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence[str]], int | None]:
+    def choose(choices: Sequence[str]) -> int | None:
+        numbers = [_number(choice) for choice in choices]
+        if any(number is None for number in numbers):
+            return None
+        known = [number for number in numbers if number is not None]
+        return known.index(pick(known))
+
+    return choose
+
+
+SHORTCUTS: dict[str, Callable[[Sequence[str]], int | None]] = {
+    "longest": lambda choices: max(range(4), key=lambda i: len(choices[i])),
+    "shortest": lambda choices: min(range(4), key=lambda i: len(choices[i])),
+    "first in the alphabet": lambda choices: min(range(4), key=lambda i: choices[i]),
+    "last in the alphabet": lambda choices: max(range(4), key=lambda i: choices[i]),
+    "largest number": _by_number(max),
+    "smallest number": _by_number(min),
+    "second smallest number": _by_number(lambda numbers: sorted(numbers)[1]),
+    "second largest number": _by_number(lambda numbers: sorted(numbers)[2]),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_shortcut_finds_the_answers(name: str) -> None:
+    """Right more often than 35 % is a giveaway; where only part of the items are numbers, so many as chance allows."""
+    data = rows(name) + rows(name, ".train")
+    for label, choose in SHORTCUTS.items():
+        hits = [choose(row["choices"]) == row["answer"] for row in data if choose(row["choices"]) is not None]
+        bound = 0.35 + 2 * (0.25 * 0.75 / max(1, len(hits))) ** 0.5
+        assert not hits or sum(hits) / len(hits) <= bound, f"{name}: {label} is right in {sum(hits)} of {len(hits)}"
+
+
+@pytest.mark.parametrize("name", [*NAMES, *(f"{name}_letter" for name in NAMES)])
+def test_files_have_no_fault_and_show_what_the_model_sees(name: str) -> None:
+    from calibaudit.tasks import check_task_file, load_task
+
+    assert check_task_file(TASKS / f"{name}.yaml") == ()
+    task = load_task(name)
+    source = rows(name.removesuffix("_letter"))
+    assert task.scoring == ("letter" if name.endswith("_letter") else "cloze")
+    assert len(task.items) == N_TEST
+    for item, row in zip(task.items, source, strict=True):
+        assert item.id == row["id"]
+        assert item.answer == row["answer"]
+        assert f"Question: {row['question']}\n" in item.context
+        assert item.context.endswith("\nAnswer:")
+        assert item.group == row.get("passage")
+        if task.scoring == "letter":
+            assert item.choices == ("A", "B", "C", "D")
+            assert "\n".join(f"{letter}. {c}" for letter, c in zip("ABCD", row["choices"], strict=True)) in item.context
+        else:
+            assert item.choices == tuple(row["choices"])
+
+
+def test_every_task_has_a_card() -> None:
+    for name in NAMES:
+        card = (ROOT / "docs" / "tasks" / f"{name}.md").read_text(encoding="utf-8")
+        assert len(card.splitlines()) >= 20
+        assert f"tasks/build {name}" in card
