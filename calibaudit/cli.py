@@ -133,6 +133,7 @@ def compare(
         return
     from calibaudit.auditing import Settings
     from calibaudit.comparing import compare as compared
+    from calibaudit.inspecting import worst_new_errors
     from calibaudit.recommending import recommend
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.terminal import render_comparison
@@ -141,7 +142,7 @@ def compare(
     before, after = paired(before, after)
     comparison = compared(before, after, settings)
     advice = recommend(before, after, comparison)
-    result = comparison_dict(comparison, advice)
+    result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, loaded or ()))
     running.deliver(result, output, json, lambda console: render_comparison(comparison, console, advice, quiet=quiet))
 
 
@@ -191,13 +192,15 @@ def score(
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.auditing import Settings, audit_model
+    from calibaudit.inspecting import worst_errors
     from calibaudit.reporting.result_json import audit_dict
     from calibaudit.reporting.terminal import render_audit
 
     scores, _ = paired(scores, scores)
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
     audit = audit_model(scores, settings)
-    result = {**audit_dict(audit), "scores": [entry.to_dict() for entry in scores]}
+    saved = audit_dict(audit, errors=worst_errors(scores, loaded or ()))
+    result = {**saved, "scores": [entry.to_dict() for entry in scores]}
     running.deliver(result, output, json, lambda console: render_audit(audit, console, quiet=quiet))
 
 

@@ -142,6 +142,12 @@ def _unseen(name: str, point: Mapping[str, float], low: float, high: float, n_un
     return share * max(1.0, -math.log(max(1 - point["confidence"], 1e-12))) if name == "nll" else share
 
 
+def wilson(rate: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """(low, high) of a share `rate` seen in n independent items, in [0, 1]. Wilson 1927 (JASA 22)."""
+    _check_level(level)
+    return _wilson(rate, n, _normal(level))
+
+
 def _wilson_from(
     accuracy: float, replicates: FloatArray, n_units: int, grouped: bool, level: float
 ) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,34 @@ from calibaudit import __version__
 from calibaudit.auditing import ModelAudit
 from calibaudit.comparing import Comparison
 from calibaudit.errors import OutputError, ScoresError
+from calibaudit.inspecting import ConfidentError
 from calibaudit.recommending import Recommendation
 
 SCHEMA_VERSION = 1
 
 
 def comparison_dict(
-    comparison: Comparison, recommendation: Recommendation | None = None, *, created: datetime | None = None
+    comparison: Comparison,
+    recommendation: Recommendation | None = None,
+    *,
+    errors: Sequence[ConfidentError] = (),
+    created: datetime | None = None,
 ) -> dict[str, Any]:
     """What `compare` saves. created: now when left out; written in UTC."""
-    advice = None if recommendation is None else recommendation.to_dict()
-    return {**_envelope(created), **comparison.to_dict(), "recommendation": advice, "verdict": None}
+    return {
+        **_envelope(created),
+        **comparison.to_dict(),
+        "errors": [error.to_dict() for error in errors],
+        "recommendation": None if recommendation is None else recommendation.to_dict(),
+        "verdict": None,
+    }
 
 
-def audit_dict(audit: ModelAudit, *, created: datetime | None = None) -> dict[str, Any]:
+def audit_dict(
+    audit: ModelAudit, *, errors: Sequence[ConfidentError] = (), created: datetime | None = None
+) -> dict[str, Any]:
     """What `score` saves, without its raw scores. created: now when left out; written in UTC."""
-    return {**_envelope(created), **audit.to_dict()}
+    return {**_envelope(created), **audit.to_dict(), "errors": [error.to_dict() for error in errors]}
 
 
 def result_text(result: Mapping[str, Any]) -> str:

@@ -1,0 +1,130 @@
+"""Scores -> the worst confident errors: the items on which a model was surest and wrong, as a person can read them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from calibaudit.items import Item, Task
+from calibaudit.metrics.recalibration import confidence_correct, log_softmax
+from calibaudit.pairing import paired
+from calibaudit.scores import Scores
+
+MAX_ERRORS = 20
+MAX_PER_TASK = 5  # so that one task does not take all places, where others have errors too
+MAX_OPTIONS = 8
+MAX_QUESTION = 800  # characters: the end of the prompt, where the question stands
+MAX_OPTION = 300
+
+
+@dataclass(frozen=True)
+class OptionShown:
+    """One choice of an item. text: None without the task's text. before: the other model's probability, or None."""
+
+    index: int
+    text: str | None
+    probability: float
+    before: float | None
+
+
+@dataclass(frozen=True)
+class ConfidentError:
+    """An item that was answered wrongly with much confidence.
+
+    task: the task's label. question: the end of the prompt, at most MAX_QUESTION characters; None without the task's
+    text. answer, chosen: indices of the right choice and of the most probable one. options: the most probable ones
+    and the right one, at most MAX_OPTIONS of n_options, by index.
+    """
+
+    task: str
+    item_id: str
+    question: str | None
+    answer: int
+    chosen: int
+    n_options: int
+    options: tuple[OptionShown, ...]
+
+    @property
+    def confidence(self) -> float:
+        return next(option.probability for option in self.options if option.index == self.chosen)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "options": [dataclasses.asdict(option) for option in self.options]}
+
+
+def worst_errors(scores: Sequence[Scores], tasks: Iterable[Task] = ()) -> tuple[ConfidentError, ...]:
+    """One model's worst confident errors, most confident first, at most MAX_ERRORS.
+
+    Each task has at most MAX_PER_TASK, or an equal share of MAX_ERRORS where that is more. tasks: where the text comes
+    from; for scores whose fingerprint is none of theirs there are ids only.
+    """
+    return _worst([(None, part) for part in scores], tasks)
+
+
+def worst_new_errors(
+    before: Sequence[Scores], after: Sequence[Scores], tasks: Iterable[Task] = ()
+) -> tuple[ConfidentError, ...]:
+    """The worst confident errors of `after`, with what `before` gave to the same options: as `worst_errors`.
+
+    Raises ScoresError when the two sides do not hold the same items.
+    """
+    return _worst(paired(before, after), tasks)
+
+
+def _worst(pairs: Sequence[tuple[Scores | None, Scores]], tasks: Iterable[Task]) -> tuple[ConfidentError, ...]:
+    texts = {task.fingerprint: task.items for task in tasks}
+    most = max(MAX_PER_TASK, -(-MAX_ERRORS // len(pairs)))
+    found: list[ConfidentError] = []
+    for before, after in pairs:
+        label = after.label if before is None or after.chat_template else before.label
+        items = texts.get(after.fingerprint)
+        confidence, correct = confidence_correct(after.choice_scores(), after.answer)
+        order = np.argsort(np.where(correct, np.inf, -confidence), kind="stable")
+        for i in map(int, order[: min(most, int((~correct).sum()))]):
+            found.append(_error(label, i, before, after, None if items is None else items[i]))
+    return tuple(sorted(found, key=lambda error: -error.confidence)[:MAX_ERRORS])
+
+
+def _error(label: str, i: int, before: Scores | None, after: Scores, item: Item | None) -> ConfidentError:
+    now = _probabilities(after, i)
+    was = None if before is None else _probabilities(before, i)
+    answer, chosen = int(after.answer[i]), int(after.choice_scores()[i].argmax())
+    n_options = int((after.n_tokens[i] > 0).sum())
+    ranked = sorted(range(n_options), key=lambda k: (k not in (answer, chosen), -now[k]))
+    return ConfidentError(
+        task=label,
+        item_id=after.item_ids[i],
+        question=None if item is None else _question(item),
+        answer=answer,
+        chosen=chosen,
+        n_options=n_options,
+        options=tuple(
+            OptionShown(k, None if item is None else _option(item, k), now[k], None if was is None else was[k])
+            for k in sorted(ranked[:MAX_OPTIONS])
+        ),
+    )
+
+
+def _probabilities(scores: Scores, i: int) -> list[float]:
+    row = np.exp(log_softmax(scores.choice_scores()[i : i + 1]))[0]
+    return [round(float(p), 6) for p in row]
+
+
+def _question(item: Item) -> str:
+    """The prompt's end: few-shot examples stand at its beginning."""
+    text = _encodable(item.context if item.context.strip() else item.system).strip()
+    return text if len(text) <= MAX_QUESTION else "…" + text[1 - MAX_QUESTION :]
+
+
+def _option(item: Item, k: int) -> str:
+    lead = item.leads[k] if item.leads else ""
+    text = _encodable(lead + item.delimiter * bool(lead) + item.choices[k]).strip()
+    return text if len(text) <= MAX_OPTION else text[: MAX_OPTION - 1] + "…"
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

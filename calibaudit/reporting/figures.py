@@ -1,0 +1,328 @@
+"""Diagrams drawn with matplotlib: reliability, confidence histograms, changes task by task.
+
+A figure's unit is the CSS pixel: 72 a matplotlib inch, text of 11. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calibaudit.auditing import Change, Reliability
+from calibaudit.metrics.intervals import wilson
+from calibaudit.reporting.wording import shortened, signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Sides = Sequence[tuple[str, Reliability]]
+Changes = Sequence[tuple[str, Change, bool]]
+"""A row a task: its label, its change, and whether that is significant."""
+
+INK, MUTED, RULE, PAPER = "#1b2330", "#586174", "#ccd2dc", "#ffffff"
+SIDES = ("#1f5fbf", "#b8460e")
+"""Before and after: apart in hue and in lightness, and in the shape of their marks."""
+PALES = ("#c9dbf5", "#f6d3bf")
+_VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    RULE: "var(--rule)",
+    PAPER: "var(--paper)",
+    SIDES[0]: "var(--before)",
+    SIDES[1]: "var(--after)",
+    PALES[0]: "var(--before-pale)",
+    PALES[1]: "var(--after-pale)",
+}
+_BOX = re.compile(r'viewBox="([^"]*)"')
+_MARKS = ("o", "s")
+_PIXELS = 72
+_STYLE: dict[str, Any] = {
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 11,
+    "axes.linewidth": 1,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": _PIXELS,
+    "figure.facecolor": "none",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 11,
+    "grid.color": RULE,
+    "grid.linewidth": 0.5,
+    "hatch.linewidth": 1.4,
+    "legend.fontsize": 11,
+    "legend.frameon": False,
+    "legend.handlelength": 1.4,
+    "legend.labelcolor": INK,
+    "savefig.facecolor": "none",
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "xtick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "xtick.labelsize": 11,
+    "ytick.color": RULE,
+    "ytick.labelcolor": MUTED,
+    "ytick.labelsize": 11,
+}
+
+
+def draw_reliability(sides: Sides, level: float, width: int = 360) -> Figure:
+    """Accuracy at each confidence, one line a side with Wilson intervals; below it, how many items each bin holds."""
+    with _style():
+        figure = _figure(width, width + 78)
+        top, strip = figure.subplots(2, 1, sharex=True, height_ratios=(4.6, 1))
+        figure.subplots_adjust(
+            left=46 / width, right=1 - 10 / width, top=1 - 44 / (width + 78), bottom=40 / (width + 78), hspace=0.08
+        )
+        top.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        for k, (_, diagram) in enumerate(sides):
+            _line(top, diagram, k, level)
+            _counts(strip, diagram, k, len(sides))
+        top.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), ylabel="accuracy")
+        top.set_xticks(_TICKS, labels=_TICK_LABELS)
+        top.set_yticks(_TICKS, labels=_TICK_LABELS)
+        top.tick_params(axis="x", length=0, labelbottom=False)
+        top.annotate("calibrated", (0.03, 0.075), color=MUTED, rotation=45, fontsize=10, rotation_mode="anchor")
+        strip.set(xlabel="confidence", ylabel="items")
+        strip.grid(visible=False)
+        strip.yaxis.set_major_locator(_whole_numbers(2))
+        _legend(figure, [name for name, _ in sides], width)
+    return figure
+
+
+def draw_confidence(sides: Sides, width: int = 360) -> Figure:
+    """How often each confidence occurs, right and wrong answers apart, one panel a side."""
+    with _style():
+        height = 46 + 150 * len(sides)
+        figure = _figure(width, height)
+        panels = figure.subplots(len(sides), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        figure.subplots_adjust(
+            left=50 / width, right=1 - 10 / width, top=1 - 24 / height, bottom=40 / height, hspace=0.3
+        )
+        for k, (panel, (name, diagram)) in enumerate(zip(panels, sides, strict=True)):
+            right, wrong = _split(diagram)
+            left, widths = diagram.edges[:-1], np.diff(diagram.edges)
+            panel.bar(left, right, widths, align="edge", color=SIDES[k], edgecolor=PAPER, linewidth=0.8)
+            panel.bar(
+                left,
+                wrong,
+                widths,
+                bottom=right,
+                align="edge",
+                color=PALES[k],
+                edgecolor=SIDES[k],
+                linewidth=0.8,
+                hatch="//",
+            )
+            panel.set_title(shortened(name, width // 9), loc="left", fontsize=11, color=INK, fontweight="bold", pad=6)
+            panel.set(xlim=(-0.01, 1.01), ylabel="items")
+            panel.set_xticks(_TICKS, labels=_TICK_LABELS)
+            panel.grid(visible=False, axis="x")
+            panel.yaxis.set_major_locator(_whole_numbers(4))
+            panel.margins(y=0.12)
+        panels[-1].set_xlabel("confidence")
+        _right_and_wrong(panels[0])
+    return figure
+
+
+def draw_changes(rows: Changes, title: str, digits: int = 3, width: int = 360) -> Figure:
+    """A forest plot: one line a row with its change and interval, the row's name above it. Filled: significant."""
+    with _style():
+        step, head, foot = 34, 30, 30
+        height = head + step * len(rows) + foot
+        figure = _figure(width, height)
+        axes = figure.subplots()
+        figure.subplots_adjust(left=8 / width, right=1 - 8 / width, top=1 - head / height, bottom=foot / height)
+        _forest(axes, rows, digits, width)
+        axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
+    return figure
+
+
+def draw_all_changes(panels: Sequence[tuple[str, Changes, int]], width: int = 300) -> Figure:
+    """The forest plots (title, rows, digits) side by side, as one figure."""
+    with _style():
+        n_rows = max(len(rows) for _, rows, _ in panels)
+        step, head, foot = 34, 34, 30
+        height, whole = head + step * n_rows + foot, width * len(panels)
+        figure = _figure(whole, height)
+        figure.subplots_adjust(
+            left=10 / whole, right=1 - 10 / whole, top=1 - head / height, bottom=foot / height, wspace=0.08
+        )
+        for axes, (title, rows, digits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            _forest(axes, rows, digits, width)
+            axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
+    return figure
+
+
+def inline_svg(figure: Figure, name: str, label: str) -> str:
+    """An <svg> element for an HTML page: text as text, colours as CSS variables, `label` for screen readers.
+
+    name: stands in the ids, so that several figures fit in one page.
+    """
+    text = _svg(figure, name, fonttype="none")
+    text = text[text.index("<svg") :]
+    for part in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
+        text = re.sub(part, "", text, flags=re.DOTALL)
+    text = re.sub(r"<[^>]+>", _slimmed, text)
+    head = f'<svg role="img" aria-label="{escape(label)}" viewBox="{re.findall(_BOX, text)[0]}">'
+    text = re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)
+    return re.sub(r"\s*\n\s*", "\n", text).strip()
+
+
+def svg_file(figure: Figure) -> bytes:
+    """A whole SVG file, text as outlines, on white."""
+    figure.set_facecolor(PAPER)
+    return _svg(figure, "calibaudit", fonttype="path").encode()
+
+
+def png_file(figure: Figure) -> bytes:
+    """A PNG at twice the figure's size in pixels, on white."""
+    figure.set_facecolor(PAPER)
+    buffer = io.BytesIO()
+    with _style():
+        figure.savefig(buffer, format="png", dpi=2 * _PIXELS, facecolor=PAPER, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+_TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
+_TICK_LABELS = ("0", ".2", ".4", ".6", ".8", "1")
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Matplotlib's defaults with ours on top, whatever the user's matplotlibrc says."""
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script without a font
+        yield
+
+
+def _figure(width: int, height: int) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width / _PIXELS, height / _PIXELS), dpi=_PIXELS)
+
+
+def _line(axes: Axes, diagram: Reliability, k: int, level: float) -> None:
+    held = np.flatnonzero(diagram.count)
+    x, y = diagram.confidence[held], diagram.accuracy[held]
+    ends = np.array([wilson(float(a), int(n), level) for a, n in zip(y, diagram.count[held], strict=True)])
+    axes.fill_between(x, ends[:, 0], ends[:, 1], color=SIDES[k], alpha=0.13, linewidth=0, zorder=2)
+    axes.vlines(x, ends[:, 0], ends[:, 1], color=SIDES[k], linewidth=1, alpha=0.75, zorder=3)
+    # The more items, the larger the mark: what rests on few should not catch the eye.
+    size = 10 + 60 * np.sqrt(diagram.count[held] / diagram.count.max())
+    axes.plot(x, y, color=SIDES[k], linewidth=1.2, alpha=0.7, zorder=4)
+    axes.scatter(x, y, s=size, marker=_MARKS[k], color=SIDES[k], edgecolor=PAPER, linewidth=0.8, zorder=5)
+
+
+def _counts(axes: Axes, diagram: Reliability, k: int, n_sides: int) -> None:
+    widths = np.diff(diagram.edges) / n_sides
+    axes.bar(
+        diagram.edges[:-1] + k * widths,
+        diagram.count,
+        widths * 0.92,
+        align="edge",
+        color=SIDES[k],
+        linewidth=0,
+        zorder=2,
+    )
+
+
+def _split(diagram: Reliability) -> tuple[Any, Any]:
+    right = np.rint(np.where(diagram.count > 0, diagram.accuracy, 0.0) * diagram.count)
+    return right, diagram.count - right
+
+
+def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
+    n = len(rows)
+    drawn = [x for _, change, _ in rows for x in (change.value, change.low, change.high) if x is not None]
+    low, high = min([0.0, *drawn]), max([0.0, *drawn])
+    room = (high - low or 1.0) * 0.05
+    axes.set(xlim=(low - room, high + room), ylim=(n - 0.35, -0.8))
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    axes.vlines([0.0] * n, np.arange(n) - 0.2, np.arange(n) + 0.2, color=MUTED, linewidth=1, zorder=1)
+    for i, (name, change, significant) in enumerate(rows):
+        axes.text(0, i - 0.3, shortened(name, width // 11), transform=axes.get_yaxis_transform(), fontsize=11)
+        axes.text(
+            1, i - 0.3, signed(change.value, digits), transform=axes.get_yaxis_transform(), ha="right", fontsize=11
+        )
+        if change.value is None:
+            continue
+        if change.low is not None and change.high is not None:
+            axes.hlines(i, change.low, change.high, color=SIDES[1], linewidth=2.5, alpha=0.55, zorder=2)
+        face = SIDES[1] if significant else PAPER
+        axes.scatter([change.value], [i], s=42, marker="s", facecolor=face, edgecolor=SIDES[1], linewidth=1.5, zorder=3)
+    axes.xaxis.set_major_locator(_few_ticks())
+    axes.xaxis.set_major_formatter(lambda x, _: signed(x, digits).rstrip("0") if abs(x) > 1e-12 else "0")
+
+
+def _legend(figure: Figure, names: Sequence[str], width: int) -> None:
+    from matplotlib.lines import Line2D
+
+    room = max(8, (width - 40) // (8 * len(names)) - 3)
+    figure.legend(
+        [Line2D([], [], color=SIDES[k], marker=_MARKS[k], markersize=6, linewidth=1.5) for k in range(len(names))],
+        # A name that begins with an underscore would be left out.
+        ["\u200b" + shortened(name, room) for name in names],
+        loc="upper left",
+        ncols=len(names),
+        borderaxespad=0.4,
+        columnspacing=1.4,
+    )
+
+
+def _right_and_wrong(axes: Axes) -> None:
+    from matplotlib.patches import Patch
+
+    axes.legend(
+        [Patch(facecolor=SIDES[0], edgecolor=SIDES[0]), Patch(facecolor=PALES[0], edgecolor=SIDES[0], hatch="///")],
+        ["right", "wrong"],
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.98),
+        ncols=2,
+        borderaxespad=0,
+        columnspacing=1.2,
+    )
+
+
+def _whole_numbers(most: int) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(most, integer=True)
+
+
+def _few_ticks() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(4)
+
+
+def _svg(figure: Figure, salt: str, *, fonttype: str) -> str:
+    import matplotlib
+
+    buffer = io.StringIO()
+    with _style(), matplotlib.rc_context({"svg.hashsalt": f"calibaudit {salt}", "svg.fonttype": fonttype}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def _slimmed(match: re.Match[str]) -> str:
+    """A tag in the page's colours and font, coordinates to a hundredth of a pixel, without ids nothing refers to."""
+    tag = re.sub(r'^<g id="[^"]*"', "<g", match[0]).replace("xlink:href", "href")
+    tag = re.sub(r"(font-family:|font: [^;\"]*?px) [^;\"]*", r"\1 var(--font)", tag)
+    tag = re.sub(r"\d+\.\d{3,}", lambda digits: f"{float(digits[0]):.2f}", tag)
+    return re.sub(r"#[0-9a-f]{6}\b", lambda colour: _VARIABLES.get(colour[0], colour[0]), tag)

@@ -1,0 +1,215 @@
+"""A saved result -> the Comparison or ModelAudit it was made from: one set of words for fresh and for saved results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from calibaudit.auditing import METRICS, Audit, Change, Interval, ModelAudit, Reliability, Settings, TaskAudit
+from calibaudit.comparing import Comparison, Overall, TaskComparison
+from calibaudit.errors import ScoresError
+from calibaudit.inspecting import ConfidentError, OptionShown
+from calibaudit.recommending import Demand, Recommendation
+from calibaudit.scores import ModelInfo
+
+Result = Mapping[str, Any]
+
+
+def is_comparison(result: Result) -> bool:
+    """Two models' result, and not one model's."""
+    return "before" in result
+
+
+def comparison_of(result: Result, source: str = "the result") -> Comparison:
+    """The Comparison that `comparison_dict` wrote. Raises ScoresError naming `source` when entries are missing."""
+    try:
+        overall = result["overall"]
+        return Comparison(
+            before=_model(result["before"]),
+            after=_model(result["after"]),
+            settings=_settings(result["settings"]),
+            tasks=tuple(_task_comparison(task) for task in result["tasks"]),
+            pooled=_overall(overall["pooled"], "pooled"),
+            macro=_overall(overall["macro"], "macro"),
+            warnings=tuple(str(text) for text in result["warnings"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _malformed(source, error) from error
+
+
+def audit_of(result: Result, source: str = "the result") -> ModelAudit:
+    """The ModelAudit that `audit_dict` wrote. Raises ScoresError naming `source` when entries are missing."""
+    try:
+        overall, tasks = result["overall"], tuple(_task_audit(task) for task in result["tasks"])
+        scoring = " + ".join(sorted({task.scoring for task in tasks}))
+        return ModelAudit(
+            model=_model(result["model"]),
+            settings=_settings(result["settings"]),
+            tasks=tasks,
+            pooled=_audit("pooled", scoring, overall["pooled"], overall["pooled"]["metrics"], "reliability"),
+            macro=_audit("macro", scoring, overall["macro"], overall["macro"]["metrics"], None),
+            n_tasks_with={name: int(overall["macro"]["n_tasks_with"][name]) for name in METRICS},
+            warnings=tuple(str(text) for text in result["warnings"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _malformed(source, error) from error
+
+
+def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentError, ...]:
+    """The worst confident errors in a result; none where it was saved without. Raises ScoresError as the others do."""
+    try:
+        return tuple(
+            ConfidentError(
+                task=str(entry["task"]),
+                item_id=str(entry["item_id"]),
+                question=_text(entry["question"]),
+                answer=int(entry["answer"]),
+                chosen=int(entry["chosen"]),
+                n_options=int(entry["n_options"]),
+                options=tuple(
+                    OptionShown(
+                        int(option["index"]),
+                        _text(option["text"]),
+                        float(option["probability"]),
+                        _float(option["before"]),
+                    )
+                    for option in entry["options"]
+                ),
+            )
+            for entry in result.get("errors", ())
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed(source, error) from error
+
+
+def recommendation_of(result: Result, source: str = "the result") -> Recommendation | None:
+    """The Recommendation in a result; None where there is none. Raises ScoresError as the others do."""
+    found = result.get("recommendation")
+    if found is None:
+        return None
+    try:
+        demand = found["demand"]
+        return Recommendation(
+            epsilon=_interval(found["epsilon"]),
+            prior=found["prior"],
+            method=found["method"],
+            reason=str(found["reason"]),
+            nll_weight=float(found["nll_weight"]),
+            margin=float(found["margin"]),
+            demand=Demand(
+                gap=_interval(demand["gap"]),
+                temperature=_interval(demand["temperature"]),
+                option_epsilon=_float(demand["option_epsilon"]),
+            ),
+            warnings=tuple(str(text) for text in found["warnings"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed(source, error) from error
+
+
+def _malformed(source: str, error: Exception) -> ScoresError:
+    reason = f"no entry {error.args[0]!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+    return ScoresError(
+        f"{source}: not a whole result of `calibaudit compare -o` or `score -o` ({reason}); make it again"
+    )
+
+
+def _task_comparison(task: Result) -> TaskComparison:
+    return TaskComparison(
+        name=str(task["name"]),
+        version=str(task["version"]),
+        fingerprint=str(task["fingerprint"]),
+        n_items=int(task["n_items"]),
+        scoring=str(task["scoring"]),
+        chat_template=_pair(task["chat_template"]),
+        n_truncated=_pair(task["n_truncated"]),
+        n_healed=_pair(task["n_healed"]),
+        before=_audit(task["name"], task["scoring"], task, task["before"], "before"),
+        after=_audit(task["name"], task["scoring"], task, task["after"], "after"),
+        change=_changes(task["change"]),
+        ece_p_holm=_float(task["ece_p_holm"]),
+    )
+
+
+def _overall(overall: Result, name: str) -> Overall:
+    return Overall(
+        before=_audit(name, "", overall, overall["before"], "before"),
+        after=_audit(name, "", overall, overall["after"], "after"),
+        change=_changes(overall["change"]),
+        n_items=int(overall["n_items"]),
+        n_tasks=int(overall["n_tasks"]),
+        n_tasks_with={metric: int(overall["n_tasks_with"][metric]) for metric in METRICS},
+    )
+
+
+def _task_audit(task: Result) -> TaskAudit:
+    return TaskAudit(
+        name=str(task["name"]),
+        version=str(task["version"]),
+        fingerprint=str(task["fingerprint"]),
+        chat_template=bool(task["chat_template"]),
+        n_truncated=int(task["n_truncated"]),
+        n_healed=int(task["n_healed"]),
+        audit=_audit(task["name"], task["scoring"], task, task["metrics"], "reliability"),
+    )
+
+
+def _audit(name: str, scoring: str, entry: Result, metrics: Result, side: str | None) -> Audit:
+    """side: `before` or `after` of a pair of diagrams, `reliability` for a diagram alone, None for no diagram."""
+    diagram = entry.get("reliability") if side else None
+    if side in ("before", "after") and diagram is not None:
+        diagram = diagram[side]
+    return Audit(
+        task=str(name),
+        scoring=str(scoring),
+        n_items=int(entry["n_items"]),
+        metrics={key: _interval(metrics[key]) for key in METRICS},
+        reliability=None if diagram is None else _reliability(diagram),
+    )
+
+
+def _interval(entry: Result) -> Interval:
+    return Interval(*_floats(entry, "value", "low", "high"))
+
+
+def _changes(changes: Result) -> dict[str, Change]:
+    return {key: Change(*_floats(changes[key], "value", "low", "high", "p_value")) for key in METRICS}
+
+
+def _reliability(diagram: Result) -> Reliability:
+    found = Reliability(
+        edges=np.array(diagram["edges"], dtype=np.float64),
+        count=np.array(diagram["count"], dtype=np.int64),
+        confidence=np.array(diagram["confidence"], dtype=np.float64),  # None becomes NaN
+        accuracy=np.array(diagram["accuracy"], dtype=np.float64),
+    )
+    n = len(found.count)
+    if (len(found.edges), len(found.confidence), len(found.accuracy)) != (n + 1, n, n):
+        raise ValueError("a reliability diagram whose lists differ in length")
+    return found
+
+
+def _model(info: Result) -> ModelInfo:
+    return ModelInfo(**{**info, "n_parameters": int(info["n_parameters"]), "vocab_size": int(info["vocab_size"])})
+
+
+def _settings(settings: Result) -> Settings:
+    return Settings(**settings)
+
+
+def _pair(sides: Result) -> tuple[Any, Any]:
+    return sides["before"], sides["after"]
+
+
+def _floats(entry: Result, *names: str) -> list[Any]:
+    return [_float(entry[name]) for name in names]
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
