@@ -1,14 +1,25 @@
-"""Log-probabilities out of a linear head without the N x V logits."""
+"""Log-probabilities and smoothed losses out of a linear head without the N x V logits."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from calibaudit.kernels import chunked
-from calibaudit.kernels.arguments import IGNORE_INDEX, KernelArgumentError, LinearLogprobs
+from calibaudit.kernels import chunked, paths
+from calibaudit.kernels.arguments import IGNORE_INDEX, KernelArgumentError, LinearLogprobs, check_linear
+from calibaudit.kernels.autograd import anchored_cross_entropy, linear_cross_entropy
 from calibaudit.kernels.chunked import logprobs_from_logits
+from calibaudit.kernels.paths import kernel_path
 
-__all__ = ["IGNORE_INDEX", "KernelArgumentError", "LinearLogprobs", "linear_logprobs", "logprobs_from_logits"]
+__all__ = [
+    "IGNORE_INDEX",
+    "KernelArgumentError",
+    "LinearLogprobs",
+    "anchored_cross_entropy",
+    "kernel_path",
+    "linear_cross_entropy",
+    "linear_logprobs",
+    "logprobs_from_logits",
+]
 
 
 def linear_logprobs(
@@ -26,13 +37,17 @@ def linear_logprobs(
     z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap): what Cohere (scale), Granite (scale
     1 / logits_scaling), Falcon-H1 (scale lm_head_multiplier) and Gemma 2 and 3 (softcap) do.
 
-    hidden: (N, D). weight: (V, D). bias: (V,). float32, bfloat16, float16 or float64; products and sums are in float32.
+    hidden: (N, D). weight: (V, D). bias: (V,). float32, bfloat16, float16 or float64; sums are in float32, and so are
+    products, which are exact for bfloat16 and float16.
     targets: (N,) or (N, K) int64 token ids; -100 marks padding, whose logprob is 0, so that it adds nothing to a sum.
     vocab_size: how many rows of weight count; rows past it are padding and never seen. None: all.
     Returns float32 tensors on hidden's device. Deterministic; not differentiable.
-    Memory beyond inputs and results: about 64 MiB of scratch.
+    Memory beyond inputs and results: about 64 MiB of scratch; with Triton about 2 MiB.
     Raises KernelArgumentError (a ValueError), which names the argument.
     """
-    return chunked.linear_logprobs(
-        hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale, vocab_size=vocab_size
-    )
+    n_vocab = check_linear(hidden, weight, targets, bias, softcap, logit_scale, vocab_size)
+    if kernel_path(hidden.device)[0] == "chunked":
+        return chunked.linear_logprobs(
+            hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale, vocab_size=n_vocab
+        )
+    return paths.linear_logprobs(hidden, weight, targets, bias, softcap, logit_scale, n_vocab)

@@ -12,6 +12,7 @@ from calibaudit.errors import CalibauditError
 
 IGNORE_INDEX = -100
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+REDUCTIONS = ("none", "mean", "sum")
 
 
 class KernelArgumentError(CalibauditError, ValueError):
@@ -71,48 +72,99 @@ def check_linear(
     vocab_size: int | None,
 ) -> int:
     """The number of weight rows that count. Raises KernelArgumentError, which names the argument."""
-    for name, tensor in (("hidden", hidden), ("weight", weight)):
+    n_vocab = check_head(hidden, weight, bias, softcap, logit_scale, vocab_size)
+    check_targets(targets, hidden.shape[0], n_vocab, hidden.device)
+    return n_vocab
+
+
+def check_head(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    softcap: float | None,
+    logit_scale: float,
+    vocab_size: int | None,
+    *,
+    prefix: str = "",
+) -> int:
+    """The number of weight rows that count; no tensor's values are read, so that a compiler can trace this.
+
+    prefix: what stands before the arguments' names, as in prior_hidden.
+    Raises KernelArgumentError, which names the argument.
+    """
+    for name, tensor in ((f"{prefix}hidden", hidden), (f"{prefix}weight", weight)):
         if tensor.ndim != 2:
             raise KernelArgumentError(f"{name} must have 2 dimensions, not shape {tuple(tensor.shape)}")
         _check_float(name, tensor)
     if hidden.shape[1] != weight.shape[1]:
-        raise KernelArgumentError(f"weight has rows of {weight.shape[1]}, but hidden has rows of {hidden.shape[1]}")
+        raise KernelArgumentError(
+            f"{prefix}weight has rows of {weight.shape[1]}, but {prefix}hidden has rows of {hidden.shape[1]}"
+        )
     n_rows = weight.shape[0]
     n_vocab = n_rows if vocab_size is None else vocab_size
     if not 1 <= n_vocab <= n_rows:
-        raise KernelArgumentError(f"vocab_size must be in 1..{n_rows} (the rows of weight), not {n_vocab}")
+        raise KernelArgumentError(f"vocab_size must be in 1..{n_rows} (the rows of {prefix}weight), not {n_vocab}")
     if weight.device != hidden.device:
-        raise KernelArgumentError(f"weight is on {weight.device}, but hidden is on {hidden.device}")
+        raise KernelArgumentError(f"{prefix}weight is on {weight.device}, but {prefix}hidden is on {hidden.device}")
     if bias is not None:
         if bias.shape != (n_rows,):
-            raise KernelArgumentError(f"bias must have shape ({n_rows},), not {tuple(bias.shape)}")
-        _check_float("bias", bias)
+            raise KernelArgumentError(f"{prefix}bias must have shape ({n_rows},), not {tuple(bias.shape)}")
+        _check_float(f"{prefix}bias", bias)
         if bias.device != hidden.device:
-            raise KernelArgumentError(f"bias is on {bias.device}, but hidden is on {hidden.device}")
+            raise KernelArgumentError(f"{prefix}bias is on {bias.device}, but {prefix}hidden is on {hidden.device}")
     if softcap is not None and not (math.isfinite(softcap) and softcap > 0):
-        raise KernelArgumentError(f"softcap must be a finite number above 0 or None, not {softcap}")
+        raise KernelArgumentError(f"{prefix}softcap must be a finite number above 0 or None, not {softcap}")
     if not (math.isfinite(logit_scale) and logit_scale != 0):
-        raise KernelArgumentError(f"logit_scale must be a finite number other than 0, not {logit_scale}")
-    check_targets(targets, hidden.shape[0], n_vocab, hidden.device)
+        raise KernelArgumentError(f"{prefix}logit_scale must be a finite number other than 0, not {logit_scale}")
     return n_vocab
 
 
 def check_targets(targets: Tensor, n_rows: int, n_vocab: int, device: torch.device) -> None:
     """Raises KernelArgumentError unless targets are (N,) or (N, K) int64 on `device`, in 0..n_vocab-1 or -100."""
+    check_target_shape(targets, n_rows, device)
+    if targets.ndim > 2:
+        raise KernelArgumentError(_target_shape_rule(targets, n_rows))
+    check_target_values(targets, n_vocab)
+
+
+def check_target_shape(targets: Tensor, n_rows: int, device: torch.device) -> None:
+    """What can be said of targets without reading them."""
     if targets.dtype != torch.int64:
         raise KernelArgumentError(f"targets must be int64, not {targets.dtype}")
-    if targets.ndim not in (1, 2) or targets.shape[0] != n_rows:
-        raise KernelArgumentError(
-            f"targets must have shape ({n_rows},) or ({n_rows}, K), a row per row of hidden, not {tuple(targets.shape)}"
-        )
+    if targets.ndim == 0 or targets.shape[0] != n_rows:
+        raise KernelArgumentError(_target_shape_rule(targets, n_rows))
     if targets.device != device:
         raise KernelArgumentError(f"targets is on {targets.device}, but hidden is on {device}")
-    wrong = ((targets < 0) & (targets != IGNORE_INDEX)) | (targets >= n_vocab)
-    if bool(wrong.any()):
+
+
+def check_target_values(targets: Tensor, n_vocab: int, ignore_index: int = IGNORE_INDEX) -> int:
+    """How many targets are ignored; waits once for the device.
+
+    Raises KernelArgumentError for a target outside the vocabulary.
+    """
+    ignored = targets == ignore_index
+    wrong = ((targets < 0) | (targets >= n_vocab)) & ~ignored
+    n_wrong, n_ignored = torch.stack([wrong.sum(), ignored.sum()]).tolist()
+    if n_wrong:
         value = int(targets[wrong][0])
         raise KernelArgumentError(
-            f"targets has {value}, outside 0..{n_vocab - 1} (the vocabulary) and not {IGNORE_INDEX} (ignored)"
+            f"targets has {value}, outside 0..{n_vocab - 1} (the vocabulary) and not {ignore_index} (ignored)"
         )
+    return int(n_ignored)
+
+
+def _target_shape_rule(targets: Tensor, n_rows: int) -> str:
+    return f"targets must have shape ({n_rows},) or ({n_rows}, K), a row per row of hidden, not {tuple(targets.shape)}"
+
+
+def check_loss(label_smoothing: float, reduction: str, scratch_bytes: int | None) -> None:
+    """Raises KernelArgumentError, which names the argument."""
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise KernelArgumentError(f"label_smoothing must be in 0..1, not {label_smoothing}")
+    if reduction not in REDUCTIONS:
+        raise KernelArgumentError(f"reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}")
+    if scratch_bytes is not None and scratch_bytes < 1:
+        raise KernelArgumentError(f"scratch_bytes must be 1 or more, or None, not {scratch_bytes}")
 
 
 def _check_float(name: str, tensor: Tensor) -> None:
