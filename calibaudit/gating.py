@@ -1,0 +1,288 @@
+"""Two models' Scores + Limits -> Verdict: has calibration regressed, and is the candidate within absolute limits?
+
+The rule, where it comes from and how often it errs: docs/gate.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.metrics.paired import weighted_holm
+from calibaudit.metrics.resampling import MIN_UNITS
+from calibaudit.pairing import check_one_model, overall_order, paired
+from calibaudit.sampling import Settings
+from calibaudit.scores import ModelInfo, Scores
+from calibaudit.weighing import Evidence, Level, Moved, weigh
+
+Finding = Literal["kept", "broken", "undecided"]
+Outcome = Literal["passed", "regressed", "over_limit", "inconclusive"]
+LIMITS = ("max_ece", "max_gap", "max_brier")
+MEASURES = ("ece", "gap")
+
+_POWER = 1 + 0.8416 / 1.9600
+"""When this times an interval's half-width is the margin, no change, or one of two margins, is settled 4 times in 5."""
+_HOPELESS = 100
+"""No count of items is named beyond this many times those at hand: the value is at the limit."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the gate holds a candidate to.
+
+    margin: a worsening of ECE or |gap| (both in [0, 1]) that is no alarm. alpha: rate of false alarms, all tasks
+    together. max_ece, max_gap (|confidence - accuracy|), max_brier (in [0, 2]): limits on the candidate itself; None:
+    no such limit. min_items: what a task needs to be judged on its own. strict: inconclusive is no pass.
+    Raises CalibauditError on a value outside its range.
+    """
+
+    margin: float = 0.02
+    alpha: float = 0.05
+    max_ece: float | None = None
+    max_gap: float | None = None
+    max_brier: float | None = None
+    min_items: int = 100
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        for name, top in (("margin", 1), ("alpha", 0.5), ("max_ece", 1), ("max_gap", 1), ("max_brier", 2)):
+            value = getattr(self, name)
+            if value is None and name in LIMITS:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < top:
+                raise CalibauditError(f"{name} is {value}; it must be a number above 0 and below {top}")
+        if isinstance(self.min_items, bool) or not isinstance(self.min_items, int) or self.min_items < 1:
+            raise CalibauditError(f"min_items is {self.min_items}; it must be a whole number of at least 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing expected, and what was found.
+
+    measure: ece, gap (its absolute value): found is the change, allowed the margin. max_ece, max_gap, max_brier: found
+    is the candidate's value, allowed the limit. p_value: one-sided, adjusted over all tasks and both measures.
+    n_to_settle: the items that would settle an undecided check; None where it is settled, or too near the limit.
+    """
+
+    measure: str
+    allowed: float
+    before: float
+    after: float
+    found: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    finding: Finding
+    n_to_settle: int | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One task, or all items pooled: its checks. judged: False for a task too small to be judged on its own."""
+
+    name: str
+    n_items: int
+    n_units: int
+    judged: bool
+    outcome: Outcome
+    checks: tuple[Check, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "checks": [dataclasses.asdict(check) for check in self.checks]}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says. n_to_settle: items that would settle an inconclusive one; None where no count would."""
+
+    outcome: Outcome
+    limits: Limits
+    before: ModelInfo
+    after: ModelInfo
+    overall: Part
+    tasks: tuple[Part, ...]
+    n_to_settle: int | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 regressed or over a limit, 3 inconclusive under strict (else 0)."""
+        if self.outcome in ("regressed", "over_limit"):
+            return 1
+        return 3 if self.outcome == "inconclusive" and self.limits.strict else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "n_to_settle": self.n_to_settle,
+            "limits": self.limits.to_dict(),
+            "overall": self.overall.to_dict(),
+            "tasks": [task.to_dict() for task in self.tasks],
+        }
+
+
+def gate(
+    before: Sequence[Scores], after: Sequence[Scores], limits: Limits | None = None, settings: Settings | None = None
+) -> Verdict:
+    """The candidate `after` held against the baseline `before`. settings: draws, bins and seed; alpha is the limits'.
+
+    Raises ScoresError when the two sides do not hold the same items of the same tasks, under the same scoring and the
+    same chat template: that is never a regression.
+    """
+    limits = limits or Limits()
+    settings = dataclasses.replace(settings or Settings(), level=1 - limits.alpha)
+    check_one_model(before)
+    check_one_model(after)
+    pairs = paired(before, after)
+    for old, new in pairs:
+        _check_template(old, new)
+    order = overall_order([(old.fingerprint, old.chat_template) for old, _ in pairs])
+    judged = [old.n_items >= limits.min_items for old, _ in pairs]
+    overall_share, task_share = shares(len(pairs), sum(judged))
+    overall = weigh("all", [pairs[i] for i in order], overall_share, settings)
+    tasks = [
+        dataclasses.replace(overall, name=pair[0].label)
+        if len(pairs) == 1
+        else weigh(pair[0].label, [pair], task_share, settings)
+        for pair in pairs
+    ]
+    outcome, whole, parts = decide(overall, tasks, limits)
+    return Verdict(outcome, limits, before[0].model, after[0].model, whole, parts, _to_settle(outcome, whole))
+
+
+def shares(n_tasks: int, n_judged: int) -> tuple[float, float]:
+    """How alpha is divided: (for all items pooled, for each task judged on its own). One task is the whole."""
+    if n_tasks == 1 or not n_judged:
+        return 1.0, 1.0
+    return 0.5, 0.5 / n_judged
+
+
+def decide(overall: Evidence, tasks: Sequence[Evidence], limits: Limits) -> tuple[Outcome, Part, tuple[Part, ...]]:
+    """The rule itself, on the evidence alone; overall's and the tasks' parts, the latter in their order.
+
+    A measure has regressed when its p-value, adjusted by weighted Holm over all that is tested, is at most alpha AND
+    its change exceeds the margin. It is kept when the change's interval ends below the margin. A limit is broken when
+    the candidate's interval lies above it, kept when it ends at or below it. Anything else is undecided.
+    Regressed: any measure of any part. Over limit: else any limit of any part. Passed: else, when all of overall's
+    checks are kept. Inconclusive: else.
+    """
+    single = len(tasks) == 1
+    parts = [overall] if single else [overall, *tasks]
+    judged = [_enough(part, limits) for part in parts]
+    p_values = _adjusted(parts, judged)
+    found = [
+        _part(part, known, adjusted, limits) for part, known, adjusted in zip(parts, judged, p_values, strict=True)
+    ]
+    whole = found[0]
+    rest = (dataclasses.replace(whole, name=tasks[0].name),) if single else tuple(found[1:])
+    outcomes = {part.outcome for part in (whole, *rest)}
+    for failure in ("regressed", "over_limit"):
+        if failure in outcomes:
+            return failure, whole, rest
+    return whole.outcome, whole, rest
+
+
+def _enough(part: Evidence, limits: Limits) -> bool:
+    known = part.n_items >= limits.min_items and part.n_units >= MIN_UNITS
+    return known and part.ece.p_value is not None and part.gap.p_value is not None
+
+
+def _adjusted(parts: Sequence[Evidence], judged: Sequence[bool]) -> list[dict[str, float]]:
+    """Each part's adjusted p-values by measure; none for parts not judged."""
+    n_tasks = sum(judged[1:])
+    overall_share, task_share = shares(len(parts), n_tasks)
+    keys, p_values, weights = [], [], []
+    for i, (part, known) in enumerate(zip(parts, judged, strict=True)):
+        for name in MEASURES if known else ():
+            p_value = getattr(part, name).p_value
+            assert p_value is not None
+            keys.append((i, name))
+            p_values.append(p_value)
+            weights.append(task_share if i else overall_share)
+    found: list[dict[str, float]] = [{} for _ in parts]
+    for (i, name), value in zip(keys, weighted_holm(p_values, weights), strict=True):
+        found[i][name] = float(value)
+    return found
+
+
+def _part(evidence: Evidence, judged: bool, p_values: dict[str, float], limits: Limits) -> Part:
+    checks = [
+        _change_check(name, getattr(evidence, name), p_values.get(name), evidence, limits, judged) for name in MEASURES
+    ]
+    regressed = any(check.finding == "broken" for check in checks)
+    for name in LIMITS:
+        limit = getattr(limits, name)
+        if limit is not None:
+            checks.append(_limit_check(name, getattr(evidence, name), limit, evidence, judged))
+    findings = {check.finding for check in checks}
+    outcome: Outcome = "passed" if findings == {"kept"} else "inconclusive"
+    if "broken" in findings:
+        outcome = "regressed" if regressed else "over_limit"
+    return Part(evidence.name, evidence.n_items, evidence.n_units, judged, outcome, tuple(checks))
+
+
+def _change_check(
+    name: str, moved: Moved, p_value: float | None, evidence: Evidence, limits: Limits, judged: bool
+) -> Check:
+    finding: Finding = "undecided"
+    if judged and p_value is not None:
+        if p_value <= limits.alpha and moved.change > limits.margin:
+            finding = "broken"
+        elif moved.high is not None and moved.high < limits.margin:
+            finding = "kept"
+    n_to_settle = None
+    if finding == "undecided" and moved.low is not None and moved.high is not None:
+        half = (moved.high - moved.low) / 2
+        n_to_settle = _items(evidence.n_items, half * _POWER / limits.margin, limits.min_items)
+    interval = moved.low, moved.high
+    return Check(name, limits.margin, moved.before, moved.after, moved.change, *interval, p_value, finding, n_to_settle)
+
+
+def _limit_check(name: str, level: Level, limit: float, evidence: Evidence, judged: bool) -> Check:
+    finding: Finding = "undecided"
+    n_to_settle = None
+    if level.low is not None and level.high is not None:
+        if judged and level.low > limit:
+            finding = "broken"
+        elif judged and level.high <= limit:
+            finding = "kept"
+        else:
+            middle, half = (level.high + level.low) / 2, (level.high - level.low) / 2
+            distance = abs(middle - limit)
+            n_to_settle = _items(evidence.n_items, half / distance if distance else math.inf, 1)
+    return Check(name, limit, level.value, level.value, level.value, level.low, level.high, None, finding, n_to_settle)
+
+
+def _items(n_items: int, ratio: float, least: int) -> int | None:
+    """Items at which an interval `ratio` times too wide would fit, to two figures, rounded up; more than there are."""
+    if ratio**2 > _HOPELESS:
+        return None
+    needed = max(n_items * ratio**2, n_items + 1, least)
+    unit = 10 ** max(0, math.floor(math.log10(needed)) - 1)
+    return int(math.ceil(needed / unit) * unit)
+
+
+def _to_settle(outcome: Outcome, overall: Part) -> int | None:
+    """The largest count among overall's undecided checks; None when one of them has none."""
+    if outcome != "inconclusive":
+        return None
+    counts = [check.n_to_settle for check in overall.checks if check.finding == "undecided"]
+    known = [count for count in counts if count is not None]
+    return max(known) if known and len(known) == len(counts) else None
+
+
+def _check_template(before: Scores, after: Scores) -> None:
+    if before.chat_template != after.chat_template:
+        word = {False: "without", True: "inside"}
+        raise ScoresError(
+            f"task {before.task!r}: the chat template differs: the baseline was scored {word[before.chat_template]} "
+            f"one, the candidate {word[after.chat_template]} one, and that alone moves confidence; score both the "
+            "same way (--chat-template off), or bless a new baseline"
+        )
