@@ -112,9 +112,9 @@ def check_head(
         _check_float(f"{prefix}bias", bias)
         if bias.device != hidden.device:
             raise KernelArgumentError(f"{prefix}bias is on {bias.device}, but {prefix}hidden is on {hidden.device}")
-    if softcap is not None and not (math.isfinite(softcap) and softcap > 0):
+    if softcap is not None and not 0.0 < softcap < math.inf:
         raise KernelArgumentError(f"{prefix}softcap must be a finite number above 0 or None, not {softcap}")
-    if not (math.isfinite(logit_scale) and logit_scale != 0):
+    if not 0.0 < abs(logit_scale) < math.inf:
         raise KernelArgumentError(f"{prefix}logit_scale must be a finite number other than 0, not {logit_scale}")
     return n_vocab
 

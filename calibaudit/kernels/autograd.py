@@ -91,9 +91,9 @@ def anchored_cross_entropy(
         )
     else:
         loss, _, _ = operators.anchored(
-            rows, weight, prior_rows, prior_weight.detach(), flat, bias,
-            None if prior_bias is None else prior_bias.detach(), label_smoothing, softcap, prior_softcap,
-            logit_scale, prior_logit_scale, n_vocab, ignore_index, scratch_bytes,
+            rows, weight, prior_rows, prior_weight.detach(), flat, bias, label_smoothing, softcap, logit_scale,
+            None if prior_bias is None else prior_bias.detach(), prior_softcap, prior_logit_scale, n_vocab,
+            ignore_index, scratch_bytes,
         )  # fmt: skip
     return _reduced(loss, targets, ignore_index, reduction)
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.arguments import IGNORE_INDEX, LinearLogprobs, check_linear
+from calibaudit.kernels.arguments import IGNORE_INDEX, AnchoredForward, HeadForward, LinearLogprobs, check_linear
+
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+
+
+def logits(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, softcap: float | None, logit_scale: float, n_vocab: int
+) -> Tensor:
+    """(N, D), (rows, D) -> (N, n_vocab): z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap)."""
+    z = hidden.double() @ weight[:n_vocab].double().T
+    if bias is not None:
+        z = z + bias[:n_vocab].double()
+    z = z * logit_scale
+    return z if softcap is None else softcap * torch.tanh(z / softcap)
 
 
 def linear_logprobs(
@@ -20,14 +33,99 @@ def linear_logprobs(
 ) -> LinearLogprobs:
     """As `calibaudit.kernels.linear_logprobs`, in float64."""
     n_vocab = check_linear(hidden, weight, targets, bias, softcap, logit_scale, vocab_size)
-    z = hidden.double() @ weight[:n_vocab].double().T
-    if bias is not None:
-        z = z + bias[:n_vocab].double()
-    z = z * logit_scale
-    if softcap is not None:
-        z = softcap * torch.tanh(z / softcap)
+    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
     logprobs = torch.log_softmax(z, dim=1)
     wanted = targets if targets.ndim == 2 else targets[:, None]
     logprob = logprobs.gather(1, wanted.clamp(min=0)).masked_fill(wanted == IGNORE_INDEX, 0.0)
     top_logprob, top_token = logprobs.max(dim=1)
     return LinearLogprobs(logprob.view(targets.shape), torch.logsumexp(z, dim=1), top_logprob, top_token)
+
+
+def losses(z: Tensor, targets: Tensor, label_smoothing: float, prior: Tensor | None = None) -> Tensor:
+    """(N, V) logits -> (N,): lse(z) - (1 - eps) z_y - eps sum_v q_v z_v; 0 where ignored. prior: q; None: uniform."""
+    expected = z.mean(dim=1) if prior is None else (prior * z).sum(dim=1)
+    target = z.gather(1, targets.clamp(min=0)[:, None])[:, 0]
+    loss = torch.logsumexp(z, dim=1) - (1.0 - label_smoothing) * target - label_smoothing * expected
+    return loss.masked_fill(targets == IGNORE_INDEX, 0.0)
+
+
+def head_forward(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    *,
+    bias: Tensor | None,
+    softcap: float | None,
+    logit_scale: float,
+    n_vocab: int,
+    top: bool,
+    mean: bool,
+) -> HeadForward:
+    """As the kernels' function of that name, in float64."""
+    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
+    target = z.gather(1, targets.clamp(min=0)).masked_fill(targets == IGNORE_INDEX, 0.0)
+    top_logit, top_token = z.max(dim=1)
+    return HeadForward(
+        torch.logsumexp(z, dim=1),
+        target,
+        top_logit if top else None,
+        top_token if top else None,
+        z.mean(dim=1) if mean else None,
+    )
+
+
+def anchored_forward(
+    hidden: Tensor,
+    weight: Tensor,
+    prior_hidden: Tensor,
+    prior_weight: Tensor,
+    targets: Tensor,
+    *,
+    bias: Tensor | None,
+    softcap: float | None,
+    logit_scale: float,
+    n_vocab: int,
+    prior_bias: Tensor | None,
+    prior_softcap: float | None,
+    prior_logit_scale: float,
+) -> AnchoredForward:
+    """As the kernels' function of that name, in float64."""
+    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
+    u = logits(prior_hidden, prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
+    target = z.gather(1, targets.clamp(min=0)[:, None])[:, 0].masked_fill(targets == IGNORE_INDEX, 0.0)
+    expected = (u.softmax(dim=1) * z).sum(dim=1)
+    return AnchoredForward(torch.logsumexp(z, dim=1), target, torch.logsumexp(u, dim=1), expected)
+
+
+def head_gradients(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    upstream: Tensor,
+    *,
+    bias: Tensor | None,
+    softcap: float | None,
+    logit_scale: float,
+    n_vocab: int,
+    label_smoothing: float,
+    prior: Tensor | None = None,
+) -> Gradients:
+    """By hidden, weight and bias, of sum_n upstream[n] * loss[n], by formula, in float64.
+
+    prior: q (N, n_vocab); None: 1 / n_vocab each.
+    dz = p - (1 - eps) 1_y - eps q, and through the softcap (1 - (z / softcap)^2) and the scale.
+    """
+    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
+    dz = z.softmax(dim=1) - label_smoothing * (torch.ones_like(z) / n_vocab if prior is None else prior)
+    known = (targets != IGNORE_INDEX).double()
+    dz.scatter_add_(1, targets.clamp(min=0)[:, None], (label_smoothing - 1.0) * known[:, None])
+    dz = dz * (upstream.double() * known)[:, None] * logit_scale
+    if softcap is not None:
+        dz = dz * (1.0 - (z / softcap).square())
+    by_weight = torch.zeros(weight.shape, dtype=torch.float64, device=weight.device)
+    by_weight[:n_vocab] = dz.T @ hidden.double()
+    by_bias = None
+    if bias is not None:
+        by_bias = torch.zeros(bias.shape, dtype=torch.float64, device=bias.device)
+        by_bias[:n_vocab] = dz.sum(dim=0)
+    return dz @ weight[:n_vocab].double(), by_weight, by_bias
