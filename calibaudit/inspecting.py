@@ -35,9 +35,10 @@ class OptionShown:
 class ConfidentError:
     """An item that was answered wrongly with much confidence.
 
-    task: the task's label. question: the end of the prompt, at most MAX_QUESTION characters; None without the task's
-    text. answer, chosen: indices of the right choice and of the most probable one. options: the most probable ones
-    and the right one, at most MAX_OPTIONS of n_options, by index.
+    task: the task's label. question: the prompt without the lines that all of the task's items begin with, and of it
+    the last MAX_QUESTION characters; None without the task's text. answer, chosen: indices of the right choice and of
+    the most probable one. options: those two and the most probable of the others, at most MAX_OPTIONS of n_options,
+    by index.
     """
 
     task: str
@@ -76,20 +77,21 @@ def worst_new_errors(
 
 
 def _worst(pairs: Sequence[tuple[Scores | None, Scores]], tasks: Iterable[Task]) -> tuple[ConfidentError, ...]:
-    texts = {task.fingerprint: task.items for task in tasks}
+    texts = {task.fingerprint: task for task in tasks}
     most = max(MAX_PER_TASK, -(-MAX_ERRORS // len(pairs)))
     found: list[ConfidentError] = []
     for before, after in pairs:
         label = after.label if before is None or after.chat_template else before.label
-        items = texts.get(after.fingerprint)
+        task = texts.get(after.fingerprint)
+        shared = 0 if task is None else _shared_length(task)
         confidence, correct = confidence_correct(after.choice_scores(), after.answer)
         order = np.argsort(np.where(correct, np.inf, -confidence), kind="stable")
         for i in map(int, order[: min(most, int((~correct).sum()))]):
-            found.append(_error(label, i, before, after, None if items is None else items[i]))
+            found.append(_error(label, i, before, after, None if task is None else task.items[i], shared))
     return tuple(sorted(found, key=lambda error: -error.confidence)[:MAX_ERRORS])
 
 
-def _error(label: str, i: int, before: Scores | None, after: Scores, item: Item | None) -> ConfidentError:
+def _error(label: str, i: int, before: Scores | None, after: Scores, item: Item | None, shared: int) -> ConfidentError:
     now = _probabilities(after, i)
     was = None if before is None else _probabilities(before, i)
     answer, chosen = int(after.answer[i]), int(after.choice_scores()[i].argmax())
@@ -98,7 +100,7 @@ def _error(label: str, i: int, before: Scores | None, after: Scores, item: Item 
     return ConfidentError(
         task=label,
         item_id=after.item_ids[i],
-        question=None if item is None else _question(item),
+        question=None if item is None else _question(item, shared),
         answer=answer,
         chosen=chosen,
         n_options=n_options,
@@ -114,9 +116,17 @@ def _probabilities(scores: Scores, i: int) -> list[float]:
     return [round(float(p), 6) for p in row]
 
 
-def _question(item: Item) -> str:
-    """The prompt's end: few-shot examples stand at its beginning."""
-    text = _encodable(item.context if item.context.strip() else item.system).strip()
+def _shared_length(task: Task) -> int:
+    """Characters of whole lines that every prompt of the task begins with: instructions and few-shot examples."""
+    contexts = [item.context for item in task.items]
+    first, last = min(contexts), max(contexts)  # what these two share, all between them share
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first.rfind("\n", 0, length) + 1 if first != last else 0
+
+
+def _question(item: Item, shared: int) -> str:
+    """The prompt without what all items share, and of that the end: few-shot examples stand at its beginning."""
+    text = _encodable(item.context[shared:] if item.context.strip() else item.system).strip()
     return text if len(text) <= MAX_QUESTION else "…" + text[1 - MAX_QUESTION :]
 
 

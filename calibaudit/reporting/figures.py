@@ -1,22 +1,18 @@
 """Diagrams drawn with matplotlib: reliability, confidence histograms, changes task by task.
 
-A figure's unit is the CSS pixel: 72 a matplotlib inch, text of 11. The same input gives the same bytes.
+How they become files and parts of a page: `svg`.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from html import escape
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calibaudit.auditing import Change, Reliability
 from calibaudit.metrics.intervals import wilson
+from calibaudit.reporting.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
 from calibaudit.reporting.wording import shortened, signed
 
 if TYPE_CHECKING:
@@ -27,63 +23,20 @@ Sides = Sequence[tuple[str, Reliability]]
 Changes = Sequence[tuple[str, Change, bool]]
 """A row a task: its label, its change, and whether that is significant."""
 
-INK, MUTED, RULE, PAPER = "#1b2330", "#586174", "#ccd2dc", "#ffffff"
-SIDES = ("#1f5fbf", "#b8460e")
-"""Before and after: apart in hue and in lightness, and in the shape of their marks."""
-PALES = ("#c9dbf5", "#f6d3bf")
-_VARIABLES = {
-    INK: "var(--ink)",
-    MUTED: "var(--muted)",
-    RULE: "var(--rule)",
-    PAPER: "var(--paper)",
-    SIDES[0]: "var(--before)",
-    SIDES[1]: "var(--after)",
-    PALES[0]: "var(--before-pale)",
-    PALES[1]: "var(--after-pale)",
-}
-_BOX = re.compile(r'viewBox="([^"]*)"')
 _MARKS = ("o", "s")
-_PIXELS = 72
-_STYLE: dict[str, Any] = {
-    "axes.edgecolor": RULE,
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.labelcolor": MUTED,
-    "axes.labelsize": 11,
-    "axes.linewidth": 1,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.dpi": _PIXELS,
-    "figure.facecolor": "none",
-    "font.family": ["DejaVu Sans"],
-    "font.size": 11,
-    "grid.color": RULE,
-    "grid.linewidth": 0.5,
-    "hatch.linewidth": 1.4,
-    "legend.fontsize": 11,
-    "legend.frameon": False,
-    "legend.handlelength": 1.4,
-    "legend.labelcolor": INK,
-    "savefig.facecolor": "none",
-    "text.color": INK,
-    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-    "xtick.color": RULE,
-    "xtick.labelcolor": MUTED,
-    "xtick.labelsize": 11,
-    "ytick.color": RULE,
-    "ytick.labelcolor": MUTED,
-    "ytick.labelsize": 11,
-}
+FEW = 10
+"""A bin with fewer items is hardly evidence."""
 
 
-def draw_reliability(sides: Sides, level: float, width: int = 360) -> Figure:
+def draw_reliability(sides: Sides, level: float, width: int = 360, *, legend: bool = True) -> Figure:
     """Accuracy at each confidence, one line a side with Wilson intervals; below it, how many items each bin holds."""
-    with _style():
-        figure = _figure(width, width + 78)
+    with style():
+        head = 36 if legend else 10
+        height = width + 38 + head
+        figure = _figure(width, height)
         top, strip = figure.subplots(2, 1, sharex=True, height_ratios=(4.6, 1))
         figure.subplots_adjust(
-            left=46 / width, right=1 - 10 / width, top=1 - 44 / (width + 78), bottom=40 / (width + 78), hspace=0.08
+            left=46 / width, right=1 - 10 / width, top=1 - head / height, bottom=40 / height, hspace=0.08
         )
         top.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         for k, (_, diagram) in enumerate(sides):
@@ -97,13 +50,14 @@ def draw_reliability(sides: Sides, level: float, width: int = 360) -> Figure:
         strip.set(xlabel="confidence", ylabel="items")
         strip.grid(visible=False)
         strip.yaxis.set_major_locator(_whole_numbers(2))
-        _legend(figure, [name for name, _ in sides], width)
+        if legend:
+            _legend(figure, [name for name, _ in sides], width)
     return figure
 
 
 def draw_confidence(sides: Sides, width: int = 360) -> Figure:
     """How often each confidence occurs, right and wrong answers apart, one panel a side."""
-    with _style():
+    with style():
         height = 46 + 150 * len(sides)
         figure = _figure(width, height)
         panels = figure.subplots(len(sides), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
@@ -138,7 +92,7 @@ def draw_confidence(sides: Sides, width: int = 360) -> Figure:
 
 def draw_changes(rows: Changes, title: str, digits: int = 3, width: int = 360) -> Figure:
     """A forest plot: one line a row with its change and interval, the row's name above it. Filled: significant."""
-    with _style():
+    with style():
         step, head, foot = 34, 30, 30
         height = head + step * len(rows) + foot
         figure = _figure(width, height)
@@ -151,7 +105,7 @@ def draw_changes(rows: Changes, title: str, digits: int = 3, width: int = 360) -
 
 def draw_all_changes(panels: Sequence[tuple[str, Changes, int]], width: int = 300) -> Figure:
     """The forest plots (title, rows, digits) side by side, as one figure."""
-    with _style():
+    with style():
         n_rows = max(len(rows) for _, rows, _ in panels)
         step, head, foot = 34, 34, 30
         height, whole = head + step * n_rows + foot, width * len(panels)
@@ -165,66 +119,32 @@ def draw_all_changes(panels: Sequence[tuple[str, Changes, int]], width: int = 30
     return figure
 
 
-def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """An <svg> element for an HTML page: text as text, colours as CSS variables, `label` for screen readers.
-
-    name: stands in the ids, so that several figures fit in one page.
-    """
-    text = _svg(figure, name, fonttype="none")
-    text = text[text.index("<svg") :]
-    for part in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
-        text = re.sub(part, "", text, flags=re.DOTALL)
-    text = re.sub(r"<[^>]+>", _slimmed, text)
-    head = f'<svg role="img" aria-label="{escape(label)}" viewBox="{re.findall(_BOX, text)[0]}">'
-    text = re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)
-    return re.sub(r"\s*\n\s*", "\n", text).strip()
-
-
-def svg_file(figure: Figure) -> bytes:
-    """A whole SVG file, text as outlines, on white."""
-    figure.set_facecolor(PAPER)
-    return _svg(figure, "calibaudit", fonttype="path").encode()
-
-
-def png_file(figure: Figure) -> bytes:
-    """A PNG at twice the figure's size in pixels, on white."""
-    figure.set_facecolor(PAPER)
-    buffer = io.BytesIO()
-    with _style():
-        figure.savefig(buffer, format="png", dpi=2 * _PIXELS, facecolor=PAPER, metadata={"Software": None})
-    return buffer.getvalue()
-
-
 _TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 _TICK_LABELS = ("0", ".2", ".4", ".6", ".8", "1")
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Matplotlib's defaults with ours on top, whatever the user's matplotlibrc says."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script without a font
-        yield
 
 
 def _figure(width: int, height: int) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width / _PIXELS, height / _PIXELS), dpi=_PIXELS)
+    return Figure(figsize=(width / PIXELS, height / PIXELS), dpi=PIXELS)
 
 
 def _line(axes: Axes, diagram: Reliability, k: int, level: float) -> None:
-    held = np.flatnonzero(diagram.count)
+    """Bins with fewer than FEW items are hollow marks off the line: they must not catch the eye."""
+    few = np.flatnonzero((diagram.count > 0) & (diagram.count < FEW))
+    held = np.flatnonzero(diagram.count >= FEW)
     x, y = diagram.confidence[held], diagram.accuracy[held]
-    ends = np.array([wilson(float(a), int(n), level) for a, n in zip(y, diagram.count[held], strict=True)])
-    axes.fill_between(x, ends[:, 0], ends[:, 1], color=SIDES[k], alpha=0.13, linewidth=0, zorder=2)
-    axes.vlines(x, ends[:, 0], ends[:, 1], color=SIDES[k], linewidth=1, alpha=0.75, zorder=3)
-    # The more items, the larger the mark: what rests on few should not catch the eye.
-    size = 10 + 60 * np.sqrt(diagram.count[held] / diagram.count.max())
-    axes.plot(x, y, color=SIDES[k], linewidth=1.2, alpha=0.7, zorder=4)
+    ends = [wilson(float(a), int(n), level) for a, n in zip(y, diagram.count[held], strict=True)]
+    low, high = np.array(ends).reshape(-1, 2).T
+    axes.fill_between(x, low, high, color=SIDES[k], alpha=0.13, linewidth=0, zorder=2)
+    axes.vlines(x, low, high, color=SIDES[k], linewidth=1, alpha=0.75, zorder=3)
+    axes.plot(x, y, color=SIDES[k], linewidth=1.5, zorder=4)
+    size = 14 + 56 * np.sqrt(diagram.count[held] / diagram.count.max())
     axes.scatter(x, y, s=size, marker=_MARKS[k], color=SIDES[k], edgecolor=PAPER, linewidth=0.8, zorder=5)
+    x, y = diagram.confidence[few], diagram.accuracy[few]
+    axes.scatter(
+        x, y, s=16, marker=_MARKS[k], facecolor=PAPER, edgecolor=SIDES[k], linewidth=1, zorder=4, clip_on=False
+    )
 
 
 def _counts(axes: Axes, diagram: Reliability, k: int, n_sides: int) -> None:
@@ -309,20 +229,3 @@ def _few_ticks() -> Any:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(4)
-
-
-def _svg(figure: Figure, salt: str, *, fonttype: str) -> str:
-    import matplotlib
-
-    buffer = io.StringIO()
-    with _style(), matplotlib.rc_context({"svg.hashsalt": f"calibaudit {salt}", "svg.fonttype": fonttype}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def _slimmed(match: re.Match[str]) -> str:
-    """A tag in the page's colours and font, coordinates to a hundredth of a pixel, without ids nothing refers to."""
-    tag = re.sub(r'^<g id="[^"]*"', "<g", match[0]).replace("xlink:href", "href")
-    tag = re.sub(r"(font-family:|font: [^;\"]*?px) [^;\"]*", r"\1 var(--font)", tag)
-    tag = re.sub(r"\d+\.\d{3,}", lambda digits: f"{float(digits[0]):.2f}", tag)
-    return re.sub(r"#[0-9a-f]{6}\b", lambda colour: _VARIABLES.get(colour[0], colour[0]), tag)

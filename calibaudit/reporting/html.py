@@ -1,0 +1,245 @@
+"""A result as one HTML file that needs nothing else: no network, no script, no font to fetch.
+
+Made from the result alone, so that a saved file gives the same page as a fresh run. Text from tasks and models is
+escaped, bounded, and isolated from the text around it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from calibaudit.auditing import Audit, Interval, ModelAudit, Reliability
+from calibaudit.comparing import Comparison, TaskComparison
+from calibaudit.inspecting import MAX_OPTION, MAX_QUESTION
+from calibaudit.reporting import figures, page, page_tables
+from calibaudit.reporting.reading import audit_of, comparison_of, errors_of, is_comparison, recommendation_of
+from calibaudit.reporting.svg import inline_svg
+from calibaudit.reporting.verdicts import gate_of
+from calibaudit.reporting.wording import bounds, number, short_names, shortened, signed
+
+MAX_DIAGRAMS = 24
+"""Tasks with a diagram of their own; of more, those whose ECE changed most (or is largest)."""
+_OPEN_ERRORS = 6  # shown at once; the rest unfold
+_MAX_NAME = 120
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
+    """The whole page. Raises ScoresError naming `source` when the result is not a whole one."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "visible": visible,
+        "breakable": _breakable,
+        "percent": percent,
+        "grouped": grouped,
+        "decimal": number,
+        "interval": _interval,
+        "sides": _on_sides,
+    }
+    view = _comparison_view(result, source) if is_comparison(result) else _audit_view(result, source)
+    return environment.get_template("report.html").render(
+        **view,
+        errors=errors_of(result, source),
+        created=str(result.get("created", "")),
+        version=str(result.get("calibaudit_version", "")),
+        css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        few=figures.FEW,
+        n_open=_OPEN_ERRORS,
+        max_name=_MAX_NAME,
+        max_question=MAX_QUESTION,
+        max_option=MAX_OPTION,
+    )
+
+
+def visible(text: object, most: int = _MAX_NAME) -> str:
+    """At most `most` characters, each one a reader can see: controls as their pictures, the rest as it is."""
+    shown = shortened(str(text), most)
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else _picture(c) for c in shown)
+
+
+def percent(probability: float) -> str:
+    """`99.8 %`; never 0 or 100, which a softmax never gives."""
+    shown = f"{probability * 100:.1f} %"
+    return {"100.0 %": "> 99.9 %", "0.0 %": "< 0.1 %"}.get(shown, shown)
+
+
+def grouped(count: object) -> str:
+    """`2,412`."""
+    return f"{count:,}" if isinstance(count, int) else str(count)
+
+
+def _interval(interval: Interval, digits: int) -> str:
+    """`.50 [.34, .66]`."""
+    return f"{number(interval.value, digits)} {bounds(interval.low, interval.high, digits)}".strip()
+
+
+def _on_sides(value: Any, words: Mapping[Any, str] | None = None) -> str:
+    """`off → on`, or one word where both sides agree or there is one."""
+    pair = value if isinstance(value, tuple) else (value,)
+    return " → ".join(dict.fromkeys(words[one] if words else grouped(one) for one in pair))
+
+
+def _picture(control: str) -> str:
+    return chr(0x2400 + ord(control)) if ord(control) < 32 else "\N{REPLACEMENT CHARACTER}"
+
+
+def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
+    comparison, recommendation = comparison_of(result, source), recommendation_of(result, source)
+    gate = gate_of(result, source)
+    names = short_names(comparison.before.name, comparison.after.name)
+    overall = comparison.pooled
+    screen = page.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
+    sides = _sides(names, (overall.before, overall.after))
+    return {
+        "names": names,
+        "models": (comparison.before, comparison.after),
+        "settings": comparison.settings,
+        "n_items": overall.n_items,
+        "tasks": comparison.tasks,
+        "pairs": True,
+        "screen": screen,
+        "gate": gate,
+        "recommendation": recommendation,
+        "warnings": comparison.warnings,
+        "table": page_tables.comparison_rows(comparison),
+        "metrics": page_tables.all_metrics(overall.before.metrics, overall.after.metrics, overall.change),
+        "bins": page_tables.bins_table(names, (overall.before, overall.after)),
+        "reliability": _reliability("overall", sides, comparison.settings.level),
+        "confidence": _confidence(sides),
+        "changes": _changes(comparison),
+        "small": _small(
+            [(task.label, task.n_items, (task.before, task.after)) for task in _most_changed(comparison.tasks)],
+            names,
+            comparison.settings.level,
+        ),
+    }
+
+
+def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
+    audit = audit_of(result, source)
+    names = (short_names(audit.model.name, "")[0],)
+    sides = _sides(names, (audit.pooled,))
+    return {
+        "names": names,
+        "models": (audit.model,),
+        "settings": audit.settings,
+        "n_items": audit.pooled.n_items,
+        "tasks": audit.tasks,
+        "pairs": False,
+        "screen": page.audit_screen(audit),
+        "gate": None,
+        "recommendation": None,
+        "warnings": audit.warnings,
+        "table": page_tables.audit_rows(audit),
+        "metrics": page_tables.all_metrics(None, audit.pooled.metrics, None),
+        "bins": page_tables.bins_table(names, (audit.pooled,)),
+        "reliability": _reliability("overall", sides, audit.settings.level),
+        "confidence": _confidence(sides),
+        "changes": [],
+        "small": _small(
+            [(task.label, task.n_items, (task.audit,)) for task in _largest(audit)], names, audit.settings.level
+        ),
+    }
+
+
+def _sides(names: Sequence[str], audits: Sequence[Audit]) -> list[tuple[str, Reliability]]:
+    return [
+        (name, audit.reliability) for name, audit in zip(names, audits, strict=True) if audit.reliability is not None
+    ]
+
+
+def _reliability(name: str, sides: Sequence[tuple[str, Reliability]], level: float, *, small: bool = False) -> Any:
+    if not sides:
+        return ""
+    label = f"Reliability diagram of {' and '.join(side for side, _ in sides)}: accuracy at each confidence."
+    figure = figures.draw_reliability(sides, level, width=300 if small else 360, legend=not small)
+    return _safe(inline_svg(figure, f"reliability-{name}", label))
+
+
+def _confidence(sides: Sequence[tuple[str, Reliability]]) -> Any:
+    if not sides:
+        return ""
+    label = f"Histograms of the confidence of {' and '.join(side for side, _ in sides)}, right and wrong answers apart."
+    return _safe(inline_svg(figures.draw_confidence(sides), "confidence", label))
+
+
+def _changes(comparison: Comparison) -> list[dict[str, Any]]:
+    found = []
+    for key, (title, rows, digits) in zip(CHANGES, change_panels(comparison), strict=True):
+        moved = "; ".join(f"{name} {signed(change.value, digits)}" for name, change, _ in rows[:8])
+        label = f"{title}, task by task: {moved}{' and more' if len(rows) > 8 else ''}."
+        figure = figures.draw_changes(rows, title, digits, width=300)
+        found.append({"key": key, "svg": _safe(inline_svg(figure, f"changes-{key}", label))})
+    return found
+
+
+CHANGES = {"ece": "Change in ECE", "gap": "Change in the gap", "accuracy": "Change in accuracy"}
+
+
+def change_panels(comparison: Comparison) -> list[tuple[str, figures.Changes, int]]:
+    """The forest plots' data: (title, rows, digits) of each metric of CHANGES. Significant: ECE by Holm's p-value,
+    the others where the interval leaves 0 out."""
+    alpha = comparison.settings.alpha
+    panels: list[tuple[str, figures.Changes, int]] = []
+    for key, title in CHANGES.items():
+        rows = []
+        for task in comparison.tasks:
+            change = task.change[key]
+            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
+            if key == "ece":
+                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
+            rows.append((task.label, change, apart))
+        if len(rows) > 1:
+            whole = comparison.pooled.change[key]
+            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
+        panels.append((title, rows, 3))
+    return panels
+
+
+def _small(
+    tasks: Sequence[tuple[str, int, Sequence[Audit]]], names: Sequence[str], level: float
+) -> list[dict[str, Any]]:
+    """A small diagram a task, where there are several; the page's first diagram is the only task's own."""
+    if len(tasks) < 2:
+        return []
+    found = []
+    for i, (label, n_items, audits) in enumerate(tasks):
+        svg = _reliability(f"task-{i}", _sides(names, audits), level, small=True)
+        eces = " → ".join(number(audit.metrics["ece"].value) for audit in audits)
+        found.append({"label": label, "n_items": n_items, "svg": svg, "ece": eces})
+    return found
+
+
+def _most_changed(tasks: Sequence[TaskComparison]) -> list[TaskComparison]:
+    chosen = sorted(tasks, key=lambda task: -abs(task.change["ece"].value or 0.0))[:MAX_DIAGRAMS]
+    return [task for task in tasks if task in chosen]
+
+
+def _largest(audit: ModelAudit) -> list[Any]:
+    chosen = sorted(audit.tasks, key=lambda task: -(task.audit.metrics["ece"].value or 0.0))[:MAX_DIAGRAMS]
+    return [task for task in audit.tasks if task in chosen]
+
+
+def _breakable(text: str) -> Any:
+    """A name that may go on the next line after an underscore, a slash or a hyphen."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([_/-])", r"\1<wbr>", str(escape(text))))
+
+
+def _safe(svg: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(svg)  # made here from numbers; names in it are escaped by matplotlib and by inline_svg
