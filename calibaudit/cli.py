@@ -1,6 +1,7 @@
 """The command line: parse, call, render, exit code. Only Typer is imported at the top; the rest when a command runs.
 
-Exit codes: 0 done; 2 the call, the data or the model is unusable (one line on stderr); 130 interrupted.
+Exit codes: 0 done; 1 the gate says no; 2 the call, the data or the model is unusable (one line on stderr);
+3 inconclusive under --strict; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from calibaudit.gatecommands import bless, gate
 from calibaudit.options import (
     AsJson,
     BatchSize,
@@ -180,7 +182,7 @@ def score(
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.parallel import rank
 
-    running.check_outputs(output)
+    running.check_outputs(output, two_models=False)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
     names = running.split_names(tasks)
     loaded = None
@@ -202,6 +204,29 @@ def score(
     saved = audit_dict(audit, errors=worst_errors(scores, loaded or ()))
     result = {**saved, "scores": [entry.to_dict() for entry in scores]}
     running.deliver(result, output, json, lambda console: render_audit(audit, console, quiet=quiet))
+
+
+app.command()(gate)
+app.command()(bless)
+
+
+@app.command()
+def report(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A result that compare, score or gate saved as .json.")],
+    output: Output = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show a saved result again, or save it in other formats (-o report.html)."""
+    from calibaudit import running
+    from calibaudit.reporting.reading import is_comparison
+    from calibaudit.reporting.result_json import read_result
+    from calibaudit.reporting.showing import page_of
+
+    result = read_result(file)
+    running.check_outputs(output, two_models=is_comparison(result))
+    running.deliver(result, output, json, page_of(result, str(file), quiet=quiet))
 
 
 @tasks_app.callback()

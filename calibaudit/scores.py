@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.items import SCORINGS, Scoring
+from calibaudit.packing import plain
 
 SCHEMA_VERSION = 1
 
@@ -209,13 +210,18 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
 
 
 def read_scores(path: Path) -> tuple[Scores, ...]:
-    """The scores that `calibaudit score -o` saved. Raises ScoresError when the file is not such a file."""
+    """The scores that `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
+
+    Raises ScoresError when the file is neither.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScoresError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise ScoresError(f"{path}: not JSON: {error}") from error
+    if isinstance(data, dict) and "baseline_version" in data:
+        data = plain(data, str(path))
     if not isinstance(data, dict) or not isinstance(data.get("scores"), list):
         raise ScoresError(
             f"{path}: no saved scores in it; make such a file with `calibaudit score MODEL -o {path.name}`"

@@ -124,6 +124,17 @@ class PairedSample:
         """(units, 4 n_bins) of each side: by unit and bin the sum of excess, that squared, the items, those squared."""
         return self._totals(0), self._totals(1)
 
+    @cached_property
+    def sums(self) -> tuple[FloatArray, FloatArray]:
+        """(4 n_bins,) of each side: the sums of `totals` over units."""
+        if self.n_units < self.n_items:
+            return self.totals[0].sum(axis=0), self.totals[1].sum(axis=0)
+        before, after = (
+            [np.bincount(bins, weights, self.n_bins).astype(np.float64) for weights in (excess, excess**2, None, None)]
+            for bins, excess in zip(self.bins, self.excess, strict=True)
+        )
+        return np.concatenate(before), np.concatenate(after)
+
     def _totals(self, side: int) -> FloatArray:
         cells = self.unit * self.n_bins + self.bins[side]
         size = self.n_units * self.n_bins
@@ -147,7 +158,7 @@ def squared_ce_rows(totals: FloatArray, n_items: int) -> FloatArray:
 
 def squared_ce_change(sample: PairedSample) -> MeanEstimate:
     """The change, after - before, of `squared_ce_rows`, with its delta-method standard error."""
-    before, after = (totals.sum(axis=0) for totals in sample.totals)
+    before, after = sample.sums
     value = float(squared_ce_rows(after, sample.n_items) - squared_ce_rows(before, sample.n_items))
     terms = []
     for side, totals in enumerate((before, after)):
@@ -175,7 +186,7 @@ def swap_p_value(sample: PairedSample, swaps: Iterable[npt.NDArray[np.bool_]]) -
     """
     before, after = sample.totals
     difference = before - after
-    sums, n = (before.sum(axis=0), after.sum(axis=0)), sample.n_items
+    sums, n = sample.sums, sample.n_items
     observed = float(squared_ce_rows(sums[1], n) - squared_ce_rows(sums[0], n))
     reached, n_swaps = 0, 0
     for block in swaps:

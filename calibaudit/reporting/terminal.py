@@ -27,7 +27,7 @@ def render_comparison(
     comparison: Comparison, console: Console, recommendation: Recommendation | None = None, *, quiet: bool = False
 ) -> None:
     """Print the page of two models. quiet: only the sentence, the advice and the table."""
-    width = _width(console)
+    width = page_width(console)
     parts = [_comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
         parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
@@ -39,20 +39,20 @@ def render_comparison(
         sides = [(names[0], pooled.before.reliability), (names[1], pooled.after.reliability)]
         parts.append(_reliability(pooled.n_items, sides, width))
         about_advice = () if recommendation is None else recommendation.warnings
-        parts.append(_warnings((*comparison.warnings, *(f"advice: {text}" for text in about_advice)), width))
-    _print(parts, console)
+        parts.append(warning_lines((*comparison.warnings, *(f"advice: {text}" for text in about_advice)), width))
+    print_parts(parts, console)
 
 
 def render_audit(audit: ModelAudit, console: Console, *, quiet: bool = False) -> None:
     """Print the page of one model. quiet: only the sentence and the table."""
-    width = _width(console)
+    width = page_width(console)
     parts = [_audit_header(audit, width), styled(wrapped(audit_headline(audit), width - 1), "bold")]
     parts.append(audit_table(audit, width))
     if not quiet:
         sides = [(short_names(audit.model.name, "")[0], audit.pooled.reliability)]
         parts.append(_reliability(audit.pooled.n_items, sides, width))
-        parts.append(_warnings(audit.warnings, width))
-    _print(parts, console)
+        parts.append(warning_lines(audit.warnings, width))
+    print_parts(parts, console)
 
 
 def _reliability(n_items: int, sides: Sequence[tuple[str, Reliability | None]], width: int) -> list[Text]:
@@ -63,7 +63,7 @@ def _reliability(n_items: int, sides: Sequence[tuple[str, Reliability | None]], 
 
 def _comparison_header(comparison: Comparison, width: int) -> list[Text]:
     before, after = comparison.before, comparison.after
-    lines = _pair_lines(before.name, after.name, width)
+    lines = pair_lines(before.name, after.name, width)
     scorings = sorted({task.scoring for task in comparison.tasks})
     facts = [_plural(len(comparison.tasks), "task"), f"{comparison.pooled.n_items:,} items", " + ".join(scorings)]
     pairs = {task.chat_template for task in comparison.tasks}
@@ -75,7 +75,8 @@ def _comparison_header(comparison: Comparison, width: int) -> list[Text]:
     return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
 
-def _pair_lines(before: str, after: str, width: int) -> list[str]:
+def pair_lines(before: str, after: str, width: int) -> list[str]:
+    """`before → after`, on two lines where one is too short."""
     if len(before) + len(after) + 6 <= width:
         return [f" {before} → {after}"]
     return [f" {shortened(before, width - 4)}", f" → {shortened(after, width - 4)}"]
@@ -91,7 +92,8 @@ def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
     return [Text(name, style="bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
 
-def _warnings(warnings: Iterable[str], width: int) -> list[Text]:
+def warning_lines(warnings: Iterable[str], width: int) -> list[Text]:
+    """What a reader must know, a ! before each sentence."""
     return [line for text in warnings for line in styled(wrapped(text, width - 1, " ! ", "   "), "yellow")]
 
 
@@ -99,11 +101,12 @@ def _plural(n: int, thing: str) -> str:
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
-def _width(console: Console) -> int:
+def page_width(console: Console) -> int:
+    """The console's width, 50 at least."""
     return max(console.width, _MIN_WIDTH)
 
 
-def _print(parts: Iterable[Sequence[Text]], console: Console) -> None:
+def print_parts(parts: Iterable[Sequence[Text]], console: Console) -> None:
     """A blank line between the parts; ASCII where the stream's encoding cannot say more."""
     ascii_only = not _encodes("".join(map(chr, _ASCII)), console.encoding)
     for i, lines in enumerate(part for part in parts if part):

@@ -1,0 +1,213 @@
+"""The commands `gate` and `bless`. Only Typer is imported at the top; the rest when a command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calibaudit.options import (
+    AsJson,
+    BatchSize,
+    Bins,
+    CacheDir,
+    ChatTemplate,
+    ChatTemplateChoice,
+    Config,
+    Debug,
+    Device,
+    DType,
+    FewshotSeed,
+    Limit,
+    Mirror,
+    NoCache,
+    NoProgress,
+    NumFewshot,
+    Offline,
+    Output,
+    Quiet,
+    Resamples,
+    Scoring,
+    Seed,
+    Tasks,
+)
+
+if TYPE_CHECKING:
+    from calibaudit.tasks import Task
+
+
+def gate(
+    baseline: Annotated[
+        str, typer.Argument(metavar="BASELINE", help="What was good: a blessed file, saved scores, or a checkpoint.")
+    ],
+    candidate: Annotated[
+        str, typer.Argument(metavar="CANDIDATE", help="What is to be merged: a checkpoint or saved scores.")
+    ],
+    margin: Annotated[float, typer.Option(metavar="X", help="Worsening of ECE or |gap| that is no alarm.")] = 0.02,
+    alpha: Annotated[float, typer.Option(metavar="X", help="Rate of false alarms, all tasks together.")] = 0.05,
+    max_ece: Annotated[
+        float | None, typer.Option(metavar="X", help="Limit on the candidate's ECE.", show_default=False)
+    ] = None,
+    max_gap: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Limit on its |confidence - accuracy|.", show_default=False),
+    ] = None,
+    max_brier: Annotated[
+        float | None, typer.Option(metavar="X", help="Limit on its Brier score.", show_default=False)
+    ] = None,
+    min_items: Annotated[int, typer.Option(metavar="N", help="Items a task needs to be judged on its own.")] = 100,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when inconclusive.")] = False,
+    tasks: Tasks = None,
+    limit: Limit = None,
+    num_fewshot: NumFewshot = None,
+    scoring: Scoring = None,
+    chat_template: ChatTemplate = ChatTemplateChoice.auto,
+    batch_size: BatchSize = "auto",
+    dtype: DType = "auto",
+    device: Device = "auto",
+    baseline_revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of BASELINE.", show_default=False)
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of CANDIDATE.", show_default=False)
+    ] = None,
+    seed: Seed = 0,
+    fewshot_seed: FewshotSeed = 1234,
+    bins: Bins = 15,
+    resamples: Resamples = 1000,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    mirror: Mirror = None,
+    offline: Offline = False,
+    output: Output = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    no_progress: NoProgress = False,
+    debug: Debug = False,
+    config: Config = None,
+) -> None:
+    """Fail when calibration regressed: exit 1; 0 when it did not; 3 when that is open, under --strict.
+
+    Exit 2 when the two sides cannot be compared: other items, scoring or chat template. That is never a regression.
+    """
+    from calibaudit import running
+    from calibaudit.evaluating import is_saved_scores, paired
+    from calibaudit.gating import Limits
+    from calibaudit.parallel import rank
+
+    limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
+    running.check_outputs(output)
+    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = running.split_names(tasks) or running.saved_task_names((baseline, candidate))
+    loaded = None
+    if not (is_saved_scores(baseline) and is_saved_scores(candidate)):
+        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+        for name in filter(is_saved_scores, (baseline, candidate)):
+            _check_items(name, loaded)
+    with running.reporter(silent=quiet or no_progress) as report:
+        report.notices(warning for task in loaded or () for warning in task.warnings)
+        before = running.scores_of(baseline, names, loaded, replace(options, revision=baseline_revision), report)
+        after = running.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
+    if rank() > 0:  # torchrun's first process speaks for all
+        return
+    from calibaudit.auditing import Settings
+    from calibaudit.comparing import compare
+    from calibaudit.gating import gate as gated
+    from calibaudit.inspecting import worst_new_errors
+    from calibaudit.reporting.result_json import comparison_dict
+    from calibaudit.reporting.verdict import render_verdict
+
+    before, after = paired(before, after)
+    settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples, level=1 - alpha)
+    verdict = gated(before, after, limits, settings)
+    comparison = compare(before, after, settings)
+    saved = comparison_dict(comparison, errors=worst_new_errors(before, after, loaded or ()))
+    result = {**saved, "verdict": verdict.to_dict()}
+    running.deliver(
+        result, output, json, lambda console: render_verdict(verdict, comparison.warnings, console, quiet=quiet)
+    )
+    sys.stdout.flush()
+    raise typer.Exit(verdict.exit_code)
+
+
+def bless(
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="Checkpoint or saved scores.")],
+    tasks: Tasks = None,
+    limit: Limit = None,
+    num_fewshot: NumFewshot = None,
+    scoring: Scoring = None,
+    chat_template: ChatTemplate = ChatTemplateChoice.auto,
+    batch_size: BatchSize = "auto",
+    dtype: DType = "auto",
+    device: Device = "auto",
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of CANDIDATE.", show_default=False)
+    ] = None,
+    fewshot_seed: FewshotSeed = 1234,
+    cache_dir: CacheDir = None,
+    no_cache: NoCache = False,
+    mirror: Mirror = None,
+    offline: Offline = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The baseline, to be committed.")
+    ] = Path("baseline.json"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    no_progress: NoProgress = False,
+    debug: Debug = False,
+    config: Config = None,
+) -> None:
+    """Write the baseline that `gate` holds later candidates against: small, one line an item, meant to be committed."""
+    from calibaudit import running
+    from calibaudit.blessing import bless as blessed
+    from calibaudit.errors import OutputError
+    from calibaudit.evaluating import is_saved_scores, paired
+    from calibaudit.parallel import rank
+    from calibaudit.reporting.result_json import check_writable, write_whole
+
+    if output.suffix != ".json":
+        raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
+    check_writable(output)
+    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = running.split_names(tasks)
+    loaded = None
+    if not is_saved_scores(candidate):
+        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+    with running.reporter(silent=quiet or no_progress) as report:
+        report.notices(warning for task in loaded or () for warning in task.warnings)
+        scores = running.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
+    if rank() > 0:  # torchrun's first process speaks for all
+        return
+    scores, _ = paired(scores, scores)
+    text = blessed(scores)
+    write_whole(text, output)
+    if not quiet:
+        n_items = sum(part.n_items for part in scores)
+        size = len(text.encode())
+        typer.echo(
+            f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} items, {size / 1000:,.0f} kB "
+            f"({size / n_items:.0f} bytes an item). Commit it, then: calibaudit gate {output} CANDIDATE"
+        )
+
+
+def _check_items(name: str, tasks: Sequence[Task]) -> None:
+    """Raise ScoresError before anything is scored when saved scores are of other items than the tasks'."""
+    from calibaudit.errors import ScoresError
+    from calibaudit.evaluating import saved
+
+    for task in tasks:
+        for entry in saved(name, [task.name]):
+            if entry.scoring != task.scoring:
+                raise ScoresError(
+                    f"task {task.name!r}: scoring differs: {entry.scoring} in {name}, {task.scoring} now; give "
+                    f"--scoring {entry.scoring}, or bless a new baseline"
+                )
+            if entry.fingerprint != task.fingerprint:
+                raise ScoresError(
+                    f"task {task.name!r}: {name} holds other items, or the same in another prompt ({entry.n_items} "
+                    f"items, fingerprint {entry.fingerprint[:12]}; now {len(task.items)}, {task.fingerprint[:12]}); "
+                    "use the same task file, --num-fewshot, --fewshot-seed and --limit, or bless a new baseline"
+                )
