@@ -108,7 +108,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Save the result; the ending picks the format: .json.",
+        help="Save the result; repeat for more. The ending picks the format: .json, .html, .md, .csv; .svg or .png "
+        "for a diagram: reliability.svg, confidence.svg, changes.svg.",
         show_default=False,
     ),
 ]

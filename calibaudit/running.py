@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibaudit.errors import CalibauditError, OutputError
+from calibaudit.errors import CalibauditError
 from calibaudit.parallel import rank
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from calibaudit.scores import Scores
     from calibaudit.tasks import Task
 
-FORMATS = (".json",)
 DEFAULT_TASKS = ("bundled",)
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -136,15 +135,13 @@ def saved_task_names(models: Sequence[str]) -> list[str] | None:
     return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None
 
 
-def check_outputs(paths: Sequence[Path] | None) -> None:
+def check_outputs(paths: Sequence[Path] | None, *, two_models: bool = True) -> None:
     """Raises OutputError now for what could not be written after an hour of scoring."""
+    from calibaudit.reporting.formats import check_format
     from calibaudit.reporting.result_json import check_writable
 
     for path in paths or ():
-        if path.suffix not in FORMATS:
-            raise OutputError(
-                f"{path}: cannot write {path.suffix or 'a file without an ending'}; known: {', '.join(FORMATS)}"
-            )
+        check_format(path, two_models=two_models)
         check_writable(path)
 
 
@@ -154,10 +151,11 @@ def deliver(
     """Saves the result, then prints it (the JSON alone, or the page): a reader that leaves early loses no file."""
     from rich.console import Console
 
-    from calibaudit.reporting.result_json import result_text, write_result
+    from calibaudit.reporting.formats import content
+    from calibaudit.reporting.result_json import result_text, write_whole
 
-    for path in paths or ():
-        write_result(result, path)
+    for data, path in [(content(result, path), path) for path in paths or ()]:
+        write_whole(data, path)
     if as_json:
         sys.stdout.write(result_text(result))
         return

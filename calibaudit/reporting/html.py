@@ -16,9 +16,17 @@ from calibaudit.auditing import Audit, Interval, ModelAudit, Reliability
 from calibaudit.comparing import Comparison, TaskComparison
 from calibaudit.inspecting import MAX_OPTION, MAX_QUESTION
 from calibaudit.reporting import figures, page, page_tables
-from calibaudit.reporting.reading import audit_of, comparison_of, errors_of, is_comparison, recommendation_of
+from calibaudit.reporting.diagrams import CHANGES, change_panels, sides_of
+from calibaudit.reporting.gate_view import gate_view
+from calibaudit.reporting.reading import (
+    audit_of,
+    comparison_of,
+    errors_of,
+    is_comparison,
+    recommendation_of,
+    verdict_of,
+)
 from calibaudit.reporting.svg import inline_svg
-from calibaudit.reporting.verdicts import gate_of
 from calibaudit.reporting.wording import bounds, number, short_names, shortened, signed
 
 MAX_DIAGRAMS = 24
@@ -97,11 +105,12 @@ def _picture(control: str) -> str:
 
 def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     comparison, recommendation = comparison_of(result, source), recommendation_of(result, source)
-    gate = gate_of(result, source)
+    verdict = verdict_of(result, source)
+    gate = None if verdict is None else gate_view(verdict)
     names = short_names(comparison.before.name, comparison.after.name)
     overall = comparison.pooled
     screen = page.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
-    sides = _sides(names, (overall.before, overall.after))
+    sides = sides_of(names, (overall.before, overall.after))
     return {
         "names": names,
         "models": (comparison.before, comparison.after),
@@ -130,7 +139,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     audit = audit_of(result, source)
     names = (short_names(audit.model.name, "")[0],)
-    sides = _sides(names, (audit.pooled,))
+    sides = sides_of(names, (audit.pooled,))
     return {
         "names": names,
         "models": (audit.model,),
@@ -152,12 +161,6 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
             [(task.label, task.n_items, (task.audit,)) for task in _largest(audit)], names, audit.settings.level
         ),
     }
-
-
-def _sides(names: Sequence[str], audits: Sequence[Audit]) -> list[tuple[str, Reliability]]:
-    return [
-        (name, audit.reliability) for name, audit in zip(names, audits, strict=True) if audit.reliability is not None
-    ]
 
 
 def _reliability(name: str, sides: Sequence[tuple[str, Reliability]], level: float, *, small: bool = False) -> Any:
@@ -185,29 +188,6 @@ def _changes(comparison: Comparison) -> list[dict[str, Any]]:
     return found
 
 
-CHANGES = {"ece": "Change in ECE", "gap": "Change in the gap", "accuracy": "Change in accuracy"}
-
-
-def change_panels(comparison: Comparison) -> list[tuple[str, figures.Changes, int]]:
-    """The forest plots' data: (title, rows, digits) of each metric of CHANGES. Significant: ECE by Holm's p-value,
-    the others where the interval leaves 0 out."""
-    alpha = comparison.settings.alpha
-    panels: list[tuple[str, figures.Changes, int]] = []
-    for key, title in CHANGES.items():
-        rows = []
-        for task in comparison.tasks:
-            change = task.change[key]
-            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
-            if key == "ece":
-                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
-            rows.append((task.label, change, apart))
-        if len(rows) > 1:
-            whole = comparison.pooled.change[key]
-            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
-        panels.append((title, rows, 3))
-    return panels
-
-
 def _small(
     tasks: Sequence[tuple[str, int, Sequence[Audit]]], names: Sequence[str], level: float
 ) -> list[dict[str, Any]]:
@@ -216,7 +196,7 @@ def _small(
         return []
     found = []
     for i, (label, n_items, audits) in enumerate(tasks):
-        svg = _reliability(f"task-{i}", _sides(names, audits), level, small=True)
+        svg = _reliability(f"task-{i}", sides_of(names, audits), level, small=True)
         eces = " → ".join(number(audit.metrics["ece"].value) for audit in audits)
         found.append({"label": label, "n_items": n_items, "svg": svg, "ece": eces})
     return found

@@ -9,7 +9,8 @@ import numpy as np
 
 from calibaudit.auditing import METRICS, Audit, Change, Interval, ModelAudit, Reliability, Settings, TaskAudit
 from calibaudit.comparing import Comparison, Overall, TaskComparison
-from calibaudit.errors import ScoresError
+from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.gating import Check, Limits, Part, Verdict
 from calibaudit.inspecting import ConfidentError, OptionShown
 from calibaudit.recommending import Demand, Recommendation
 from calibaudit.scores import ModelInfo
@@ -35,7 +36,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             macro=_overall(overall["macro"], "macro"),
             warnings=tuple(str(text) for text in result["warnings"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
 
 
@@ -53,7 +54,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             n_tasks_with={name: int(overall["macro"]["n_tasks_with"][name]) for name in METRICS},
             warnings=tuple(str(text) for text in result["warnings"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
 
 
@@ -109,11 +110,33 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
         raise _malformed(source, error) from error
 
 
+def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
+    """The gate's Verdict in a result; None where there is none. Raises ScoresError as the others do."""
+    found = result.get("verdict")
+    if found is None:
+        return None
+    try:
+        n_to_settle = found["n_to_settle"]
+        return Verdict(
+            outcome=found["outcome"],
+            limits=Limits(**found["limits"]),
+            before=_model(result["before"]),
+            after=_model(result["after"]),
+            overall=_part(found["overall"]),
+            tasks=tuple(_part(part) for part in found["tasks"]),
+            n_to_settle=None if n_to_settle is None else int(n_to_settle),
+        )
+    except (KeyError, TypeError, ValueError, CalibauditError) as error:
+        raise _malformed(source, error) from error
+
+
+def _part(part: Result) -> Part:
+    return Part(**{**part, "checks": tuple(Check(**check) for check in part["checks"])})
+
+
 def _malformed(source: str, error: Exception) -> ScoresError:
     reason = f"no entry {error.args[0]!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-    return ScoresError(
-        f"{source}: not a whole result of `calibaudit compare -o` or `score -o` ({reason}); make it again"
-    )
+    return ScoresError(f"{source}: not a whole result of calibaudit ({reason}); make one with `calibaudit compare -o`")
 
 
 def _task_comparison(task: Result) -> TaskComparison:

@@ -58,26 +58,27 @@ def write_result(result: Mapping[str, Any], path: Path) -> None:
     write_whole(result_text(result), path)
 
 
-def write_whole(text: str, path: Path) -> None:
-    """Write `text` (UTF-8) beside `path`, flush it to the disk, and put it in place in one step.
+def write_whole(content: str | bytes, path: Path) -> None:
+    """Write text (as UTF-8) or bytes beside `path`, flush it to the disk, and put it in place in one step.
 
     A link stays a link: its target is replaced. An existing file's permissions are kept. What is no file (a pipe,
     a terminal, /dev/null) is written to directly.
     Raises OutputError when that cannot be done; nothing half-written is left.
     """
+    data = content.encode("utf-8") if isinstance(content, str) else content
     target = path.resolve()
     if target.is_dir():
         raise OutputError(f"{path}: cannot be written: it is a folder; name a file")
     temporary: Path | None = None
     try:
         if _is_stream(path):
-            path.write_text(text, encoding="utf-8", newline="\n")
+            path.write_bytes(data)
             return
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)

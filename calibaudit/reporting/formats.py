@@ -1,0 +1,85 @@
+"""What a result can be written as. The ending of a file's name picks the format, in this one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from calibaudit.errors import OutputError
+
+Result = Mapping[str, Any]
+
+DIAGRAMS = ("reliability", "confidence", "changes")
+"""Which diagram an .svg or .png file holds: the one that its name begins with. The last needs two models."""
+
+
+def content(result: Result, path: Path, source: str = "the result") -> bytes:
+    """The result in the format of `path`'s ending. Raises ScoresError naming `source` when it is not a whole one."""
+    return FORMATS[path.suffix](result, path, source)
+
+
+def check_format(path: Path, *, two_models: bool = True) -> None:
+    """Raises OutputError for an ending, or a diagram's name, that is not known for a result of two models, or one."""
+    if path.suffix not in FORMATS:
+        raise OutputError(
+            f"{path}: cannot write {path.suffix or 'a file without an ending'}; known: {', '.join(FORMATS)}"
+        )
+    known = DIAGRAMS if two_models else DIAGRAMS[:-1]
+    if path.suffix in (".svg", ".png") and not path.stem.startswith(known):
+        raise OutputError(
+            f"{path}: which diagram? begin the file's name with one of {', '.join(known)}, "
+            f"such as reliability{path.suffix}"
+        )
+
+
+def _json(result: Result, _path: Path, _source: str) -> bytes:
+    from calibaudit.reporting.result_json import result_text
+
+    return result_text(result).encode()
+
+
+def _html(result: Result, _path: Path, source: str) -> bytes:
+    from calibaudit.reporting.html import html_page
+
+    return html_page(result, source).encode()
+
+
+def _markdown(result: Result, _path: Path, source: str) -> bytes:
+    from calibaudit.reporting.markdown import markdown_page
+
+    return markdown_page(result, source).encode()
+
+
+def _csv(result: Result, _path: Path, source: str) -> bytes:
+    from calibaudit.reporting.tidy_csv import tidy_csv
+
+    return tidy_csv(result, source).encode()
+
+
+def _svg(result: Result, path: Path, source: str) -> bytes:
+    from calibaudit.reporting.diagrams import diagram_of
+    from calibaudit.reporting.svg import svg_file
+
+    return svg_file(diagram_of(result, _diagram(path), source))
+
+
+def _png(result: Result, path: Path, source: str) -> bytes:
+    from calibaudit.reporting.diagrams import diagram_of
+    from calibaudit.reporting.svg import png_file
+
+    return png_file(diagram_of(result, _diagram(path), source))
+
+
+def _diagram(path: Path) -> str:
+    return next(name for name in DIAGRAMS if path.stem.startswith(name))
+
+
+FORMATS: dict[str, Callable[[Result, Path, str], bytes]] = {
+    ".json": _json,
+    ".html": _html,
+    ".md": _markdown,
+    ".csv": _csv,
+    ".svg": _svg,
+    ".png": _png,
+}

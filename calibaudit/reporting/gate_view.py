@@ -1,0 +1,63 @@
+"""The gate's verdict on a report: its words for the first screen, and its checks as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from calibaudit.gating import Part, Verdict
+from calibaudit.reporting.page_tables import Head, Row, Table, p_cell
+from calibaudit.reporting.verdict import sentence
+from calibaudit.reporting.wording import bounds, number, signed
+
+_OUTCOMES = {
+    "passed": ("better", "Gate: passed", "Accept it: the gate passed"),
+    "regressed": ("worse", "Gate: regressed", "Do not merge: calibration regressed"),
+    "over_limit": ("worse", "Gate: over a limit", "Do not merge: it is over a limit"),
+    "inconclusive": ("neutral", "Gate: inconclusive", "Undecided: score more items"),
+}
+_MEASURES = {
+    "ece": "ECE change",
+    "gap": "|gap| change",
+    "max_ece": "ECE",
+    "max_gap": "|gap|",
+    "max_brier": "Brier",
+}
+
+
+@dataclass(frozen=True)
+class GateView:
+    """tone: worse, better or neutral. label: the outcome. action: what to do. table: the checks, task by task."""
+
+    tone: str
+    label: str
+    sentence: str
+    action: str
+    table: Table
+
+
+def gate_view(verdict: Verdict) -> GateView:
+    """What a report shows of the gate."""
+    tone, label, action = _OUTCOMES[verdict.outcome]
+    if verdict.n_to_settle is not None:
+        action = f"Undecided: about {verdict.n_to_settle:,} items would settle it"
+    rows = [row for task in verdict.tasks for row in _rows(task, task.name)]
+    if len(verdict.tasks) > 1:
+        rows += _rows(verdict.overall, "all (pooled)", whole=True)
+    heads = (Head("", ("Check", "At most", "Found", "Interval", "p", "Finding")),)
+    return GateView(tone, label, sentence(verdict), action, Table(heads, tuple(rows)))
+
+
+def _rows(part: Part, name: str, *, whole: bool = False) -> list[Row]:
+    rows = []
+    for check in part.checks:
+        form = number if check.measure.startswith("max_") else signed
+        cells = (
+            _MEASURES[check.measure],
+            form(check.allowed),
+            form(check.found),
+            bounds(check.low, check.high) or "–",
+            p_cell(check.p_value),
+            check.finding if part.judged else "not judged",
+        )
+        rows.append(Row(name, cells, whole))
+    return rows
