@@ -6,9 +6,10 @@ Exit codes: 0 done; 1 the gate says no; 2 the call, the data or the model is unu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +39,10 @@ from calibaudit.options import (
     Seed,
     Tasks,
 )
+
+if TYPE_CHECKING:
+    from calibaudit.scores import Scores
+    from calibaudit.tasks import Task
 
 app = typer.Typer(
     name="calibaudit",
@@ -193,17 +198,55 @@ def score(
         scores = running.scores_of(model, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
+    scores, _ = paired(scores, scores)
+    _deliver_audit(scores, loaded or (), seed, bins, resamples, output, json, quiet)
+
+
+@app.command("import-lm-eval")
+def import_lm_eval(
+    samples: Annotated[
+        list[Path], typer.Argument(metavar="SAMPLES...", help="Sample files (.jsonl) of one model, or their folders.")
+    ],
+    scoring: Scoring = None,
+    seed: Seed = 0,
+    bins: Bins = 15,
+    resamples: Resamples = 1000,
+    output: Output = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Audit what lm-evaluation-harness logged (--log_samples), and save it (-o) as scores: no model is run."""
+    from calibaudit import running
+    from calibaudit.lm_eval import read_lm_eval
+
+    running.check_outputs(output, two_models=False)
+    scores = read_lm_eval(samples, None if scoring is None else scoring.value)  # type: ignore[arg-type]
+    _deliver_audit(scores, (), seed, bins, resamples, output, json, quiet)
+
+
+def _deliver_audit(
+    scores: Sequence[Scores],
+    tasks: Sequence[Task],
+    seed: int,
+    bins: int,
+    resamples: int,
+    output: Sequence[Path] | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """One model's audit with its raw scores, saved and shown."""
+    from calibaudit import running
     from calibaudit.auditing import Settings, audit_model
     from calibaudit.inspecting import worst_errors
     from calibaudit.reporting.result_json import audit_dict
     from calibaudit.reporting.terminal import render_audit
 
-    scores, _ = paired(scores, scores)
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
     audit = audit_model(scores, settings)
-    saved = audit_dict(audit, errors=worst_errors(scores, loaded or ()))
+    saved = audit_dict(audit, errors=worst_errors(scores, tasks))
     result = {**saved, "scores": [entry.to_dict() for entry in scores]}
-    running.deliver(result, output, json, lambda console: render_audit(audit, console, quiet=quiet))
+    running.deliver(result, output, as_json, lambda console: render_audit(audit, console, quiet=quiet))
 
 
 app.command()(gate)

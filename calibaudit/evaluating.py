@@ -10,6 +10,7 @@ from typing import Literal
 
 from calibaudit.errors import ScoresError
 from calibaudit.items import Task
+from calibaudit.lm_eval import is_log_folder, read_lm_eval
 from calibaudit.parallel import own_device
 from calibaudit.scores import Scores, read_scores
 
@@ -36,8 +37,9 @@ class RunOptions:
 
 
 def is_saved_scores(name: str) -> bool:
-    """Whether a command's MODEL is a file of saved scores instead of a checkpoint."""
-    return name.endswith(".json") and Path(name).is_file()
+    """Whether a command's MODEL is saved scores (a file, or another harness's logs) instead of a checkpoint."""
+    path = Path(name)
+    return (path.suffix in (".json", ".jsonl") and path.is_file()) or is_log_folder(path)
 
 
 def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice) -> list[Scores]:
@@ -85,8 +87,9 @@ def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Pr
 
 
 def saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
-    """The scores in file `name`, those of `task_names` only, in that order, or all for None."""
-    scores = list(read_scores(Path(name)))
+    """The scores in `name`, those of `task_names` only, in that order, or all for None."""
+    path = Path(name)
+    scores = list(read_scores(path) if path.suffix == ".json" and path.is_file() else read_lm_eval([path]))
     if task_names is None:
         return scores
     known = {entry.task for entry in scores}

@@ -93,8 +93,8 @@ def recommend(
     if np.isnan(weight):
         epsilon, prior, method = Interval(LITERATURE, None, None), "uniform", "literature"
         reason = (
-            f"no mixture with base comes within {margin:g} of its accuracy, so nothing can be estimated: "
-            f"uniform smoothing of {LITERATURE:g} is what the literature uses"
+            f"no mixture with base is sure within {margin:g} of right; uniform smoothing of {LITERATURE:g} is what the "
+            "literature uses"
         )
     else:
         low, high = mixture.interval(margin, comparison.settings.level)
