@@ -12,8 +12,9 @@ import numpy as np
 
 from calibaudit.auditing import Change, Reliability
 from calibaudit.metrics.intervals import wilson
+from calibaudit.reporting.plain import one_line
 from calibaudit.reporting.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
-from calibaudit.reporting.wording import shortened, signed
+from calibaudit.reporting.wording import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +80,7 @@ def draw_confidence(sides: Sides, width: int = 360) -> Figure:
                 linewidth=0.8,
                 hatch="//",
             )
-            panel.set_title(shortened(name, width // 9), loc="left", fontsize=11, color=INK, fontweight="bold", pad=6)
+            panel.set_title(one_line(name, width // 9), loc="left", fontsize=11, color=INK, fontweight="bold", pad=6)
             panel.set(xlim=(-0.01, 1.01), ylabel="items")
             panel.set_xticks(_TICKS, labels=_TICK_LABELS)
             panel.grid(visible=False, axis="x")
@@ -176,7 +177,7 @@ def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
     axes.set_yticks([])
     axes.vlines([0.0] * n, np.arange(n) - 0.2, np.arange(n) + 0.2, color=MUTED, linewidth=1, zorder=1)
     for i, (name, change, significant) in enumerate(rows):
-        axes.text(0, i - 0.3, shortened(name, width // 11), transform=axes.get_yaxis_transform(), fontsize=11)
+        axes.text(0, i - 0.3, one_line(name, width // 11), transform=axes.get_yaxis_transform(), fontsize=11)
         axes.text(
             1, i - 0.3, signed(change.value, digits), transform=axes.get_yaxis_transform(), ha="right", fontsize=11
         )
@@ -197,7 +198,7 @@ def _legend(figure: Figure, names: Sequence[str], width: int) -> None:
     figure.legend(
         [Line2D([], [], color=SIDES[k], marker=_MARKS[k], markersize=6, linewidth=1.5) for k in range(len(names))],
         # A name that begins with an underscore would be left out.
-        ["\u200b" + shortened(name, room) for name in names],
+        ["\u200b" + one_line(name, room) for name in names],
         loc="upper left",
         ncols=len(names),
         borderaxespad=0.4,

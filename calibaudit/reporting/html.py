@@ -7,7 +7,6 @@ escaped, bounded, and isolated from the text around it.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from calibaudit.inspecting import MAX_OPTION, MAX_QUESTION
 from calibaudit.reporting import figures, page, page_tables
 from calibaudit.reporting.diagrams import CHANGES, change_panels, sides_of
 from calibaudit.reporting.gate_view import gate_view
+from calibaudit.reporting.plain import one_line, visible
 from calibaudit.reporting.reading import (
     audit_of,
     comparison_of,
@@ -27,7 +27,7 @@ from calibaudit.reporting.reading import (
     verdict_of,
 )
 from calibaudit.reporting.svg import inline_svg
-from calibaudit.reporting.wording import bounds, number, short_names, shortened, signed
+from calibaudit.reporting.wording import bounds, number, short_names, signed
 
 MAX_DIAGRAMS = 24
 """Tasks with a diagram of their own; of more, those whose ECE changed most (or is largest)."""
@@ -49,6 +49,7 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
     )
     environment.filters |= {
         "visible": visible,
+        "one_line": one_line,
         "breakable": _breakable,
         "percent": percent,
         "grouped": grouped,
@@ -71,12 +72,6 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
     )
 
 
-def visible(text: object, most: int = _MAX_NAME) -> str:
-    """At most `most` characters, each one a reader can see: controls as their pictures, the rest as it is."""
-    shown = shortened(str(text), most)
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else _picture(c) for c in shown)
-
-
 def percent(probability: float) -> str:
     """`99.8 %`; never 0 or 100, which a softmax never gives."""
     shown = f"{probability * 100:.1f} %"
@@ -97,10 +92,6 @@ def _on_sides(value: Any, words: Mapping[Any, str] | None = None) -> str:
     """`off → on`, or one word where both sides agree or there is one."""
     pair = value if isinstance(value, tuple) else (value,)
     return " → ".join(dict.fromkeys(words[one] if words else grouped(one) for one in pair))
-
-
-def _picture(control: str) -> str:
-    return chr(0x2400 + ord(control)) if ord(control) < 32 else "\N{REPLACEMENT CHARACTER}"
 
 
 def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -166,22 +157,26 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _reliability(name: str, sides: Sequence[tuple[str, Reliability]], level: float, *, small: bool = False) -> Any:
     if not sides:
         return ""
-    label = f"Reliability diagram of {' and '.join(side for side, _ in sides)}: accuracy at each confidence."
+    label = f"Reliability diagram of {_named(sides)}: accuracy at each confidence."
     figure = figures.draw_reliability(sides, level, width=300 if small else 360, legend=not small)
     return _safe(inline_svg(figure, f"reliability-{name}", label))
+
+
+def _named(sides: Sequence[tuple[str, Reliability]]) -> str:
+    return " and ".join(one_line(name, 60) for name, _ in sides)
 
 
 def _confidence(sides: Sequence[tuple[str, Reliability]]) -> Any:
     if not sides:
         return ""
-    label = f"Histograms of the confidence of {' and '.join(side for side, _ in sides)}, right and wrong answers apart."
+    label = f"Histograms of the confidence of {_named(sides)}, right and wrong answers apart."
     return _safe(inline_svg(figures.draw_confidence(sides), "confidence", label))
 
 
 def _changes(comparison: Comparison) -> list[dict[str, Any]]:
     found = []
     for key, (title, rows, digits) in zip(CHANGES, change_panels(comparison), strict=True):
-        moved = "; ".join(f"{name} {signed(change.value, digits)}" for name, change, _ in rows[:8])
+        moved = "; ".join(f"{one_line(name, 40)} {signed(change.value, digits)}" for name, change, _ in rows[:8])
         label = f"{title}, task by task: {moved}{' and more' if len(rows) > 8 else ''}."
         figure = figures.draw_changes(rows, title, digits, width=300)
         found.append({"key": key, "svg": _safe(inline_svg(figure, f"changes-{key}", label))})

@@ -11,8 +11,9 @@ from calibaudit.comparing import Comparison
 from calibaudit.reporting import page, page_tables
 from calibaudit.reporting.gate_view import GateView, gate_view
 from calibaudit.reporting.page_tables import Table
+from calibaudit.reporting.plain import one_line
 from calibaudit.reporting.reading import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
-from calibaudit.reporting.wording import bounds, number, shortened
+from calibaudit.reporting.wording import bounds, number
 
 _MAX_NAME = 120
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
@@ -32,7 +33,7 @@ def markdown_page(result: Mapping[str, Any], source: str = "the result") -> str:
 
 def escaped(text: str, most: int = _MAX_NAME) -> str:
     """Text that Markdown shows as it is, on one line, at most `most` characters of it."""
-    return _SPECIAL.sub(r"\\\1", " ".join(shortened(text, most).split())).translate(_ENTITIES)
+    return _SPECIAL.sub(r"\\\1", one_line(text, most)).translate(_ENTITIES)
 
 
 def _comparison(result: Mapping[str, Any], source: str) -> list[str]:

@@ -49,10 +49,10 @@ def comparison_screen(
     notes = [f"{_interval_words(change, comparison.settings.level)} for the ECE change"]
     if gap.p_value is not None:
         notes.append(f"{p_text(gap.p_value)} for the change in the gap")
-    if len(comparison.tasks) > 1 and change.p_value is not None:
-        n = sum(
-            task.ece_p_holm is not None and task.ece_p_holm < comparison.settings.alpha for task in comparison.tasks
-        )
+    n = sum(task.ece_p_holm is not None and task.ece_p_holm < comparison.settings.alpha for task in comparison.tasks)
+    if gate_action is not None:
+        notes.append("Two-sided; the gate's own one-sided tests are below")
+    elif len(comparison.tasks) > 1 and change.p_value is not None:
         notes.append(f"Significant on {n} of {len(comparison.tasks)} tasks (Holm)")
     how_sure = Card("How sure is that?", p_text(change.p_value), tuple(notes))
     what_now = _what_now(comparison, recommendation, gate_action)
