@@ -100,12 +100,13 @@ def gate(
     from calibaudit.parallel import rank
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
+    _check_there(baseline, candidate)
     running.check_outputs(output)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
     names = running.split_names(tasks) or running.saved_task_names((baseline, candidate))
     loaded = None
     if not (is_saved_scores(baseline) and is_saved_scores(candidate)):
-        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
         for name in filter(is_saved_scores, (baseline, candidate)):
             _check_items(name, loaded)
     with running.reporter(silent=quiet or no_progress) as report:
@@ -170,12 +171,13 @@ def bless(
 
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
+    _check_there(candidate)
     check_writable(output)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
     names = running.split_names(tasks)
     loaded = None
     if not is_saved_scores(candidate):
-        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
     with running.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
         scores = running.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
@@ -191,6 +193,15 @@ def bless(
             f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} items, {size / 1000:,.0f} kB "
             f"({size / n_items:.0f} bytes an item). Commit it, then: calibaudit gate {output} CANDIDATE"
         )
+
+
+def _check_there(*names: str) -> None:
+    """Raise ScoresError for a file of saved scores that is not there, before it is taken for a model's name."""
+    from calibaudit.errors import ScoresError
+
+    for name in names:
+        if name.endswith(".json") and not Path(name).is_file():
+            raise ScoresError(f"{name}: no such file; write it with `calibaudit bless` or `calibaudit score -o`")
 
 
 def _check_items(name: str, tasks: Sequence[Task]) -> None:

@@ -266,7 +266,7 @@ def _items(n_items: int, ratio: float, least: int) -> int | None:
         return None
     needed = max(n_items * ratio**2, n_items + 1, least)
     unit = 10 ** max(0, math.floor(math.log10(needed)) - 1)
-    return int(math.ceil(needed / unit) * unit)
+    return int(math.ceil(round(needed / unit, 6)) * unit)
 
 
 def _to_settle(outcome: Outcome, overall: Part) -> int | None:

@@ -83,9 +83,9 @@ class PairedSample:
         """
         n_bins = checked_n_bins(n_bins)
         c0, c1 = (checked_confidence(side) for side in confidence)
-        a0, a1 = checked_correct(correct[0], len(c0)), checked_correct(correct[1], len(c0))
         if len(c1) != len(c0):
             raise ScoresError(f"confidence has {len(c0)} items before and {len(c1)} after; they must be the same items")
+        a0, a1 = (checked_correct(side, len(c0)) for side in correct)
         labels = np.arange(len(c0)) if unit is None else np.asarray(unit)
         if labels.shape != (len(c0),):
             raise ScoresError(f"unit has shape {labels.shape}; {len(c0)} items need one each")
