@@ -35,7 +35,8 @@ from calibaudit.weighing import Evidence, Level, Moved
 
 N_BINS, N_TRUTH = 15, 200_000
 LOW, HIGH = 0.016, 0.052
-N_SWAPS = 1000
+N_SWAPS = 400  # p down to .0025; a task's share of alpha needs more
+N_TASK_SWAPS = 4000
 MODEL = ModelInfo("simulated", "0", "float64", "cpu", "none", 0, 0, "none")
 
 
@@ -133,12 +134,12 @@ def evidence(name, n_items, case, candidate, rng, alpha):
     return judged(parts, rng, alpha)
 
 
-def judged(parts, rng, alpha):
+def judged(parts, rng, alpha, n_swaps=N_SWAPS):
     name, c0, a0, c1, a1, unit = parts
     sample = PairedSample.of((c0, c1), (a0, a1), unit, N_BINS)
     p_value = ece_t_p_value(sample)
     if p_value <= alpha:
-        p_value = max(p_value, swap_p_value(sample, swap_masks(sample.n_units, N_SWAPS, rng)))
+        p_value = max(p_value, swap_p_value(sample, swap_masks(sample.n_units, n_swaps, rng)))
     eces = [np.abs(np.bincount(sample.bins[i], sample.excess[i], N_BINS)).sum() / len(c0) for i in (0, 1)]
     gaps = [abs(side.mean()) for side in sample.excess]
     nothing = Level(0.0, None, None)
@@ -167,7 +168,7 @@ def alarmed(case, n_items, seed, limits):
     offsets = np.cumsum([0, *(part[5].max() + 1 for part in parts[:-1])])
     units = np.concatenate([part[5] + offset for part, offset in zip(parts, offsets, strict=True)])
     pooled = ["all", *(np.concatenate([part[i] for part in parts]) for i in range(1, 5)), units]
-    found = [judged(part, rng, limits.alpha) for part in parts]
+    found = [judged(part, rng, limits.alpha, N_TASK_SWAPS) for part in parts]
     return decide(judged(pooled, rng, limits.alpha), found, limits)[0] == "regressed"
 
 
@@ -314,9 +315,9 @@ def main():
     for name, side in {s.name: s.candidates[0] for s in real_cases if s.n_choices == 4}.items():
         ece, gap = true_ece(side, 4)
         print(f"{name}: true ECE {ece:.4f}, gap {gap:+.4f}")
-    sizes = {100: 3000, 500: 3000, 2000: 3000, 10_000: 800}
-    naive_sizes, power_sizes = {500: 600, 2000: 600}, {250: 1000, 1000: 1000, 2000: 2000, 4000: 500, 10_000: 300}
-    outcome_sizes = {500: 200, 2000: 200, 5000: 150, 10_000: 100, 20_000: 60}
+    sizes = {100: 2500, 500: 2500, 2000: 2500, 10_000: 800}
+    naive_sizes, power_sizes = {500: 600, 2000: 600}, {250: 1000, 1000: 1000, 2000: 2000, 4000: 400, 10_000: 150}
+    outcome_sizes = {500: 200, 2000: 200, 5000: 100, 14_000: 80}
     if options.quick:
         sizes, naive_sizes, power_sizes, outcome_sizes = {100: 200, 2000: 100}, {500: 50}, {2000: 200}, {2000: 20}
     with multiprocessing.get_context("fork").Pool(options.jobs) as pool:

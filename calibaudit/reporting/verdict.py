@@ -22,21 +22,25 @@ _NAMES = {
 }
 _OUTCOMES = {"over_limit": "over limit"}
 _SHOWN = 5  # tasks whose broken checks are listed; the table and the JSON have them all
+_LAYOUTS = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 5), (0, 2, 5))  # as many columns as the width takes
 _FINDINGS = {"kept": "ok", "broken": "BROKEN", "undecided": "undecided"}
 
 
 def render_verdict(verdict: Verdict, warnings: Sequence[str], console: Console, *, quiet: bool = False) -> None:
     """Print the page. warnings: those of the comparison. quiet: only the sentence and the checks of all items."""
     width = page_width(console)
+    several = len(verdict.tasks) > 1
+    title = "expected and found, all items" if several else "expected and found"
     parts = [
         _header(verdict, width),
         styled(wrapped(sentence(verdict), width - 1), _STYLES[verdict.outcome]),
-        _checks("expected and found, all items" if len(verdict.tasks) > 1 else "expected and found", verdict.overall),
+        _checks(title, verdict.overall, width),
     ]
     if not quiet:
-        if len(verdict.tasks) > 1:
+        if several:
             parts.append(_tasks(verdict, width))
-        parts += [_checks(f"{task.name}: what is broken", task, broken=True) for task in _broken(verdict)[:_SHOWN]]
+        for task in _broken(verdict)[:_SHOWN]:
+            parts.append(_checks(f"{task.name}: what is broken", task, width, broken=True))
         parts.append(warning_lines(warnings, width))
     print_parts(parts, console)
 
@@ -127,7 +131,7 @@ def _header(verdict: Verdict, width: int) -> list[Text]:
     return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
 
-def _checks(title: str, part: Part, *, broken: bool = False) -> list[Text]:
+def _checks(title: str, part: Part, width: int, *, broken: bool = False) -> list[Text]:
     rows = [
         (
             _NAMES[check.measure],
@@ -141,10 +145,10 @@ def _checks(title: str, part: Part, *, broken: bool = False) -> list[Text]:
         if check.finding == "broken" or not broken
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(6)]
-    lines = [Text(f" {title}", style="dim")]
+    shown = next((kept for kept in _LAYOUTS if sum(widths[i] + 2 for i in kept) < width), _LAYOUTS[-1])
+    lines = styled(wrapped(title, width - 1), "dim")
     for row in rows:
-        cells = [row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2])]
-        cells += [row[i].ljust(widths[i]) for i in (3, 4)]
+        cells = [row[i].rjust(widths[i]) if i == 2 else row[i].ljust(widths[i]) for i in shown[:-1]]
         line = Text("   " + "  ".join(cells) + "  ")
         line.append(row[5], style={"BROKEN": "bold red", "ok": "green"}.get(row[5], "yellow"))
         lines.append(line)
@@ -166,6 +170,7 @@ def _tasks(verdict: Verdict, width: int) -> list[Text]:
     layouts = [[count, ece, gap, p, outcome], [count, ece, p, outcome], [outcome]]
     lines = table_lines(names, fitting(layouts, names, width), len(rows), width)
     for line in lines:
+        line.rstrip()
         line.highlight_words(["regressed", "over limit"], "red")
     return lines
 
