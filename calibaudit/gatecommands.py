@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -125,7 +126,9 @@ def gate(
     before, after = paired(before, after)
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples, level=1 - alpha)
     verdict = gated(before, after, limits, settings)
-    comparison = compare(before, after, settings)
+    # The page shows the comparison's warnings only; its intervals take most of the time, so they are made for files.
+    whole = bool(output) or json or "GITHUB_STEP_SUMMARY" in os.environ
+    comparison = compare(before, after, settings if whole else replace(settings, n_resamples=0, n_permutations=0))
     saved = comparison_dict(comparison, errors=worst_new_errors(before, after, loaded or ()))
     result = {**saved, "verdict": verdict.to_dict()}
     running.deliver(
@@ -200,7 +203,7 @@ def _check_there(*names: str) -> None:
     from calibaudit.errors import ScoresError
 
     for name in names:
-        if name.endswith(".json") and not Path(name).is_file():
+        if name.endswith((".json", ".jsonl")) and not Path(name).is_file():
             raise ScoresError(f"{name}: no such file; write it with `calibaudit bless` or `calibaudit score -o`")
 
 
