@@ -1,4 +1,4 @@
-"""Irregular plurals and past forms, and words whose letters make other words.
+"""Irregular plurals and past forms, rare words with plain meanings, and words whose letters make other words.
 
 A line of PLURALS is: level | word | plural | wrong plurals; none of them is a variant in use. A line of PASTS is:
 level | verb | past tense | past participle | wrong forms; verbs with two current past tenses are left out, and a dash
@@ -156,6 +156,61 @@ PASTS = """
 5 | forgo | forwent | forgone | forgoed, forwented, forgoned
 5 | behold | beheld | beheld | beholded, behelded, behelt
 5 | sling | slung | slung | slinged, slang, slunged
+"""
+
+MEANINGS = """
+2 | begin | start | continue, finish, wait
+2 | huge | enormous | tiny, heavy, strong
+2 | angry | furious | hungry, tired, afraid
+2 | rich | wealthy | healthy, famous, clever
+2 | ill | sick | weak, slow, old
+2 | speak | talk | listen, write, read
+2 | shut | close | lock, open, leave
+2 | fast | quick | slow, strong, late
+2 | silent | quiet | alone, empty, dark
+2 | allow | permit | forbid, order, offer
+3 | courageous | brave | careful, generous, honest
+3 | feeble | weak | fearful, small, quiet
+3 | swift | rapid | smooth, sudden, gentle
+3 | fatigue | tiredness | hunger, sadness, illness
+3 | peculiar | strange | private, special, exact
+3 | hazardous | dangerous | foggy, doubtful, careless
+3 | purchase | buy | chase, sell, borrow
+3 | solitary | lonely | sunny, quiet, sturdy
+3 | summit | peak | slope, valley, bridge
+3 | inquire | ask | answer, require, insist
+3 | vacant | empty | absent, idle, distant
+3 | timid | shy | humid, early, calm
+4 | candid | frank | sweet, hidden, bright
+4 | lucid | clear | lucky, liquid, smooth
+4 | mendacious | lying | begging, repairing, threatening
+4 | arduous | difficult | passionate, hot, lengthy
+4 | gregarious | sociable | greedy, quarrelsome, cheerful
+4 | ominous | threatening | silent, powerful, hungry
+4 | placate | soothe | locate, deceive, reward
+4 | ravenous | hungry | dark, angry, wild
+4 | nimble | agile | humble, tiny, clever
+4 | impede | hinder | advise, accuse, hasten
+4 | furtive | secret | fertile, angry, hurried
+4 | clandestine | secret | noble, fated, cloudy
+4 | prudent | wise | proud, modest, strict
+5 | garrulous | talkative | jealous, violent, shiny
+5 | pulchritude | beauty | ugliness, heaviness, poverty
+5 | indolent | lazy | insulting, painless, rude
+5 | recondite | little known | well founded, long gone, often told
+5 | penurious | poor | painful, perfumed, thorough
+5 | lugubrious | mournful | slippery, luxurious, slow
+5 | sagacious | wise | brave, spicy, droopy
+5 | pusillanimous | cowardly | generous, youthful, tiny
+5 | bellicose | warlike | beautiful, fat, musical
+5 | crepuscular | of twilight | of skin, of decay, of crowds
+5 | somnolent | sleepy | lonely, gloomy, dreamlike
+5 | mellifluous | sweet-sounding | slow-moving, sticky, flowery
+5 | tenebrous | dark | trembling, tenable, thin
+5 | nugatory | worthless | chewy, golden, harmful
+5 | otiose | idle | deaf, hateful, fragrant
+5 | vituperate | abuse | vomit, vibrate, praise
+5 | inchoate | just begun | overheated, silent, wordless
 """
 
 ANAGRAMS = """

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from _even import Even
-from _words_forms import ANAGRAMS, PASTS, PLURALS
+from _words_forms import ANAGRAMS, MEANINGS, PASTS, PLURALS
 from _words_kinds import (
     CALLINGS,
     FEMALES,
@@ -21,7 +21,7 @@ from _words_kinds import (
     STUDIES,
     YOUNG,
 )
-from _words_pairs import GROUPS, HOMOPHONES, MEANINGS, OPPOSITES, PARTS
+from _words_pairs import GROUPS, HOMOPHONES, OPPOSITES, PARTS
 from _words_spelling import alphabet, numbers
 from making import LEVELS, Question
 
