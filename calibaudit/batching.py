@@ -1,4 +1,4 @@
-"""Token rows -> log-probabilities: longest first, a context run once, only the positions that count at the head."""
+"""Token rows -> log-probabilities: widest first, a context run once, only the positions that count at the head."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,16 +14,24 @@ from torch import Tensor
 from calibaudit.encoding import Row, Tokens
 from calibaudit.errors import ModelError
 from calibaudit.models import Model, is_out_of_memory
+from calibaudit.prefixes import block_mask
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-TOKENS_PER_BATCH = {"cpu": 4_096, "cuda": 65_536}
+TOKENS_PER_BATCH = {"cpu": 2_048, "cuda": 65_536}
 """What `--batch-size auto` starts from, padding included; halved whenever memory runs out."""
 
 LEAST_COMMON_PREFIX = 16
 """Tokens that must be common to a batch before they are run apart."""
+
+COLUMNS_BESIDE = 256
+"""Continuations stand side by side up to this many columns, or twice their context: what they attend to grows with the
+square, and from some width on a second run of the context costs less."""
+
+COLUMN_MULTIPLE = 16
+"""Masked attention is up to twice as fast where its columns fill the vector registers, and needs no copy on a GPU."""
 
 NO_TARGET = -100
 
@@ -64,25 +72,40 @@ class Batch:
     logprobs: tuple[tuple[float, ...], ...]
 
 
+class _Piece(NamedTuple):
+    """A row of the network: the context of rows[row] and some of its continuations, side by side behind it."""
+
+    row: int
+    continuations: tuple[int, ...]
+    width: int
+
+
 def score_rows(model: Model, rows: Sequence[Row], size: BatchSize, names: Sequence[str]) -> Iterator[Batch]:
-    """The rows' log-probabilities, a batch at a time, longest rows first so that a lack of memory shows at once.
+    """The rows' log-probabilities, a batch at a time, widest rows first so that a lack of memory shows at once.
 
     names: how an error names each row. Raises ModelError when one row alone does not fit in memory.
     """
-    sides = [_rope_side(model, row) for row in rows]
-    order = sorted(range(len(rows)), key=lambda i: (-sides[i], -rows[i].length, rows[i].context, i))
+    pieces = [_pieces(model, row, r) for r, row in enumerate(rows)]
+    widths = [max((piece.width for piece in parts), default=rows[r].length - 1) for r, parts in enumerate(pieces)]
+    kinds = [(_rope_side(model, row), bool(parts)) for row, parts in zip(rows, pieces, strict=True)]
+    order = sorted(range(len(rows)), key=lambda i: (*kinds[i], widths[i], rows[i].context, i), reverse=True)
     start = 0
     while start < len(order):
-        length, side = rows[order[start]].length, sides[order[start]]
-        candidates = order[start : start + size.rows_of(length)]
-        indices = tuple(takewhile(lambda i, side=side: sides[i] == side, candidates))  # type: ignore[misc]
+        width, kind = widths[order[start]], kinds[order[start]]
+        candidates = order[start : start + size.rows_of(width)]
+        indices = tuple(takewhile(lambda i, kind=kind: kinds[i] == kind, candidates))  # type: ignore[misc]
         batch = [rows[i] for i in indices]
         try:
-            logprobs = _score_batch(model, batch, size)
+            with torch.inference_mode():
+                if kind[1]:
+                    packed = [piece._replace(row=r) for r, i in enumerate(indices) for piece in pieces[i]]
+                    logprobs = _packed(model, batch, packed, size)
+                else:
+                    logprobs = _unshared(model, batch, size)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            _make_room(model, size, length, names[indices[0]], error)
+            _make_room(model, size, width, names[indices[0]], error)
             continue
         yield Batch(indices, logprobs)
         start += len(indices)
@@ -101,18 +124,21 @@ def _make_room(model: Model, size: BatchSize, length: int, name: str, error: Bas
     logger.warning("out of memory with %d rows of %d tokens; going on with %d", n_rows, length, size.rows_of(length))
 
 
-def _score_batch(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[float, ...], ...]:
-    with torch.inference_mode():
-        if model.shares_prefix and _shareable(model, rows):
-            return _shared(model, rows, size)
-        return _unshared(model, rows, size)
-
-
-def _shareable(model: Model, rows: Sequence[Row]) -> bool:
-    """Whether contexts cached on their own, with padding behind them, are what they are within whole rows."""
-    width = max(len(row.context) for row in rows) + max(len(tokens) for row in rows for tokens in row.continuations)
-    limit = model.max_padded_length
-    return (limit is None or width <= limit) and all(_rope_side(model, row) != 1 for row in rows)
+def _pieces(model: Model, row: Row, index: int) -> list[_Piece]:
+    """How the row's continuations are laid side by side; none where each must run as a whole row of its own."""
+    n_context, limit = len(row.context), model.max_packed_length
+    if not model.shares_prefix or _rope_side(model, row) == 1 or row.length - 1 > limit:
+        return []
+    limit = min(limit, n_context + max(COLUMNS_BESIDE, 2 * n_context))
+    pieces: list[_Piece] = []
+    for c, tokens in enumerate(row.continuations):
+        added = len(tokens) - 1
+        if pieces and pieces[-1].width + added <= limit:
+            last = pieces.pop()
+            pieces.append(_Piece(index, (*last.continuations, c), last.width + added))
+        else:
+            pieces.append(_Piece(index, (c,), n_context + added))
+    return pieces
 
 
 def _rope_side(model: Model, row: Row) -> int:
@@ -122,45 +148,73 @@ def _rope_side(model: Model, row: Row) -> int:
     return 2 if len(row.context) > model.rope_switch else 1
 
 
-def _shared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[float, ...], ...]:
-    """Each context once: its last position scores every first token, and its cache the rest.
+def _packed(
+    model: Model, rows: Sequence[Row], pieces: Sequence[_Piece], size: BatchSize
+) -> tuple[tuple[float, ...], ...]:
+    """Each piece as one row: its context's last position scores all first tokens, each continuation's own the rest.
 
-    What all contexts start with (few-shot examples, a passage) runs once for the batch. Contexts are padded on the
-    right, so that plain causal attention does for them and no mask is needed; the padding is masked from the
-    continuations, which stand behind it.
+    What all contexts start with (few-shot examples, a passage) runs once for the batch, and is cached.
     """
-    long = [(r, c) for r, row in enumerate(rows) for c, tokens in enumerate(row.continuations) if len(tokens) > 1]
     n_common = _common_prefix([row.context for row in rows])
     if _rope_side(model, rows[0]) == 2 and n_common <= (model.rope_switch or 0):
         n_common = 0  # a short prefix run apart would get the rotary factors of short rows
-    past = None
+    common = None
     if n_common:
-        shared_ids = torch.tensor([rows[0].context[:n_common]], device=model.device)
-        _, past = model.forward(shared_ids, use_cache=True)
-        past = model.repeat_cache(past, torch.zeros(len(rows), dtype=torch.int64, device=model.device))
-    ids, mask = _pad([row.context[n_common:] for row in rows], model.device)
-    positions = n_common + torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    features, cache = model.forward(ids, position_ids=positions if n_common else None, past=past, use_cache=bool(long))
-    lengths = mask.sum(1)
-    mask = torch.cat([mask.new_ones(len(rows), n_common), mask], dim=1)
-    firsts = [[tokens[0] for tokens in row.continuations] for row in rows]
-    totals = _target_logprobs(model, features[torch.arange(len(rows), device=ids.device), lengths - 1], firsts)
-    long.sort(key=lambda rc: -len(rows[rc[0]].continuations[rc[1]]))
-    width = mask.shape[1] + max((len(rows[r].continuations[c]) for r, c in long), default=0)
-    for part in _parts(long, size.rows_of(width)):
-        picked = torch.tensor([r for r, _ in part], device=ids.device)
-        tails = [rows[r].continuations[c] for r, c in part]
-        tail_ids, tail_mask = _pad([tokens[:-1] for tokens in tails], model.device)
-        positions = n_common + lengths[picked, None] + torch.arange(tail_ids.shape[1], device=ids.device)
-        features, _ = model.forward(
-            tail_ids,
-            torch.cat([mask[picked], tail_mask], dim=1),
-            positions * tail_mask,  # learned positions end with the window: padding must not point beyond it
-            past=model.repeat_cache(cache, picked),
-        )
-        for (r, c), value in zip(part, _sums(model, features, [(0, tokens[1:]) for tokens in tails]), strict=True):
+        common = model.forward(torch.tensor([rows[0].context[:n_common]], device=model.device), use_cache=True)[1]
+    totals = [[0.0] * len(row.continuations) for row in rows]
+    pieces = sorted(pieces, key=lambda piece: -piece.width)
+    for part in _parts(pieces, size.rows_of(pieces[0].width)):
+        lasts = torch.tensor([len(rows[piece.row].context) - n_common - 1 for piece in part], device=model.device)
+        features = _packed_features(model, rows, part, n_common, common)
+        firsts = [[rows[r].continuations[c][0] for c in chosen] for r, chosen, _ in part]
+        at_lasts = features[torch.arange(len(part), device=lasts.device), lasts]
+        for (r, chosen, _), values in zip(part, _target_logprobs(model, at_lasts, firsts), strict=True):
+            for c, value in zip(chosen, values, strict=True):
+                totals[r][c] = value
+        owners: list[tuple[int, int]] = []
+        spans: list[_Span] = []
+        for p, (r, chosen, _) in enumerate(part):
+            column = len(rows[r].context) - n_common
+            for c in chosen:
+                tokens = rows[r].continuations[c][1:]
+                if tokens:
+                    owners.append((r, c))
+                    spans.append(_Span(p, column, tokens))
+                column += len(tokens)
+        for (r, c), value in zip(owners, _sums(model, features, spans), strict=True):
             totals[r][c] += value
     return tuple(map(tuple, totals))
+
+
+def _packed_features(model: Model, rows: Sequence[Row], pieces: Sequence[_Piece], n_common: int, common: Any) -> Tensor:
+    """(pieces, columns, width), from the column after the common prefix on; `common` is that prefix's cache."""
+    ids, positions, branches = [], [], []
+    for r, chosen, _ in pieces:
+        context = rows[r].context
+        tokens, places, owners = (
+            [*context[n_common:]],
+            [*range(n_common, len(context))],
+            [0] * (len(context) - n_common),
+        )
+        for branch, c in enumerate(chosen, start=1):
+            fed = rows[r].continuations[c][:-1]
+            tokens += fed
+            places += range(len(context), len(context) + len(fed))
+            owners += [branch] * len(fed)
+        ids.append(tokens)
+        positions.append(places)
+        branches.append(owners)
+    beside = any(piece.width > len(rows[piece.row].context) for piece in pieces)
+    width = max(map(len, ids))
+    if beside:
+        width = min(-(width + n_common) // COLUMN_MULTIPLE * -COLUMN_MULTIPLE, model.max_packed_length) - n_common
+    if common is not None:
+        common = model.repeat_cache(common, torch.zeros(len(pieces), dtype=torch.int64, device=model.device))
+    mask = None
+    if beside:  # else plain causal attention does, which is faster without a mask
+        mask = block_mask(_pad(branches, width, -1, model.device), n_common, model.network.dtype)
+    placed = _pad(positions, width, 0, model.device) if beside or n_common else None
+    return model.forward(_pad(ids, width, 0, model.device), mask, placed, past=common)[0]
 
 
 def _unshared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple[float, ...], ...]:
@@ -174,13 +228,11 @@ def _unshared(model: Model, rows: Sequence[Row], size: BatchSize) -> tuple[tuple
     n_above = 0 if model.rope_switch is None else sum(len(sequence) > model.rope_switch for sequence in order)
     step = size.rows_of(len(order[0]))
     for part in [*_parts(order[:n_above], step), *_parts(order[n_above:], step)]:
-        ids, _ = _pad(part, model.device)
-        features, _ = model.forward(ids)
+        features, _ = model.forward(_pad(part, len(part[0]), 0, model.device))
         # One-token continuations of one context share a sequence: they are read from the same position.
         owners = [(s, r, c) for s, sequence in enumerate(part) for r, c in sequences[sequence]]
-        spans = [(len(rows[r].context) - 1, rows[r].continuations[c]) for _, r, c in owners]
-        picked = torch.tensor([s for s, _, _ in owners], device=model.device)
-        for (_, r, c), value in zip(owners, _sums(model, features, spans, picked), strict=True):
+        spans = [_Span(s, len(rows[r].context) - 1, rows[r].continuations[c]) for s, r, c in owners]
+        for (_, r, c), value in zip(owners, _sums(model, features, spans), strict=True):
             totals[r][c] = value
     return tuple(map(tuple, totals))
 
@@ -197,34 +249,35 @@ def _parts(values: Sequence[T], step: int) -> list[Sequence[T]]:
     return [values[start : start + step] for start in range(0, len(values), step)]
 
 
-def _pad(sequences: Sequence[Tokens], device: torch.device) -> tuple[Tensor, Tensor]:
-    """ids (rows, longest) with 0 behind the shorter ones, and the mask: 1 on tokens."""
-    width = max(map(len, sequences))
-    ids = [[*sequence, *[0] * (width - len(sequence))] for sequence in sequences]
-    lengths = torch.tensor([len(sequence) for sequence in sequences], device=device)
-    mask = torch.arange(width, device=device) < lengths[:, None]
-    return torch.tensor(ids, device=device), mask.long()
+def _pad(sequences: Sequence[Sequence[int]], width: int, filler: int, device: torch.device) -> Tensor:
+    """(sequences, width), with `filler` behind the shorter ones."""
+    return torch.tensor([[*sequence, *[filler] * (width - len(sequence))] for sequence in sequences], device=device)
 
 
 def _target_logprobs(model: Model, features: Tensor, targets: Sequence[Sequence[int]]) -> list[list[float]]:
     """features (rows, width); targets: ragged token ids of each row."""
-    width = max(map(len, targets))
-    padded = torch.tensor([[*t, *[NO_TARGET] * (width - len(t))] for t in targets], device=features.device)
+    padded = _pad(targets, max(map(len, targets)), NO_TARGET, features.device)
     logprobs = model.target_logprobs(features, padded).logprob.double().tolist()
     return [values[: len(t)] for values, t in zip(logprobs, targets, strict=True)]
 
 
-def _sums(
-    model: Model, features: Tensor, spans: Sequence[tuple[int, Tokens]], picked: Tensor | None = None
-) -> list[float]:
-    """The summed log-probability of each span: (position that predicts its first token, its tokens).
+class _Span(NamedTuple):
+    """Tokens to be summed: the columns from `column` on of the batch's row `row` predict them, one each."""
 
-    features (rows, positions, width). picked: the row of each span, else one span a row in order.
-    """
-    lengths = torch.tensor([len(tokens) for _, tokens in spans], device=features.device)
-    span = torch.repeat_interleave(torch.arange(len(spans), device=features.device), lengths)
-    columns = torch.tensor([start + j for start, tokens in spans for j in range(len(tokens))], device=features.device)
-    targets = torch.tensor([token for _, tokens in spans for token in tokens], device=features.device)
-    rows = span if picked is None else picked[span]
+    row: int
+    column: int
+    tokens: Tokens
+
+
+def _sums(model: Model, features: Tensor, spans: Sequence[_Span]) -> list[float]:
+    """The summed log-probability of each span. features (rows, columns, width)."""
+    if not spans:
+        return []
+    device = features.device
+    lengths = torch.tensor([len(span.tokens) for span in spans], device=device)
+    owner = torch.repeat_interleave(torch.arange(len(spans), device=device), lengths)
+    rows = torch.tensor([span.row for span in spans], device=device)[owner]
+    columns = torch.tensor([span.column + j for span in spans for j in range(len(span.tokens))], device=device)
+    targets = torch.tensor([token for span in spans for token in span.tokens], device=device)
     logprob = model.target_logprobs(features[rows, columns], targets).logprob.double()
-    return torch.zeros(len(spans), dtype=torch.float64, device=features.device).index_add_(0, span, logprob).tolist()
+    return torch.zeros(len(spans), dtype=torch.float64, device=device).index_add_(0, owner, logprob).tolist()

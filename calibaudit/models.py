@@ -22,6 +22,9 @@ __all__ = ["Checkpoint", "Head", "Model", "find_checkpoint", "is_out_of_memory",
 
 DEFAULT_MAX_LENGTH = 2048
 
+CACHE_NAMES = ("cache", "past_key_values")
+"""What a decoder calls its key-value cache, as argument and as output: the name changed in transformers 5.24."""
+
 
 @dataclass(eq=False)
 class Model:
@@ -31,7 +34,8 @@ class Model:
     max_length: context window, tokens. sliding_window: the smallest local attention window of any layer, or None.
     rope_switch: rows longer than this many tokens use other rotary factors (LongRoPE), and with them every row of their
     batch, cached keys apart: rows on both sides of it must share neither a batch nor a cache. None for most.
-    shares_prefix: whether contexts, cached and continued, were found to give what whole rows give.
+    shares_prefix: whether packed rows (a context, its continuations side by side, behind a block mask), the start of
+    their contexts cached, were found to give what whole rows give.
     warnings: one line each, for the user.
     """
 
@@ -46,6 +50,7 @@ class Model:
     warnings: tuple[str, ...]
     _body: Any
     _takes_positions: bool
+    _cache_name: str | None
     _cache: str
 
     @property
@@ -54,13 +59,12 @@ class Model:
         return torch.device(self.network.device)
 
     @property
-    def max_padded_length(self) -> int | None:
-        """The widest row, padding between its tokens included, in which distances and positions are still true.
+    def max_packed_length(self) -> int:
+        """Columns of the widest packed row whose mask and positions are still true, at most max_length.
 
-        Tokens; None: any width. A local window counts columns, and so does a network that takes no position ids.
+        A local window may be cut out of the mask by columns, and some networks keep buffers of max_length columns.
         """
-        limits = [self.sliding_window, None if self._takes_positions else self.max_length]
-        return min((limit for limit in limits if limit is not None), default=None)
+        return self.max_length if self.sliding_window is None else min(self.max_length, self.sliding_window)
 
     @property
     def prefix_token_id(self) -> int | None:
@@ -81,25 +85,24 @@ class Model:
         """(B, T) ids -> (B, T, D) hidden states that `target_logprobs` takes, and the cache or None.
 
         With head None the last axis is V instead: the batch's own logits, all of them.
-        attention_mask: (B, past + T), 1 on tokens; None: no padding. position_ids: (B, T), 0 at a row's first token;
-        None: counted from the mask. past: an earlier call's cache, which is extended in place (see `repeat_cache`).
-        Layouts that were proven: right padding always; right-padded contexts, cached, and continuations behind their
-        padding where `shares_prefix` is true.
+        attention_mask: None where columns may attend to all before them (padding on the right), else additive,
+        (B, 1, T, past + T). position_ids: (B, T), 0 at a row's first token; None: columns count.
+        past: an earlier call's cache, which is extended in place (see `repeat_cache`).
+        Proven on loading: right padding without a mask always; `prefixes.block_mask`, with and without a past, where
+        `shares_prefix` is true.
         """
         options: dict[str, Any] = {"use_cache": use_cache or past is not None}
         if attention_mask is not None:
             options["attention_mask"] = attention_mask
-            if position_ids is None:
-                position_ids = (attention_mask.cumsum(1) - 1).clamp(min=0)[:, -input_ids.shape[1] :]
         if self._takes_positions and position_ids is not None:
             options["position_ids"] = position_ids
         if past is None and use_cache:
             past = prefixes.fresh_cache(self._cache)
-        if past is not None:
-            options["past_key_values"] = past
+        if past is not None and self._cache_name is not None:
+            options[self._cache_name] = past
         output = self._body(input_ids=input_ids, **options)
         features = output.logits if self.head is None else output.last_hidden_state
-        return features, getattr(output, "past_key_values", None) if options["use_cache"] else None
+        return features, getattr(output, self._cache_name or "", None) if options["use_cache"] else None
 
     def repeat_cache(self, past: Any, rows: Tensor) -> Any:
         """A new cache whose row i is row rows[i] of `past`; `past` stays as it is and can be used again."""
@@ -130,7 +133,7 @@ def load_model(
     name: a folder, a hub id, or what find_checkpoint gave (then revision, cache_dir and offline are its own).
     dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
-    padding and caching change nothing (else shares_prefix is False). What fell back is in `warnings`.
+    packing and caching change nothing (else shares_prefix is False). What fell back is in `warnings`.
     Raises ModelError: one line that names the checkpoint, the fault and the way out.
     """
     if isinstance(name, Checkpoint):
@@ -180,6 +183,7 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
         warnings=(),
         _body=body,
         _takes_positions="position_ids" in parameters,
+        _cache_name=next((name for name in CACHE_NAMES if name in parameters), None),
         _cache="plain",
     )
     tolerance = prefixes.TOLERANCE.get(dtype, prefixes.TOLERANCE[torch.float32])
@@ -189,7 +193,7 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
         raise ModelError(
             f"{checkpoint.name}: not a causal LM: its states change when later tokens do ({model.info.family})"
         )
-    reason = _why_not_shared(model, ids, tolerance, "past_key_values" in parameters)
+    reason = _why_not_shared(model, ids, tolerance)
     model.shares_prefix = reason is None
     if reason is not None:
         notes.append(
@@ -199,15 +203,16 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
     return model
 
 
-def _why_not_shared(model: Model, ids: Tensor, tolerance: float, takes_cache: bool) -> str | None:
-    if not takes_cache:
+def _why_not_shared(model: Model, ids: Tensor, tolerance: float) -> str | None:
+    if model._cache_name is None:
         return "it has no key-value cache"
-    window = min(model.max_length, model.max_padded_length or model.max_length)
-    if window < prefixes.N_PROBE:
-        return f"its window of {window} tokens is too short to tell"
+    if not model._takes_positions:
+        return "it takes no positions"
+    if model.max_packed_length < prefixes.N_PROBE:
+        return f"its window of {model.max_packed_length} tokens is too short to tell"
     reason = None
     for model._cache in ("plain", "own"):
-        why = prefixes.why_not_shared(model.forward, ids, tolerance)
+        why = prefixes.why_not_shared(model.forward, ids, model.network.dtype, tolerance)
         if why is None:
             return None
         reason = reason or why

@@ -1,4 +1,4 @@
-"""Running a context once and its continuations after it: the key-value cache, and the proof that it changes nothing."""
+"""Running what rows share once: block masks, the key-value cache, and the proof that they change nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache
 
 Forward = Callable[..., tuple[Tensor, Any]]
@@ -17,7 +18,10 @@ TOLERANCE = {torch.float32: 1e-3, torch.float16: 3e-2, torch.bfloat16: 1e-1}
 
 _CONTEXTS = (4, 7)
 _CONTINUATIONS = (3, 2)
-N_PROBE = max(_CONTEXTS) + max(_CONTINUATIONS)
+N_PROBE = max(length + 2 * n for length, n in zip(_CONTEXTS, _CONTINUATIONS, strict=True))
+
+_BLOCK = 64
+"""Queries of one call of attention: more compute what the mask hides, fewer cost more calls."""
 
 
 def fresh_cache(kind: str) -> Any:
@@ -52,60 +56,114 @@ def is_causal(forward: Forward, ids: Tensor, other: Tensor, tolerance: float) ->
     return _difference(before, after) <= tolerance
 
 
-def why_not_shared(forward: Forward, ids: Tensor, tolerance: float) -> str | None:
+def block_mask(branches: Tensor, n_common: int, dtype: torch.dtype) -> Tensor:
+    """What each token of packed rows attends to, as an additive mask (B, 1, T, n_common + T): 0, or dtype's minimum.
+
+    branches: (B, T), 0 on a row's context, k > 0 on its k-th continuation, -1 on padding. n_common: columns of an
+    earlier part that all rows share, cached. A token attends to that part, and of its own row to what stands before it
+    in the context and in its own branch; padding attends to something, so that its softmax is a number.
+    """
+    n_rows, width = branches.shape
+    seen = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
+    seen &= torch.ones((width, width), dtype=torch.bool, device=branches.device).tril()
+    mask = torch.zeros((n_rows, 1, width, n_common + width), dtype=dtype, device=branches.device)
+    mask[..., n_common:].masked_fill_(~seen[:, None], torch.finfo(dtype).min)
+    return mask.as_subclass(_LowerMask) if mask.device.type == "cpu" else mask
+
+
+class _LowerMask(Tensor):
+    """An additive mask under which nothing is seen to the right of the diagonal, which ends in the last column.
+
+    PyTorch's attention on a CPU computes what a mask then hides; under this one it is given its queries in blocks,
+    each with the columns up to its own last one. To everything else this is the plain tensor, and gives plain ones.
+    (torch.nn.attention.bias.CausalBias reaches the same function in the same way.)
+    """
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        with torch._C.DisableTorchFunctionSubclass():
+            if func is scaled_dot_product_attention:
+                return _attention_in_blocks(*args, **(kwargs or {}))
+            result = func(*args, **(kwargs or {}))
+            if func is Tensor.__getitem__ and result.shape == args[0].shape:
+                return args[0]  # some versions of transformers cut every mask to the number of its keys
+            return result
+
+
+def _attention_in_blocks(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor, dropout_p: float = 0.0, **options: Any
+) -> Tensor:
+    n_queries, n_keys = attn_mask.shape[-2:]
+    if query.shape[-2] != n_queries or key.shape[-2] != n_keys:  # a family with its own way of calling
+        return scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, **options)
+    blocks = []
+    for start in range(0, n_queries, _BLOCK):
+        stop = min(start + _BLOCK, n_queries)
+        seen = n_keys - n_queries + stop
+        blocks.append(
+            scaled_dot_product_attention(
+                query[..., start:stop, :],
+                key[..., :seen, :],
+                value[..., :seen, :],
+                attn_mask[..., start:stop, :seen],
+                dropout_p,
+                **options,
+            )
+        )
+    return torch.cat(blocks, dim=-2)
+
+
+def why_not_shared(forward: Forward, ids: Tensor, dtype: torch.dtype, tolerance: float) -> str | None:
     """None when what scoring does with a batch gives what whole rows give; else the reason, for the user.
 
-    Two contexts of different length share their first tokens, which run once; their rest follows, padded on the right
-    and without a mask; each is continued twice, behind the padding, with a mask.
-    forward: Model.forward. ids: (1, at least 2 * N_PROBE) token ids.
+    Two contexts of different length are followed by two continuations each, side by side in one row behind a block
+    mask, padded on the right: first as they are, then with their first tokens run once for both, and cached.
+    forward: Model.forward. ids: (1, at least 2 * N_PROBE) token ids. dtype: the hidden states'.
     """
-    width, n_tail, n_common = max(_CONTEXTS), max(_CONTINUATIONS), min(_CONTEXTS) // 2
-    device = ids.device
+    n_common, offset, device = min(_CONTEXTS) // 2, max(_CONTEXTS), ids.device
     contexts = [torch.cat([ids[0, :n_common], ids[0, n_common + i : length + i]]) for i, length in enumerate(_CONTEXTS)]
-    tails = [[ids[0, width + i : width + i + n], ids[0, -1 - n - i : -1 - i]] for i, n in enumerate(_CONTINUATIONS)]
-    lengths = torch.tensor(_CONTEXTS, device=device)
-    mask = (torch.arange(width, device=device) < lengths[:, None]).long()
-    padded = torch.zeros((2, width), dtype=torch.int64, device=device)
-    for row, context in enumerate(contexts):
-        padded[row, : len(context)] = context
-    rows = torch.tensor([0, 0, 1, 1], device=device)
-    tail_ids = torch.zeros((4, n_tail), dtype=torch.int64, device=device)
-    tail_mask = torch.zeros_like(tail_ids)
-    for row, tail in enumerate(tails[0] + tails[1]):
-        tail_ids[row, : len(tail)] = tail
-        tail_mask[row, : len(tail)] = 1
+    tails = [[ids[0, offset + i : offset + i + n], ids[0, -n - i :][:n]] for i, n in enumerate(_CONTINUATIONS)]
+    packed = torch.zeros((2, N_PROBE), dtype=torch.int64, device=device)
+    positions, branches = torch.zeros_like(packed), torch.full_like(packed, -1)
+    for row, (context, pair) in enumerate(zip(contexts, tails, strict=True)):
+        column = 0
+        for branch, tokens in enumerate((context, *pair)):
+            columns = slice(column, column + len(tokens))
+            first = len(context) if branch else 0
+            packed[row, columns], branches[row, columns] = tokens, branch
+            positions[row, columns] = torch.arange(first, first + len(tokens), device=device)
+            column += len(tokens)
+    rest = [tensor[:, n_common:] for tensor in (packed, branches, positions)]
     try:
+        alone, _ = forward(packed, block_mask(branches, 0, dtype), positions)
         start, past = forward(ids[:, :n_common], use_cache=True)
         if past is None:
             return "it keeps no cache"
-        positions = torch.arange(n_common, width, device=device).expand(2, -1)
-        rest, past = forward(
-            padded[:, n_common:],
-            None,
-            positions,
-            past=repeat_cache(past, torch.tensor([0, 0], device=device)),
-            use_cache=True,
-        )
-        prefix = torch.cat([start.expand(2, -1, -1), rest], dim=1)
-        whole_mask = torch.cat([mask[rows], tail_mask], dim=1)
-        tail_positions = lengths[rows, None] + torch.arange(n_tail, device=device)
-        repeated = forward(tail_ids, whole_mask, tail_positions, past=repeat_cache(past, rows))[0]
-        again = forward(tail_ids, whole_mask, tail_positions, past=repeat_cache(past, rows))[0]
+        both = torch.tensor([0, 0], device=device)
+        found = [
+            torch.cat(
+                [
+                    start.expand(2, -1, -1),
+                    forward(rest[0], block_mask(rest[1], n_common, dtype), rest[2], past=repeat_cache(past, both))[0],
+                ],
+                dim=1,
+            )
+            for _attempt in range(2)  # the cache is not used up
+        ]
     except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()
-        return f"its cache cannot be reused: {reason[0][:120] if reason else type(error).__name__}"
-    worst = _difference(repeated, again)
-    for row in range(4):
-        context, tail = contexts[row // 2], tails[row // 2][row % 2]
-        plain = forward(torch.cat([context, tail])[None])[0][0]
-        worst = max(
-            worst,
-            _difference(plain[: len(context)], prefix[row // 2, : len(context)]),
-            _difference(plain[len(context) :], repeated[row, : len(tail)]),
-        )
+        return f"it takes no such mask or cache: {reason[0][:120] if reason else type(error).__name__}"
+    worst = 0.0
+    for row, (context, pair) in enumerate(zip(contexts, tails, strict=True)):
+        for branch, tail in enumerate(pair, start=1):
+            whole = forward(torch.cat([context, tail])[None])[0][0]
+            picked = (branches[row] == 0) | (branches[row] == branch)
+            worst = max(worst, *(_difference(whole, states[row, picked]) for states in (alone, *found)))
     if worst <= tolerance:
         return None
-    return f"padded and cached rows differ from whole ones by {worst:.1g} of their size"
+    return f"packed rows differ from whole ones by {worst:.1g} of their size"
 
 
 def _difference(a: Tensor, b: Tensor) -> float:

@@ -50,7 +50,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 WINDOWED = ("gemma2", "gemma3", "qwen2-window", "mistral", "phi3")
-UNSHARED = ("mpt",)  # its positions are columns: padding between a context and its continuation moves them
+UNSHARED = ("bloom", "falcon-alibi", "mpt")  # their positions are columns: nothing may stand between a row's tokens
 BIASED = ("phi", "gptj")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, WINDOW, save_tiny
+from families import FAMILIES, WINDOW, save_tiny, tiny_network
 
 from calibaudit import batching
 from calibaudit.encoding import Encoder, chat_prompt, plain_prompt
@@ -107,23 +107,70 @@ def test_rows_of_their_own_where_a_context_cannot_be_shared(llama: Model, monkey
             assert_equal(score(task, llama, batch_size=batch_size), whole_rows(task, llama))
 
 
+def longrope_network(switch: int) -> Any:
+    """A Phi-3 whose rotary factors change for every row of a batch once one of them is longer than `switch`."""
+    rope = {"rope_type": "longrope", "type": "longrope", "short_factor": [1.0] * 4, "long_factor": [8.0] * 4}
+    return tiny_network(
+        "phi3",
+        sliding_window=None,
+        rope_scaling={**rope, "rope_theta": 10_000.0, "original_max_position_embeddings": switch, "factor": 2.0},
+        original_max_position_embeddings=switch,
+    )
+
+
 @pytest.mark.parametrize("switch", [5, 20, 60])
-def test_rows_on_both_sides_of_a_rotary_switch_share_no_batch(
-    llama: Model, switch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(llama, "rope_switch", switch)
-    seen: list[tuple[int, int]] = []
+def test_rows_on_both_sides_of_a_rotary_switch_share_no_batch(switch: int, tmp_path: Path) -> None:
+    model = load_model(str(save_tiny(tmp_path, network=longrope_network(switch))))
+    assert model.rope_switch == switch
+    ids = torch.arange(2, switch + 3)[None]
+    short, long = model.forward(ids[:, :-1])[0], model.forward(ids)[0]
+    assert (short - long[:, :-1]).abs().max() > 0.1, "the switch must matter for this test to mean anything"
+    for task in (make_task(), make_task(8, shots=" ".join(WORDS) + ". ", longest=12)):
+        expected = whole_rows(task, model)
+        for batch_size in (1, 64):
+            assert_equal(score(task, model, batch_size=batch_size), expected)
+
+
+def test_many_choices_are_split_over_rows_of_the_network(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    phrases = [" ".join(rng.choice(WORDS, 4)) for _ in range(90)]
+    items = [Item(f"i{n}", "the cat sat on", tuple(f"{p} {k}" for k, p in enumerate(phrases[:n])), 0) for n in (2, 90)]
+    task = Task("many", "1", "cloze", tuple(items))
+    shapes: list[tuple[int, int]] = []
     forward = Model.forward
 
-    def watched(self: Model, ids: Any, *args: Any, past: Any = None, use_cache: bool = False, **rest: Any) -> Any:
-        if past is None and not use_cache:
-            seen.append((int((ids != 0).sum(1).min()), ids.shape[1]))
-        return forward(self, ids, *args, past=past, use_cache=use_cache, **rest)
+    def watched(self: Model, ids: Any, *args: Any, **rest: Any) -> Any:
+        shapes.append(tuple(ids.shape))
+        return forward(self, ids, *args, **rest)
+
+    monkeypatch.setattr(Model, "forward", watched)
+    scores = score(task, llama)
+    assert max(width for _, width in shapes) <= llama.max_length
+    assert sum(n_rows for n_rows, _ in shapes) > len(items)
+    monkeypatch.setattr(batching, "COLUMNS_BESIDE", 8)
+    narrow = score(task, llama)
+    monkeypatch.undo()
+    expected = whole_rows(task, llama)
+    assert_equal(scores, expected)
+    assert_equal(narrow, expected)
+
+
+def test_a_context_runs_once_with_its_choices_beside_each_other(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens: list[int] = []
+    forward = Model.forward
+
+    def watched(self: Model, ids: Any, *args: Any, **rest: Any) -> Any:
+        tokens.append(ids.numel())
+        return forward(self, ids, *args, **rest)
 
     monkeypatch.setattr(Model, "forward", watched)
     task = make_task()
-    assert_equal(score(task, llama, batch_size=64), whole_rows(task, llama))
-    assert all(longest <= switch or shortest > switch - 3 for shortest, longest in seen)
+    score(task, llama, batch_size=1)
+    encoded = Encoder(llama.tokenizer, 0, 96).encode([plain_prompt(item, "t") for item in task.items])
+    rows = [row for e in encoded for row in e.rows]
+    least = sum(len(row.context) + sum(len(t) - 1 for t in row.continuations) for row in rows)
+    whole = sum(len(row.context) + len(t) - 1 for row in rows for t in row.continuations)
+    assert least <= sum(tokens) < least + 16 * len(tokens) < whole
 
 
 def test_a_model_without_a_head_apart_uses_its_own_logits(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
