@@ -173,7 +173,7 @@ MEANINGS = """
 3 | feeble | weak | fearful, small, quiet
 3 | swift | rapid | smooth, sudden, gentle
 3 | fatigue | tiredness | hunger, sadness, illness
-3 | peculiar | strange | private, special, exact
+3 | peculiar | strange | popular, similar, exact
 3 | hazardous | dangerous | foggy, doubtful, careless
 3 | purchase | buy | chase, sell, borrow
 3 | solitary | lonely | sunny, quiet, sturdy

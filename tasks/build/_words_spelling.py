@@ -85,7 +85,8 @@ def numbers(rng: random.Random) -> Iterator[Question]:
             if 0 < number % 100 < 10 or level > 1 or rng.random() < 0.4:
                 misread = _misread(digits)
                 # Some are misreadings of a misreading, or the right number would be the one in the middle of all.
-                wrong = dict.fromkeys([*misread[:6], *_misread(misread[rng.randrange(6)])])
+                decoy = _misread(misread[rng.randrange(5)])
+                wrong = dict.fromkeys([*misread[:5], *rng.sample(decoy, 2)])
                 wrong.pop(digits, None)
                 words = spelled(number)
                 question = f"Which number is '{words}'?"
