@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,17 +107,19 @@ def test_homophones_by_a_pronouncing_dictionary(root: Path) -> None:
         right(row, lambda choice: bool(sounds(choice) & sounds(quoted(row))))  # noqa: B023
 
 
-def test_one_kind_has_three_of_the_four_words(root: Path) -> None:
-    """Over all items, a word is of one kind only, and the odd one out is of another than the three."""
-    kind = {quoted(row): row["choices"][row["answer"]] for row in rows(root, "kinds")}
-    n_checked = 0
+def test_three_of_the_four_words_are_of_one_kind(root: Path) -> None:
+    """By the builder's table: no word is of two kinds, and the answer alone is of another kind than the rest."""
+    tables = runpy.run_path(str(root / "tasks" / "build" / "_words_kinds.py"))
+    members = [(word[:-1], kind) for kind, words in tables["KINDS"].items() for word in words.split()]
+    kind = dict(members)
+    assert len(kind) == len(members)
     for row in rows(root, "odd"):
-        kinds = [kind.get(choice) for choice in row["choices"]]
-        others = {k for i, k in enumerate(kinds) if i != row["answer"]} - {None}
-        n_checked += bool(others)
-        assert len(others) <= 1, row
-        assert kinds[row["answer"]] is None or kinds[row["answer"]] not in others, row
-    assert n_checked > 20
+        kinds = [kind[choice] for choice in row["choices"]]
+        assert sorted(map(kinds.count, kinds)) == [1, 3, 3, 3], row
+        assert kinds.count(kinds[row["answer"]]) == 1, row
+        assert frozenset(kinds) not in tables["NEAR_KINDS"], row
+    for row in rows(root, "kinds"):
+        right(row, lambda choice: kind[quoted(row)] == choice)  # noqa: B023
 
 
 @pytest.mark.parametrize("topic", ["young", "males", "females", "sounds", "homes", "callings", "studies", "likenesses"])
