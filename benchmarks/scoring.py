@@ -59,7 +59,7 @@ def ours(model: str, tasks: list[str], limit: int, mirror: Path | None) -> tuple
 
 def child(arguments: list[str], python: str) -> dict[str, Any]:
     """This script again, in a process of its own; what it printed last, as JSON."""
-    command = [python, __file__, *arguments]
+    command = [python, str(Path(__file__).resolve()), *arguments]
     output = subprocess.run(command, capture_output=True, text=True, check=False)
     if output.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{output.stderr[-3000:]}")
