@@ -272,6 +272,20 @@ def report(
     running.deliver(result, output, json, page_of(result, str(file), quiet=quiet))
 
 
+@app.command("env")
+def show_environment(
+    json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show versions, devices and the kernels each device will run: what a bug report needs."""
+    from calibaudit import running
+    from calibaudit.environment import gather_environment
+    from calibaudit.reporting.environment import render_environment
+
+    found = gather_environment()
+    running.deliver(found.to_dict(), None, json, lambda console: render_environment(found, console))
+
+
 @tasks_app.callback()
 def list_tasks(context: typer.Context) -> None:
     """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""

@@ -74,8 +74,7 @@ def run(function: str, *arguments: Any, **options: Any) -> Any:
     fallback: Callable[..., Any] = getattr(_CHUNKED[function], function)
     if kernel_path(hidden.device)[0] == "triton" and not _in_float64(arguments, options):
         try:
-            module = importlib.import_module(f"calibaudit.kernels.{_TRITON[function]}")
-            return getattr(module, function)(*arguments, **options)
+            return _triton_function(function)(*arguments, **options)
         except (KernelArgumentError, torch.OutOfMemoryError):
             raise
         except Exception as error:
@@ -109,6 +108,11 @@ def linear_logprobs(
     logprob = logprob.masked_fill(dead[:, None], torch.nan).masked_fill(wanted == IGNORE_INDEX, 0.0)
     top_logprob = (found.top_logit - found.lse).clamp(max=0.0).masked_fill(dead, torch.nan)
     return LinearLogprobs(logprob.view(targets.shape), found.lse, top_logprob, found.top_token)
+
+
+def _triton_function(name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(importlib.import_module(f"calibaudit.kernels.{_TRITON[name]}"), name)
+    return found
 
 
 def _in_float64(arguments: tuple[Any, ...], options: dict[str, Any]) -> bool:
