@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from calibaudit.kernels import operators
+from calibaudit.kernels import direct, operators
 from calibaudit.kernels.arguments import IGNORE_INDEX, KernelArgumentError, check_head, check_loss, check_target_shape
 
 
@@ -43,6 +43,11 @@ def linear_cross_entropy(
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])
     n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size)
     check_target_shape(flat, rows.shape[0], hidden.device)
+    if reduction != "none" and filter_threshold is None and direct.suits(rows, weight, bias, softcap, scratch_bytes):
+        return direct.reduced(
+            rows, weight, flat, bias, label_smoothing, logit_scale, n_vocab, ignore_index, scratch_bytes,
+            mean=reduction == "mean",
+        )  # fmt: skip
     loss, _ = operators.linear(
         rows, weight, flat, bias, label_smoothing, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes,
         filter_threshold,

@@ -26,7 +26,7 @@ _LINEAR = f"Tensor? bias, {_HEAD}, {_NUMBERS}, float? filter_threshold"
 _ANCHORED = f"Tensor? bias, {_HEAD}, {_PRIOR}, {_NUMBERS}"
 
 
-def _active(targets: Tensor, n_vocab: int, ignore_index: int) -> tuple[Tensor, Tensor | None]:
+def active_rows(targets: Tensor, n_vocab: int, ignore_index: int) -> tuple[Tensor, Tensor | None]:
     """Targets with -100 for ignore_index, and which rows to go over; None: all."""
     n_ignored = check_target_values(targets, n_vocab, ignore_index)
     if ignore_index != IGNORE_INDEX:
@@ -36,11 +36,11 @@ def _active(targets: Tensor, n_vocab: int, ignore_index: int) -> tuple[Tensor, T
     return targets, (targets != IGNORE_INDEX).nonzero()[:, 0]
 
 
-def _at(rows: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+def at_rows(rows: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tensors if rows is None else tuple(tensor.index_select(0, rows) for tensor in tensors)
 
 
-def _spread(values: Tensor, rows: Tensor | None, n_rows: int) -> Tensor:
+def spread_rows(values: Tensor, rows: Tensor | None, n_rows: int) -> Tensor:
     """Put values back in their rows; 0 elsewhere."""
     if rows is None:
         return values
@@ -55,7 +55,7 @@ def _upstream(upstream: Tensor, targets: Tensor) -> Tensor:
 def _delivered(gradients: tuple[Tensor | None, ...], rows: Tensor | None, hidden: Tensor) -> tuple[Tensor, ...]:
     """An empty tensor for a gradient that was not made: an operator must give tensors."""
     by_hidden, by_weight, by_bias = (hidden.new_empty(0) if value is None else value for value in gradients)
-    return by_hidden if gradients[0] is None else _spread(by_hidden, rows, hidden.shape[0]), by_weight, by_bias
+    return by_hidden if gradients[0] is None else spread_rows(by_hidden, rows, hidden.shape[0]), by_weight, by_bias
 
 
 def _fake_gradients(hidden: Tensor, weight: Tensor, bias: Tensor | None, needs: tuple[bool, ...]) -> tuple[Tensor, ...]:
@@ -70,7 +70,7 @@ def _needed(ctx: Any, bias: Tensor | None, place: int) -> tuple[bool, bool, bool
     return ctx.needs_input_grad[0], ctx.needs_input_grad[1], bias is not None and ctx.needs_input_grad[place]
 
 
-def _given(gradients: tuple[Tensor, ...], needs: tuple[bool, ...]) -> list[Tensor | None]:
+def given(gradients: tuple[Tensor, ...], needs: tuple[bool, ...]) -> list[Tensor | None]:
     return [value if need else None for value, need in zip(gradients, needs, strict=True)]
 
 
@@ -85,8 +85,8 @@ def linear(
     filter_threshold: float | None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """loss and lse, (N,) float32 each; both 0 where ignored rows were left out."""
-    targets, rows = _active(targets, n_vocab, ignore_index)
-    h, y = _at(rows, hidden, targets)
+    targets, rows = active_rows(targets, n_vocab, ignore_index)
+    h, y = at_rows(rows, hidden, targets)
     found = paths.run(
         "head_forward", h, weight, y[:, None], bias=bias, softcap=softcap, logit_scale=logit_scale, n_vocab=n_vocab,
         top=False, mean=label_smoothing > 0.0,
@@ -97,7 +97,7 @@ def linear(
     if label_smoothing > 0.0:
         loss = loss - label_smoothing * found.mean_logit
     loss = loss.masked_fill(y == IGNORE_INDEX, 0.0)
-    return _spread(loss, rows, hidden.shape[0]), _spread(found.lse, rows, hidden.shape[0])
+    return spread_rows(loss, rows, hidden.shape[0]), spread_rows(found.lse, rows, hidden.shape[0])
 
 
 @linear.register_fake
@@ -117,8 +117,8 @@ def linear_backward(
     scratch_bytes: int | None, filter_threshold: float | None, need_hidden: bool, need_weight: bool, need_bias: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Gradients by hidden, weight and bias; an empty tensor for one that is not needed."""
-    targets, rows = _active(targets, n_vocab, ignore_index)
-    h, y, lse, upstream = _at(rows, hidden, targets, lse, upstream)
+    targets, rows = active_rows(targets, n_vocab, ignore_index)
+    h, y, lse, upstream = at_rows(rows, hidden, targets, lse, upstream)
     gradients = paths.run(
         "head_backward", h, weight, y, lse, _upstream(upstream, y), bias=bias, softcap=softcap,
         logit_scale=logit_scale, n_vocab=n_vocab, label_smoothing=label_smoothing, need_hidden=need_hidden,
@@ -144,7 +144,7 @@ def _linear_gradient(ctx: Any, upstream: Tensor, _by_lse: Tensor) -> tuple[Tenso
     hidden, weight, targets, lse, bias = ctx.saved_tensors
     needs = _needed(ctx, bias, 3)
     found = linear_backward(upstream, hidden, weight, targets, lse, bias, *ctx.settings, *needs)
-    by_hidden, by_weight, by_bias = _given(found, needs)
+    by_hidden, by_weight, by_bias = given(found, needs)
     return by_hidden, by_weight, None, by_bias, *([None] * len(ctx.settings))
 
 
@@ -163,8 +163,8 @@ def anchored(
     prior_softcap: float | None, prior_logit_scale: float, n_vocab: int, ignore_index: int, scratch_bytes: int | None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """loss, lse and the prior's lse, (N,) float32 each; all 0 where ignored rows were left out."""
-    targets, rows = _active(targets, n_vocab, ignore_index)
-    h, prior_h, y = _at(rows, hidden, prior_hidden, targets)
+    targets, rows = active_rows(targets, n_vocab, ignore_index)
+    h, prior_h, y = at_rows(rows, hidden, prior_hidden, targets)
     found = paths.run(
         "anchored_forward", h, weight, prior_h, prior_weight, y, bias=bias, softcap=softcap, logit_scale=logit_scale,
         n_vocab=n_vocab, prior_bias=prior_bias, prior_softcap=prior_softcap, prior_logit_scale=prior_logit_scale,
@@ -174,7 +174,11 @@ def anchored(
         loss = loss - (1.0 - label_smoothing) * found.target_logit
     loss = loss.masked_fill(y == IGNORE_INDEX, 0.0)
     n_rows = hidden.shape[0]
-    return _spread(loss, rows, n_rows), _spread(found.lse, rows, n_rows), _spread(found.prior_lse, rows, n_rows)
+    return (
+        spread_rows(loss, rows, n_rows),
+        spread_rows(found.lse, rows, n_rows),
+        spread_rows(found.prior_lse, rows, n_rows),
+    )
 
 
 @anchored.register_fake
@@ -195,8 +199,8 @@ def anchored_backward(
     n_vocab: int, ignore_index: int, scratch_bytes: int | None, need_hidden: bool, need_weight: bool, need_bias: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Gradients by hidden, weight and bias; an empty tensor for one that is not needed."""
-    targets, rows = _active(targets, n_vocab, ignore_index)
-    h, prior_h, y, lse, prior_lse, upstream = _at(rows, hidden, prior_hidden, targets, lse, prior_lse, upstream)
+    targets, rows = active_rows(targets, n_vocab, ignore_index)
+    h, prior_h, y, lse, prior_lse, upstream = at_rows(rows, hidden, prior_hidden, targets, lse, prior_lse, upstream)
     gradients = paths.run(
         "anchored_backward", h, weight, prior_h, prior_weight, y, lse, prior_lse, _upstream(upstream, y), bias=bias,
         softcap=softcap, logit_scale=logit_scale, n_vocab=n_vocab, prior_bias=prior_bias, prior_softcap=prior_softcap,
@@ -223,7 +227,7 @@ def _anchored_gradient(ctx: Any, upstream: Tensor, *_by_lse: Tensor) -> tuple[Te
     *tensors, bias, prior_bias = ctx.saved_tensors
     needs = _needed(ctx, bias, 5)
     found = anchored_backward(upstream, *tensors, bias, *ctx.student, prior_bias, *ctx.settings, *needs)
-    by_hidden, by_weight, by_bias = _given(found, needs)
+    by_hidden, by_weight, by_bias = given(found, needs)
     return by_hidden, by_weight, None, None, None, by_bias, *([None] * 9)
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibaudit.errors import CalibauditError
-from calibaudit.kernels import anchored_cross_entropy, linear_cross_entropy, reference
+from calibaudit.kernels import anchored_cross_entropy, direct, linear_cross_entropy, reference
 from calibaudit.kernels.chunked import head_forward
 from calibaudit.kernels.chunked_anchored import anchored_backward, anchored_forward
 from calibaudit.kernels.chunked_backward import head_backward
@@ -185,7 +185,7 @@ class TestPaths:
 def reference_loss(made: dict[str, Any], eps: float, reduction: str, prior: dict[str, Any] | None = None) -> Any:
     """Loss and gradients by autograd in float64, reduced as F.cross_entropy does."""
     bias = made["head"]["bias"]
-    leaves = [t.double().requires_grad_() for t in (made["hidden"], made["weight"], bias) if t is not None]
+    leaves = [t.detach().double().requires_grad_() for t in (made["hidden"], made["weight"], bias) if t is not None]
     z = reference.logits(leaves[0], leaves[1], **(made["head"] | {"bias": None if bias is None else leaves[2]}))
     q = None if prior is None else prior_probs(prior, made["head"]["n_vocab"])
     loss = reference.losses(z, made["targets"], eps, q)
@@ -335,15 +335,70 @@ def test_strided_and_expanded_inputs() -> None:
     torch.testing.assert_close(found, right)
 
 
-def test_graph_may_be_kept_and_a_loss_used_twice() -> None:
+@pytest.mark.parametrize("softcap", [None, 4.0])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_graph_may_be_kept_and_a_loss_used_twice(reduction: str, bias: bool, softcap: float | None) -> None:
+    made = tensors(7, 5, 31, {"bias": bias, "softcap": softcap, "logit_scale": 0.7, "padded": 3})
+    leaves = [t.requires_grad_() for t in (made["hidden"], made["weight"], made["head"]["bias"]) if t is not None]
+    options = {name: value for name, value in made["head"].items() if name != "n_vocab"}
+    options |= {"vocab_size": 28, "reduction": reduction, "label_smoothing": 0.1}
+    loss = linear_cross_entropy(*leaves[:2], made["targets"], **options)
+    _, wanted = reference_loss(made, 0.1, reduction)
+    for factor in (1.0, 1.0, -2.5, 0.0):
+        found = torch.autograd.grad(loss, leaves, torch.tensor(factor), retain_graph=True)
+        kept = [value.clone() for value in found]
+        again = torch.autograd.grad(loss, leaves, torch.tensor(3.0), retain_graph=True)
+        assert all(torch.equal(a, b) for a, b in zip(found, kept, strict=True))  # a later pass leaves them alone
+        assert_close(found, [factor / 1.7 * value for value in wanted])
+        assert_close(again, [3.0 / 1.7 * value for value in wanted])
+    assert_close(torch.autograd.grad(loss * 2.0 + loss, leaves), [3.0 / 1.7 * value for value in wanted])
+
+
+@pytest.mark.parametrize("n_ignored", [0, 10, 100, 150])
+@pytest.mark.parametrize("v", [61, 4501])
+@pytest.mark.parametrize("needs", list(itertools.product((False, True), repeat=3))[1:], ids=str)
+def test_gradients_made_with_the_loss(needs: tuple[bool, bool, bool], v: int, n_ignored: int) -> None:
+    """Several blocks of rows and several spans of columns, every choice of frozen inputs."""
+    made = tensors(150, 6, v, HEADS[-1] | {"softcap": None})
+    made["targets"] = made["targets"].clamp(min=0)
+    made["targets"][torch.randperm(150)[:n_ignored]] = -100
+    leaves = [made["hidden"], made["weight"], made["head"]["bias"]]
+    for leaf, need in zip(leaves, needs, strict=True):
+        leaf.requires_grad_(need)
+    scratch, head = 4 * 64 * v, made["head"]
+    assert direct.suits(made["hidden"], made["weight"], head["bias"], None, scratch)
+    loss = linear_cross_entropy(
+        made["hidden"], made["weight"], made["targets"], bias=head["bias"], logit_scale=head["logit_scale"],
+        vocab_size=head["n_vocab"], label_smoothing=0.1, scratch_bytes=scratch,
+    )  # fmt: skip
+    exact, gradients = reference_loss(made, 0.1, "mean")
+    assert_close([loss], [exact])
+    found = torch.autograd.grad(loss, [leaf for leaf in leaves if leaf.requires_grad], torch.tensor(1.7))
+    assert_close(found, [value for value, need in zip(gradients, needs, strict=True) if need])
+
+
+def test_gradients_add_up_in_grad() -> None:
+    """The gradients made with the loss become .grad without a copy; the next backward pass must add to them."""
     made = tensors(7, 5, 31, HEADS[0])
     hidden, weight = made["hidden"].requires_grad_(), made["weight"].requires_grad_()
-    loss = linear_cross_entropy(hidden, weight, made["targets"], label_smoothing=0.1)
-    first = torch.autograd.grad(loss, (hidden, weight), retain_graph=True)
-    second = torch.autograd.grad(loss, (hidden, weight), retain_graph=True)
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    twice = torch.autograd.grad(loss * 2.0 + loss, (hidden, weight))
-    assert_close(twice, [3.0 * value for value in first])
+    first = linear_cross_entropy(hidden, weight, made["targets"])
+    second = linear_cross_entropy(hidden, weight, made["targets"])
+    _, (by_hidden, by_weight) = reference_loss(made, 0.0, "mean")
+    first.backward(retain_graph=True)
+    second.backward()
+    first.backward()
+    assert_close((hidden.grad, weight.grad), (3.0 / 1.7 * by_hidden, 3.0 / 1.7 * by_weight))
+
+
+def test_no_second_derivative() -> None:
+    made = tensors(7, 5, 31, HEADS[0])
+    hidden = made["hidden"].requires_grad_()
+    for reduction in ("sum", "none"):
+        loss = linear_cross_entropy(hidden, made["weight"], made["targets"], reduction=reduction).sum()
+        (gradient,) = torch.autograd.grad(loss, hidden, create_graph=True)
+        with pytest.raises(RuntimeError):
+            gradient.square().sum().backward()
 
 
 @pytest.mark.parametrize("frozen", ["hidden", "weight", "both"])
@@ -360,8 +415,10 @@ def test_frozen_inputs_get_no_gradient_and_cost_none(frozen: str, monkeypatch: p
     hidden, weight = torch.randn(6, 4, requires_grad=frozen == "weight"), torch.randn(9, 4)
     weight.requires_grad_(frozen == "hidden")
     bias = torch.randn(9, requires_grad=True)
-    loss = linear_cross_entropy(hidden, weight, torch.randint(9, (6,)), bias=bias, label_smoothing=0.1)
-    loss.backward()
+    loss = linear_cross_entropy(
+        hidden, weight, torch.randint(9, (6,)), bias=bias, label_smoothing=0.1, reduction="none"
+    )
+    loss.sum().backward()
     assert (asked[0]["need_hidden"], asked[0]["need_weight"]) == (frozen == "weight", frozen == "hidden")
     assert (hidden.grad is not None, weight.grad is not None) == (frozen == "weight", frozen == "hidden")
     assert bias.grad is not None
