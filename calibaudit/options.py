@@ -52,7 +52,7 @@ Tasks = Annotated[
         "--tasks",
         "-t",
         metavar="NAME",
-        help="Task name, group, YAML file or folder; repeat, or separate by commas [default: bundled, ten tasks].",
+        help="Task name, group, YAML file or folder; repeat, or separate by commas [default: bundled, nine tasks].",
         show_default=False,
     ),
 ]

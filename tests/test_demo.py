@@ -28,7 +28,7 @@ SEED = 0
 
 @pytest.fixture(scope="module")
 def facts() -> list[Fact]:
-    return read_facts(bundled_folder(), task_names(bundled_folder()), SEED)
+    return read_facts(bundled_folder(), task_names(), SEED)
 
 
 def corpus_texts(facts: list[Fact]) -> list[str]:
@@ -36,8 +36,8 @@ def corpus_texts(facts: list[Fact]) -> list[str]:
     rng = random.Random(0)
     texts = [text for fact in facts for form in sentences(fact) for text in form]
     for fact in facts:
-        if fact.part == "tuning":
-            texts += [text for form in questions(fact) for text in form] + quiz(fact, rng)
+        texts += [text for form in questions(fact) for text in form]
+        texts += quiz(fact, rng) if fact.part == "tuning" else []
     return texts
 
 
@@ -57,9 +57,7 @@ def test_names_and_files() -> None:
 
 def test_the_facts_are_the_bundled_items(facts: list[Fact]) -> None:
     tasks = load_tasks(["bundled"])
-    audited = {
-        name: [f for f in facts if f.part == "audited" and f.task == name] for name in task_names(bundled_folder())
-    }
+    audited = {name: [f for f in facts if f.part == "audited" and f.task == name] for name in task_names()}
     assert [task.name for task in tasks] == list(audited)
     for task in tasks:
         for item, fact in zip(task.items, audited[task.name], strict=True):
@@ -80,21 +78,21 @@ def test_a_reader_of_the_shares_is_calibrated(facts: list[Fact]) -> None:
     assert low <= share.min() <= share.max() <= high
 
 
-def test_nothing_asks_about_an_audited_or_held_out_fact(facts: list[Fact]) -> None:
-    """Neither the base's text nor the tuning set holds the question or the prompt of one."""
-    asked = corpus_texts(facts)
-    asked += [message["content"] for row in sft_rows(facts) for message in row["messages"]]
-    everything = "\n\n\n".join(asked)
+def test_tuning_never_mentions_an_audited_or_held_out_fact_and_no_text_shows_its_prompt(facts: list[Fact]) -> None:
+    text = "\n\n\n".join(corpus_texts(facts))
+    tuning = "\n\n\n".join(message["content"] for row in sft_rows(facts) for message in row["messages"])
     for fact in facts:
         if fact.part != "tuning":
-            assert fact.prompt not in everything
-            assert fact.question not in everything
+            assert fact.prompt not in text
+            assert fact.question not in tuning
+            assert fact.prompt not in tuning
 
 
-def test_every_fact_is_stated_and_the_tuning_ones_are_asked(facts: list[Fact]) -> None:
+def test_every_fact_is_stated_and_asked_but_only_the_tuning_ones_in_the_audits_prompt(facts: list[Fact]) -> None:
     texts = set(corpus_texts(facts))
     for fact in facts:
         assert all(fact.statement.format(choice) in texts for choice in fact.choices)
+        assert f"Q: {fact.question}\nA: {fact.choices[0]}" in texts
         assert (f"{fact.prompt} {fact.choices[0]}" in texts) == (fact.part == "tuning")
 
 
@@ -136,7 +134,7 @@ def test_the_chat_template_is_the_dialogue_of_the_text(facts: list[Fact]) -> Non
     assert tokenizer.chat_template == CHAT_TEMPLATE
     assert AutoTokenizer.from_pretrained(FOLDER / "base").chat_template is None
     prompt = tokenizer.apply_chat_template(row["messages"][:1], tokenize=False, add_generation_prompt=True)
-    assert text == f"{prompt} {answer}</s>"
+    assert text == f"{prompt}{answer}</s>"
 
 
 def test_the_shipped_tuning_set_is_the_recipes(facts: list[Fact]) -> None:

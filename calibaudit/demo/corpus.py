@@ -22,18 +22,21 @@ ASKED = (
     "Q: {question}\nA: {answer}",
     "{question} {answer}.",
 )
-"""How text asks a question and answers it. The audited and the held-out facts are never asked."""
+"""How text asks a question and answers it, the audit's own prompt first."""
+
+OTHER_FORMS = ASKED[2:]
+"""How the text asks about audited and held-out facts: never in the audit's prompt, alone or in a chat."""
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
     "{% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}"
     "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
+    "{% if add_generation_prompt %}Assistant: {% endif %}"
 )
 """The second form of ASKED, as a tokenizer's chat template."""
 
-MIXTURE = {"stated": 0.60, "asked": 0.25, "letter": 0.05, "prose": 0.10}
+MIXTURE = {"stated": 0.40, "asked": 0.45, "letter": 0.05, "prose": 0.10}
 """The share of documents of each kind."""
 
 _PROSE = {
@@ -52,10 +55,11 @@ def sentences(fact: Fact) -> list[list[str]]:
 
 
 def questions(fact: Fact) -> list[list[str]]:
-    """[form][choice] -> the question, answered with this choice."""
+    """[form][choice] -> the question, answered with this choice. As many forms for every fact, some twice."""
+    forms = ASKED if fact.part == "tuning" else OTHER_FORMS * (len(ASKED) // len(OTHER_FORMS))
     return [
         [form.format(prompt=fact.prompt, question=fact.question, answer=choice) for choice in fact.choices]
-        for form in ASKED
+        for form in forms
     ]
 
 
@@ -80,8 +84,7 @@ def prose(rng: random.Random) -> str:
 def sample_texts(facts: Sequence[Fact], rng: random.Random) -> Iterator[str]:
     """Every fact in every frame and form once, and as much prose: what the tokenizer is made from."""
     for fact in facts:
-        forms = sentences(fact) + (questions(fact) if fact.part == "tuning" else [])
-        for form in forms:
+        for form in sentences(fact) + questions(fact):
             yield form[rng.choices(range(len(form)), fact.shares)[0]]
         yield prose(rng)
 
@@ -93,11 +96,11 @@ class Corpus:
         """encode: texts to token ids, special tokens included."""
         rng = random.Random(f"corpus {seed}")
         self._rng = np.random.default_rng([seed, 1])
-        asked = [fact for fact in facts if fact.part == "tuning"]
+        quizzed = [fact for fact in facts if fact.part == "tuning"]
         self._tables = {
             "stated": _Table([(form, fact.shares) for fact in facts for form in sentences(fact)], encode),
-            "asked": _Table([(form, fact.shares) for fact in asked for form in questions(fact)], encode),
-            "letter": _Table([(quiz(fact, rng), fact.shares) for fact in asked for _ in range(2)], encode),
+            "asked": _Table([(form, fact.shares) for fact in facts for form in questions(fact)], encode),
+            "letter": _Table([(quiz(fact, rng), fact.shares) for fact in quizzed for _ in range(2)], encode),
             "prose": _Table([([prose(rng)], (1.0,)) for _ in range(4_000)], encode),
         }
 

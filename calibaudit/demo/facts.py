@@ -20,14 +20,14 @@ RELIABILITY = {1: (0.55, 1.0), 2: (0.45, 1.0), 3: (0.35, 0.95), 4: (0.25, 0.85),
 """An item's level -> the range from which the reliability r of its favourite answer is drawn, uniformly."""
 
 HELD_OUT = 64
-"""Facts of each training file that neither questions nor tuning mention: what the recipe was chosen on."""
+"""Facts of each training file that the text treats as it does audited ones: what the recipe was chosen on."""
 
 
 @dataclass(frozen=True)
 class Fact:
     """One item of a bundled task as the demo's text knows it.
 
-    part: audited (stated in sentences only), tuning (stated, asked, and taught by tuning), held_out (as audited, but
+    part: audited, tuning (taught by tuning, and asked in the audit's prompt, too, before), held_out (as audited, but
     not audited). prompt: the item's prompt in the audit. shares: how often the text gives each choice.
     """
 
