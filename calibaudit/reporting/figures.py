@@ -50,7 +50,7 @@ def draw_reliability(sides: Sides, level: float, width: int = 360, *, legend: bo
         top.annotate("calibrated", (0.03, 0.075), color=MUTED, rotation=45, fontsize=10, rotation_mode="anchor")
         strip.set(xlabel="confidence", ylabel="items")
         strip.grid(visible=False)
-        strip.yaxis.set_major_locator(_whole_numbers(2))
+        _count_axis(strip, 2)
         if legend:
             _legend(figure, [name for name, _ in sides], width)
     return figure
@@ -84,7 +84,7 @@ def draw_confidence(sides: Sides, width: int = 360) -> Figure:
             panel.set(xlim=(-0.01, 1.01), ylabel="items")
             panel.set_xticks(_TICKS, labels=_TICK_LABELS)
             panel.grid(visible=False, axis="x")
-            panel.yaxis.set_major_locator(_whole_numbers(4))
+            _count_axis(panel, 4)
             panel.margins(y=0.12)
         panels[-1].set_xlabel("confidence")
         _right_and_wrong(panels[0])
@@ -220,10 +220,12 @@ def _right_and_wrong(axes: Axes) -> None:
     )
 
 
-def _whole_numbers(most: int) -> Any:
+def _count_axis(axes: Axes, most: int) -> None:
+    """Whole numbers, thousands as `1.5k`: the labels' room is fixed."""
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(most, integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(most, integer=True))
+    axes.yaxis.set_major_formatter(lambda x, _: f"{x:g}" if x < 1000 else f"{x / 1000:g}k")
 
 
 def _few_ticks() -> Any:

@@ -96,7 +96,7 @@ def _judged(comparison: Comparison) -> tuple[str, str]:
     """The tone and the label of the pooled ECE change, by the same rule as the headline's."""
     change, gap = comparison.pooled.change["ece"], comparison.pooled.change["gap"]
     alpha = comparison.settings.alpha
-    if change.p_value is None or change.value is None:
+    if change.p_value is None or change.value is None or change.low is None:
         return "neutral", "Too little evidence"
     if change.p_value >= alpha:
         moved = gap.p_value is not None and gap.p_value < alpha
@@ -120,13 +120,15 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
     elif label == "Confidence moved":
         answer = "Look at the tasks: which way did it move?"
     else:
-        answer = "Nothing to repair that these items show"
+        answer = (
+            "Nothing to undo, but its confidence is too high" if over else "Nothing to repair that these items show"
+        )
         high = comparison.pooled.change["ece"].high
         if high is not None and high > 0:
             notes.append(f"A rise in ECE of up to {number(high)} is not ruled out; more items would narrow that")
     if recommendation is not None and recommendation.method == "literature":
         notes.append(f"No smoothing factor can be estimated: {recommendation.reason}")
-    elif recommendation is not None and (tone == "worse" or recommendation.epsilon.value):
+    elif recommendation is not None and (tone == "worse" or over):
         notes.append(_capital(advice(recommendation).removeprefix("Advice: ").rstrip(".")))
     if over:
         notes += _by_temperature(temperature)

@@ -79,11 +79,12 @@ def comparison_rows(comparison: Comparison) -> Table:
 
 
 def audit_rows(audit: ModelAudit) -> Table:
-    """One row a task, then all items pooled and the mean of the tasks."""
-    keys = ("accuracy", "ece", "ece_floor", "gap", "brier", "auroc", "temperature")
+    """One row a task, then all items pooled and the mean of the tasks; intervals of what an audit is about."""
+    intervals, values = ("accuracy", "ece", "gap"), ("ece_floor", "brier", "auroc", "temperature")
     heads = (
         Head("", ("Items",)),
-        *(Head(NAMES[key].partition(" (")[0], ("value", "interval")) for key in keys if key != "ece_floor"),
+        *(Head(NAMES[key].partition(" (")[0], ("value", "interval")) for key in intervals),
+        Head("", tuple(NAMES[key] for key in values)),
     )
     entries = [(task.label, task.n_items, task.audit, False) for task in audit.tasks]
     if len(entries) > 1:
@@ -94,10 +95,10 @@ def audit_rows(audit: ModelAudit) -> Table:
     rows = []
     for name, n_items, row, whole in entries:
         cells = [f"{n_items:,}"]
-        for key in keys:
-            if key != "ece_floor":
-                metric = row.metrics[key]
-                cells += [_shown(key, metric.value), bounds(metric.low, metric.high, _digits(key)) or "–"]
+        for key in intervals:
+            metric = row.metrics[key]
+            cells += [_shown(key, metric.value), bounds(metric.low, metric.high, _digits(key)) or "–"]
+        cells += [_shown(key, row.metrics[key].value) for key in values]
         rows.append(Row(name, tuple(cells), whole))
     return Table(heads, tuple(rows))
 
