@@ -7,14 +7,15 @@ product), and dH gains one term. See docs/kernels.md for the count of products a
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.products import HiddenGradient, chunk_columns, weight_product
+from calibaudit.kernels.products import HiddenGradient, chunk_columns, full_sums, weight_product
 from calibaudit.kernels.tiles import (
     TRITON_TYPES,
     Head,
@@ -53,11 +54,13 @@ def store_dlogits(
     columns = column + tl.arange(0, COLUMNS)
     y = tl.load(targets + rows, mask=rows < n_rows, other=-1)
     g = tl.load(upstream + rows, mask=rows < n_rows, other=0.0)
-    dz = p - share
-    dz = tl.where(columns[None, :] == y[:, None], dz - hard, dz)
+    hit = columns[None, :] == y.to(tl.int32)[:, None]
     if SOFTCAP:
-        dz *= slope
-    dz = tl.where((g == 0.0)[:, None], 0.0, dz * g[:, None])  # an ignored row's logits may be anything
+        dz = p - share
+        dz = tl.where(hit, dz - hard, dz) * slope * g[:, None]
+    else:
+        dz = p * g[:, None] - (share * g)[:, None]
+        dz = tl.where(hit, dz - (hard * g)[:, None], dz)
     if BIAS_GRADIENT:
         at = (row // ROWS).to(tl.int64) * out_row + inside + tl.arange(0, COLUMNS)
         tl.store(bias_out + at, tl.sum(dz, 0), mask=columns < stop)
@@ -117,10 +120,16 @@ class GradientSum:
     """dH, dW and the bias gradient as the chunks of dlogits come in, in column order within each call's range."""
 
     def __init__(
-        self, head: Head, factor: Tensor | None, need_hidden: bool, need_weight: bool, need_bias: bool
+        self,
+        head: Head,
+        factor: Tensor | None,
+        need_hidden: bool,
+        need_weight: bool,
+        need_bias: bool,
+        scratch_bytes: int,
     ) -> None:
         self.head, self.factor = head, factor
-        self.hidden = HiddenGradient(head.hidden, factor) if need_hidden else None
+        self.hidden = HiddenGradient(head.hidden, factor, scratch_bytes) if need_hidden else None
         weight = head.weight
         kept = torch.float32 if weight.dtype == torch.float64 else weight.dtype
         self.weight = torch.empty(weight.shape, dtype=kept, device=weight.device) if need_weight else None
@@ -161,20 +170,75 @@ class GradientSum:
         )
 
 
-def recompute_chunks(head: Head, terms: Smoothing, gradients: GradientSum, first: int, scratch: Tensor) -> None:
-    """The chunks of columns first..n_vocab through logits computed once more; scratch: bytes for a chunk's dlogits."""
+def add_chunks(
+    head: Head,
+    tiles: Tiles,
+    gradients: GradientSum,
+    first: int,
+    scratch: Tensor,
+    write: Callable[[Tensor, int, int, Tensor | None], None],
+) -> None:
+    """Take in the columns first..n_vocab; scratch: bytes for one chunk.
+
+    write(dlogits, start, stop, bias_parts) fills dlogits (N, stop - start).
+    """
     n_rows, width = head.hidden.shape
-    device = head.hidden.device
-    tiles = block_shape(device, head.dtype, n_rows)
     itemsize = head.dtype.itemsize
-    columns = chunk_columns(n_rows, width, head.n_vocab - first, itemsize, scratch.numel(), tiles.columns, device)
+    columns = chunk_columns(
+        n_rows, width, head.n_vocab - first, itemsize, scratch.numel(), tiles.columns, scratch.device
+    )
     buffer = scratch[: n_rows * columns * itemsize].view(head.dtype).view(n_rows, columns)
     bias_parts = gradients.bias_parts(columns, tiles.rows)
     for start in range(first, head.n_vocab, columns):
         stop = min(start + columns, head.n_vocab)
         dlogits = buffer[:, : stop - start]
-        launch_dlogits(head, terms, tiles, dlogits, start, stop, bias_parts)
+        write(dlogits, start, stop, bias_parts)
         gradients.add(dlogits, start, stop, bias_parts)
+
+
+def by_recomputation(
+    head: Head,
+    tiles: Tiles,
+    needs: tuple[bool, bool, bool],
+    factor: Tensor | None,
+    scratch_bytes: int,
+    write: Callable[[Tensor, int, int, Tensor | None], None],
+) -> Gradients:
+    """All columns through add_chunks, in scratch_bytes but never less than one block of columns."""
+    n_rows = head.hidden.shape[0]
+    held = HiddenGradient.scratch_bytes(head.hidden, scratch_bytes) if needs[0] else 0
+    gradients = GradientSum(head, factor, *needs, scratch_bytes)
+    floor = n_rows * tiles.columns * head.dtype.itemsize
+    most = n_rows * (head.n_vocab + tiles.columns) * head.dtype.itemsize
+    scratch = torch.empty(min(max(scratch_bytes - held, floor), most), dtype=torch.uint8, device=head.hidden.device)
+    with full_sums(scratch.device):
+        add_chunks(head, tiles, gradients, 0, scratch, write)
+    return gradients.result()
+
+
+def row_blocks_for(hidden: Tensor, need_hidden: bool, scratch_bytes: int) -> int | None:
+    """Rows of a block if dH's sum over all rows would take more than half of the scratch, else None."""
+    held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if need_hidden else 0
+    if held <= scratch_bytes // 2 or hidden.shape[0] == 1:
+        return None
+    return max(1, hidden.shape[0] * (scratch_bytes // 2) // held)
+
+
+def in_two_passes(
+    hidden: Tensor,
+    block: int,
+    needs: tuple[bool, bool, bool],
+    run: Callable[[slice, tuple[bool, bool, bool]], Gradients],
+) -> Gradients:
+    """dW over all rows, then dH in blocks of rows with their logits computed once more. run(rows, needs) gives both."""
+    n_rows = hidden.shape[0]
+    _, dweight, dbias = run(slice(None), (False, *needs[1:])) if needs[1] or needs[2] else (None, None, None)
+    dhidden = torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device)
+    for start in range(0, n_rows, block):
+        part = run(slice(start, min(start + block, n_rows)), (True, False, False))[0]
+        assert part is not None
+        dhidden[start : start + block] = part
+    return dhidden, dweight, dbias
 
 
 def launch_dlogits(
@@ -212,6 +276,7 @@ def launch_dlogits(
     )
 
 
+@torch.no_grad()
 def head_backward(
     hidden: Tensor,
     weight: Tensor,
@@ -236,45 +301,28 @@ def head_backward(
     Scratch stays within scratch_bytes, but one block of columns (256 x N elements) is always held. Where dH's sum alone
     would take more than half of it (N D > 2^28 by default), dH is made from a second recomputation, in blocks of rows.
     """
-    head = Head(hidden, weight, bias, softcap, logit_scale, n_vocab)
-    need_bias = need_bias and bias is not None
-    options: dict[str, Any] = {
-        "bias": bias, "softcap": softcap, "logit_scale": logit_scale, "n_vocab": n_vocab,
-        "label_smoothing": label_smoothing, "scratch_bytes": scratch_bytes, "filter_threshold": filter_threshold,
-    }  # fmt: skip
-    n_rows = hidden.shape[0]
-    if n_rows == 0:
-        return (
-            torch.zeros_like(hidden) if need_hidden else None,
-            torch.zeros_like(weight) if need_weight else None,
-            torch.zeros_like(bias) if need_bias and bias is not None else None,
-        )
-    held = HiddenGradient.scratch_bytes(hidden) if need_hidden else 0
-    if held > scratch_bytes // 2 and n_rows > 1:
-        _, dweight, dbias = (
-            head_backward(
-                hidden, weight, targets, lse, upstream, need_hidden=False, need_weight=need_weight,
-                need_bias=need_bias, **options,
-            )
-            if need_weight or need_bias
-            else (None, None, None)
-        )  # fmt: skip
-        block = max(1, n_rows * (scratch_bytes // 2) // held)
-        dhidden = torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device)
-        for start in range(0, n_rows, block):
-            rows = slice(start, min(start + block, n_rows))
-            part = head_backward(
-                hidden[rows], weight, targets[rows], lse[rows], upstream[rows], need_hidden=True, need_weight=False,
-                need_bias=False, **options,
-            )[0]  # fmt: skip
-            assert part is not None
-            dhidden[rows] = part
-        return dhidden, dweight, dbias
-    tiles = block_shape(hidden.device, head.dtype, n_rows)
-    terms, factor = smoothing_terms(head, lse, targets, upstream, label_smoothing)
-    gradients = GradientSum(head, factor, need_hidden, need_weight, need_bias)
-    floor = n_rows * tiles.columns * head.dtype.itemsize
-    most = n_rows * (n_vocab + tiles.columns) * head.dtype.itemsize
-    scratch = torch.empty(min(max(scratch_bytes - held, floor), most), dtype=torch.uint8, device=hidden.device)
-    recompute_chunks(head, terms, gradients, 0, scratch)
-    return gradients.result()
+    needs = (need_hidden, need_weight, need_bias and bias is not None)
+    if hidden.shape[0] == 0:
+        return no_rows(hidden, weight, bias, needs)
+
+    def run(rows: slice, needs: tuple[bool, bool, bool]) -> Gradients:
+        head = Head(hidden[rows], weight, bias, softcap, logit_scale, n_vocab)
+        tiles = block_shape(hidden.device, head.dtype, head.hidden.shape[0])
+        terms, factor = smoothing_terms(head, lse[rows], targets[rows], upstream[rows], label_smoothing)
+
+        def write(dlogits: Tensor, start: int, stop: int, bias_parts: Tensor | None) -> None:
+            launch_dlogits(head, terms, tiles, dlogits, start, stop, bias_parts)
+
+        return by_recomputation(head, tiles, needs, factor, scratch_bytes, write)
+
+    block = row_blocks_for(hidden, need_hidden, scratch_bytes)
+    return run(slice(None), needs) if block is None else in_two_passes(hidden, block, needs, run)
+
+
+def no_rows(hidden: Tensor, weight: Tensor, bias: Tensor | None, needs: tuple[bool, bool, bool]) -> Gradients:
+    """The gradients of nothing."""
+    by_hidden, by_weight, by_bias = (
+        torch.zeros_like(tensor) if tensor is not None and need else None
+        for tensor, need in zip((hidden, weight, bias), needs, strict=True)
+    )
+    return by_hidden, by_weight, by_bias

@@ -16,6 +16,7 @@ import triton.language as tl
 from torch import Tensor
 
 from calibaudit.kernels.arguments import HeadForward
+from calibaudit.kernels.packing import pack_tile
 from calibaudit.kernels.tiles import Head, Tiles, block_shape, compute_type, multiprocessors, tile_bits
 
 PARTIAL_BYTES = 1 << 20  # of a sweep's shares; more shares than fill the device twice are never made
@@ -74,23 +75,7 @@ def _sweep_kernel(
         s = s * tl.exp2(m - shift) + tl.sum(tl.exp2(a - shift[:, None]), 1)
         m = new_m
         if SLOT > 0:
-            HALF: tl.constexpr = COLUMNS // 2
-            q = tl.minimum((tile_top[:, None] - a) * 128.0 + 0.5, 4095.0)
-            q = tl.where(a == float("-inf"), 4095.0, q).to(tl.int32)
-            left, right = tl.split(tl.permute(tl.reshape(q, (ROWS, 2, HALF)), (0, 2, 1)))
-            wide = tl.full((), 1, tl.int64)
-            n_wide = wide * n_rows
-            slot = planes + wide * (tile * COLUMNS // SLOT) * slot_step
-            inside = tile * COLUMNS % SLOT
-            high = slot + rows.to(tl.int64)[:, None] * SLOT + inside + tl.arange(0, HALF)[None, :]
-            low = slot + n_wide * SLOT + rows.to(tl.int64)[:, None] * (SLOT // 2) + inside // 2
-            low += tl.arange(0, HALF)[None, :]
-            tops = (slot + n_wide * (SLOT // 2 * 3)).to(tl.pointer_type(tl.float32)) + inside // COLUMNS * n_wide + rows
-            keep = (rows < n_rows)[:, None]
-            tl.store(high, (left >> 4).to(tl.uint8), mask=keep)
-            tl.store(high + HALF, (right >> 4).to(tl.uint8), mask=keep)
-            tl.store(low, ((left & 15) | ((right & 15) << 4)).to(tl.uint8), mask=keep)
-            tl.store(tops, tile_top, mask=rows < n_rows)
+            pack_tile(a, tile_top, planes, slot_step, rows, n_rows, tile * COLUMNS, ROWS, COLUMNS, SLOT)
     out = share.to(tl.int64) * n_rows + rows
     tl.store(top_out + out, m, mask=rows < n_rows)
     tl.store(total_out + out, s, mask=rows < n_rows)

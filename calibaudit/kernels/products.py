@@ -8,11 +8,16 @@ relative, that of the last one is the result dtype's.
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from calibaudit.kernels.blocks import full_float32
+from calibaudit.kernels.packing import halves
 from calibaudit.kernels.tiles import (
     TRITON_TYPES,
     block_shape,
@@ -24,6 +29,40 @@ from calibaudit.kernels.tiles import (
     product_dtype,
     source,
 )
+
+
+@triton.jit
+def _store_sum(
+    acc, out, low, factor, row, column, n_rows, n_columns, out_row,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, RESULT: tl.constexpr,
+    SPLIT: tl.constexpr, FIRST: tl.constexpr, LAST: tl.constexpr, FACTOR: tl.constexpr,
+):  # fmt: skip
+    """out and low += acc; the first time there is nothing to add to, the last time the sum is rounded to RESULT."""
+    rows = row + tl.arange(0, ROWS)
+    columns = column + tl.arange(0, COLUMNS)
+    keep = (rows < n_rows)[:, None] & (columns < n_columns)[None, :]
+    at = rows.to(tl.int64)[:, None] * out_row + columns[None, :]
+    if not FIRST:
+        if SPLIT:
+            bits = tl.load(out + at, mask=keep, other=0).to(tl.int32) << 16
+            bits |= tl.load(low + at, mask=keep, other=0).to(tl.int32) << 8
+            acc += bits.to(tl.float32, bitcast=True)
+        else:
+            acc += tl.load(out + at, mask=keep, other=0.0)
+    if LAST:
+        if FACTOR:
+            acc *= tl.load(factor)
+        value = narrow(acc, RESULT)
+        if SPLIT:
+            value = value.to(tl.int16, bitcast=True)
+        tl.store(out + at, value, mask=keep)
+    else:
+        if SPLIT:
+            bits = tl.minimum(acc.to(tl.int32, bitcast=True), 2147483392) + 128  # to nearest; a NaN stays one
+            tl.store(out + at, (bits >> 16).to(tl.int16), mask=keep)
+            tl.store(low + at, ((bits >> 8) & 255).to(tl.uint8), mask=keep)
+        else:
+            tl.store(out + at, acc, mask=keep)
 
 
 @triton.jit
@@ -48,35 +87,20 @@ def _product_kernel(
                 left = load_tile(a, row, k, n_rows, depth, a_row, a_column, ROWS, DEPTH, DESCRIPTOR).to(COMPUTE)
             right = load_tile(b, k, column, depth, n_columns, b_row, b_column, DEPTH, COLUMNS, DESCRIPTOR).to(COMPUTE)
             acc = tl.dot(left, right, acc, input_precision="ieee")
-        rows = row + tl.arange(0, ROWS)
-        columns = column + tl.arange(0, COLUMNS)
-        keep = (rows < n_rows)[:, None] & (columns < n_columns)[None, :]
-        at = rows.to(tl.int64)[:, None] * out_row + columns[None, :]
-        if not FIRST:
-            if SPLIT:
-                bits = tl.load(out + at, mask=keep, other=0).to(tl.int32) << 16
-                bits |= tl.load(low + at, mask=keep, other=0).to(tl.int32) << 8
-                acc += bits.to(tl.float32, bitcast=True)
-            else:
-                acc += tl.load(out + at, mask=keep, other=0.0)
-        if LAST:
-            if FACTOR:
-                acc *= tl.load(factor)
-            value = narrow(acc, RESULT)
-            if SPLIT:
-                value = value.to(tl.int16, bitcast=True)
-            tl.store(out + at, value, mask=keep)
-        else:
-            if SPLIT:
-                bits = acc.to(tl.int32, bitcast=True)
-                bits = tl.where(acc == acc, bits + 128, bits)  # to nearest; a NaN stays one
-                tl.store(out + at, (bits >> 16).to(tl.int16), mask=keep)
-                tl.store(low + at, ((bits >> 8) & 255).to(tl.uint8), mask=keep)
-            else:
-                tl.store(out + at, acc, mask=keep)
+        left, right = halves(acc, ROWS, COLUMNS)  # one after the other, for want of registers
+        _store_sum(
+            left, out, low, factor, row, column, n_rows, n_columns, out_row,
+            ROWS, COLUMNS // 2, RESULT, SPLIT, FIRST, LAST, FACTOR,
+        )  # fmt: skip
+        _store_sum(
+            right, out, low, factor, row, column + COLUMNS // 2, n_rows, n_columns, out_row,
+            ROWS, COLUMNS // 2, RESULT, SPLIT, FIRST, LAST, FACTOR,
+        )  # fmt: skip
 
 
-FLATTEN = True
+FLATTEN = False
+WIDE_CHUNK = 4096  # columns below which the library's products lose more than an accumulator of its own costs
+_ADDS = torch.version.hip is None and "dtype_out" in torch.ops.aten.addmm.overloads()  # torch 2.8
 
 
 def _launch(
@@ -121,31 +145,59 @@ def weight_product(dlogits: Tensor, hidden: Tensor, out: Tensor, factor: Tensor 
         _launch(dlogits, hidden, out, None, factor, transposed=True, result=out.dtype, first=True, last=True)
 
 
-class HiddenGradient:
-    """The sum over chunks of dlogits (N, c) W (c, D), in the dtype of hidden when it is done."""
+@contextmanager
+def full_sums(device: torch.device) -> Iterator[None]:
+    """No shortcut of the library's in float32 products, nor in the sums of 16-bit ones, whatever the caller has set."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_bf16_reduced_precision_reduction
+    matmul.allow_bf16_reduced_precision_reduction = False
+    try:
+        with full_float32(device):
+            yield
+    finally:
+        matmul.allow_bf16_reduced_precision_reduction = before
 
-    def __init__(self, hidden: Tensor, factor: Tensor | None) -> None:
+
+class HiddenGradient:
+    """The sum over chunks of dlogits (N, c) W (c, D), in the dtype of hidden when it is done.
+
+    Where a float32 accumulator leaves room for a good chunk, the library adds to one (4 bytes an element of scratch);
+    else it is kept to 24 bits (1 byte). A float32 result is its own accumulator.
+    """
+
+    def __init__(self, hidden: Tensor, factor: Tensor | None, scratch_bytes: int) -> None:
         self.dtype = hidden.dtype
-        kept = torch.float32 if hidden.dtype == torch.float64 else hidden.dtype
-        self.result = torch.empty(hidden.shape, dtype=kept, device=hidden.device)
         self.factor = factor
+        self.whole = self._in_float32(hidden, scratch_bytes)
+        kept = torch.float32 if self.whole or hidden.dtype == torch.float64 else hidden.dtype
+        self.result = torch.empty(hidden.shape, dtype=kept, device=hidden.device)
         self.low = None
-        if self.split(kept):
+        if kept.itemsize == 2:
             self.low = torch.empty(hidden.shape, dtype=torch.uint8, device=hidden.device)
         self.first = True
 
     @staticmethod
-    def split(dtype: torch.dtype) -> bool:
-        return dtype.itemsize == 2
+    def _in_float32(hidden: Tensor, scratch_bytes: int) -> bool:
+        """Whether the library may add bfloat16 products to a float32 accumulator."""
+        room = scratch_bytes - 4 * hidden.numel()
+        return (
+            in_library(hidden) and hidden.dtype == torch.bfloat16 and room >= 2 * WIDE_CHUNK * hidden.shape[0] and _ADDS
+        )
 
     @classmethod
-    def scratch_bytes(cls, hidden: Tensor) -> int:
-        """What is held beside the result while the sum grows."""
-        return hidden.numel() * (1 if cls.split(hidden.dtype) else 4 if hidden.dtype == torch.float64 else 0)
+    def scratch_bytes(cls, hidden: Tensor, scratch_bytes: int) -> int:
+        """What of the scratch is held beside the result while the sum grows."""
+        if hidden.dtype == torch.float32:
+            return 0
+        return hidden.numel() * (4 if hidden.dtype == torch.float64 or cls._in_float32(hidden, scratch_bytes) else 1)
 
     def add(self, dlogits: Tensor, weight: Tensor, last: bool) -> None:
-        if self.low is None and self.factor is None and in_library(dlogits, weight, self.result):
-            torch.addmm(self.result, dlogits, weight, beta=0.0 if self.first else 1.0, out=self.result)
+        if self.factor is None and self.low is None and in_library(dlogits, weight):
+            beta = 0.0 if self.first else 1.0
+            if self.whole:
+                torch.addmm(self.result, dlogits, weight, beta=beta, out_dtype=torch.float32, out=self.result)
+            else:
+                torch.addmm(self.result, dlogits, weight, beta=beta, out=self.result)
         else:
             out = self.result if self.low is None else self.result.view(torch.int16)
             _launch(

@@ -1,10 +1,7 @@
 """Loss and gradients in one call: part of the first pass's logits is kept, and need not be computed again.
 
-What is kept of a logit is 12 bits: how far it lies below the largest of its row in its tile, in steps of 1/128 of a
-factor of two (so a softmax value is off by at most 0.27 %, 0.16 % root mean square, as a bfloat16 is), down to 2^-32,
-below which it counts as 0. A slot holds one chunk of c columns: a plane of N x c upper bytes, a plane of N x c/2 bytes
-with two lower halves each, and the tiles' maxima. Slots lie in dW's own storage, which nothing else needs before
-its rows are final, and in the scratch; a slot is read before the rows of dW that cover it are written.
+What is kept of a logit is 12 bits (packing.py). Slots of one chunk of columns each lie in dW's own storage, which
+nothing else needs before its rows are final, and in the scratch; a slot is read before dW's rows are written over it.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
@@ -22,16 +19,20 @@ from calibaudit.kernels.backward import (
     Gradients,
     GradientSum,
     Smoothing,
+    add_chunks,
     head_backward,
-    recompute_chunks,
+    launch_dlogits,
     smoothing_terms,
     store_dlogits,
 )
 from calibaudit.kernels.forward import Retained, head_forward, join, mean_logits, sweep, target_logits
-from calibaudit.kernels.products import HiddenGradient, chunk_columns
+from calibaudit.kernels.packing import load_words, slot_bytes
+from calibaudit.kernels.products import HiddenGradient, chunk_columns, full_sums
 from calibaudit.kernels.tiles import TRITON_TYPES, Head, Tiles, block_shape
 
-BUFFER_SHARE = 5  # a fifth of the scratch holds the chunk in work, the rest keeps logits
+GOOD_CHUNK = (
+    8192  # columns: at least this many, or a third of the scratch, for the chunk in work; the rest keeps logits
+)
 
 
 @triton.jit
@@ -39,33 +40,21 @@ def _expand_kernel(
     planes, out, bias_out, lse, targets, upstream, n_rows, first, stop, out_row, hard, share,
     SLOT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
 ):  # fmt: skip
-    HALF: tl.constexpr = COLUMNS // 2
+    PART: tl.constexpr = COLUMNS // 8
     row = tl.program_id(0) * ROWS
     inside = tl.program_id(1) * COLUMNS
     rows = row + tl.arange(0, ROWS)
-    keep = rows < n_rows
-    n_wide = tl.full((), 1, tl.int64) * n_rows
-    high = planes + rows.to(tl.int64)[:, None] * SLOT + inside + tl.arange(0, HALF)[None, :]
-    low = planes + n_wide * SLOT + rows.to(tl.int64)[:, None] * (SLOT // 2) + inside // 2
-    low += tl.arange(0, HALF)[None, :]
-    tops = (planes + n_wide * (SLOT // 2 * 3)).to(tl.pointer_type(tl.float32)) + inside // COLUMNS * n_wide + rows
-    left = tl.load(high, mask=keep[:, None], other=0).to(tl.int32) << 4
-    right = tl.load(high + HALF, mask=keep[:, None], other=0).to(tl.int32) << 4
-    rest = tl.load(low, mask=keep[:, None], other=0).to(tl.int32)
-    left |= rest & 15
-    right |= rest >> 4
-    lse_bits = tl.load(lse + rows, mask=keep, other=0.0) * 1.4426950408889634
-    level = tl.load(tops, mask=keep, other=0.0) - lse_bits
-    p = tl.where(left == 4095, 0.0, tl.exp2(level[:, None] - left.to(tl.float32) * 0.0078125))
-    store_dlogits(
-        p, p, out, bias_out, targets, upstream, row, first + inside, inside, n_rows, stop, out_row, hard, share,
-        ROWS, HALF, False, BIAS_GRADIENT, False, RESULT,
-    )  # fmt: skip
-    p = tl.where(right == 4095, 0.0, tl.exp2(level[:, None] - right.to(tl.float32) * 0.0078125))
-    store_dlogits(
-        p, p, out, bias_out, targets, upstream, row, first + inside + HALF, inside + HALF, n_rows, stop, out_row,
-        hard, share, ROWS, HALF, False, BIAS_GRADIENT, False, RESULT,
-    )  # fmt: skip
+    a, b, c, d, level = load_words(planes, rows, n_rows, inside, COLUMNS, SLOT)
+    lse_bits = tl.load(lse + rows, mask=rows < n_rows, other=0.0) * 1.4426950408889634
+    level = level * 0.0078125 - lse_bits
+    for part in tl.static_range(8):
+        pair = a if part < 2 else (b if part < 4 else (c if part < 6 else d))
+        steps = pair & 4095 if part % 2 == 0 else pair >> 12
+        p = tl.where(steps == 4095, 0.0, tl.exp2(level[:, None] - steps.to(tl.float32) * 0.0078125))
+        store_dlogits(
+            p, p, out, bias_out, targets, upstream, row, first + inside + part * PART, inside + part * PART, n_rows,
+            stop, out_row, hard, share, ROWS, PART, False, BIAS_GRADIENT, False, RESULT,
+        )  # fmt: skip
 
 
 class Slots(NamedTuple):
@@ -82,11 +71,10 @@ def plan(head: Head, tiles: Tiles, weight_bytes: int, scratch: int) -> Slots:
     """How many chunks to keep, given the bytes of dW (0: not wanted) and of scratch; the scratch also holds dlogits."""
     n_rows, width = head.hidden.shape
     itemsize = head.dtype.itemsize
-    columns = chunk_columns(
-        n_rows, width, head.n_vocab, itemsize, scratch // BUFFER_SHARE, tiles.columns, head.hidden.device
-    )
+    buffer = max(scratch // 3, min(scratch, n_rows * GOOD_CHUNK * itemsize))
+    columns = chunk_columns(n_rows, width, head.n_vocab, itemsize, buffer, tiles.columns, head.hidden.device)
     n_chunks = triton.cdiv(head.n_vocab, columns)
-    size = triton.cdiv(n_rows * columns * 3 // 2 + n_rows * (columns // tiles.columns) * 4, 128) * 128
+    size = slot_bytes(n_rows, columns, tiles.columns)
     step = triton.cdiv(max(size, columns * width * head.weight.element_size()), 128) * 128
     in_weight = min(n_chunks, (weight_bytes - size) // step + 1 if weight_bytes >= size else 0)
     left = max(0, scratch - n_rows * columns * itemsize)
@@ -98,17 +86,18 @@ def _expand(
 ) -> None:
     n_rows, columns = buffer.shape
     stop = min(first + columns, head.n_vocab)
-    rows = 16
+    rows = 16 if buffer.device.type == "cpu" else 64
     bias_parts = gradients.bias_parts(columns, rows)
     _expand_kernel[(triton.cdiv(n_rows, rows), triton.cdiv(stop - first, tile_columns))](
         planes, buffer, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, terms.upstream,
         n_rows, first, stop, columns, terms.hard, terms.share,
-        SLOT=columns, ROWS=rows, COLUMNS=tile_columns, BIAS_GRADIENT=bias_parts is not None, RESULT=TRITON_TYPES[head.dtype],
-        num_warps=4,
+        SLOT=columns, ROWS=rows, COLUMNS=tile_columns, BIAS_GRADIENT=bias_parts is not None,
+        RESULT=TRITON_TYPES[head.dtype], num_warps=4,
     )  # fmt: skip
     gradients.add(buffer[:, : stop - first], first, stop, bias_parts)
 
 
+@torch.no_grad()
 def head_loss_gradients(
     hidden: Tensor,
     weight: Tensor,
@@ -132,7 +121,7 @@ def head_loss_gradients(
     """
     head = Head(hidden, weight, bias, softcap, logit_scale, n_vocab)
     n_rows = hidden.shape[0]
-    held = HiddenGradient.scratch_bytes(hidden) if need_hidden else 0
+    held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if need_hidden else 0
     keeps = weight.dtype == hidden.dtype == torch.bfloat16 and softcap is None and n_rows > 0
     if not keeps or held > scratch_bytes // 2:
         found = head_forward(
@@ -146,7 +135,7 @@ def head_loss_gradients(
         )  # fmt: skip
     tiles = block_shape(hidden.device, head.dtype, n_rows)
     need_bias = need_bias and bias is not None
-    gradients = GradientSum(head, None, need_hidden, need_weight, need_bias)
+    gradients = GradientSum(head, None, need_hidden, need_weight, need_bias, scratch_bytes)
     scratch = torch.empty(
         max(scratch_bytes - held, n_rows * tiles.columns * head.dtype.itemsize), dtype=torch.uint8, device=hidden.device
     )
@@ -165,10 +154,15 @@ def head_loss_gradients(
     mean = mean_logits(head) if label_smoothing > 0 else None
     terms, _ = smoothing_terms(head, lse, targets, upstream, label_smoothing)
     buffer = scratch[: n_rows * columns * head.dtype.itemsize].view(head.dtype).view(n_rows, columns)
-    for chunk in range(slots.in_weight + slots.in_scratch):
-        within = chunk - slots.in_weight
-        planes = storage[chunk * slots.step_in_weight :] if within < 0 else rest[within * slots.bytes :]
-        _expand(head, terms, gradients, planes, buffer, chunk * columns, tiles.columns)
-    if ends[1] < n_vocab:
-        recompute_chunks(head, terms, gradients, ends[1], scratch)
+
+    def write(dlogits: Tensor, start: int, stop: int, bias_parts: Tensor | None) -> None:
+        launch_dlogits(head, terms, tiles, dlogits, start, stop, bias_parts)
+
+    with full_sums(hidden.device):
+        for chunk in range(slots.in_weight + slots.in_scratch):
+            within = chunk - slots.in_weight
+            planes = storage[chunk * slots.step_in_weight :] if within < 0 else rest[within * slots.bytes :]
+            _expand(head, terms, gradients, planes, buffer, chunk * columns, tiles.columns)
+        if ends[1] < n_vocab:
+            add_chunks(head, tiles, gradients, ends[1], scratch, write)
     return HeadForward(lse, target_logits(head, targets[:, None]), None, None, mean), gradients.result()

@@ -54,7 +54,7 @@ def block_shape(device: torch.device, dtype: torch.dtype, n_rows: int = 1 << 20,
     if shared >= 160 << 10:  # Hopper and later, A100
         if n_rows <= 64:
             return Tiles(64, 256 // heads, 64, 4, 3)
-        return Tiles(128, 256 // heads, 64, 8, 3)
+        return Tiles(128, 256 // heads, 64, 8, 2 + heads)
     if shared >= 98 << 10:  # Ada, consumer Ampere
         return Tiles(128, 128 // heads, 64, 8, 2)
     return Tiles(128, 128 // heads, 32, 8, 2)  # 64 KiB: AMD, Turing
