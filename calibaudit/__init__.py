@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from calibaudit.auditing import Audit, audit
     from calibaudit.comparing import Comparison, compare
     from calibaudit.errors import CalibauditError
+    from calibaudit.gating import Limits, Verdict, gate
     from calibaudit.models import Model, load_model
     from calibaudit.recommending import Recommendation, recommend
     from calibaudit.scores import Scores, read_scores
@@ -26,12 +27,15 @@ _HOME = {
     "CalibauditError": "errors",
     "Comparison": "comparing",
     "Item": "tasks",
+    "Limits": "gating",
     "Model": "models",
     "Recommendation": "recommending",
     "Scores": "scores",
     "Task": "tasks",
+    "Verdict": "gating",
     "audit": "auditing",
     "compare": "comparing",
+    "gate": "gating",
     "load_model": "models",
     "load_task": "tasks",
     "load_tasks": "tasks",
@@ -45,13 +49,16 @@ __all__ = [
     "CalibauditError",
     "Comparison",
     "Item",
+    "Limits",
     "Model",
     "Recommendation",
     "Scores",
     "Task",
+    "Verdict",
     "__version__",
     "audit",
     "compare",
+    "gate",
     "load_model",
     "load_task",
     "load_tasks",

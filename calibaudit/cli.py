@@ -39,6 +39,7 @@ from calibaudit.options import (
     Seed,
     Tasks,
 )
+from calibaudit.taskcommands import tasks_app
 
 if TYPE_CHECKING:
     from calibaudit.scores import Scores
@@ -51,9 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-)
-tasks_app = typer.Typer(
-    help="List the known tasks, show one as a model sees it, check a task file.", invoke_without_command=True
 )
 app.add_typer(tasks_app, name="tasks")
 
@@ -221,7 +219,7 @@ def import_lm_eval(
     from calibaudit.lm_eval import read_lm_eval
 
     running.check_outputs(output, two_models=False)
-    scores = read_lm_eval(samples, None if scoring is None else scoring.value)  # type: ignore[arg-type]
+    scores = read_lm_eval(samples, None if scoring is None else scoring.value)
     _deliver_audit(scores, (), seed, bins, resamples, output, json, quiet)
 
 
@@ -284,56 +282,6 @@ def show_environment(
 
     found = gather_environment()
     running.deliver(found.to_dict(), None, json, lambda console: render_environment(found, console))
-
-
-@tasks_app.callback()
-def list_tasks(context: typer.Context) -> None:
-    """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""
-    if context.invoked_subcommand is None:
-        from calibaudit.reporting.task_pages import render_task_list
-        from calibaudit.tasks import list_tasks as known
-
-        render_task_list(known())
-
-
-@tasks_app.command("show")
-def show_task(
-    name: Annotated[str, typer.Argument(help="Task name or YAML file.")],
-    item: Annotated[int, typer.Option(min=0, help="Which item, from 0.")] = 0,
-    num_fewshot: NumFewshot = None,
-    fewshot_seed: FewshotSeed = 1234,
-    mirror: Mirror = None,
-    offline: Offline = False,
-    debug: Debug = False,
-) -> None:
-    """Show one item exactly as a model sees it: prompt and continuations, with spaces made visible."""
-    from calibaudit import running
-    from calibaudit.errors import TaskError
-    from calibaudit.reporting.task_pages import render_item
-
-    (task, *others) = running.tasks_of([name], num_fewshot, fewshot_seed, item + 1, mirror, offline, None)
-    if others:
-        names = ", ".join(t.name for t in (task, *others))
-        raise TaskError(f"{name} is a group of {len(others) + 1} tasks; name one of them: {names}")
-    if item >= len(task.items):
-        raise TaskError(f"{name}: item {item} does not exist; it has {len(task.items)} items, counted from 0")
-    render_item(task, item)
-
-
-@tasks_app.command("check")
-def check_task(
-    file: Annotated[Path, typer.Argument(help="A task's YAML file.")],
-    debug: Debug = False,
-) -> None:
-    """Check a task file: keys, templates, every item. Prints each fault on a line; exit 2 if there is one."""
-    from calibaudit.tasks import check_task_file
-
-    faults = check_task_file(file)
-    for fault in faults:
-        typer.echo(f"calibaudit: {fault}", err=True)
-    if faults:
-        raise typer.Exit(2)
-    typer.echo(f"{file}: no fault found")
 
 
 def main() -> None:
