@@ -106,7 +106,7 @@ def ahead(zone: str, among: list[int]) -> int:
 
 
 ODD = {"Europe/Madrid": 60, "America/Cancun": -300, "Asia/Ulaanbaatar": 480}
-"""Far from the sun's time: Central European Time in Spain, UTC-5 in Quintana Roo since 2015, one time for most of Mongolia."""
+"""Far from the sun's time: Spain, Quintana Roo since 2015, most of Mongolia."""
 
 
 def clock(time: str, choices: list[str], zone: str) -> str:
