@@ -167,6 +167,8 @@ def _split(diagram: Reliability) -> tuple[Any, Any]:
 
 
 def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     n = len(rows)
     drawn = [x for _, change, _ in rows for x in (change.value, change.low, change.high) if x is not None]
     low, high = min([0.0, *drawn]), max([0.0, *drawn])
@@ -187,7 +189,8 @@ def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
             axes.hlines(i, change.low, change.high, color=SIDES[1], linewidth=2.5, alpha=0.55, zorder=2)
         face = SIDES[1] if significant else PAPER
         axes.scatter([change.value], [i], s=42, marker="s", facecolor=face, edgecolor=SIDES[1], linewidth=1.5, zorder=3)
-    axes.xaxis.set_major_locator(_few_ticks())
+    # Only where something is drawn: at the very edge a label would not fit.
+    axes.set_xticks([x for x in MaxNLocator(4).tick_values(low, high) if low - 1e-12 <= x <= high + 1e-12])
     axes.xaxis.set_major_formatter(lambda x, _: signed(x, digits).rstrip("0") if abs(x) > 1e-12 else "0")
 
 
@@ -226,9 +229,3 @@ def _count_axis(axes: Axes, most: int) -> None:
 
     axes.yaxis.set_major_locator(MaxNLocator(most, integer=True))
     axes.yaxis.set_major_formatter(lambda x, _: f"{x:g}" if x < 1000 else f"{x / 1000:g}k")
-
-
-def _few_ticks() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(4)

@@ -31,7 +31,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             before=_model(result["before"]),
             after=_model(result["after"]),
             settings=_settings(result["settings"]),
-            tasks=tuple(_task_comparison(task) for task in result["tasks"]),
+            tasks=tuple(_task_comparison(task) for task in _some(result["tasks"])),
             pooled=_overall(overall["pooled"], "pooled"),
             macro=_overall(overall["macro"], "macro"),
             warnings=tuple(str(text) for text in result["warnings"]),
@@ -43,7 +43,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
 def audit_of(result: Result, source: str = "the result") -> ModelAudit:
     """The ModelAudit that `audit_dict` wrote. Raises ScoresError naming `source` when entries are missing."""
     try:
-        overall, tasks = result["overall"], tuple(_task_audit(task) for task in result["tasks"])
+        overall, tasks = result["overall"], tuple(_task_audit(task) for task in _some(result["tasks"]))
         scoring = " + ".join(sorted({task.scoring for task in tasks}))
         return ModelAudit(
             model=_model(result["model"]),
@@ -132,6 +132,12 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
 
 def _part(part: Result) -> Part:
     return Part(**{**part, "checks": tuple(Check(**check) for check in part["checks"])})
+
+
+def _some(tasks: Any) -> list[Any]:
+    if not isinstance(tasks, list) or not tasks:
+        raise ValueError("no list of tasks")
+    return tasks
 
 
 def _malformed(source: str, error: Exception) -> ScoresError:

@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from calibaudit.reporting.plain import one_line
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PIXELS = 72
+_MAX_LABEL = 600
 INK, MUTED, RULE, PAPER = "#1b2330", "#586174", "#ccd2dc", "#ffffff"
 SIDES = ("#1f5fbf", "#b8460e")
 """Before and after: apart in hue and in lightness, and in the shape of their marks."""
@@ -85,7 +88,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
     for part in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
         text = re.sub(part, "", text, flags=re.DOTALL)
     text = re.sub(r"<[^>]+>", _slimmed, text)
-    head = f'<svg role="img" aria-label="{escape(label)}" viewBox="{re.findall(_BOX, text)[0]}">'
+    head = f'<svg role="img" aria-label="{escape(one_line(label, _MAX_LABEL))}" viewBox="{re.findall(_BOX, text)[0]}">'
     text = re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
