@@ -84,16 +84,17 @@ def test_a_missing_entry_is_one_line_that_names_the_file(kind):
         if not isinstance(place, dict):
             continue
         del place[path[-1]]
-        told = refusal(broken, Path("out.html"))
+        told = refusal(broken, Path("out.md"))
+        told = told or refusal(broken, Path("out.errors"), read=errors_of)
         assert told is None or told.startswith("saved.json: not a whole result")
         named += told is not None
     assert named > 50
 
 
-def refusal(result, path):
+def refusal(result, path, read=None):
     """What a person is told when the result cannot be used; None when it can. A crash is a crash."""
     try:
-        content(result, path, "saved.json")
+        content(result, path, "saved.json") if read is None else read(result, "saved.json")
     except ScoresError as error:
         return str(error)
     return None
