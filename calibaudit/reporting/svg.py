@@ -6,6 +6,7 @@ A figure's unit is the CSS pixel: 72 a matplotlib inch, text of 11. The same fig
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -70,12 +71,18 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib's defaults with ours on top, whatever the user's matplotlibrc says."""
-    import matplotlib.style
+    """Matplotlib's defaults with ours on top, whatever the user's matplotlibrc says; no word about its font cache."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import matplotlib.style
 
-    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script without a font
-        yield
+        with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script without a font
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> str:
