@@ -15,16 +15,18 @@ import triton.language as tl
 from torch import Tensor
 
 from calibaudit.kernels.arguments import AnchoredForward
-from calibaudit.kernels.backward import (
+from calibaudit.kernels.backward import store_dlogits
+from calibaudit.kernels.forward import share_count
+from calibaudit.kernels.gathering import target_logits
+from calibaudit.kernels.gradients import (
     Gradients,
+    Needs,
     by_recomputation,
     in_two_passes,
     no_rows,
     row_blocks_for,
     smoothing_terms,
-    store_dlogits,
 )
-from calibaudit.kernels.forward import share_count, target_logits
 from calibaudit.kernels.tiles import (
     TRITON_TYPES,
     Head,
@@ -233,7 +235,7 @@ def anchored_backward(
     if hidden.shape[0] == 0:
         return no_rows(hidden, weight, bias, needs)
 
-    def run(rows: slice, needs: tuple[bool, bool, bool]) -> Gradients:
+    def run(rows: slice, needs: Needs) -> Gradients:
         head = Head(hidden[rows], weight, bias, softcap, logit_scale, n_vocab)
         prior = Head(prior_hidden[rows], prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
         terms, factor = smoothing_terms(head, lse[rows], targets[rows], upstream[rows], label_smoothing)

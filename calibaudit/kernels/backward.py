@@ -7,15 +7,23 @@ product), and dH gains one term. See docs/kernels.md for the count of products a
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.products import HiddenGradient, chunk_columns, full_sums, weight_product
+from calibaudit.kernels.arguments import KernelArgumentError
+from calibaudit.kernels.filtering import filtered_backward
+from calibaudit.kernels.gradients import (
+    Gradients,
+    Needs,
+    Smoothing,
+    by_recomputation,
+    in_two_passes,
+    no_rows,
+    row_blocks_for,
+    smoothing_terms,
+)
 from calibaudit.kernels.tiles import (
     TRITON_TYPES,
     Head,
@@ -28,19 +36,6 @@ from calibaudit.kernels.tiles import (
     source,
     tile_bits,
 )
-
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
-HALF_RANGE = 2.0**14  # float16 dlogits are scaled so that the largest possible one is this
-
-
-class Smoothing(NamedTuple):
-    """dz = (p - share - hard at the target) * upstream; targets and upstream (N,), upstream float32, lse (N,) nats."""
-
-    lse: Tensor
-    targets: Tensor
-    upstream: Tensor
-    hard: float
-    share: float
 
 
 @triton.jit
@@ -101,144 +96,6 @@ def _dlogits_kernel(
 
 
 FLATTEN = True
-
-
-def smoothing_terms(
-    head: Head, lse: Tensor, targets: Tensor, upstream: Tensor, label_smoothing: float
-) -> tuple[Smoothing, Tensor | None]:
-    """The terms, logit_scale in upstream; for float16 also the device scalar that undoes their scaling to its range."""
-    g = upstream.float() * head.logit_scale
-    factor = None
-    if head.dtype == torch.float16:
-        unit = g.abs().max()
-        unit = torch.where(unit > 0, unit, 1.0)
-        g, factor = g * (HALF_RANGE / unit), unit / HALF_RANGE
-    return Smoothing(lse, targets.contiguous(), g, 1.0 - label_smoothing, label_smoothing / head.n_vocab), factor
-
-
-class GradientSum:
-    """dH, dW and the bias gradient as the chunks of dlogits come in, in column order within each call's range."""
-
-    def __init__(
-        self,
-        head: Head,
-        factor: Tensor | None,
-        need_hidden: bool,
-        need_weight: bool,
-        need_bias: bool,
-        scratch_bytes: int,
-    ) -> None:
-        self.head, self.factor = head, factor
-        self.hidden = HiddenGradient(head.hidden, factor, scratch_bytes) if need_hidden else None
-        weight = head.weight
-        kept = torch.float32 if weight.dtype == torch.float64 else weight.dtype
-        self.weight = torch.empty(weight.shape, dtype=kept, device=weight.device) if need_weight else None
-        self.bias = None
-        if need_bias:
-            self.bias = torch.zeros(weight.shape[0], dtype=torch.float32, device=weight.device)
-        self.left = head.n_vocab
-
-    def bias_parts(self, columns: int, row_block: int) -> Tensor | None:
-        """Where a chunk's kernel puts its sums over each block of rows."""
-        if self.bias is None:
-            return None
-        return torch.empty(
-            triton.cdiv(self.head.hidden.shape[0], row_block), columns, dtype=torch.float32, device=self.bias.device
-        )
-
-    def add(self, dlogits: Tensor, first: int, stop: int, bias_parts: Tensor | None) -> None:
-        """Take in dlogits (N, stop - first)."""
-        self.left -= stop - first
-        if self.weight is not None:
-            weight_product(dlogits, self.head.hidden, self.weight[first:stop], self.factor)
-        if self.hidden is not None:
-            self.hidden.add(dlogits, self.head.weight[first:stop], last=self.left == 0)
-        if self.bias is not None and bias_parts is not None:
-            torch.sum(bias_parts[:, : stop - first], 0, out=self.bias[first:stop])
-
-    def result(self) -> Gradients:
-        assert self.left == 0
-        n_vocab = self.head.n_vocab
-        if self.weight is not None:
-            self.weight[n_vocab:].zero_()
-        if self.bias is not None and self.factor is not None:
-            self.bias *= self.factor
-        return (
-            None if self.hidden is None else self.hidden.finish(),
-            None if self.weight is None else self.weight.to(self.head.weight.dtype),
-            None if self.bias is None or self.head.bias is None else self.bias.to(self.head.bias.dtype),
-        )
-
-
-def add_chunks(
-    head: Head,
-    tiles: Tiles,
-    gradients: GradientSum,
-    first: int,
-    scratch: Tensor,
-    write: Callable[[Tensor, int, int, Tensor | None], None],
-) -> None:
-    """Take in the columns first..n_vocab; scratch: bytes for one chunk.
-
-    write(dlogits, start, stop, bias_parts) fills dlogits (N, stop - start).
-    """
-    n_rows, width = head.hidden.shape
-    itemsize = head.dtype.itemsize
-    columns = chunk_columns(
-        n_rows, width, head.n_vocab - first, itemsize, scratch.numel(), tiles.columns, scratch.device
-    )
-    buffer = scratch[: n_rows * columns * itemsize].view(head.dtype).view(n_rows, columns)
-    bias_parts = gradients.bias_parts(columns, tiles.rows)
-    for start in range(first, head.n_vocab, columns):
-        stop = min(start + columns, head.n_vocab)
-        dlogits = buffer[:, : stop - start]
-        write(dlogits, start, stop, bias_parts)
-        gradients.add(dlogits, start, stop, bias_parts)
-
-
-def by_recomputation(
-    head: Head,
-    tiles: Tiles,
-    needs: tuple[bool, bool, bool],
-    factor: Tensor | None,
-    scratch_bytes: int,
-    write: Callable[[Tensor, int, int, Tensor | None], None],
-) -> Gradients:
-    """All columns through add_chunks, in scratch_bytes but never less than one block of columns."""
-    n_rows = head.hidden.shape[0]
-    held = HiddenGradient.scratch_bytes(head.hidden, scratch_bytes) if needs[0] else 0
-    gradients = GradientSum(head, factor, *needs, scratch_bytes)
-    floor = n_rows * tiles.columns * head.dtype.itemsize
-    most = n_rows * (head.n_vocab + tiles.columns) * head.dtype.itemsize
-    scratch = torch.empty(min(max(scratch_bytes - held, floor), most), dtype=torch.uint8, device=head.hidden.device)
-    with full_sums(scratch.device):
-        add_chunks(head, tiles, gradients, 0, scratch, write)
-    return gradients.result()
-
-
-def row_blocks_for(hidden: Tensor, need_hidden: bool, scratch_bytes: int) -> int | None:
-    """Rows of a block if dH's sum over all rows would take more than half of the scratch, else None."""
-    held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if need_hidden else 0
-    if held <= scratch_bytes // 2 or hidden.shape[0] == 1:
-        return None
-    return max(1, hidden.shape[0] * (scratch_bytes // 2) // held)
-
-
-def in_two_passes(
-    hidden: Tensor,
-    block: int,
-    needs: tuple[bool, bool, bool],
-    run: Callable[[slice, tuple[bool, bool, bool]], Gradients],
-) -> Gradients:
-    """dW over all rows, then dH in blocks of rows with their logits computed once more. run(rows, needs) gives both."""
-    n_rows = hidden.shape[0]
-    _, dweight, dbias = run(slice(None), (False, *needs[1:])) if needs[1] or needs[2] else (None, None, None)
-    dhidden = torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device)
-    for start in range(0, n_rows, block):
-        part = run(slice(start, min(start + block, n_rows)), (True, False, False))[0]
-        assert part is not None
-        dhidden[start : start + block] = part
-    return dhidden, dweight, dbias
 
 
 def launch_dlogits(
@@ -302,13 +159,20 @@ def head_backward(
     would take more than half of it (N D > 2^28 by default), dH is made from a second recomputation, in blocks of rows.
     """
     needs = (need_hidden, need_weight, need_bias and bias is not None)
+    if filter_threshold is not None and softcap is not None:
+        raise KernelArgumentError(
+            f"filter_threshold {filter_threshold} needs softcap None, not {softcap}: leave one out"
+        )
     if hidden.shape[0] == 0:
         return no_rows(hidden, weight, bias, needs)
 
-    def run(rows: slice, needs: tuple[bool, bool, bool]) -> Gradients:
+    def run(rows: slice, needs: Needs) -> Gradients:
         head = Head(hidden[rows], weight, bias, softcap, logit_scale, n_vocab)
         tiles = block_shape(hidden.device, head.dtype, head.hidden.shape[0])
         terms, factor = smoothing_terms(head, lse[rows], targets[rows], upstream[rows], label_smoothing)
+
+        if filter_threshold is not None:
+            return filtered_backward(head, terms, factor, needs, scratch_bytes, filter_threshold)
 
         def write(dlogits: Tensor, start: int, stop: int, bias_parts: Tensor | None) -> None:
             launch_dlogits(head, terms, tiles, dlogits, start, stop, bias_parts)
@@ -317,12 +181,3 @@ def head_backward(
 
     block = row_blocks_for(hidden, need_hidden, scratch_bytes)
     return run(slice(None), needs) if block is None else in_two_passes(hidden, block, needs, run)
-
-
-def no_rows(hidden: Tensor, weight: Tensor, bias: Tensor | None, needs: tuple[bool, bool, bool]) -> Gradients:
-    """The gradients of nothing."""
-    by_hidden, by_weight, by_bias = (
-        torch.zeros_like(tensor) if tensor is not None and need else None
-        for tensor, need in zip((hidden, weight, bias), needs, strict=True)
-    )
-    return by_hidden, by_weight, by_bias

@@ -32,7 +32,7 @@ from calibaudit.kernels.tiles import (
 
 
 @triton.jit
-def _store_sum(
+def _store_part(
     acc, out, low, factor, row, column, n_rows, n_columns, out_row,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, RESULT: tl.constexpr,
     SPLIT: tl.constexpr, FIRST: tl.constexpr, LAST: tl.constexpr, FACTOR: tl.constexpr,
@@ -66,6 +66,24 @@ def _store_sum(
 
 
 @triton.jit
+def store_sum(
+    acc, out, low, factor, row, column, n_rows, n_columns, out_row,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, RESULT: tl.constexpr,
+    SPLIT: tl.constexpr, FIRST: tl.constexpr, LAST: tl.constexpr, FACTOR: tl.constexpr,
+):  # fmt: skip
+    """_store_part in two halves, one after the other, for want of registers."""
+    left, right = halves(acc, ROWS, COLUMNS)
+    _store_part(
+        left, out, low, factor, row, column, n_rows, n_columns, out_row,
+        ROWS, COLUMNS // 2, RESULT, SPLIT, FIRST, LAST, FACTOR,
+    )  # fmt: skip
+    _store_part(
+        right, out, low, factor, row, column + COLUMNS // 2, n_rows, n_columns, out_row,
+        ROWS, COLUMNS // 2, RESULT, SPLIT, FIRST, LAST, FACTOR,
+    )  # fmt: skip
+
+
+@triton.jit
 def _product_kernel(
     a, b, out, low, factor, n_rows, n_columns, depth, a_row, a_column, b_row, b_column, out_row,
     PROGRAMS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, GROUP: tl.constexpr,
@@ -87,14 +105,9 @@ def _product_kernel(
                 left = load_tile(a, row, k, n_rows, depth, a_row, a_column, ROWS, DEPTH, DESCRIPTOR).to(COMPUTE)
             right = load_tile(b, k, column, depth, n_columns, b_row, b_column, DEPTH, COLUMNS, DESCRIPTOR).to(COMPUTE)
             acc = tl.dot(left, right, acc, input_precision="ieee")
-        left, right = halves(acc, ROWS, COLUMNS)  # one after the other, for want of registers
-        _store_sum(
-            left, out, low, factor, row, column, n_rows, n_columns, out_row,
-            ROWS, COLUMNS // 2, RESULT, SPLIT, FIRST, LAST, FACTOR,
-        )  # fmt: skip
-        _store_sum(
-            right, out, low, factor, row, column + COLUMNS // 2, n_rows, n_columns, out_row,
-            ROWS, COLUMNS // 2, RESULT, SPLIT, FIRST, LAST, FACTOR,
+        store_sum(
+            acc, out, low, factor, row, column, n_rows, n_columns, out_row,
+            ROWS, COLUMNS, RESULT, SPLIT, FIRST, LAST, FACTOR,
         )  # fmt: skip
 
 
@@ -103,7 +116,7 @@ WIDE_CHUNK = 4096  # columns below which the library's products lose more than a
 _ADDS = torch.version.hip is None and "dtype_out" in torch.ops.aten.addmm.overloads()  # torch 2.8
 
 
-def _launch(
+def launch_product(
     left: Tensor,
     right: Tensor,
     out: Tensor,
@@ -111,10 +124,11 @@ def _launch(
     factor: Tensor | None,
     *,
     transposed: bool,
-    result: torch.dtype,
-    first: bool,
-    last: bool,
+    result: torch.dtype | None = None,
+    first: bool = True,
+    last: bool = True,
 ) -> None:
+    """out (+)= left right (or left' right) * factor, last of all in `result`'s dtype; low: see HiddenGradient."""
     dtype = product_dtype(left, right)
     tiles = block_shape(out.device, dtype)
     descriptor = describable(left, right)
@@ -126,9 +140,9 @@ def _launch(
         out if low is None else low, out if factor is None else factor, out.shape[0], out.shape[1], right.shape[0],
         left.stride(0), left.stride(1), right.stride(0), right.stride(1), out.stride(0),
         PROGRAMS=programs, ROWS=tiles.rows, COLUMNS=tiles.columns, DEPTH=tiles.depth, GROUP=8,
-        TRANSPOSED=transposed, DESCRIPTOR=descriptor, COMPUTE=compute_type(dtype), RESULT=TRITON_TYPES[result],
-        SPLIT=low is not None, FIRST=first, LAST=last, FACTOR=factor is not None, FLATTEN=FLATTEN,
-        num_warps=tiles.warps, num_stages=tiles.stages,
+        TRANSPOSED=transposed, DESCRIPTOR=descriptor, COMPUTE=compute_type(dtype),
+        RESULT=TRITON_TYPES[result or out.dtype], SPLIT=low is not None, FIRST=first, LAST=last,
+        FACTOR=factor is not None, FLATTEN=FLATTEN, num_warps=tiles.warps, num_stages=tiles.stages,
     )  # fmt: skip
 
 
@@ -142,7 +156,7 @@ def weight_product(dlogits: Tensor, hidden: Tensor, out: Tensor, factor: Tensor 
     if factor is None and in_library(dlogits, hidden, out):
         torch.mm(dlogits.T, hidden, out=out)
     else:
-        _launch(dlogits, hidden, out, None, factor, transposed=True, result=out.dtype, first=True, last=True)
+        launch_product(dlogits, hidden, out, None, factor, transposed=True)
 
 
 @contextmanager
@@ -191,6 +205,11 @@ class HiddenGradient:
             return 0
         return hidden.numel() * (4 if hidden.dtype == torch.float64 or cls._in_float32(hidden, scratch_bytes) else 1)
 
+    @property
+    def bits(self) -> Tensor:
+        """What kernels add to: the result, or its bits as int16 where `low` has the others."""
+        return self.result if self.low is None else self.result.view(torch.int16)
+
     def add(self, dlogits: Tensor, weight: Tensor, last: bool) -> None:
         if self.factor is None and self.low is None and in_library(dlogits, weight):
             beta = 0.0 if self.first else 1.0
@@ -199,9 +218,8 @@ class HiddenGradient:
             else:
                 torch.addmm(self.result, dlogits, weight, beta=beta, out=self.result)
         else:
-            out = self.result if self.low is None else self.result.view(torch.int16)
-            _launch(
-                dlogits, weight, out, self.low, self.factor, transposed=False, result=self.result.dtype,
+            launch_product(
+                dlogits, weight, self.bits, self.low, self.factor, transposed=False, result=self.result.dtype,
                 first=self.first, last=last,
             )  # fmt: skip
         self.first = False

@@ -15,17 +15,10 @@ import triton.language as tl
 from torch import Tensor
 
 from calibaudit.kernels.arguments import HeadForward
-from calibaudit.kernels.backward import (
-    Gradients,
-    GradientSum,
-    Smoothing,
-    add_chunks,
-    head_backward,
-    launch_dlogits,
-    smoothing_terms,
-    store_dlogits,
-)
-from calibaudit.kernels.forward import Retained, head_forward, join, mean_logits, sweep, target_logits
+from calibaudit.kernels.backward import head_backward, launch_dlogits, store_dlogits
+from calibaudit.kernels.forward import Retained, head_forward, join, sweep
+from calibaudit.kernels.gathering import mean_logits, target_logits
+from calibaudit.kernels.gradients import Gradients, GradientSum, Smoothing, add_chunks, chunk_scratch, smoothing_terms
 from calibaudit.kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.products import HiddenGradient, chunk_columns, full_sums
 from calibaudit.kernels.tiles import TRITON_TYPES, Head, Tiles, block_shape
@@ -136,9 +129,7 @@ def head_loss_gradients(
     tiles = block_shape(hidden.device, head.dtype, n_rows)
     need_bias = need_bias and bias is not None
     gradients = GradientSum(head, None, need_hidden, need_weight, need_bias, scratch_bytes)
-    scratch = torch.empty(
-        max(scratch_bytes - held, n_rows * tiles.columns * head.dtype.itemsize), dtype=torch.uint8, device=hidden.device
-    )
+    scratch = chunk_scratch(head, tiles, scratch_bytes - held, need_bias, most_per_logit=4)
     storage = scratch[:0] if gradients.weight is None else gradients.weight.view(torch.uint8).view(-1)
     slots = plan(head, tiles, storage.numel(), scratch.numel())
     columns, rest = slots.columns, scratch[n_rows * slots.columns * head.dtype.itemsize :]
