@@ -266,7 +266,7 @@ def report(
     from calibaudit.reporting.showing import page_of
 
     result = read_result(file)
-    running.check_outputs(output, two_models=is_comparison(result))
+    running.check_outputs(output, two_models=is_comparison(result), gated=result.get("verdict") is not None)
     running.deliver(result, output, json, page_of(result, str(file), quiet=quiet))
 
 

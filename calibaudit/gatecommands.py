@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -102,7 +101,7 @@ def gate(
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     _check_there(baseline, candidate)
-    running.check_outputs(output)
+    running.check_outputs(output, gated=True)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
     names = running.split_names(tasks) or running.saved_task_names((baseline, candidate))
     loaded = None
@@ -120,6 +119,7 @@ def gate(
     from calibaudit.comparing import compare
     from calibaudit.gating import gate as gated
     from calibaudit.inspecting import worst_new_errors
+    from calibaudit.reporting import github
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.verdict import render_verdict
 
@@ -127,14 +127,25 @@ def gate(
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples, level=1 - alpha)
     verdict = gated(before, after, limits, settings)
     # The page shows the comparison's warnings only; its intervals take most of the time, so they are made for files.
-    whole = bool(output) or json or "GITHUB_STEP_SUMMARY" in os.environ
+    summary = github.summary_path()
+    whole = bool(output) or json or summary is not None
     comparison = compare(before, after, settings if whole else replace(settings, n_resamples=0, n_permutations=0))
     saved = comparison_dict(comparison, errors=worst_new_errors(before, after, loaded or ()))
     result = {**saved, "verdict": verdict.to_dict()}
-    running.deliver(
-        result, output, json, lambda console: render_verdict(verdict, comparison.warnings, console, quiet=quiet)
-    )
+    in_log = github.on_actions() and not json
+    with github.inert_log(in_log):
+        running.deliver(
+            result, output, json, lambda console: render_verdict(verdict, comparison.warnings, console, quiet=quiet)
+        )
+    for line in github.annotation_lines(verdict, comparison.warnings) if in_log else ():
+        print(line)
     sys.stdout.flush()
+    if summary is not None:
+        try:
+            github.append_summary(result, summary)
+        except OSError as error:
+            reason = error.strerror or error
+            print(f"calibaudit: the step's summary {summary} cannot be written: {reason}", file=sys.stderr)
     raise typer.Exit(verdict.exit_code)
 
 

@@ -108,8 +108,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Save the result; repeat for more. The ending picks the format: .json, .html, .md, .csv; .svg or .png "
-        "for a diagram: reliability.svg, confidence.svg, changes.svg.",
+        help="Save the result; repeat for more. The ending picks the format: .json, .html, .md, .csv, or .xml "
+        "(JUnit, of a gate); .svg or .png for a diagram: reliability.svg, confidence.svg, changes.svg.",
         show_default=False,
     ),
 ]

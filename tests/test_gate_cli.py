@@ -33,7 +33,8 @@ class Ended(NamedTuple):
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"COLUMNS": "80", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", "HF_HUB_OFFLINE": "1"}
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+    return outside | {"COLUMNS": "80", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", "HF_HUB_OFFLINE": "1"}
 
 
 def calibaudit(*arguments: object, cwd: Path) -> Ended:

@@ -19,12 +19,18 @@ def content(result: Result, path: Path, source: str = "the result") -> bytes:
     return FORMATS[path.suffix](result, path, source)
 
 
-def check_format(path: Path, *, two_models: bool = True) -> None:
-    """Raises OutputError for an ending, or a diagram's name, that is not known for a result of two models, or one."""
+def check_format(path: Path, *, two_models: bool = True, gated: bool = False) -> None:
+    """Raises OutputError for an ending, or a diagram's name, that is not known for a result of two models, or one.
+
+    gated: the result holds a verdict.
+    """
     if path.suffix not in FORMATS:
         raise OutputError(
             f"{path}: cannot write {path.suffix or 'a file without an ending'}; known: {', '.join(FORMATS)}"
         )
+    if path.suffix == ".xml" and not gated:
+        others = ", ".join(ending for ending in FORMATS if ending != ".xml")
+        raise OutputError(f"{path}: JUnit XML holds a verdict, which only `calibaudit gate` gives; choose {others}")
     known = DIAGRAMS if two_models else DIAGRAMS[:-1]
     if path.suffix in (".svg", ".png") and not path.stem.startswith(known):
         raise OutputError(
@@ -57,6 +63,12 @@ def _csv(result: Result, _path: Path, source: str) -> bytes:
     return tidy_csv(result, source).encode()
 
 
+def _junit(result: Result, _path: Path, source: str) -> bytes:
+    from calibaudit.reporting.junit import junit_xml
+
+    return junit_xml(result, source).encode()
+
+
 def _svg(result: Result, path: Path, source: str) -> bytes:
     from calibaudit.reporting.diagrams import diagram_of
     from calibaudit.reporting.svg import svg_file
@@ -80,6 +92,7 @@ FORMATS: dict[str, Callable[[Result, Path, str], bytes]] = {
     ".html": _html,
     ".md": _markdown,
     ".csv": _csv,
+    ".xml": _junit,
     ".svg": _svg,
     ".png": _png,
 }

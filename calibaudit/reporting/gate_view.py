@@ -6,21 +6,14 @@ from dataclasses import dataclass
 
 from calibaudit.gating import Part, Verdict
 from calibaudit.reporting.page_tables import Head, Row, Table, p_cell
-from calibaudit.reporting.verdict import sentence
-from calibaudit.reporting.wording import bounds, number, signed
+from calibaudit.reporting.verdict import CHECK_NAMES, sentence, value_text
+from calibaudit.reporting.wording import bounds
 
 _OUTCOMES = {
     "passed": ("better", "Gate: passed", "Accept it: the gate passed"),
     "regressed": ("worse", "Gate: regressed", "Do not merge: calibration regressed"),
     "over_limit": ("worse", "Gate: over a limit", "Do not merge: it is over a limit"),
     "inconclusive": ("neutral", "Gate: inconclusive", "Undecided: score more items"),
-}
-_MEASURES = {
-    "ece": "ECE change",
-    "gap": "|gap| change",
-    "max_ece": "ECE",
-    "max_gap": "|gap|",
-    "max_brier": "Brier",
 }
 
 
@@ -50,11 +43,10 @@ def gate_view(verdict: Verdict) -> GateView:
 def _rows(part: Part, name: str, *, whole: bool = False) -> list[Row]:
     rows = []
     for check in part.checks:
-        form = number if check.measure.startswith("max_") else signed
         cells = (
-            _MEASURES[check.measure],
-            form(check.allowed),
-            form(check.found),
+            CHECK_NAMES[check.measure],
+            value_text(check, check.allowed),
+            value_text(check, check.found),
             bounds(check.low, check.high) or "–",
             p_cell(check.p_value),
             check.finding if part.judged else "not judged",

@@ -20,12 +20,15 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
 
 
-def markdown_page(result: Mapping[str, Any], source: str = "the result") -> str:
+def markdown_page(result: Mapping[str, Any], source: str = "the result", *, most_rows: int | None = None) -> str:
     """The first screen, the tables and how it was measured. Raises ScoresError naming `source`.
 
-    Names are escaped: they bring no markup, no line breaks, no mention of a user.
+    Names are escaped: they bring no markup, no line breaks, no mention of a user. most_rows: of each table only the
+    first of the tasks' rows, and a line that says how many are left out.
     """
-    lines = _comparison(result, source) if is_comparison(result) else _audit(audit_of(result, source))
+    lines = (
+        _comparison(result, source, most_rows) if is_comparison(result) else _audit(audit_of(result, source), most_rows)
+    )
     version, created = (escaped(str(result.get(key, ""))) for key in ("calibaudit_version", "created"))
     lines += ["", f"calibaudit {version}, {created}"]
     return "\n".join(lines) + "\n"
@@ -36,16 +39,16 @@ def escaped(text: str, most: int = _MAX_NAME) -> str:
     return _SPECIAL.sub(r"\\\1", one_line(text, most)).translate(_ENTITIES)
 
 
-def _comparison(result: Mapping[str, Any], source: str) -> list[str]:
+def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -> list[str]:
     comparison, recommendation = comparison_of(result, source), recommendation_of(result, source)
     verdict = verdict_of(result, source)
     gate = None if verdict is None else gate_view(verdict)
     screen = page.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
     names = f"{escaped(comparison.before.name)} → {escaped(comparison.after.name)}"
     lines = [*_screen(names, screen, gate), "", "### Task by task", ""]
-    lines += _table(page_tables.comparison_rows(comparison), "task")
+    lines += _table(page_tables.comparison_rows(comparison), "task", most_rows)
     if gate is not None:
-        lines += ["", "### Gate", "", *_table(gate.table, "task")]
+        lines += ["", "### Gate", "", *_table(gate.table, "task", most_rows)]
     lines += _warnings(comparison.warnings, "Warnings")
     if recommendation is not None:
         epsilon = recommendation.epsilon
@@ -56,9 +59,9 @@ def _comparison(result: Mapping[str, Any], source: str) -> list[str]:
     return lines + _measured([("before", comparison.before), ("after", comparison.after)], comparison)
 
 
-def _audit(audit: ModelAudit) -> list[str]:
+def _audit(audit: ModelAudit, most_rows: int | None) -> list[str]:
     lines = [*_screen(escaped(audit.model.name), page.audit_screen(audit), None), "", "### Task by task", ""]
-    lines += _table(page_tables.audit_rows(audit), "task")
+    lines += _table(page_tables.audit_rows(audit), "task", most_rows)
     return lines + _warnings(audit.warnings, "Warnings") + _measured([("model", audit.model)], audit)
 
 
@@ -72,13 +75,17 @@ def _screen(names: str, screen: page.FirstScreen, gate: GateView | None) -> list
     return lines
 
 
-def _table(table: Table, first: str) -> list[str]:
-    """A pipe table; a column's title has its group's name before it."""
+def _table(table: Table, first: str, most_rows: int | None) -> list[str]:
+    """A pipe table; a column's title has its group's name before it. The rows of all tasks together always stand."""
     heads = [f"{head.title} {column}".strip() for head in table.heads for column in head.columns]
     lines = [f"| {first} | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
-    for row in table.rows:
+    rows = [row for row in table.rows if not row.whole]
+    shown = rows[:most_rows]
+    for row in [*shown, *(row for row in table.rows if row.whole)]:
         name = f"**{escaped(row.name, 60)}**" if row.whole else escaped(row.name, 60)
         lines.append(f"| {name} | {' | '.join(cell.replace('|', chr(92) + '|') for cell in row.cells)} |")
+    if len(shown) < len(rows):
+        lines += ["", f"{len(rows) - len(shown):,} more rows are left out: the page would be too long."]
     return lines
 
 

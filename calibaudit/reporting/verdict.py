@@ -13,13 +13,14 @@ from calibaudit.reporting.terminal import page_width, pair_lines, print_parts, w
 from calibaudit.reporting.wording import bounds, number, p_text, short_names, signed, wrapped
 
 _STYLES = {"passed": "bold green", "regressed": "bold red", "over_limit": "bold red", "inconclusive": "bold yellow"}
-_NAMES = {
+CHECK_NAMES = {
     "ece": "ECE change",
     "gap": "|gap| change",
     "max_ece": "ECE",
     "max_gap": "|gap|",
     "max_brier": "Brier",
 }
+"""What is checked, by `Check.measure`."""
 _OUTCOMES = {"over_limit": "over limit"}
 _SHOWN = 5  # tasks whose broken checks are listed; the table and the JSON have them all
 _LAYOUTS = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 5), (0, 2, 5))  # as many columns as the width takes
@@ -62,6 +63,18 @@ def sentence(verdict: Verdict) -> str:
     return f"Inconclusive: no regression found, but {_doubt(verdict)}"
 
 
+def expected_found(check: Check) -> str:
+    """`expected at most +.020, found +.145 [.123, .189], p = .002`."""
+    p_value = "" if check.p_value is None else f", {p_text(check.p_value)}"
+    found = f"{value_text(check, check.found)} {bounds(check.low, check.high)}".strip()
+    return f"expected at most {value_text(check, check.allowed)}, found {found}{p_value}"
+
+
+def value_text(check: Check, value: float) -> str:
+    """A value of the check: a change has its sign."""
+    return number(value) if check.measure.startswith("max_") else signed(value)
+
+
 def _regression(verdict: Verdict, name: str) -> str:
     if any(check.finding == "broken" for check in verdict.overall.checks[:2]):
         part, where = verdict.overall, ""
@@ -72,7 +85,7 @@ def _regression(verdict: Verdict, name: str) -> str:
         )
     broken = [check for check in part.checks[:2] if check.finding == "broken"]
     figures = " and ".join(
-        f"{_NAMES[check.measure].split()[0]} {number(check.before)} → {number(check.after)} ({_figures(check)})"
+        f"{CHECK_NAMES[check.measure].split()[0]} {number(check.before)} → {number(check.after)} ({_figures(check)})"
         for check in broken
     )
     others = [task.name for task in verdict.tasks if task.outcome == "regressed" and task.name != part.name]
@@ -86,7 +99,7 @@ def _regression(verdict: Verdict, name: str) -> str:
 def _excess(verdict: Verdict) -> str:
     parts = [verdict.overall, *(verdict.tasks if len(verdict.tasks) > 1 else ())]
     found = [
-        f"{'' if part is verdict.overall else part.name + ' '}{_NAMES[check.measure]} {number(check.found)} "
+        f"{'' if part is verdict.overall else part.name + ' '}{CHECK_NAMES[check.measure]} {number(check.found)} "
         f"{bounds(check.low, check.high)}, at most {number(check.allowed)} is allowed"
         for part in parts
         for check in part.checks
@@ -112,10 +125,10 @@ def _doubt(verdict: Verdict) -> str:
     )
     interval = bounds(worst.low, worst.high)
     if worst.measure.startswith("max_"):
-        return f"{_NAMES[worst.measure]} may lie in {interval}, at most {number(worst.allowed)} is allowed. {more}"
+        return f"{CHECK_NAMES[worst.measure]} may lie in {interval}, at most {number(worst.allowed)} is allowed. {more}"
     return (
         f"{overall.n_items:,} items cannot rule out a worsening of {number(worst.allowed)}: "
-        f"{_NAMES[worst.measure]} {signed(worst.found)} {interval}. {more}"
+        f"{CHECK_NAMES[worst.measure]} {signed(worst.found)} {interval}. {more}"
     )
 
 
@@ -134,9 +147,9 @@ def _header(verdict: Verdict, width: int) -> list[Text]:
 def _checks(title: str, part: Part, width: int, *, broken: bool = False) -> list[Text]:
     rows = [
         (
-            _NAMES[check.measure],
-            f"at most {_value(check, check.allowed)}",
-            _value(check, check.found),
+            CHECK_NAMES[check.measure],
+            f"at most {value_text(check, check.allowed)}",
+            value_text(check, check.found),
             bounds(check.low, check.high),
             "" if check.p_value is None else p_text(check.p_value),
             _FINDINGS[check.finding] if part.judged else "not judged",
@@ -189,10 +202,6 @@ def _broken(verdict: Verdict) -> list[Part]:
         return []
     broken = [task for task in verdict.tasks if any(check.finding == "broken" for check in task.checks)]
     return sorted(broken, key=lambda task: -max(check.found for check in task.checks[:2]))
-
-
-def _value(check: Check, value: float) -> str:
-    return number(value) if check.measure.startswith("max_") else signed(value)
 
 
 def _figures(check: Check) -> str:
