@@ -1,0 +1,18 @@
+"""Tests that need a CUDA device: run with `pytest tests/gpu`, and then they fail where there is none."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+# A plain `pytest` leaves this folder alone: only a run that names it has asked for a GPU.
+collect_ignore_glob = [] if any("tests/gpu" in argument for argument in sys.argv) else ["*.py"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _needs_a_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.fail("tests/gpu was asked for, and there is no CUDA device")
