@@ -177,7 +177,7 @@ def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
-    axes.vlines([0.0] * n, np.arange(n) - 0.2, np.arange(n) + 0.2, color=MUTED, linewidth=1, zorder=1)
+    axes.vlines([0.0] * n, np.arange(n) - 0.14, np.arange(n) + 0.14, color=MUTED, linewidth=1, zorder=1)
     for i, (name, change, significant) in enumerate(rows):
         axes.text(0, i - 0.3, one_line(name, width // 11), transform=axes.get_yaxis_transform(), fontsize=11)
         axes.text(

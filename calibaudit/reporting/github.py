@@ -65,7 +65,7 @@ def annotation_lines(verdict: Verdict, warnings: Sequence[str] = ()) -> list[str
 
 
 def step_summary(result: Mapping[str, Any], room: int = MAX_SUMMARY) -> bytes:
-    """The result's Markdown page as UTF-8, at most `room` bytes: where it is longer, of each table the first rows only."""
+    """The result's Markdown page as UTF-8, at most `room` bytes; a longer one has fewer rows in its tables."""
     page = markdown_page(result).encode()
     most_rows = sum(len(part["checks"]) for part in (result.get("verdict") or {"tasks": []})["tasks"])
     most_rows = max(most_rows, len(result["tasks"]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
-from calibaudit.auditing import Audit, Change, ModelAudit
-from calibaudit.comparing import Comparison
+from calibaudit.auditing import Audit, Change, ModelAudit, TaskAudit
+from calibaudit.comparing import Comparison, TaskComparison
 from calibaudit.reporting.layout import Column, fitting, styled, table_lines
 from calibaudit.reporting.wording import bounds, number, p_text, signed, wrapped
 
@@ -39,8 +39,8 @@ class _Row:
 def comparison_table(comparison: Comparison, width: int) -> list[Text]:
     """One line a task, then all items pooled and the mean of the tasks. A star: the ECE change is significant."""
     rows = [
-        _Row(task.label, f"{task.n_items:,}", task.before, task.after, task.change, task.ece_p_holm)
-        for task in comparison.tasks
+        _Row(name, f"{task.n_items:,}", task.before, task.after, task.change, task.ece_p_holm)
+        for name, task in zip(_row_names(comparison.tasks), comparison.tasks, strict=True)
     ]
     n_tasks = len(rows)
     if n_tasks > 1:
@@ -75,9 +75,16 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
     return lines
 
 
+def _row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str]:
+    """The tasks' names; with `(chat)` only where some rows have a template and others none: the header says the rest."""
+    mixed = len({task.chat_template for task in tasks}) > 1
+    return [task.label if mixed else task.name for task in tasks]
+
+
 def audit_table(audit: ModelAudit, width: int) -> list[Text]:
     """One line a task, then all items pooled and the mean of the tasks."""
-    rows = [(task.label, f"{task.n_items:,}", task.audit) for task in audit.tasks]
+    names = _row_names(audit.tasks)
+    rows = [(name, f"{task.n_items:,}", task.audit) for name, task in zip(names, audit.tasks, strict=True)]
     n_tasks = len(rows)
     if n_tasks > 1:
         rows.append(("all (pooled)", f"{audit.pooled.n_items:,}", audit.pooled))
