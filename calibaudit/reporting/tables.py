@@ -76,7 +76,7 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
 
 
 def _row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str]:
-    """The tasks' names; with `(chat)` only where some rows have a template and others none: the header says the rest."""
+    """The tasks' names, with `(chat)` only where rows differ in it; else the header says it."""
     mixed = len({task.chat_template for task in tasks}) > 1
     return [task.label if mixed else task.name for task in tasks]
 
