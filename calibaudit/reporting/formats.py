@@ -16,6 +16,9 @@ DIAGRAMS = ("reliability", "confidence", "changes")
 
 def content(result: Result, path: Path, source: str = "the result") -> bytes:
     """The result in the format of `path`'s ending. Raises ScoresError naming `source` when it is not a whole one."""
+    from calibaudit.reporting.reading import audit_of, comparison_of, is_comparison
+
+    (comparison_of if is_comparison(result) else audit_of)(result, source)  # what a format reads by itself is there
     return FORMATS[path.suffix](result, path, source)
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from made_results import audit_result, comparison_result, hostile_result
 
-from calibaudit.errors import ScoresError
+from calibaudit.errors import CalibauditError
 from calibaudit.reporting.formats import FORMATS, content
 from calibaudit.reporting.reading import audit_of, comparison_of, errors_of, recommendation_of, verdict_of
 from calibaudit.reporting.result_json import result_text
@@ -95,7 +95,7 @@ def refusal(result, path, read=None):
     """What a person is told when the result cannot be used; None when it can. A crash is a crash."""
     try:
         content(result, path, "saved.json") if read is None else read(result, "saved.json")
-    except ScoresError as error:
+    except CalibauditError as error:
         return str(error)
     return None
 
@@ -108,7 +108,7 @@ def test_entries_of_another_kind_never_crash(entry, value, ending):
     assert told is None or (told.startswith("saved.json: ") and "\n" not in told)
 
 
-BASE = comparison_result(names=("only",), n_items=20)
+BASE = comparison_result(names=("only",), n_items=20, gated=True)
 
 
 def test_a_file_of_hostile_texts_is_read():
