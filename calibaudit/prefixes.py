@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +21,9 @@ _CONTEXTS = (4, 7)
 _CONTINUATIONS = (3, 2)
 N_PROBE = max(length + 2 * n for length, n in zip(_CONTEXTS, _CONTINUATIONS, strict=True))
 
-_BLOCK = 64
+NEVER = sys.maxsize
+
+_BLOCK = 32
 """Queries of one call of attention: more compute what the mask hides, fewer cost more calls."""
 
 
@@ -56,17 +59,57 @@ def is_causal(forward: Forward, ids: Tensor, other: Tensor, tolerance: float) ->
     return _difference(before, after) <= tolerance
 
 
-def block_mask(branches: Tensor, n_common: int, dtype: torch.dtype) -> Tensor:
-    """What each token of packed rows attends to, as an additive mask (B, 1, T, n_common + T): 0, or dtype's minimum.
+class Layout(NamedTuple):
+    """A context and its continuations as columns of one row; what continuations start with alike stands there once.
 
-    branches: (B, T), 0 on a row's context, k > 0 on its k-th continuation, -1 on padding. n_common: columns of an
-    earlier part that all rows share, cached. A token attends to that part, and of its own row to what stands before it
-    in the context and in its own branch; padding attends to something, so that its softmax is a number.
+    tokens, positions: of each column. ends: the column before which a column is seen, if it comes first.
+    columns: of each continuation's tokens, one list each.
     """
-    n_rows, width = branches.shape
-    seen = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
-    seen &= torch.ones((width, width), dtype=torch.bool, device=branches.device).tril()
-    mask = torch.zeros((n_rows, 1, width, n_common + width), dtype=dtype, device=branches.device)
+
+    tokens: list[int]
+    positions: list[int]
+    ends: list[int]
+    columns: list[list[int]]
+
+
+def lay_out(context: Sequence[int], continuations: Iterable[Sequence[int]], first: int = 0) -> Layout:
+    """The columns of context[first:] and of the continuations, which are sorted: a depth-first walk over their tree."""
+    tokens, positions = [*context[first:]], [*range(first, len(context))]
+    ends = [NEVER] * len(tokens)
+    columns: list[list[int]] = []
+    path: list[int] = []
+    before: Sequence[int] = ()
+    for continuation in continuations:
+        shared = common_length(before, continuation)
+        for column in path[shared:]:
+            ends[column] = len(tokens)
+        path = [*path[:shared], *range(len(tokens), len(tokens) + len(continuation) - shared)]
+        tokens += continuation[shared:]
+        positions += range(len(context) + shared, len(context) + len(continuation))
+        ends += [NEVER] * (len(continuation) - shared)
+        columns.append(path)
+        before = continuation
+    for column in path:
+        ends[column] = len(tokens)
+    return Layout(tokens, positions, ends, columns)
+
+
+def common_length(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of what both start with."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def block_mask(ends: Tensor, n_common: int, dtype: torch.dtype) -> Tensor:
+    """What each column of packed rows attends to, as an additive mask (B, 1, T, n_common + T): 0, or dtype's minimum.
+
+    ends: (B, T) of the rows' layouts, 0 on padding. n_common: columns of an earlier part that all rows share, cached.
+    A column attends to that part, to itself, and of its own row to the earlier columns that have not ended before it.
+    """
+    n_rows, width = ends.shape
+    column = torch.arange(width, device=ends.device)
+    seen = (ends[:, None, :] > column[:, None]) & (column <= column[:, None])
+    seen |= column == column[:, None]  # padding too: a softmax over nothing is not a number
+    mask = torch.zeros((n_rows, 1, width, n_common + width), dtype=dtype, device=ends.device)
     mask[..., n_common:].masked_fill_(~seen[:, None], torch.finfo(dtype).min)
     return mask.as_subclass(_LowerMask) if mask.device.type == "cpu" else mask
 
@@ -123,21 +166,17 @@ def why_not_shared(forward: Forward, ids: Tensor, dtype: torch.dtype, tolerance:
     forward: Model.forward. ids: (1, at least 2 * N_PROBE) token ids. dtype: the hidden states'.
     """
     n_common, offset, device = min(_CONTEXTS) // 2, max(_CONTEXTS), ids.device
-    contexts = [torch.cat([ids[0, :n_common], ids[0, n_common + i : length + i]]) for i, length in enumerate(_CONTEXTS)]
-    tails = [[ids[0, offset + i : offset + i + n], ids[0, -n - i :][:n]] for i, n in enumerate(_CONTINUATIONS)]
-    packed = torch.zeros((2, N_PROBE), dtype=torch.int64, device=device)
-    positions, branches = torch.zeros_like(packed), torch.full_like(packed, -1)
-    for row, (context, pair) in enumerate(zip(contexts, tails, strict=True)):
-        column = 0
-        for branch, tokens in enumerate((context, *pair)):
-            columns = slice(column, column + len(tokens))
-            first = len(context) if branch else 0
-            packed[row, columns], branches[row, columns] = tokens, branch
-            positions[row, columns] = torch.arange(first, first + len(tokens), device=device)
-            column += len(tokens)
-    rest = [tensor[:, n_common:] for tensor in (packed, branches, positions)]
+    probe = ids[0].tolist()
+    contexts = [[*probe[:n_common], *probe[n_common + i : length + i]] for i, length in enumerate(_CONTEXTS)]
+    pairs = [[probe[offset + i : offset + i + n], probe[-n - i :][:n]] for i, n in enumerate(_CONTINUATIONS)]
+    layouts = [lay_out(context, pair) for context, pair in zip(contexts, pairs, strict=True)]
+    packed, positions, ends = (
+        torch.tensor([[*values, *[0] * (N_PROBE - len(values))] for values in rows], device=device)
+        for rows in list(zip(*layouts, strict=True))[:3]
+    )
+    rest = [tensor[:, n_common:] for tensor in (packed, positions, (ends - n_common).clamp(min=0))]
     try:
-        alone, _ = forward(packed, block_mask(branches, 0, dtype), positions)
+        alone, _ = forward(packed, block_mask(ends, 0, dtype), positions)
         start, past = forward(ids[:, :n_common], use_cache=True)
         if past is None:
             return "it keeps no cache"
@@ -146,7 +185,7 @@ def why_not_shared(forward: Forward, ids: Tensor, dtype: torch.dtype, tolerance:
             torch.cat(
                 [
                     start.expand(2, -1, -1),
-                    forward(rest[0], block_mask(rest[1], n_common, dtype), rest[2], past=repeat_cache(past, both))[0],
+                    forward(rest[0], block_mask(rest[2], n_common, dtype), rest[1], past=repeat_cache(past, both))[0],
                 ],
                 dim=1,
             )
@@ -156,10 +195,10 @@ def why_not_shared(forward: Forward, ids: Tensor, dtype: torch.dtype, tolerance:
         reason = str(error).strip().splitlines()
         return f"it takes no such mask or cache: {reason[0][:120] if reason else type(error).__name__}"
     worst = 0.0
-    for row, (context, pair) in enumerate(zip(contexts, tails, strict=True)):
-        for branch, tail in enumerate(pair, start=1):
-            whole = forward(torch.cat([context, tail])[None])[0][0]
-            picked = (branches[row] == 0) | (branches[row] == branch)
+    for row, (context, pair, layout) in enumerate(zip(contexts, pairs, layouts, strict=True)):
+        for tail, columns in zip(pair, layout.columns, strict=True):
+            whole = forward(torch.tensor([[*context, *tail]], device=device))[0][0]
+            picked = [*range(len(context)), *columns]
             worst = max(worst, *(_difference(whole, states[row, picked]) for states in (alone, *found)))
     if worst <= tolerance:
         return None

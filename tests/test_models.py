@@ -94,29 +94,29 @@ def test_packed_rows_equal_whole_rows(pair: tuple[str, Any, Model], lengths: tup
         return  # scoring keeps within it
     start = IDS[1, :n_common]
     contexts = [torch.cat([start, IDS[0, n_common:n]]) for n in lengths]
-    ids, positions, branches = [], [], []
-    for context, tail in zip(contexts, tails, strict=True):
-        padding = [0] * (width - len(context) - sum(map(len, tail)))
-        ids.append([*context.tolist(), *torch.cat(tail).tolist(), *padding])
-        places = [*range(len(context))]
-        owners = [0] * len(context)
-        for branch, tokens in enumerate(tail, start=1):
-            places += range(len(context), len(context) + len(tokens))
-            owners += [branch] * len(tokens)
-        positions.append(places + padding)
-        branches.append(owners + [-1] * len(padding))
-    mask = block_mask(torch.tensor(branches)[:, n_common:], n_common, torch.float32)
+    ids, positions, ends = (torch.zeros((2, width), dtype=torch.int64) for _ in range(3))
+    paths: list[list[list[int]]] = []
+    for row, (context, tail) in enumerate(zip(contexts, tails, strict=True)):
+        column = len(context)
+        ids[row, :column], positions[row, :column], ends[row, :column] = context, torch.arange(column), width
+        paths.append([])
+        for tokens in tail:
+            columns = torch.arange(column, column + len(tokens))
+            ids[row, columns], ends[row, columns] = tokens, column + len(tokens)
+            positions[row, columns] = columns - column + len(context)
+            paths[-1].append([*range(len(context)), *columns.tolist()])
+            column += len(tokens)
+    mask = block_mask((ends - n_common)[:, n_common:], n_common, torch.float32)
     features, cache = model.forward(start[None], use_cache=True) if n_common else (None, None)
     for _attempt in range(2):  # the cache is not used up
         past = model.repeat_cache(cache, torch.tensor([0, 0])) if n_common else None
-        rest, _ = model.forward(torch.tensor(ids)[:, n_common:], mask, torch.tensor(positions)[:, n_common:], past=past)
+        rest, _ = model.forward(ids[:, n_common:], mask, positions[:, n_common:], past=past)
         states = rest if features is None else torch.cat([features.expand(2, -1, -1), rest], dim=1)
         for row, (context, tail) in enumerate(zip(contexts, tails, strict=True)):
-            for branch, tokens in enumerate(tail, start=1):
+            for tokens, path in zip(tail, paths[row], strict=True):
                 with torch.no_grad():
                     expected = network(torch.cat([context, tokens])[None]).logits[0].log_softmax(-1)
-                picked = [column for column, owner in enumerate(branches[row]) if owner in (0, branch)]
-                torch.testing.assert_close(all_logprobs(model, states[row, picked]), expected, atol=1e-4, rtol=0)
+                torch.testing.assert_close(all_logprobs(model, states[row, path]), expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("family", ["gemma2", "gemma3"])

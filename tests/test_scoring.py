@@ -168,7 +168,8 @@ def test_a_context_runs_once_with_its_choices_beside_each_other(llama: Model, mo
     score(task, llama, batch_size=1)
     encoded = Encoder(llama.tokenizer, 0, 96).encode([plain_prompt(item, "t") for item in task.items])
     rows = [row for e in encoded for row in e.rows]
-    least = sum(len(row.context) + sum(len(t) - 1 for t in row.continuations) for row in rows)
+    starts = [{t[:n] for t in row.continuations for n in range(1, len(t))} for row in rows]  # what stands in a row once
+    least = sum(len(row.context) + len(distinct) for row, distinct in zip(rows, starts, strict=True))
     whole = sum(len(row.context) + len(t) - 1 for row in rows for t in row.continuations)
     assert least <= sum(tokens) < least + 16 * len(tokens) < whole
 
