@@ -63,20 +63,29 @@ def probe_ids(network: Any, n_tokens: int, seed: int = 0) -> Tensor:
 
 @torch.no_grad()
 def check_finite(network: Any, name: str) -> int:
-    """The number of columns of the network's logits. Raises ModelError when a probe's logits are not numbers."""
+    """The number of columns of the network's logits. Raises ModelError when weights or a probe's logits are no numbers.
+
+    The weights are looked at themselves: fused attention may swallow a NaN.
+    """
+    for key, tensor in network.named_parameters():
+        if not _is_sound(tensor):
+            raise ModelError(f"{name}: the weights give NaN: {key} holds values that are not finite; download it again")
     logits = network(input_ids=probe_ids(network, N_PROBE), use_cache=False).logits
     # -inf is allowed: a bias may rule tokens out.
     if bool((logits.isnan() | (logits == torch.inf)).any() | (logits == -torch.inf).all(dim=-1).any()):
-        for key, tensor in network.named_parameters():
-            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                raise ModelError(
-                    f"{name}: the weights give NaN: {key} holds values that are not finite; download it again"
-                )
         raise ModelError(
             f"{name}: the logits are NaN or infinite in {str(logits.dtype).removeprefix('torch.')} although all "
             "weights are finite: try --dtype float32"
         )
     return int(logits.shape[-1])
+
+
+def _is_sound(weight: Tensor) -> bool:
+    """Whether a weight holds numbers; a bias may hold -inf. One sum tells in nearly all cases, without a copy."""
+    if not weight.is_floating_point() or weight.is_meta or bool(weight.sum(dtype=torch.float32).isfinite()):
+        return True
+    bad = weight.isnan() | (weight == torch.inf)
+    return not bool((bad if weight.ndim == 1 else bad | weight.isinf()).any())
 
 
 def decoders(network: Any) -> list[nn.Module]:
