@@ -155,6 +155,8 @@ def test_exit_130_when_interrupted(folder: Path, tmp_path: Path) -> None:
         encoding="utf-8",
         cwd=folder,
         env=environment(),
+        # A shell's background job hands an ignored SIGINT down to what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         with pipe.open("w"):  # opens once the command waits for its settings
