@@ -59,7 +59,7 @@ def split(
             raise ValueError(f"{question.fact}: asked twice: {question.question}")
         seen.add(text)
         by_fact.setdefault(question.passage or question.fact, []).append(question)
-    # Whole facts (or passages) are dealt in shuffled order, those of one topic and level apart, so that both sides look alike.
+    # Whole facts (or passages) are dealt in shuffled order, those of one topic and level apart: both sides look alike.
     strata: dict[tuple[str, int], list[str]] = {}
     for fact, group in by_fact.items():
         strata.setdefault((group[0].topic, group[0].level), []).append(fact)
@@ -112,7 +112,8 @@ def rows(name: str, part: str, questions: Sequence[Question], rng: random.Random
 
 
 def write(path: Path, lines: Iterable[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8", newline="\n")
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _check(question: Question) -> None:
