@@ -67,11 +67,8 @@ def annotation_lines(verdict: Verdict, warnings: Sequence[str] = ()) -> list[str
 def step_summary(result: Mapping[str, Any], room: int = MAX_SUMMARY) -> bytes:
     """The result's Markdown page as UTF-8, at most `room` bytes; a longer one has fewer rows in its tables."""
     page = markdown_page(result).encode()
-    most_rows = sum(len(part["checks"]) for part in (result.get("verdict") or {"tasks": []})["tasks"])
-    most_rows = max(most_rows, len(result["tasks"]))
-    while len(page) > room and most_rows:
-        most_rows //= 2
-        page = markdown_page(result, most_rows=most_rows).encode()
+    if len(page) > room:
+        page = _with_fewer_rows(result, room)
     if len(page) <= room:
         return page
     cut = _CUT.encode()
@@ -87,6 +84,21 @@ def append_summary(result: Mapping[str, Any], path: Path) -> None:
         raise OSError(f"no room is left in the summary of {MAX_SUMMARY:,} bytes")
     with path.open("ab") as file:
         file.write((b"\n\n" if begun else b"") + page)
+
+
+def _with_fewer_rows(result: Mapping[str, Any], room: int) -> bytes:
+    """The page with as many rows as fit, to a sixteenth; without any, it may still be too long."""
+    page = markdown_page(result, most_rows=0).encode()
+    least, most = 0, max(len(result["tasks"]), sum(len(part["checks"]) for part in result["verdict"]["tasks"]))
+    step = most // 16 + 1
+    while len(page) <= room and most - least > step:
+        middle = (least + most) // 2
+        tried = markdown_page(result, most_rows=middle).encode()
+        if len(tried) <= room:
+            least, page = middle, tried
+        else:
+            most = middle
+    return page
 
 
 def _task(task: Part) -> str:
