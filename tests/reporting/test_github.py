@@ -72,7 +72,10 @@ def test_a_summary_of_very_many_tasks_keeps_below_1_mib_and_says_so() -> None:
     assert re.search(r"^[\d,]+ more rows are left out", text, flags=re.MULTILINE)
     assert "| **all (pooled)** |" in text
     assert "### How it was measured" in text
-    # text that is no table is cut at a line's end
+
+
+def test_a_summary_of_too_much_text_is_cut_at_a_lines_end() -> None:
+    result = comparison_result(gated=True)
     result["warnings"] = ["a warning of some length " * 20] * 2_500
     page = github.step_summary(result)
     assert len(page) <= github.MAX_SUMMARY
