@@ -19,7 +19,7 @@ from calibaudit.kernels.arguments import IGNORE_INDEX
 from calibaudit.kernels.blocks import Blocks, Head, cuts, full_float32
 from calibaudit.kernels.chunked_backward import Gradients, GradientSums, subtract_targets
 
-DIRECT_BYTES = 32 << 20
+DIRECT_BYTES = 37 << 20
 """Scratch unless the caller names another: at 512 rows of 128,256 logits, below 5 % of what torch holds for them."""
 
 _ENOUGH_ROWS = 64
