@@ -1,0 +1,384 @@
+"""The Triton kernels under the interpreter, all options crossed at small odd sizes; run by test_triton_interpreted.py.
+
+The interpreter must be chosen before triton is imported, so these cases have a process of their own. The judge is a
+float64 definition in plain torch with autograd; the tolerance comes from the same in the inputs' own dtype.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from calibaudit.kernels import anchored, backward, forward, packing, retaining, tiles
+from calibaudit.kernels.arguments import KernelArgumentError
+
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+SIZES = [(1, 1, 1), (7, 5, 67), (17, 24, 75)]
+OPTIONS = list(itertools.product((None, 4.0), (1.0, 0.3), (False, True), (0, 3)))
+"""softcap, logit_scale, bias, rows of weight past the vocabulary."""
+
+
+class Case:
+    """Random inputs, and what the definition makes of them in a given dtype."""
+
+    def __init__(
+        self,
+        size: tuple[int, int, int],
+        dtype: torch.dtype,
+        softcap: float | None = None,
+        scale: float = 1.0,
+        bias: bool = False,
+        padding: int = 0,
+        eps: float = 0.0,
+    ) -> None:
+        n, d, v = size
+        g = torch.Generator().manual_seed(0)
+        self.hidden = torch.randn(n, d, generator=g).to(dtype)
+        self.weight = (torch.randn(v, d, generator=g) * 3 / d**0.5).to(dtype)
+        self.bias = torch.randn(v, generator=g).to(dtype) if bias else None
+        self.n_vocab = max(1, v - padding)
+        self.weight[self.n_vocab :] = 50.0  # would take over the softmax if it were seen
+        self.targets = torch.randint(self.n_vocab, (n,), generator=g)
+        self.upstream = torch.rand(n, generator=g)
+        if n > 1:
+            self.targets[0], self.upstream[0] = -100, 0.0
+        self.softcap, self.scale, self.eps = softcap, scale, eps
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "bias": self.bias, "softcap": self.softcap, "logit_scale": self.scale, "n_vocab": self.n_vocab,
+        }  # fmt: skip
+
+    def needs(self, scratch: int) -> dict[str, Any]:
+        return {
+            "label_smoothing": self.eps, "need_hidden": True, "need_weight": True,
+            "need_bias": self.bias is not None, "scratch_bytes": scratch,
+        }  # fmt: skip
+
+    def leaves(self, dtype: torch.dtype) -> list[Tensor | None]:
+        return [
+            None if tensor is None else tensor.detach().to(dtype, copy=True).requires_grad_()
+            for tensor in (self.hidden, self.weight, self.bias)
+        ]
+
+    def logits(self, leaves: list[Tensor | None]) -> Tensor:
+        hidden, weight, bias = leaves
+        assert hidden is not None
+        assert weight is not None
+        z = hidden @ weight[: self.n_vocab].T
+        if bias is not None:
+            z = z + bias[: self.n_vocab]
+        z = z * self.scale
+        if self.softcap is not None:
+            z = self.softcap * torch.tanh(z / self.softcap)
+        return z.to(torch.float64 if z.dtype == torch.float64 else torch.float32)
+
+    def gradients(self, dtype: torch.dtype) -> list[Tensor | None]:
+        leaves = self.leaves(dtype)
+        z = self.logits(leaves)
+        loss = F.cross_entropy(z, self.targets, label_smoothing=self.eps, reduction="none")
+        (loss * self.upstream.to(z.dtype)).sum().backward()
+        return [None if leaf is None else leaf.grad for leaf in leaves]
+
+    def lse(self) -> Tensor:
+        return self.logits(self.leaves(torch.float64)).logsumexp(1).detach().float()
+
+
+def distance(found: Tensor, exact: Tensor) -> float:
+    """Relative Frobenius distance, absolute where the exact gradient is nought."""
+    return float((found.double() - exact).norm() / exact.norm().clamp(min=1e-3))
+
+
+def assert_as_good_as_naive(found: Any, case: Case) -> None:
+    dtype = case.hidden.dtype
+    for name, value, exact, naive in zip(
+        ("hidden", "weight", "bias"), found, case.gradients(torch.float64), case.gradients(dtype), strict=True
+    ):
+        if exact is None:
+            assert value is None
+            continue
+        assert naive is not None
+        assert value.dtype == dtype
+        assert value.shape == exact.shape
+        floor = 1e-6 if exact.norm() > 1e-3 else 2e-3  # a vocabulary of one: nought, so 2e-6 absolute
+        assert distance(value, exact) <= 2 * distance(naive, exact) + floor, name
+    if found[1] is not None:
+        assert (found[1][case.n_vocab :] == 0).all()
+
+
+@pytest.fixture(autouse=True)
+def _interpreted() -> None:
+    assert tiles.INTERPRETED, "these cases need TRITON_INTERPRET=1"
+
+
+@pytest.fixture(autouse=True)
+def _nan_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kernel forgets to write is NaN."""
+    plain = torch.empty
+
+    def filled(*size: Any, **options: Any) -> Tensor:
+        tensor = plain(*size, **options)
+        return tensor.fill_(torch.nan if tensor.dtype.is_floating_point else 85) if tensor.numel() else tensor
+
+    monkeypatch.setattr(torch, "empty", filled)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_forward(size: tuple[int, int, int], option: tuple[Any, ...], dtype: torch.dtype) -> None:
+    case = Case(size, dtype, *option)
+    z = case.logits(case.leaves(torch.float64)).detach()
+    targets = torch.randint(case.n_vocab, (size[0], 3))
+    targets[0, 1] = -100
+    found = forward.head_forward(case.hidden, case.weight, targets, top=True, mean=True, **case.settings)
+    near = {"atol": 2e-5, "rtol": 2e-5}
+    torch.testing.assert_close(found.lse.double(), z.logsumexp(1), **near)
+    torch.testing.assert_close(found.mean_logit.double(), z.mean(1), **near)
+    torch.testing.assert_close(found.top_logit.double(), z.max(1).values, **near)
+    assert torch.equal(found.top_token, z.argmax(1))
+    wanted = z.gather(1, targets.clamp(min=0)).masked_fill(targets < 0, 0.0)
+    torch.testing.assert_close(found.target_logit.double(), wanted, **near)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_backward(size: tuple[int, int, int], option: tuple[Any, ...], dtype: torch.dtype) -> None:
+    case = Case(size, dtype, *option, eps=0.3 if option[3] else 0.0)
+    found = backward.head_backward(
+        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1)
+    )
+    assert_as_good_as_naive(found, case)
+
+
+@pytest.mark.parametrize("scratch", [1, (1 << 20) + 60_000, 1 << 22])
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option[0] is None], ids=str)
+@pytest.mark.parametrize("size", SIZES[1:], ids=str)
+def test_loss_and_gradients_at_once(size: tuple[int, int, int], option: tuple[Any, ...], scratch: int) -> None:
+    """No logit kept, some, all."""
+    case = Case(size, torch.bfloat16, *option, eps=0.3 if option[2] else 0.0)
+    found, gradients = retaining.head_loss_gradients(
+        case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(scratch)
+    )
+    assert_as_good_as_naive(gradients, case)
+    torch.testing.assert_close(found.lse, case.lse(), atol=2e-5, rtol=2e-5)
+    assert (found.mean_logit is not None) == (case.eps > 0)
+
+
+def test_kept_logits_of_every_home() -> None:
+    """Slots in dW, slots in the scratch and recomputed chunks, all in one call."""
+    case = Case((50, 24, 420), torch.bfloat16, eps=0.1)
+    head = tiles.Head(case.hidden, case.weight, None, None, 1.0, 420)
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setattr(retaining, "GOOD_CHUNK", 32)
+        scratch = 50 * 32 * 2 + packing.slot_bytes(50, 32, 32) * 2
+        room = (1 << 20) + 64 * 50 + 50 * 24 + scratch
+        shape = tiles.block_shape(case.hidden.device, torch.bfloat16, 50)
+        slots = retaining.plan(head, shape, case.weight.numel() * 2, scratch)
+        assert slots.in_weight > 1
+        assert slots.in_scratch > 1
+        assert (slots.in_weight + slots.in_scratch) * slots.columns < 420
+        found = retaining.head_loss_gradients(
+            case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(room)
+        )[1]
+    assert_as_good_as_naive(found, case)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("frozen", ["hidden", "weight", "bias"])
+def test_what_is_frozen_gets_no_gradient(frozen: str, fused: bool) -> None:
+    case = Case((33, 24, 150), torch.bfloat16, bias=True, eps=0.1)
+    needs = case.needs(1 << 20) | {f"need_{frozen}": False}
+    given = (case.hidden, case.weight, case.targets)
+    if fused:
+        found = retaining.head_loss_gradients(*given, case.upstream, **case.settings, **needs)[1]
+    else:
+        found = backward.head_backward(*given, case.lse(), case.upstream, **case.settings, **needs)
+    place = ("hidden", "weight", "bias").index(frozen)
+    assert found[place] is None
+    exact = case.gradients(torch.float64)
+    for index in {0, 1, 2} - {place}:
+        assert distance(found[index], exact[index]) < 6e-3
+
+
+def test_hidden_gradient_in_blocks_of_rows() -> None:
+    """Where dH's own sum would not fit in the scratch, rows come in blocks."""
+    case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
+    found = backward.head_backward(
+        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(800)
+    )
+    assert_as_good_as_naive(found, case)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
+@pytest.mark.parametrize("step", [2, "transposed"])
+def test_strided_inputs(step: Any, dtype: torch.dtype) -> None:
+    case = Case((33, 24, 150), dtype, bias=True, eps=0.1)
+    exact = backward.head_backward(
+        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
+    )
+    for name in ("hidden", "weight"):
+        tensor = getattr(case, name)
+        if step == "transposed":
+            strided = tensor.T.contiguous().T
+        else:
+            strided = torch.zeros(tensor.shape[0], tensor.shape[1], 2, dtype=dtype)[..., 0].copy_(tensor)
+        setattr(case, name, strided)
+    assert not case.hidden.is_contiguous()
+    found = forward.head_forward(case.hidden, case.weight, case.targets[:, None], top=True, mean=True, **case.settings)
+    torch.testing.assert_close(found.lse, case.lse(), atol=2e-5, rtol=2e-5)
+    again = backward.head_backward(
+        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
+    )
+    for a, b in zip(exact, again, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5 if dtype == torch.float32 else 1e-2)
+
+
+def test_mixed_dtypes_multiply_in_float32() -> None:
+    case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
+    case.weight = case.weight.float() + 1e-4
+    found = backward.head_backward(
+        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
+    )
+    exact = case.gradients(torch.float64)
+    assert found[0].dtype == torch.bfloat16
+    assert distance(found[0], exact[0]) < 2.5e-3
+    assert found[1].dtype == torch.float32
+    assert distance(found[1], exact[1]) < 1e-6
+
+
+@pytest.mark.parametrize("ignored", ["one", "all but one", "all"])
+def test_ignored_rows_get_zero_and_give_nothing(ignored: str) -> None:
+    case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
+    rows = {"one": slice(0, 1), "all but one": slice(1, None), "all": slice(None)}[ignored]
+    case.targets[rows], case.upstream[rows] = -100, 0.0
+    for found in (
+        backward.head_backward(
+            case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
+        ),
+        retaining.head_loss_gradients(
+            case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 21)
+        )[1],
+    ):
+        assert found[0] is not None
+        assert found[1] is not None
+        assert (found[0][rows] == 0).all()
+        if ignored == "all":
+            assert (found[1] == 0).all()
+
+
+def test_two_runs_are_bit_equal_and_no_rows_work() -> None:
+    case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
+    runs = [
+        retaining.head_loss_gradients(
+            case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 21)
+        )
+        for _ in range(2)
+    ]
+    assert torch.equal(runs[0][0].lse, runs[1][0].lse)
+    assert torch.equal(runs[0][1][0], runs[1][1][0])
+    assert torch.equal(runs[0][1][1], runs[1][1][1])
+    empty = Case((0, 24, 150), torch.bfloat16, bias=True)
+    found = forward.head_forward(
+        empty.hidden, empty.weight, empty.targets[:, None], top=True, mean=True, **empty.settings
+    )
+    assert found.lse.shape == found.top_token.shape == (0,)
+    gradients = backward.head_backward(
+        empty.hidden, empty.weight, empty.targets, found.lse, empty.upstream, **empty.settings, **empty.needs(1)
+    )
+    assert gradients[0].shape == (0, 24)
+    assert (gradients[1] == 0).all()
+
+
+def test_ties_take_the_lowest_id_and_minus_infinity_is_a_logit() -> None:
+    hidden, weight = torch.ones(5, 8), torch.ones(150, 8)
+    bias = torch.zeros(150)
+    bias[:40] = -torch.inf
+    settings = {"bias": bias, "softcap": None, "logit_scale": 1.0, "n_vocab": 150}
+    targets = torch.full((5, 1), 60)
+    found = forward.head_forward(hidden, weight, targets, top=True, mean=False, **settings)
+    assert (found.top_token == 40).all()
+    torch.testing.assert_close(found.lse, torch.full((5,), 8.0) + torch.tensor(110.0).log())
+    bias.fill_(-torch.inf)
+    dead = forward.head_forward(hidden, weight, targets, top=True, mean=False, **settings)
+    assert (dead.lse == -torch.inf).all()
+    hidden[2, 3] = torch.nan
+    bias.zero_()
+    ill = forward.head_forward(hidden, weight, targets, top=True, mean=False, **settings)
+    assert ill.lse.isnan().tolist() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("eps", [0.3, 1.0])
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES[:2], ids=str)
+def test_anchored(dtype: torch.dtype, option: tuple[Any, ...], eps: float) -> None:
+    case = Case((17, 24, 75), dtype, *option, eps=eps)
+    prior = Case((17, 16, 80), dtype, softcap=6.0, scale=0.7, bias=not option[2], padding=80 - case.n_vocab)
+    prior_settings = {
+        "prior_bias": prior.bias, "prior_softcap": prior.softcap, "prior_logit_scale": prior.scale,
+    }  # fmt: skip
+
+    def definition(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, list[Tensor | None]]:
+        leaves = case.leaves(dtype)
+        z, u = case.logits(leaves), prior.logits(prior.leaves(dtype)).detach()
+        mean = (u.softmax(1) * z).sum(1)
+        target = z.gather(1, case.targets.clamp(min=0)[:, None])[:, 0]
+        loss = z.logsumexp(1) - (1 - eps) * target - eps * mean
+        (loss * case.upstream.to(z.dtype)).sum().backward()
+        return z.logsumexp(1), u.logsumexp(1), mean, [None if leaf is None else leaf.grad for leaf in leaves]
+
+    given = (case.hidden, case.weight, prior.hidden, prior.weight, case.targets)
+    found = anchored.anchored_forward(*given, **case.settings, **prior_settings)
+    lse, prior_lse, mean, exact = definition(torch.float64)
+    for value, wanted in ((found.lse, lse), (found.prior_lse, prior_lse), (found.prior_mean_logit, mean)):
+        torch.testing.assert_close(value.double(), wanted.detach(), atol=2e-5, rtol=2e-5)
+    gradients = anchored.anchored_backward(
+        *given, found.lse, found.prior_lse, case.upstream, **case.settings, **prior_settings, **case.needs(1)
+    )
+    for value, right, naive in zip(gradients, exact, definition(dtype)[3], strict=True):
+        if right is None:
+            assert value is None
+        else:
+            assert distance(value, right) <= 2 * distance(naive, right) + 1e-6
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.2])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_filter_that_skips_nothing_is_exact(dtype: torch.dtype, bias: bool, eps: float) -> None:
+    case = Case((33, 24, 150), dtype, bias=bias, padding=3, eps=eps)
+    found = backward.head_backward(
+        case.hidden, case.weight, case.targets, case.lse(), case.upstream, filter_threshold=1e-30,
+        **case.settings, **case.needs(1 << 21),
+    )  # fmt: skip
+    assert_as_good_as_naive(found, case)
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.2])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_filter_puts_back_what_it_drops(dtype: torch.dtype, eps: float) -> None:
+    """Where a tile's columns are alike, its mass spread evenly is where it was: skipping it costs nothing."""
+    case = Case((33, 24, 150), dtype, padding=3, eps=eps)
+    case.weight[: case.n_vocab] = case.weight[(torch.arange(case.n_vocab) // 32) * 32]
+    kept = backward.head_backward(
+        case.hidden, case.weight, case.targets, case.lse(), case.upstream, filter_threshold=0.9,
+        **case.settings, **case.needs(1 << 21),
+    )  # fmt: skip
+    assert_as_good_as_naive(kept, case)
+
+
+def test_filter_and_softcap_are_refused() -> None:
+    case = Case((7, 5, 131), torch.float32, softcap=4.0)
+    with pytest.raises(KernelArgumentError, match="softcap"):
+        backward.head_backward(
+            case.hidden, case.weight, case.targets, case.lse(), case.upstream, filter_threshold=0.1,
+            **case.settings, **case.needs(1),
+        )  # fmt: skip
