@@ -109,11 +109,10 @@ def test_rows_of_their_own_where_a_context_cannot_be_shared(llama: Model, monkey
 
 def longrope_network(switch: int) -> Any:
     """A Phi-3 whose rotary factors change for every row of a batch once one of them is longer than `switch`."""
-    rope = {"rope_type": "longrope", "type": "longrope", "short_factor": [1.0] * 4, "long_factor": [8.0] * 4}
     return tiny_network(
         "phi3",
         sliding_window=None,
-        rope_scaling={**rope, "rope_theta": 10_000.0, "original_max_position_embeddings": switch, "factor": 2.0},
+        rope_scaling={"type": "longrope", "short_factor": [1.0] * 4, "long_factor": [8.0] * 4},
         original_max_position_embeddings=switch,
     )
 
