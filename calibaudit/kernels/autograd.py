@@ -31,7 +31,9 @@ def linear_cross_entropy(
     float32, bfloat16, float16 or float64, used as given (autocast changes nothing); sums are in float32.
     reduction: none (0 where ignored), mean over the rows that are not ignored, or sum. When all are ignored the mean
     is 0 and so are its gradients, where F.cross_entropy gives NaN: a batch without a target must not end a training.
-    scratch_bytes: what the backward pass may hold beyond inputs and gradients; None: 512 MiB, on a CPU 64 MiB.
+    scratch_bytes: what the backward pass may hold beyond inputs and gradients; None: 512 MiB, on a CPU 64 MiB. On a CPU
+    a float32 mean or sum without softcap makes its gradients with the loss where 64 rows of logits fit into
+    scratch_bytes (None: 37 MiB), so a loss that is not trained on is cheaper under torch.no_grad().
     filter_threshold: opt-in, Triton only: tiles whose softmax stays below it are skipped, their mass put back.
     Returns float32. Gradients to hidden, weight and bias, in their dtypes; rows of weight that do not count get 0.
     Raises KernelArgumentError (a ValueError), which names the argument.
