@@ -30,7 +30,7 @@ GOOD_CHUNK = (
 
 @triton.jit
 def _expand_kernel(
-    planes, out, bias_out, lse, targets, upstream, n_rows, first, stop, out_row, hard, share,
+    planes, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
     SLOT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
 ):  # fmt: skip
     PART: tl.constexpr = COLUMNS // 8
@@ -40,10 +40,16 @@ def _expand_kernel(
     a, b, c, d, level = load_words(planes, rows, n_rows, inside, COLUMNS, SLOT)
     lse_bits = tl.load(lse + rows, mask=rows < n_rows, other=0.0) * 1.4426950408889634
     level = level * 0.0078125 - lse_bits
+    # near 1 the difference to the hard target would lose what 12 bits do not say, so the target's logit is exact
+    y = tl.load(targets + rows, mask=rows < n_rows, other=-1).to(tl.int32)
+    target = tl.load(target_logit + rows, mask=rows < n_rows, other=0.0) * 1.4426950408889634
+    p_target = tl.exp2(target - lse_bits)
     for part in tl.static_range(8):
         pair = a if part < 2 else (b if part < 4 else (c if part < 6 else d))
         steps = pair & 4095 if part % 2 == 0 else pair >> 12
         p = tl.where(steps == 4095, 0.0, tl.exp2(level[:, None] - steps.to(tl.float32) * 0.0078125))
+        columns = first + inside + part * PART + tl.arange(0, PART)
+        p = tl.where(columns[None, :] == y[:, None], p_target[:, None], p)
         store_dlogits(
             p, p, out, bias_out, targets, upstream, row, first + inside + part * PART, inside + part * PART, n_rows,
             stop, out_row, hard, share, ROWS, PART, False, BIAS_GRADIENT, False, RESULT,
@@ -75,15 +81,23 @@ def plan(head: Head, tiles: Tiles, weight_bytes: int, scratch: int) -> Slots:
 
 
 def _expand(
-    head: Head, terms: Smoothing, gradients: GradientSum, planes: Tensor, buffer: Tensor, first: int, tile_columns: int
+    head: Head,
+    terms: Smoothing,
+    target_logit: Tensor,
+    gradients: GradientSum,
+    planes: Tensor,
+    buffer: Tensor,
+    first: int,
+    tile_columns: int,
 ) -> None:
+    """The slot at `planes`, whose first column is `first`, through buffer (N, columns of a slot) into the gradients."""
     n_rows, columns = buffer.shape
     stop = min(first + columns, head.n_vocab)
     rows = 16 if buffer.device.type == "cpu" else 64
     bias_parts = gradients.bias_parts(columns, rows)
     _expand_kernel[(triton.cdiv(n_rows, rows), triton.cdiv(stop - first, tile_columns))](
-        planes, buffer, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, terms.upstream,
-        n_rows, first, stop, columns, terms.hard, terms.share,
+        planes, buffer, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, target_logit,
+        terms.upstream, n_rows, first, stop, columns, terms.hard, terms.share,
         SLOT=columns, ROWS=rows, COLUMNS=tile_columns, BIAS_GRADIENT=bias_parts is not None,
         RESULT=TRITON_TYPES[head.dtype], num_warps=4,
     )  # fmt: skip
@@ -143,6 +157,7 @@ def head_loss_gradients(
     lse = join(parts, n_vocab)[0]
     del parts
     mean = mean_logits(head) if label_smoothing > 0 else None
+    target = target_logits(head, targets[:, None])
     terms, _ = smoothing_terms(head, lse, targets, upstream, label_smoothing)
     buffer = scratch[: n_rows * columns * head.dtype.itemsize].view(head.dtype).view(n_rows, columns)
 
@@ -153,7 +168,7 @@ def head_loss_gradients(
         for chunk in range(slots.in_weight + slots.in_scratch):
             within = chunk - slots.in_weight
             planes = storage[chunk * slots.step_in_weight :] if within < 0 else rest[within * slots.bytes :]
-            _expand(head, terms, gradients, planes, buffer, chunk * columns, tiles.columns)
+            _expand(head, terms, target, gradients, planes, buffer, chunk * columns, tiles.columns)
         if ends[1] < n_vocab:
             add_chunks(head, tiles, gradients, ends[1], scratch, write)
-    return HeadForward(lse, target_logits(head, targets[:, None]), None, None, mean), gradients.result()
+    return HeadForward(lse, target, None, None, mean), gradients.result()

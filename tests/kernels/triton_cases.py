@@ -172,6 +172,19 @@ def test_loss_and_gradients_at_once(size: tuple[int, int, int], option: tuple[An
     assert (found.mean_logit is not None) == (case.eps > 0)
 
 
+@pytest.mark.parametrize("eps", [0.0, 0.1])
+@pytest.mark.parametrize("peak", [8.0, 14.0, 20.0])
+def test_rows_sure_of_their_target_keep_its_small_gradient(peak: float, eps: float) -> None:
+    """Where p is near 1, p - 1 is far smaller than a step of a kept logit. (From logits of 100 on float32 ends it.)"""
+    case = Case((50, 24, 150), torch.bfloat16, eps=eps)
+    towards = F.normalize(case.weight.float(), dim=-1)[case.targets.clamp(min=0)] * peak
+    case.hidden = (case.hidden.float() + towards).to(torch.bfloat16)
+    found = retaining.head_loss_gradients(
+        case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 22)
+    )[1]
+    assert_as_good_as_naive(found, case)
+
+
 def test_kept_logits_of_every_home() -> None:
     """Slots in dW, slots in the scratch and recomputed chunks, all in one call."""
     case = Case((50, 24, 420), torch.bfloat16, eps=0.1)
@@ -373,6 +386,38 @@ def test_filter_puts_back_what_it_drops(dtype: torch.dtype, eps: float) -> None:
         **case.settings, **case.needs(1 << 21),
     )  # fmt: skip
     assert_as_good_as_naive(kept, case)
+
+
+def test_public_functions_on_this_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    from calibaudit.kernels import anchored_cross_entropy, kernel_path, linear_cross_entropy, linear_logprobs
+
+    monkeypatch.setenv("CALIBAUDIT_KERNELS", "triton")
+    assert kernel_path("cpu")[0] == "triton"
+    case = Case((33, 24, 150), torch.float32, bias=True)
+    hidden, weight, bias = (leaf for leaf in case.leaves(torch.float32) if leaf is not None)
+    exact = case.leaves(torch.float64)
+    z = case.logits(exact)
+    found = linear_logprobs(hidden, weight, case.targets, bias=bias)
+    wanted = z.log_softmax(1).gather(1, case.targets.clamp(min=0)[:, None])[:, 0].masked_fill(case.targets < 0, 0.0)
+    torch.testing.assert_close(found.logprob.double(), wanted.detach(), atol=2e-5, rtol=2e-5)
+    loss = linear_cross_entropy(hidden, weight, case.targets, bias=bias, label_smoothing=0.1)
+    right = F.cross_entropy(z, case.targets, label_smoothing=0.1)
+    torch.testing.assert_close(loss.double(), right, atol=2e-5, rtol=2e-5)
+    loss.backward()
+    right.backward()
+    for leaf, other in zip((hidden, weight, bias), exact, strict=True):
+        assert other is not None
+        torch.testing.assert_close(leaf.grad.double(), other.grad, atol=1e-6, rtol=1e-4)
+    own = anchored_cross_entropy(
+        hidden, weight, hidden.detach(), weight.detach(), case.targets, bias=bias, label_smoothing=0.3,
+        prior_bias=bias.detach(),
+    )  # fmt: skip
+    z = z.detach()
+    q = z.softmax(1)
+    rows = case.targets >= 0
+    target = z.gather(1, case.targets.clamp(min=0)[:, None])[:, 0]
+    wanted = (z.logsumexp(1) - 0.7 * target - 0.3 * (q * z).sum(1))[rows].mean()
+    torch.testing.assert_close(own.double(), wanted, atol=2e-5, rtol=2e-5)
 
 
 def test_filter_and_softcap_are_refused() -> None:
