@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,9 @@ from calibaudit.errors import ModelError, TaskError
 from calibaudit.items import Item
 
 Tokens = tuple[int, ...]
+
+N_PROBE = 16
+"""Texts on which a tokenizer's backend must give what the tokenizer itself gives."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,18 @@ class Encoder:
                 for text, ids in zip(group, self._ids(group, add), strict=True):
                     texts[text] = tuple(ids[:cut])
 
-    def _ids(self, group: Iterable[str], add_special_tokens: bool) -> list[list[int]]:
+    def _ids(self, group: Sequence[str], add_special_tokens: bool) -> list[list[int]]:
+        """A fast tokenizer's backend skips the offsets that nobody here reads, in half the time. Some texts go both
+        ways: that sets the backend up (no truncation, no padding), and shows that nothing else stands between."""
+        backend: Any = getattr(self._tokenizer, "backend_tokenizer", None)
+        if hasattr(backend, "encode_batch_fast"):
+            expected = self._plain_ids(group[:N_PROBE], add_special_tokens)
+            ids = [encoding.ids for encoding in backend.encode_batch_fast(group, add_special_tokens=add_special_tokens)]
+            if ids[:N_PROBE] == expected:
+                return ids
+        return self._plain_ids(group, add_special_tokens)
+
+    def _plain_ids(self, group: Sequence[str], add_special_tokens: bool) -> list[list[int]]:
         encoded = self._tokenizer(
             list(group), add_special_tokens=add_special_tokens, return_attention_mask=False, verbose=False
         )

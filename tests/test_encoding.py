@@ -205,3 +205,37 @@ def test_tokens_spell_the_text_when_nothing_was_merged(context: str, continuatio
 
 
 _PLAIN = make_tokenizer()
+
+
+class Wrapped:
+    """A tokenizer whose own call does more than its backend: here, it drops the letter z before anything else."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.backend_tokenizer = tokenizer.backend_tokenizer
+        self._tokenizer = tokenizer
+
+    def __call__(self, text: Any, **options: Any) -> Any:
+        texts = text.replace("z", "") if isinstance(text, str) else [t.replace("z", "") for t in text]
+        return self._tokenizer(texts, **options)
+
+    def decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids))
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_the_backend_gives_what_the_tokenizer_itself_gives(bos: bool) -> None:
+    tokenizer = make_tokenizer(bos=bos)
+    tokenizer.backend_tokenizer.enable_truncation(3)
+    tokenizer.backend_tokenizer.enable_padding(length=50)
+    context, choices = "the cat sat on the mat.\nAnswer:", (" yes", " no, the mat", " a dog")
+    (row,) = encode(tokenizer, Prompt("t", tuple((context, choice) for choice in choices))).rows
+    plain = make_tokenizer(bos=bos)
+    assert row.context == tuple(plain(context)["input_ids"])
+    for choice, tokens in zip(choices, row.continuations, strict=True):
+        assert row.context + tokens == tuple(plain(context + choice)["input_ids"])
+
+
+def test_a_tokenizer_that_does_more_than_its_backend_is_asked_itself() -> None:
+    prompt = Prompt("t", (("zthe cat", " sat zon"), ("zthe cat", " a mat")))
+    plain = Prompt("t", (("the cat", " sat on"), ("the cat", " a mat")))
+    assert encode(Wrapped(make_tokenizer()), prompt) == encode(make_tokenizer(), plain)
