@@ -27,6 +27,7 @@ POINTERS = {
     "lse": "*fp32", "prior_lse": "*fp32", "upstream": "*fp32", "targets": "*i64", "planes": "*u8", "low": "*u8",
     "factor": "*fp32", "top_out": "*fp32", "total_out": "*fp32", "token_out": "*i32", "logits_out": "*fp32",
     "prior_top_out": "*fp32", "prior_total_out": "*fp32", "product_out": "*fp32", "bias_out": "*fp32",
+    "target_logit": "*fp32",
     "kept_out": "*i32", "mass_out": "*bf16", "order": "*i32", "count": "*i32", "spread": "*fp32", "shift": "*fp32",
     "top_in": "*fp32", "total_in": "*fp32", "token_in": "*i32", "logits_in": "*fp32", "prior_top_in": "*fp32",
     "prior_total_in": "*fp32", "product_in": "*fp32", "lse_out": "*fp32", "prior_lse_out": "*fp32",
