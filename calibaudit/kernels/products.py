@@ -193,10 +193,10 @@ class HiddenGradient:
     @staticmethod
     def _in_float32(hidden: Tensor, scratch_bytes: int) -> bool:
         """Whether the library may add bfloat16 products to a float32 accumulator."""
-        room = scratch_bytes - 4 * hidden.numel()
-        return (
-            in_library(hidden) and hidden.dtype == torch.bfloat16 and room >= 2 * WIDE_CHUNK * hidden.shape[0] and _ADDS
-        )
+        if not (_ADDS and hidden.dtype == torch.bfloat16 and in_library(hidden)):
+            return False
+        held = 4 * hidden.numel()
+        return held <= scratch_bytes // 2 and scratch_bytes - held >= 2 * WIDE_CHUNK * hidden.shape[0]
 
     @classmethod
     def scratch_bytes(cls, hidden: Tensor, scratch_bytes: int) -> int:
