@@ -120,6 +120,8 @@ def compare(
     With no models, the bundled demo pair on the bundled tasks.
     """
     from calibaudit import running
+
+    running.load_numpy()
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.parallel import rank
 
@@ -182,6 +184,8 @@ def score(
 ) -> None:
     """Audit one checkpoint, and save its scores (-o) for later comparisons."""
     from calibaudit import running
+
+    running.load_numpy()
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.parallel import rank
 
@@ -216,6 +220,8 @@ def import_lm_eval(
 ) -> None:
     """Audit what lm-evaluation-harness logged (--log_samples), and save it (-o) as scores: no model is run."""
     from calibaudit import running
+
+    running.load_numpy()
     from calibaudit.lm_eval import read_lm_eval
 
     running.check_outputs(output, two_models=False)

@@ -95,6 +95,8 @@ def gate(
     Exit 2 when the two sides cannot be compared: other items, scoring or chat template. That is never a regression.
     """
     from calibaudit import running
+
+    running.load_numpy()
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.gating import Limits
     from calibaudit.parallel import rank
@@ -177,6 +179,8 @@ def bless(
 ) -> None:
     """Write the baseline that `gate` holds later candidates against: small, one line an item, meant to be committed."""
     from calibaudit import running
+
+    running.load_numpy()
     from calibaudit.blessing import bless as blessed
     from calibaudit.errors import OutputError
     from calibaudit.evaluating import is_saved_scores, paired

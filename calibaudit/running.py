@@ -58,6 +58,21 @@ def _failed(error: Exception) -> int:
     return code
 
 
+def load_numpy() -> None:
+    """Import NumPy, its linear algebra on one thread: the products here are small, and threads wait for each other.
+
+    OPENBLAS_NUM_THREADS is obeyed where it is set, and taken back where it is not: PyTorch keeps its own threads.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    chosen = name in os.environ
+    os.environ.setdefault(name, "1")
+    try:
+        import numpy  # noqa: F401  # reads the variable once, now
+    finally:
+        if not chosen:
+            del os.environ[name]
+
+
 def run_options(
     chat_template: str,
     batch_size: str,

@@ -123,11 +123,12 @@ def test_a_summary_that_cannot_be_written_changes_no_exit_code(folder: Path, tmp
 
 def test_saved_scores_need_no_torch(folder: Path) -> None:
     code = (
-        "import sys; from calibaudit.cli import main\n"
+        "import os, sys; from calibaudit.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: code = end.code\n"
         "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
+        "assert 'OPENBLAS_NUM_THREADS' not in os.environ\n"
         "sys.exit(code)\n"
     )
     for command, expected in (("gate", 1), ("compare", 0)):

@@ -45,14 +45,22 @@ def aurc_rows(weights: FloatArray, ties: TieBlocks, correct: FloatArray) -> Floa
     A block of m tied items with e errors, after k items with f errors, adds on average
     sum_{j=1..m} (f + e j/m)/(k + j) = e + (f - e k/m)(psi(k + m + 1) - psi(k + 1)).
     """
-    from scipy.special import digamma
-
     size = ties.sums(weights)[:, ::-1]
     errors = ties.sums(weights * (1 - correct))[:, ::-1]
     after = np.cumsum(size, axis=1)
     before = np.hstack([np.zeros((len(size), 1)), after[:, :-1]])
     failed = np.cumsum(errors, axis=1) - errors
     rate = np.divide(errors, size, out=np.zeros_like(size), where=size > 0)
-    harmonic = np.diff(digamma(np.hstack([np.ones((len(size), 1)), after + 1])), axis=1)
+    harmonic = np.diff(_digamma(np.hstack([np.ones((len(size), 1)), after + 1])), axis=1)
     area: FloatArray = (errors + (failed - rate * before) * harmonic).sum(axis=1) / after[:, -1]
     return area
+
+
+def _digamma(values: FloatArray) -> FloatArray:
+    """psi of values from 1, which are whole numbers as a rule: those are looked up."""
+    from scipy.special import digamma
+
+    index = values.astype(np.intp)
+    if not (index == values).all():
+        return np.asarray(digamma(values))
+    return np.asarray(digamma(np.arange(index.max() + 1, dtype=np.float64))[index])

@@ -48,6 +48,8 @@ METRIC_NAMES: tuple[str, ...] = (
 _BINNED = {"ece": ece_rows, "rms_ce": rms_ce_rows, "mce": mce_rows, "ece_debiased": debiased_ece_rows}
 _BLOCK = 2_000_000
 """Weights worked on at once (16 MB of float64; a metric holds some ten arrays of that size)."""
+_RANKED_BLOCK = 60_000
+"""The same for metrics of ranks: their many passes over the weights are faster while these stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +116,11 @@ class WeightedSample:
             block = checked[start : start + step]
             for name, values in self._block(block, set(wanted)).items():
                 results[name][start : start + step] = values
+        step = max(16, _RANKED_BLOCK // self.n_items)
+        for start in range(0, len(checked), step):
+            block = checked[start : start + step]
+            for name, values in self._ranked(block, set(wanted)).items():
+                results[name][start : start + step] = values
         return results
 
     def concatenate(self, other: WeightedSample) -> WeightedSample:
@@ -142,16 +149,20 @@ class WeightedSample:
         if wanted & _BINNED.keys():
             totals: BinTotals = bin_totals(weights, self._columns)
             results |= {name: rows(totals) for name, rows in _BINNED.items() if name in wanted}
-        if "ece_adaptive" in wanted:
-            results["ece_adaptive"] = adaptive_ece_rows(weights, self._ties, self._excess, self.n_bins)
         if "smooth_ece" in wanted:
             results["smooth_ece"] = smooth_ece_rows(weights, self.confidence, self._excess)
+        if "temperature" in wanted:
+            results["temperature"] = self._temperatures.rows(weights)
+        return results
+
+    def _ranked(self, weights: FloatArray, wanted: set[str]) -> dict[str, FloatArray]:
+        results: dict[str, FloatArray] = {}
+        if "ece_adaptive" in wanted:
+            results["ece_adaptive"] = adaptive_ece_rows(weights, self._ties, self._excess, self.n_bins)
         if "auroc" in wanted:
             results["auroc"] = auroc_rows(weights, self._ties, self._hit)
         if "aurc" in wanted:
             results["aurc"] = aurc_rows(weights, self._ties, self._hit)
-        if "temperature" in wanted:
-            results["temperature"] = self._temperatures.rows(weights)
         return results
 
     @cached_property

@@ -10,6 +10,8 @@ from made_samples import confidence_and_correct
 from sklearn.metrics import roc_auc_score
 
 from calibaudit import metrics
+from calibaudit.metrics.ranking import aurc_rows
+from calibaudit.metrics.ties import TieBlocks
 
 
 @given(confidence_and_correct())
@@ -59,3 +61,13 @@ def test_a_constant_confidence_says_nothing():
 def test_perfect_and_reversed_ranking():
     assert metrics.auroc([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]) == 1
     assert metrics.auroc([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0]) == 0
+
+
+def test_whole_weights_are_looked_up_and_others_reckoned_to_the_same():
+    """psi at whole numbers comes from a table; a weight that is whole but for rounding gives the same area."""
+    confidence = np.array([0.9, 0.9, 0.7, 0.6, 0.6, 0.2])
+    correct = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
+    weights = np.array([[1.0, 2.0, 0.0, 3.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]])
+    ties = TieBlocks.of(confidence)
+    expected = aurc_rows(weights, ties, correct)
+    np.testing.assert_allclose(aurc_rows(weights * (1 + 1e-12), ties, correct), expected, rtol=1e-9)
