@@ -33,6 +33,7 @@ from calibaudit.options import (
     NumFewshot,
     Offline,
     Output,
+    Plot,
     Quiet,
     Resamples,
     Scoring,
@@ -109,6 +110,7 @@ def compare(
     mirror: Mirror = None,
     offline: Offline = False,
     output: Output = None,
+    plot: Plot = None,
     json: AsJson = False,
     quiet: Quiet = False,
     no_progress: NoProgress = False,
@@ -126,7 +128,7 @@ def compare(
     from calibaudit.parallel import rank
 
     base, instruct = running.pair_of(base, instruct)
-    running.check_outputs(output)
+    output = running.outputs(output, plot)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
     names = running.split_names(tasks) or running.saved_task_names((base, instruct))
     loaded = None
@@ -176,6 +178,7 @@ def score(
     mirror: Mirror = None,
     offline: Offline = False,
     output: Output = None,
+    plot: Plot = None,
     json: AsJson = False,
     quiet: Quiet = False,
     no_progress: NoProgress = False,
@@ -189,7 +192,7 @@ def score(
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.parallel import rank
 
-    running.check_outputs(output, two_models=False)
+    output = running.outputs(output, plot, two_models=False)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
     names = running.split_names(tasks)
     loaded = None
@@ -214,6 +217,7 @@ def import_lm_eval(
     bins: Bins = 15,
     resamples: Resamples = 1000,
     output: Output = None,
+    plot: Plot = None,
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -224,7 +228,7 @@ def import_lm_eval(
     running.load_numpy()
     from calibaudit.lm_eval import read_lm_eval
 
-    running.check_outputs(output, two_models=False)
+    output = running.outputs(output, plot, two_models=False)
     scores = read_lm_eval(samples, None if scoring is None else scoring.value)
     _deliver_audit(scores, (), seed, bins, resamples, output, json, quiet)
 
@@ -261,6 +265,7 @@ app.command()(bless)
 def report(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A result that compare, score or gate saved as .json.")],
     output: Output = None,
+    plot: Plot = None,
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -272,7 +277,7 @@ def report(
     from calibaudit.reporting.showing import page_of
 
     result = read_result(file)
-    running.check_outputs(output, two_models=is_comparison(result), gated=result.get("verdict") is not None)
+    output = running.outputs(output, plot, two_models=is_comparison(result), gated=result.get("verdict") is not None)
     running.deliver(result, output, json, page_of(result, str(file), quiet=quiet))
 
 

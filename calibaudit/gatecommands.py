@@ -29,6 +29,7 @@ from calibaudit.options import (
     NumFewshot,
     Offline,
     Output,
+    Plot,
     Quiet,
     Resamples,
     Scoring,
@@ -84,6 +85,7 @@ def gate(
     mirror: Mirror = None,
     offline: Offline = False,
     output: Output = None,
+    plot: Plot = None,
     json: AsJson = False,
     quiet: Quiet = False,
     no_progress: NoProgress = False,
@@ -103,7 +105,7 @@ def gate(
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     _check_there(baseline, candidate)
-    running.check_outputs(output, gated=True)
+    output = running.outputs(output, plot, gated=True)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
     names = running.split_names(tasks) or running.saved_task_names((baseline, candidate))
     loaded = None

@@ -109,7 +109,16 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         help="Save the result; repeat for more. The ending picks the format: .json, .html, .md, .csv, or .xml "
-        "(JUnit, of a gate); .svg or .png for a diagram: reliability.svg, confidence.svg, changes.svg.",
+        "(JUnit, of a gate); .svg or .png as with --plot.",
+        show_default=False,
+    ),
+]
+Plot = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Save a diagram (.svg or .png) that the name begins with: reliability.svg, confidence.png, changes.svg.",
         show_default=False,
     ),
 ]

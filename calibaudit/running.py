@@ -150,14 +150,20 @@ def saved_task_names(models: Sequence[str]) -> list[str] | None:
     return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None
 
 
-def check_outputs(paths: Sequence[Path] | None, *, two_models: bool = True, gated: bool = False) -> None:
-    """Raises OutputError now for what could not be written after an hour of scoring."""
-    from calibaudit.reporting.formats import check_format
+def outputs(
+    files: Sequence[Path] | None, plots: Sequence[Path] | None, *, two_models: bool = True, gated: bool = False
+) -> list[Path]:
+    """The files of -o and of --plot. Raises OutputError now for what could not be written after an hour of scoring."""
+    from calibaudit.reporting.formats import check_format, check_picture
     from calibaudit.reporting.result_json import check_writable
 
-    for path in paths or ():
+    for path in plots or ():
+        check_picture(path)
+    paths = [*(files or ()), *(plots or ())]
+    for path in paths:
         check_format(path, two_models=two_models, gated=gated)
         check_writable(path)
+    return paths
 
 
 def deliver(

@@ -13,6 +13,8 @@ Result = Mapping[str, Any]
 DIAGRAMS = ("reliability", "confidence", "changes")
 """Which diagram an .svg or .png file holds: the one that its name begins with. The last needs two models."""
 
+PICTURES = (".svg", ".png")
+
 
 def content(result: Result, path: Path, source: str = "the result") -> bytes:
     """The result in the format of `path`'s ending. Raises ScoresError naming `source` when it is not a whole one."""
@@ -20,6 +22,12 @@ def content(result: Result, path: Path, source: str = "the result") -> bytes:
 
     (comparison_of if is_comparison(result) else audit_of)(result, source)  # what a format reads by itself is there
     return FORMATS[path.suffix](result, path, source)
+
+
+def check_picture(path: Path) -> None:
+    """Raises OutputError where --plot names a file that is no picture."""
+    if path.suffix not in PICTURES:
+        raise OutputError(f"--plot {path}: a diagram is saved as {' or '.join(PICTURES)}; other formats: -o")
 
 
 def check_format(path: Path, *, two_models: bool = True, gated: bool = False) -> None:
@@ -35,7 +43,7 @@ def check_format(path: Path, *, two_models: bool = True, gated: bool = False) ->
         others = ", ".join(ending for ending in FORMATS if ending != ".xml")
         raise OutputError(f"{path}: JUnit XML holds a verdict, which only `calibaudit gate` gives; choose {others}")
     known = DIAGRAMS if two_models else DIAGRAMS[:-1]
-    if path.suffix in (".svg", ".png") and not path.stem.startswith(known):
+    if path.suffix in PICTURES and not path.stem.startswith(known):
         raise OutputError(
             f"{path}: which diagram? begin the file's name with one of {', '.join(known)}, "
             f"such as reliability{path.suffix}"

@@ -123,3 +123,18 @@ def test_files_that_are_no_result(cli, tmp_path, text, reason):
     assert "in.json" in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out.html").exists()
+
+
+def test_plot_saves_the_same_picture_as_output_does(cli, saved, tmp_path):
+    code, _, err = cli(
+        "report", saved / "pair.json", "--plot", tmp_path / "reliability.svg", "-o", tmp_path / "reliability-2.svg"
+    )
+    assert (code, err) == (0, "")
+    assert (tmp_path / "reliability.svg").read_bytes() == (tmp_path / "reliability-2.svg").read_bytes()
+
+
+def test_plot_takes_pictures_only(cli, saved, tmp_path):
+    code, out, err = cli("report", saved / "pair.json", "--plot", tmp_path / "reliability.html")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"calibaudit: --plot {tmp_path / 'reliability.html'}: a diagram is saved as .svg or .png")
+    assert not (tmp_path / "reliability.html").exists()
