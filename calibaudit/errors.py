@@ -24,5 +24,9 @@ class ScoresError(CalibauditError):
     """Scores are unusable: not a number, wrong shape, or not comparable with another side's."""
 
 
+class SftError(CalibauditError):
+    """Tuning data are unusable: nothing to read, no row that can be trained on, a chat template that loses content."""
+
+
 class OutputError(CalibauditError):
     """A result cannot be written."""
