@@ -1,6 +1,6 @@
 """The command line: parse, call, render, exit code. Only Typer is imported at the top; the rest when a command runs.
 
-Exit codes: 0 done; 1 the gate says no; 2 the call, the data or the model is unusable (one line on stderr);
+Exit codes: 0 done; 1 the gate or a repair says no; 2 the call, the data or the model is unusable (one line on stderr);
 3 inconclusive under --strict; 130 interrupted.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibaudit.fixcommands import fix
 from calibaudit.gatecommands import bless, gate
 from calibaudit.options import (
     AsJson,
@@ -259,6 +260,7 @@ def _deliver_audit(
 
 app.command()(gate)
 app.command()(bless)
+app.command()(fix)
 
 
 @app.command()

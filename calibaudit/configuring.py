@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-COMMANDS = ("compare", "score", "gate", "bless")
+COMMANDS = ("compare", "score", "gate", "bless", "recommend", "fix")
 """Tables of these names are for that command alone; keys beside them are for every command that has the flag."""
 
 

@@ -6,13 +6,16 @@ import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from calibaudit.errors import ScoresError
 from calibaudit.items import Task
 from calibaudit.lm_eval import is_log_folder, read_lm_eval
 from calibaudit.parallel import own_device
 from calibaudit.scores import Scores, read_scores
+
+if TYPE_CHECKING:
+    from calibaudit.models import Model
 
 ChatTemplate = Literal["auto", "off", "both"]
 
@@ -43,13 +46,17 @@ def is_saved_scores(name: str) -> bool:
 
 
 def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice) -> list[Scores]:
-    """The scores of checkpoint `name` on every task, in order.
+    """The scores of checkpoint `name` on every task, in order; see `evaluate_model`."""
+    model = load(name, options, notice)
+    results = evaluate_model(model, tasks, options, progress, notice)
+    del model
+    free_memory()
+    return results
 
-    With chat_template `both`, two entries a task: plain, then inside the chat template (plain again for a model that
-    has none). progress: called with (label, finished, all). notice: called with each sentence the user should read.
-    """
+
+def load(name: str, options: RunOptions, notice: Notice) -> Model:
+    """The checkpoint, loaded as `options` say. notice: called with each sentence the user should read."""
     from calibaudit.models import load_model
-    from calibaudit.scoring import has_chat_template, score
 
     model = load_model(
         name,
@@ -60,9 +67,22 @@ def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Pr
     )
     for warning in model.warnings:
         notice(warning)
+    return model
+
+
+def evaluate_model(
+    model: Model, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice
+) -> list[Scores]:
+    """The model's scores on every task, in order.
+
+    With chat_template `both`, two entries a task: plain, then inside the chat template (plain again for a model that
+    has none). progress: called with (label, finished, all). notice: called with each sentence the user should read.
+    """
+    from calibaudit.scoring import has_chat_template, score
+
     templated = has_chat_template(model)
     if options.chat_template == "both" and not templated:
-        notice(f"{name}: its tokenizer has no chat template; both rows of a task show the plain prompt")
+        notice(f"{model.info.name}: its tokenizer has no chat template; both rows of a task show the plain prompt")
     passes = {"auto": [templated], "off": [False], "both": [False, templated]}[options.chat_template]
     results: list[Scores] = []
     for task in tasks:
@@ -81,8 +101,6 @@ def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Pr
                 progress=report,
             )
             results += [scores] * (len(passes) if len(set(passes)) == 1 else 1)
-    del model
-    _free_memory()
     return results
 
 
@@ -111,7 +129,8 @@ def paired(before: Sequence[Scores], after: Sequence[Scores]) -> tuple[list[Scor
     return [before[i] for i in kept], [after[i] for i in kept]
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
+    """Give back what a model that nobody holds any more has taken."""
     import torch
 
     gc.collect()

@@ -54,7 +54,7 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
         config = _load_config(checkpoint)
         files = weight_files(checkpoint)
         check_tokenizer_files(checkpoint)
-        tokenizer = _load_tokenizer(checkpoint)
+        tokenizer = load_tokenizer(checkpoint)
         chosen_dtype, notes = _choose_dtype(dtype, config, files, chosen_device)
         placement = _placement(device, chosen_device, files, chosen_dtype)
         network, more = _read_weights(checkpoint, config, chosen_dtype, placement)
@@ -117,7 +117,8 @@ def _check_rotary(name: str, raw: dict[str, Any], config: Any) -> None:
         )
 
 
-def _load_tokenizer(checkpoint: Checkpoint) -> Any:
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
+    """The tokenizer of a checkpoint whose files are on disk. Raises ModelError."""
     loader = AutoTokenizer
     if VERSION < (5,) and (checkpoint.path / "tokenizer_config.json").is_file():
         settings = read_settings(checkpoint, "tokenizer_config.json")

@@ -194,12 +194,13 @@ class Reporter:
         self._bars = bars
         self._ids: dict[str, Any] = {}
 
-    def progress(self, label: str, done: int, total: int) -> None:
+    def progress(self, label: str, done: int, total: int, detail: str = "") -> None:
+        """detail: what is shown after the label."""
         if self._bars is None:
             return
         if label not in self._ids:
             self._ids[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._ids[label], completed=done)
+        self._bars.update(self._ids[label], completed=done, description=f"{label} {detail}".rstrip())
 
     def notices(self, texts: Iterable[str]) -> None:
         for text in texts:

@@ -30,7 +30,7 @@ def comparison_dict(
 ) -> dict[str, Any]:
     """What `compare` saves. created: now when left out; written in UTC."""
     return {
-        **_envelope(created),
+        **envelope(created),
         **comparison.to_dict(),
         "errors": [error.to_dict() for error in errors],
         "recommendation": None if recommendation is None else recommendation.to_dict(),
@@ -38,11 +38,21 @@ def comparison_dict(
     }
 
 
+def envelope(created: datetime | None = None) -> dict[str, Any]:
+    """What every result begins with. created: now when left out; written in UTC."""
+    moment = (created or datetime.now(timezone.utc)).astimezone(timezone.utc)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "calibaudit_version": __version__,
+        "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
 def audit_dict(
     audit: ModelAudit, *, errors: Sequence[ConfidentError] = (), created: datetime | None = None
 ) -> dict[str, Any]:
     """What `score` saves, without its raw scores. created: now when left out; written in UTC."""
-    return {**_envelope(created), **audit.to_dict(), "errors": [error.to_dict() for error in errors]}
+    return {**envelope(created), **audit.to_dict(), "errors": [error.to_dict() for error in errors]}
 
 
 def result_text(result: Mapping[str, Any]) -> str:
@@ -106,7 +116,7 @@ def check_writable(path: Path) -> None:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """The JSON that `write_result` wrote, of a comparison or of one model.
+    """The JSON that `write_result` wrote, of a comparison or of one model; of `fix` the comparison before and after.
 
     Raises ScoresError when the file cannot be read, is not such a result, or has another schema version.
     """
@@ -122,16 +132,11 @@ def read_result(path: Path) -> dict[str, Any]:
         raise ScoresError(
             f"{path}: schema_version {result['schema_version']!r}; this version of calibaudit reads {SCHEMA_VERSION}"
         )
+    if result.get("kind") == "fix":
+        if not isinstance(result.get("proof"), dict) or not isinstance(result["proof"].get("repair"), dict):
+            raise ScoresError(f"{path}: a `fix` that trained nothing has no comparison to show")
+        return dict(result["proof"]["repair"])
     return result
-
-
-def _envelope(created: datetime | None) -> dict[str, Any]:
-    moment = (created or datetime.now(timezone.utc)).astimezone(timezone.utc)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "calibaudit_version": __version__,
-        "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
 
 
 def _is_stream(path: Path) -> bool:

@@ -1,0 +1,248 @@
+"""How sure an output head can be at all, from its weights: what label smoothing cannot hold back.
+
+Logits are z = W h. The norm before the head fixes how long h can be: h = gain * u + shift with |u| <= sqrt(D). So no
+token's logit can exceed the mean of the others by more than a reach that its own row sets, and with V - 1 others
+sharing what is left, no hidden state gives token y more than
+
+    p_y <= 1 / (1 + (V - 1) exp(-reach_y)),
+
+because log-sum-exp is at least log(V - 1) plus the mean. Smoothing with factor epsilon asks for the confidence
+1 - epsilon; a head whose tokens end below that feels smoothed and hard labels alike: both only pull upwards.
+
+The idea that entropy bounds explain why smoothing loses its effect where the vocabulary is large and the hidden state
+small is that of Huang, Lu, Zeng 2025 (arXiv 2508.00264); the bound through a norm is that of Zhai et al. 2023
+(arXiv 2303.06296, theorem 3.1); the bound through rows is derived above.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from calibaudit.checkpoints import Checkpoint
+
+_NEGLIGIBLE = 1e-3
+_CHUNK = 1 << 24  # weights taken to float32 at a time
+
+
+@dataclass(frozen=True)
+class HeadBound:
+    """What no hidden state that the final norm can give takes the head beyond.
+
+    reach: the largest excess of a token's logit over the mean of the others, in nats; of the median token.
+    median_prob, top_prob: the probability that half of the tokens, and that all of them, cannot exceed, in [0, 1].
+    least_entropy: of the next-token distribution, in nats.
+    """
+
+    vocab_size: int
+    hidden_size: int
+    reach: float
+    median_prob: float
+    top_prob: float
+    least_entropy: float
+
+
+def bound_warning(bound: HeadBound, epsilon: float) -> str | None:
+    """The sentence for a head that cannot be as sure as smoothing by `epsilon` asks; None for one that can.
+
+    The threshold is the derivation's own: the median token's bound against the confidence 1 - epsilon.
+    """
+    if epsilon <= 0 or bound.median_prob >= 1 - epsilon:
+        return None
+    return (
+        f"a vocabulary of {bound.vocab_size:,} over a hidden size of {bound.hidden_size:,}: with these norms half of "
+        f"the tokens cannot get more than {bound.median_prob:.2g} of the probability, and smoothing of {epsilon:g} "
+        f"asks for {1 - epsilon:.2g}: it pulls upwards like hard labels and cannot hold confidence back"
+    )
+
+
+def least_entropy(norm: float, n: int) -> float:
+    """The least entropy (nats) of a softmax over n logits whose distance from their mean is at most `norm`.
+
+    Reached with one logit high and the others equal (Zhai et al. 2023, theorem 3.1).
+    """
+    if n < 2:
+        return 0.0
+    excess = norm * math.sqrt(n / (n - 1))
+    rest = (n - 1) * math.exp(-excess)
+    return math.log1p(rest) + excess * rest / (1 + rest)
+
+
+def least_entropy_below(prob: float, n: int) -> float:
+    """The least entropy (nats) of n probabilities none of which exceeds `prob`: as many as fit at it, one the rest."""
+    prob = min(1.0, max(prob, 1 / n))
+    whole = math.floor(1 / prob + 1e-12)
+    rest = max(0.0, 1 - whole * prob)
+    return -whole * prob * math.log(prob) - (rest * math.log(rest) if rest > 0 else 0.0)
+
+
+def bound_head(
+    weight: Tensor,
+    gain: Tensor | None = None,
+    shift: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    logit_scale: float = 1.0,
+    softcap: float | None = None,
+) -> HeadBound:
+    """The bounds of softmax(softcap(scale * (weight (gain * u + shift) + bias))) over all u with |u| <= sqrt(D).
+
+    weight: (V, D), real rows only, any floating dtype. gain, shift: (D,), the final norm's; None: ones, zeros.
+    bias: (V,), finite. Computed in float32, a part of the rows at a time.
+    """
+    import torch
+
+    n, size = weight.shape
+    ones = torch.ones(size, device=weight.device)
+    scale = logit_scale * (ones if gain is None else gain.float()) * math.sqrt(size)
+    offset = torch.zeros(size, device=weight.device) if shift is None else logit_scale * shift.float()
+    step = max(1, _CHUNK // size)
+    parts = [weight[start : start + step] for start in range(0, n, step)]
+    mean = torch.stack([part.double().sum(dim=0) for part in parts]).sum(dim=0).float() / n
+    constant = torch.cat([part.float() @ offset for part in parts])
+    if bias is not None:
+        constant = constant + logit_scale * bias.float()
+    if softcap is None:
+        length = torch.cat([((part.float() - mean) * scale).norm(dim=1) for part in parts])
+        reach = (length + constant - constant.mean()) * n / max(1, n - 1)
+    else:
+        length = torch.cat([(part.float() * scale).norm(dim=1) for part in parts])
+        high, low = (softcap * torch.tanh((constant + sign * length) / softcap) for sign in (1, -1))
+        reach = high - (low.sum() - low) / max(1, n - 1)
+    probs = torch.sigmoid(reach.double() - math.log(max(1, n - 1)))
+    top = float(probs.max())
+    return HeadBound(
+        vocab_size=n,
+        hidden_size=size,
+        reach=float(reach.median()),
+        median_prob=float(probs.median()),
+        top_prob=top,
+        least_entropy=max(least_entropy_below(top, n), _by_norm(parts, mean, scale, constant)),
+    )
+
+
+def _by_norm(parts: list[Tensor], mean: Tensor, scale: Tensor, constant: Tensor) -> float:
+    """The bound through the largest singular value; a tanh softcap only brings logits closer together."""
+    import torch
+
+    n, size = sum(len(part) for part in parts), len(scale)
+    far = float((constant - constant.mean()).norm())
+    squares = sum(float(((part.float() - mean) * scale).square().sum(dtype=torch.float64)) for part in parts)
+    if least_entropy(math.sqrt(squares / min(n, size)), n) < _NEGLIGIBLE:
+        return 0.0  # the largest singular value is no smaller than that, so the products would be for nothing
+    gram = torch.zeros(size, size, device=scale.device)
+    for part in parts:
+        rows = (part.float() - mean) * scale
+        gram += rows.T @ rows
+    return least_entropy(math.sqrt(float(torch.linalg.eigvalsh(gram.double())[-1].clamp(min=0))) + far, n)
+
+
+def bound_checkpoint(name: str, *, revision: str | None = None, offline: bool = False) -> HeadBound | str:
+    """The bounds of a checkpoint's head: only the tensors of the head and of the final norm are read.
+
+    Or the reason why they cannot be told. Raises ModelError when there is no such checkpoint.
+    """
+    from calibaudit.checkpoints import Checkpoint, fetch, find_checkpoint
+
+    folder = Path(name).expanduser()
+    if revision is None and (folder / "config.json").is_file():
+        checkpoint = Checkpoint(name, folder, "")  # found without hashing all of its weights
+    else:
+        checkpoint = fetch(find_checkpoint(name, revision=revision, offline=offline))
+    return _bound_files(checkpoint)
+
+
+def _bound_files(checkpoint: Checkpoint) -> HeadBound | str:
+    """The network is built without its weights, only to learn what its head and final norm are called."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from calibaudit.checkpoints import weight_files
+    from calibaudit.heads import logit_scale, softcap
+
+    files = weight_files(checkpoint)
+    try:
+        config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+        with torch.device("meta"):
+            network = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # configs validate themselves, each in its own way
+        return f"its config gives no network ({type(error).__name__})"
+    text = config.get_text_config()
+    head, norm = network.get_output_embeddings(), _final_norm(network)
+    if norm is None or getattr(head, "weight", None) is None:
+        return "it has no norm right before a linear head"
+    names = {id(value): key for key, value in network.named_parameters()}
+    key = names.get(id(head.weight))
+    if getattr(text, "tie_word_embeddings", False):
+        key = names.get(id(network.get_input_embeddings().weight), key)
+    weight = _stored(files, key, network.base_model_prefix)
+    if weight is None or weight.shape != head.weight.shape or weight.dtype.itemsize < 2:
+        return "its head is not in the files as a plain matrix"
+    own = {name: _stored(files, names[id(value)], network.base_model_prefix) for name, value in norm.named_parameters()}
+    bias = _stored(files, names[id(head.bias)], "") if getattr(head, "bias", None) is not None else None
+    found = _gain_and_shift(norm, own, weight.shape[1])
+    if found is None:
+        return "its final norm is not of a known kind"
+    return bound_head(weight, *found, bias, logit_scale=logit_scale(network, text), softcap=softcap(text))
+
+
+def _final_norm(network: Any) -> Any:
+    """The last norm that is a child of the decoder itself; None where something stands behind it, or none is there."""
+    from calibaudit.heads import decoders
+
+    for decoder in reversed(decoders(network)):
+        norms = [child for child in decoder.children() if "norm" in type(child).__name__.lower()]
+        if norms and getattr(decoder, "project_out", None) is None:
+            return norms[-1]
+    return None
+
+
+def _stored(files: Sequence[Path], key: str | None, prefix: str) -> Tensor | None:
+    """The tensor of that name in the files; some families leave out the prefix of their decoder."""
+    from safetensors import safe_open
+
+    for name in () if key is None else (key, key.removeprefix(f"{prefix}.")):
+        for file in files:
+            with safe_open(file, framework="pt") as opened:
+                if name in opened.keys():  # noqa: SIM118  # not a dictionary
+                    return cast("Tensor", opened.get_tensor(name))
+    return None
+
+
+def _gain_and_shift(norm: Any, weights: dict[str, Tensor | None], size: int) -> tuple[Tensor, Tensor] | None:
+    """What the norm multiplies with and adds, found by running it: some families store the gain minus one.
+
+    None when it is neither a root-mean-square nor a layer norm.
+    """
+    import torch
+
+    norm = norm.to_empty(device="cpu").float()
+    for name, parameter in norm.named_parameters():
+        stored = weights[name]
+        if stored is None or stored.shape != (size,):
+            return None
+        parameter.data.copy_(stored)
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(2, (1, size), generator=generator) * 2.0 - 1
+    probe = signs * (torch.rand(1, size, generator=generator) + 0.5)
+    other = torch.randn(4, size, generator=generator)
+    with torch.no_grad():
+        plus, minus, given = norm(probe)[0], norm(-probe)[0], norm(other)
+    shift = (plus + minus) / 2
+    for centre in (0.0, 1.0):
+        units = [_unit(rows - centre * rows.mean(dim=1, keepdim=True)) for rows in (probe, other)]
+        gain = (plus - minus) / 2 / units[0][0]
+        if torch.allclose(units[1] * gain + shift, given, rtol=1e-3, atol=1e-3 * float(given.abs().max())):
+            return gain, shift
+    return None
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Rows of root mean square 1."""
+    return rows / rows.square().mean(dim=1, keepdim=True).sqrt()

@@ -1,0 +1,132 @@
+"""A training run from checkpoint to checkpoint: the result stands at OUT whole, or not at all.
+
+While it runs, everything lies in OUT.partial beside OUT, where an interrupted run is taken up again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from calibaudit.checkpoints import Checkpoint
+from calibaudit.errors import OutputError, SftError
+from calibaudit.evaluating import free_memory
+from calibaudit.loading import DTYPES, load_network
+from calibaudit.parallel import gathered, own_device, rank
+from calibaudit.sftencoding import Example
+from calibaudit.training import TrainingRun, TrainingSettings, save_checkpoint, train
+
+RECORD = "training.json"
+"""Written into OUT when training is done: from what, with what, and how it went."""
+
+
+def check_folder(out: Path, *, resume: bool) -> None:
+    """Raises OutputError where `out` holds something that a run would overwrite, or cannot be made."""
+    if resume and (out / RECORD).is_file():
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out}: there is something already; name another folder with --out, or remove it")
+    parent = out.resolve().parent
+    if not parent.is_dir():
+        raise OutputError(f"{out}: the folder {parent} does not exist; make it first")
+    if partial_folder(out).exists() and not resume:
+        raise OutputError(f"{partial_folder(out)}: left by an interrupted run; go on with --resume, or remove it")
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{out.name}."):
+            pass
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror or error}; name another with --out") from error
+
+
+def partial_folder(out: Path) -> Path:
+    return out.with_name(f"{out.name}.partial")
+
+
+def retune(
+    start: Checkpoint,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    out: Path,
+    settings: TrainingSettings,
+    *,
+    prior: Checkpoint | None,
+    device: str,
+    dtype: str,
+    resume: bool,
+    progress: Callable[[int, int, float, float], None],
+) -> TrainingRun:
+    """Train `start` on the examples and save it to `out` with the tokenizer, in dtype.
+
+    prior: what to smooth towards where settings.prior is base. device: as --device. resume: take up an interrupted run,
+    or find that it was finished; raises OutputError where that one was made otherwise.
+    """
+    identity = _identity(start, prior, examples, settings)
+    if resume and (out / RECORD).is_file():
+        return _finished(out, identity)
+    partial, device = partial_folder(out), own_device(device)
+    loaded = load_network(start, "float32", device)
+    anchor = None
+    if prior is not None and settings.prior == "base" and settings.label_smoothing > 0:
+        shares_weights = settings.lora is not None and prior.revision == start.revision
+        if not shares_weights:  # else: the same weights with the adapter off
+            anchor = load_network(prior, "float32" if loaded.device == "cpu" else "auto", device).network
+    partial.mkdir(exist_ok=True)
+    run = train(loaded.network, tokenizer, examples, partial, settings, anchor=anchor, resume=resume, progress=progress)
+    if rank() == 0:
+        model = partial / "model"
+        save_checkpoint(loaded.network, tokenizer, model, DTYPES[dtype])
+        _put_in_place(model, out, {"made_from": identity, "run": dataclasses.asdict(run)})
+    gathered([0])  # the other processes read it next
+    del loaded, anchor
+    free_memory()
+    return run
+
+
+def _put_in_place(model: Path, out: Path, record: Mapping[str, Any]) -> None:
+    partial = model.parent
+    try:
+        (model / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (partial / "training.jsonl").replace(model / "training.jsonl")
+        if out.is_dir():
+            out.rmdir()
+        model.replace(out)
+    except OSError as error:
+        raise OutputError(
+            f"{out}: cannot be written: {error.strerror or error}; the trained model is in {model}"
+        ) from error
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _identity(
+    start: Checkpoint, prior: Checkpoint | None, examples: Sequence[Example], settings: TrainingSettings
+) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(repr((example.input_ids, example.labels)).encode())
+    return {
+        "start": start.revision,
+        "base": None if prior is None else prior.revision,
+        "data": f"sha256:{digest.hexdigest()[:16]}",
+        **dataclasses.asdict(settings),
+    }
+
+
+def _finished(out: Path, identity: Mapping[str, Any]) -> TrainingRun:
+    path = out / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        made_from, run = record["made_from"], TrainingRun(**record["run"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SftError(f"{path}: cannot be read ({error}); remove {out} and train again") from error
+    for name, value in json.loads(json.dumps(identity)).items():
+        if made_from.get(name) != value:
+            raise OutputError(
+                f"{out}: was trained with {name} {made_from.get(name)}, not {value}; name another folder with --out"
+            )
+    return run

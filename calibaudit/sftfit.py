@@ -1,0 +1,64 @@
+"""How well a model knows what supervised tuning taught: its fit to the tuning data's own targets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from calibaudit.kernels import IGNORE_INDEX
+from calibaudit.models import Model
+from calibaudit.sftencoding import Example
+
+N_EXAMPLES = 512
+_TOKENS_PER_BATCH = 4_096
+
+
+@dataclass(frozen=True)
+class Fit:
+    """nll: mean over the target tokens, nats. top1: share of them that are the model's first choice, in [0, 1].
+
+    Both are taken on rows that tuning used, so they say what was learned and not what generalises.
+    """
+
+    nll: float
+    top1: float
+    n_tokens: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@torch.no_grad()
+def fit_of(model: Model, examples: Sequence[Example], n_examples: int = N_EXAMPLES) -> Fit:
+    """The model's fit to the examples, or to n_examples of them at even distances."""
+    step = max(1, -(-len(examples) // n_examples))
+    chosen = sorted(examples[::step], key=lambda example: -len(example.input_ids))
+    nll, hits, n_tokens = 0.0, 0, 0
+    start = 0
+    while start < len(chosen):
+        width = len(chosen[start].input_ids)
+        batch = chosen[start : start + max(1, _TOKENS_PER_BATCH // width)]
+        start += len(batch)
+        ids, targets = torch.zeros(len(batch), width, dtype=torch.long), torch.full((len(batch), width), IGNORE_INDEX)
+        for row, example in enumerate(batch):
+            n = len(example.input_ids)
+            ids[row, :n] = torch.tensor(example.input_ids)
+            targets[row, : n - 1] = torch.tensor(example.labels[1:])
+        features, _ = model.forward(ids.to(model.device))
+        counts = targets.reshape(-1) != IGNORE_INDEX
+        wanted = targets.reshape(-1)[counts]
+        found = model.target_logprobs(features.flatten(0, 1)[counts.to(features.device)], wanted.to(features.device))
+        nll -= found.logprob.double().sum().item()
+        hits += int((found.top_token.cpu() == wanted).sum())
+        n_tokens += len(wanted)
+    return Fit(nll / n_tokens, hits / n_tokens, n_tokens)
+
+
+def kept_share(base: Fit, before: Fit, after: Fit) -> float | None:
+    """How much of what tuning added to top1 is still there after the repair; None where it added less than .05."""
+    taught = before.top1 - base.top1
+    return None if taught < 0.05 else (after.top1 - base.top1) / taught
