@@ -28,5 +28,9 @@ class SftError(CalibauditError):
     """Tuning data are unusable: nothing to read, no row that can be trained on, a chat template that loses content."""
 
 
+class TrainingError(CalibauditError):
+    """Training cannot start, go on or be resumed."""
+
+
 class OutputError(CalibauditError):
     """A result cannot be written."""
