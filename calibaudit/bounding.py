@@ -16,6 +16,7 @@ small is that of Huang, Lu, Zeng 2025 (arXiv 2508.00264); the bound through a no
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -164,7 +165,7 @@ def _bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from calibaudit.checkpoints import weight_files
-    from calibaudit.heads import logit_scale, softcap
+    from calibaudit.heads import config_scale, config_softcap
 
     files = weight_files(checkpoint)
     try:
@@ -189,7 +190,25 @@ def _bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     found = _gain_and_shift(norm, own, weight.shape[1])
     if found is None:
         return "its final norm is not of a known kind"
-    return bound_head(weight, *found, bias, logit_scale=logit_scale(network, text), softcap=softcap(text))
+    # Some families carry a scale or a softcap and ignore it: what holds either way.
+    scales, softcaps = {config_scale(network, text), 1.0}, {config_softcap(text), None}
+    return _weakest(
+        [
+            bound_head(weight, *found, bias, logit_scale=scale, softcap=softcap)
+            for scale, softcap in itertools.product(scales, softcaps)
+        ]
+    )
+
+
+def _weakest(bounds: Sequence[HeadBound]) -> HeadBound:
+    return HeadBound(
+        bounds[0].vocab_size,
+        bounds[0].hidden_size,
+        reach=max(bound.reach for bound in bounds),
+        median_prob=max(bound.median_prob for bound in bounds),
+        top_prob=max(bound.top_prob for bound in bounds),
+        least_entropy=min(bound.least_entropy for bound in bounds),
+    )
 
 
 def _final_norm(network: Any) -> Any:
@@ -204,10 +223,10 @@ def _final_norm(network: Any) -> Any:
 
 
 def _stored(files: Sequence[Path], key: str | None, prefix: str) -> Tensor | None:
-    """The tensor of that name in the files; some families leave out the prefix of their decoder."""
+    """The tensor of that name in the files. Some families leave out the prefix; GPT-NeoX's head has an older name."""
     from safetensors import safe_open
 
-    for name in () if key is None else (key, key.removeprefix(f"{prefix}.")):
+    for name in () if key is None else (key, key.removeprefix(f"{prefix}."), key.replace("lm_head", "embed_out")):
         for file in files:
             with safe_open(file, framework="pt") as opened:
                 if name in opened.keys():  # noqa: SIM118  # not a dictionary

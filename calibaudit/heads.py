@@ -111,8 +111,8 @@ def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
         return f"its logits have {vocab_size} columns but its output layer {weight.shape[0]} rows"
     bias = getattr(linear, "bias", None)
     config = network.config.get_text_config()
-    scales = dict.fromkeys((logit_scale(network, config), 1.0))
-    softcaps = dict.fromkeys((softcap(config), None))
+    scales = dict.fromkeys((config_scale(network, config), 1.0))
+    softcaps = dict.fromkeys((config_softcap(config), None))
     reason = "its decoder's hidden states do not go straight into the output layer"
     for decoder in decoders(network):
         probed = _stretched_probe(network, decoder)
@@ -159,7 +159,7 @@ def _agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
     return bool(((ours - theirs).where(finite, 0.0).abs() <= tolerance * size).all())
 
 
-def logit_scale(network: Any, config: Any) -> float:
+def config_scale(network: Any, config: Any) -> float:
     """Cohere multiplies by logit_scale, Falcon-H1 by lm_head_multiplier, Granite divides by logits_scaling."""
     for name, divides in (("logit_scale", False), ("lm_head_multiplier", False), ("logits_scaling", True)):
         value = getattr(network, name, None)
@@ -169,7 +169,7 @@ def logit_scale(network: Any, config: Any) -> float:
     return 1.0
 
 
-def softcap(config: Any) -> float | None:
+def config_softcap(config: Any) -> float | None:
     """Gemma 2 and 3: final_logit_softcapping. RecurrentGemma: logits_soft_cap."""
     for name in ("final_logit_softcapping", "logits_soft_cap"):
         value = getattr(config, name, None)
