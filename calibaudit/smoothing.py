@@ -1,0 +1,184 @@
+"""A causal LM's forward pass with a smoothed loss out of hidden states instead of logits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from calibaudit.errors import ModelError
+from calibaudit.kernels import IGNORE_INDEX, anchored_cross_entropy, linear_cross_entropy
+
+_FIELDS = frozenset(field.name for field in fields(CausalLMOutputWithPast)) - {"loss", "logits"}
+_FOR_THE_LOSS = ("labels", "shift_labels", "num_items_in_batch", "ignore_index", "logits_to_keep", "return_dict")
+
+
+@dataclass(frozen=True)
+class HeadPlace:
+    """Where a network's decoder is and what its head does; a name, so that a copied network uses its own."""
+
+    decoder: str
+    shape: tuple[int, int]
+    vocab_size: int
+    softcap: float | None
+    logit_scale: float
+
+
+class PriorRows(NamedTuple):
+    """A second head on the same tokens: hidden (..., D'), weight (V', D'), bias (V',); all without gradients."""
+
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor | None
+    softcap: float | None
+    logit_scale: float
+
+
+Prior = Callable[[Any, dict[str, Any]], PriorRows]
+"""(the network, its forward's arguments) -> what to smooth towards."""
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """label_smoothing in 0..1, towards the prior; None: towards the uniform distribution."""
+
+    label_smoothing: float
+    scratch_bytes: int | None
+    prior: Prior | None = None
+
+
+def forward_names(own: type[nn.Module]) -> list[str]:
+    return [name for name in inspect.signature(own.forward).parameters if name != "self"]
+
+
+def fused_forward(network: Any, place: HeadPlace, smoothing: Smoothing, arguments: dict[str, Any]) -> Any:
+    """The network's output with the smoothed loss and without logits, for labels among the arguments."""
+    if arguments.get("output_router_logits"):
+        raise ModelError("output_router_logits: a fused loss adds no router's loss; leave it out")
+    kept = arguments.get("logits_to_keep")
+    if kept is not None and not (isinstance(kept, int) and kept == 0):
+        raise ModelError("logits_to_keep: a fused loss is over all positions; leave it out, or mask labels with -100")
+    # before the network's own graph exists, so that both models' activations are never held together
+    prior = smoothing.prior(network, arguments) if smoothing.prior and smoothing.label_smoothing else None
+    decoder = network.get_submodule(place.decoder)
+    output = decoder(**for_decoder(network, decoder, arguments))
+    hidden = output[0]
+    labels, shift_labels = arguments.get("labels"), arguments.get("shift_labels")
+    ignore_index = arguments.get("ignore_index", IGNORE_INDEX)
+    if shift_labels is None:
+        assert labels is not None
+        shift_labels = F.pad(labels, (0, 1), value=ignore_index)[..., 1:]
+    n_items = arguments.get("num_items_in_batch")
+    loss = _loss(network, place, smoothing, hidden, prior, shift_labels, n_items, ignore_index)
+    others = {name: output[name] for name in _FIELDS & set(output.keys())} if isinstance(output, dict) else {}
+    result = CausalLMOutputWithPast(loss=loss, **others)
+    as_dict = arguments.get("return_dict")
+    return result if (network.config.return_dict if as_dict is None else as_dict) else result.to_tuple()
+
+
+def for_decoder(network: nn.Module, decoder: nn.Module, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the network's own forward would hand on. An argument that only the head knows of is refused."""
+    named = forward_names(type(network))
+    parameters = inspect.signature(decoder.forward).parameters
+    passed = {name: value for name, value in arguments.items() if name not in _FOR_THE_LOSS}
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return passed
+    unknown = [name for name, value in passed.items() if name not in parameters and name in named and value is not None]
+    if unknown:
+        raise ModelError(f"{unknown[0]}: a fused loss cannot take it; the decoder does not")
+    return {name: value for name, value in passed.items() if name in parameters}
+
+
+def _loss(
+    network: Any,
+    place: HeadPlace,
+    smoothing: Smoothing,
+    hidden: Tensor,
+    prior: PriorRows | None,
+    targets: Tensor,
+    n_items: Tensor | int | None,
+    ignore_index: int,
+) -> Tensor:
+    linear = network.get_output_embeddings()
+    reason = why_not_plain(linear)
+    if reason is None and tuple(linear.weight.shape) != place.shape:
+        reason = (
+            f"its output layer has shape {tuple(linear.weight.shape)}, not {place.shape} as when it was fused "
+            "(resized, or sharded in a way that only its own forward undoes)"
+        )
+    if reason:
+        raise ModelError(f"{type(network).__name__}: its loss can no longer be fused: {reason}")
+    device = linear.weight.device
+    hidden, weight, bias = _as_autocast(device, hidden, linear.weight, linear.bias)
+    targets = targets.to(device)
+    options: dict[str, Any] = {
+        "bias": bias,
+        "label_smoothing": smoothing.label_smoothing,
+        "softcap": place.softcap,
+        "logit_scale": place.logit_scale,
+        "vocab_size": place.vocab_size,
+        "ignore_index": ignore_index,
+        "reduction": "mean" if n_items is None else "sum",
+        "scratch_bytes": smoothing.scratch_bytes,
+    }
+    if prior is None:
+        loss = linear_cross_entropy(hidden, weight, targets, **options)
+    else:
+        prior_hidden, prior_weight, prior_bias = _as_autocast(device, prior.hidden, prior.weight, prior.bias)
+        loss = anchored_cross_entropy(
+            hidden,
+            weight,
+            prior_hidden,
+            prior_weight,
+            targets,
+            prior_bias=prior_bias,
+            prior_softcap=prior.softcap,
+            prior_logit_scale=prior.logit_scale,
+            **options,
+        )
+    if n_items is None:
+        return loss
+    return loss / (n_items.to(loss.device) if isinstance(n_items, Tensor) else n_items)
+
+
+def _as_autocast(
+    device: torch.device, hidden: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """As autocast, where it is on, would cast them for the layer itself."""
+    hidden = hidden.to(device)
+    if not torch.is_autocast_enabled(device.type):
+        return hidden, weight, bias
+    dtype = torch.get_autocast_dtype(device.type)
+    return hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+
+
+def why_not_plain(linear: Any) -> str | None:
+    """What the output layer does beside its matrix and bias, which the kernel would skip; None: nothing."""
+    if type(linear) is not nn.Linear:
+        advice = "" if linear is None else "; leave it out of the adapter's targets and modules_to_save"
+        return f"its output layer is {type(linear).__name__}, not a plain Linear{advice}"
+    if linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks:
+        return "its output layer has hooks, which would not run"
+    if "forward" in linear.__dict__ and not hasattr(linear, "_hf_hook"):
+        return "its output layer's forward was replaced"
+    return None
+
+
+@contextmanager
+def in_eval_mode(network: nn.Module) -> Iterator[None]:
+    """No dropout and no gradients within; each module's own mode afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
