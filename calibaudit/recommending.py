@@ -4,6 +4,8 @@ The `stack` estimate needs no training: mix the two models' option probabilities
 the smallest w at which the mixture is no more overconfident than a margin allows. Label smoothing towards the base
 model's own distribution with factor epsilon asks tuning for such a mixture, so w estimates epsilon.
 
+The `pilot` estimate reads short tuning runs over a grid of factors instead (see piloting).
+
 Smoothing over a vocabulary is not smoothing over the options (at 128,256 tokens, uniform smoothing of 0.1 is optimal at
 a logit margin of 13.96 nats, over four options at 3.61), so the factor fitted over the options is reported as a
 diagnosis, `option_epsilon`, and never as the factor for uniform smoothing.
@@ -17,17 +19,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from calibaudit.comparing import Comparison
+from calibaudit.bounding import HeadBound, bound_warning
+from calibaudit.cautioning import NOTE, about_base, about_evidence, about_mass, about_temperature
+from calibaudit.comparing import Comparison, compare
+from calibaudit.errors import CalibauditError
 from calibaudit.estimating import Interval
-from calibaudit.pairing import overall_order, paired
-from calibaudit.sampling import Row, joined, task_row
+from calibaudit.mixing import WEIGHTS, Mixture, first_within, mixture_of, percentiles
+from calibaudit.sampling import Settings
 from calibaudit.scores import Scores
 
-FloatArray = npt.NDArray[np.float64]
-
-Method = Literal["stack", "literature"]
+Method = Literal["stack", "pilot", "literature"]
 Prior = Literal["base", "uniform"]
 
 MARGIN = 0.03
@@ -37,14 +39,15 @@ MARGIN = 0.03
 LITERATURE = 0.1
 """Uniform smoothing in Huang, Lu, Zeng 2025 (arXiv 2508.00264): named when nothing better can be estimated."""
 
-FEW_ITEMS = 500
-LOW_OPTION_MASS = 0.5
-_WEIGHTS = np.arange(101) / 100
+WORSE = 0.02
+"""A pilot run whose accuracy or AUROC is lower, or whose NLL is higher, by more than this is worse, sure or not."""
+
+_TOO_SURE = "still too sure"
 
 
 @dataclass(frozen=True)
 class Demand:
-    """The diagnosis. gap, temperature: the tuned model's, over all items pooled.
+    """The diagnosis. gap, temperature: the tuned model's, over all items pooled (`pilot`: the hard-label run's).
 
     option_epsilon: the share of uniform probability over the options that would close the gap, in [0, 1]; None where
     the model is not overconfident. No factor for training: see the module's first lines.
@@ -55,41 +58,86 @@ class Demand:
     option_epsilon: float | None
 
 
+@dataclass(frozen=True, eq=False)
+class PilotRun:
+    """One short tuning run, scored on the audited items. epsilon: in [0, 1]; 0 is the run with hard labels.
+
+    loss: the training's own at its end. seconds: of training.
+    """
+
+    epsilon: float
+    prior: Prior
+    scores: tuple[Scores, ...]
+    loss: float | None = None
+    n_steps: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class PilotPoint:
+    """What a pilot run showed, over all items pooled. rejected: why it was not taken; empty where it could be."""
+
+    epsilon: float
+    prior: Prior
+    accuracy: float
+    gap: Interval
+    ece: float
+    nll: float
+    auroc: float | None
+    option_mass: float | None
+    rejected: str
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """epsilon: the smoothing factor in [0, 1] with its bootstrap interval (none for `literature`); 0: none is needed.
 
     prior: what to smooth towards. method: how it was got. reason: one sentence. nll_weight: the weight of base at
-    which the mixture's NLL is smallest, beside it; usually more. margin: the gap that was allowed. warnings: when not
-    to trust it, a sentence each.
+    which the mixture's NLL is smallest, beside it; usually more; None for `pilot`. margin: the gap that was allowed.
+    warnings: when not to trust it, a sentence each. head: how sure the head can be; None where it was not read.
+    pilot: the runs behind it, by factor.
     """
 
     epsilon: Interval
     prior: Prior
     method: Method
     reason: str
-    nll_weight: float
+    nll_weight: float | None
     margin: float
     demand: Demand
     warnings: tuple[str, ...]
+    head: HeadBound | None = None
+    pilot: tuple[PilotPoint, ...] = ()
+
+    @property
+    def note(self) -> str | None:
+        """What to know wherever smoothing is advised; None where it is not."""
+        return NOTE if self.epsilon.value else None
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "warnings": list(self.warnings)}
+        lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
+        return {**dataclasses.asdict(self), **lists}
 
 
 def recommend(
-    before: Sequence[Scores], after: Sequence[Scores], comparison: Comparison, *, margin: float = MARGIN
+    before: Sequence[Scores],
+    after: Sequence[Scores],
+    comparison: Comparison,
+    *,
+    margin: float = MARGIN,
+    head: HeadBound | None = None,
 ) -> Recommendation:
     """The smoothing factor for the pair that `comparison` compares, from all items pooled.
 
-    before, after: the scores that went into `comparison`. margin: in [0, 1].
+    before, after: the scores that went into `comparison`. margin: in [0, 1]. head: that of the model to be tuned.
     """
-    mixture = _mixture(before, after, comparison)
+    mixture = mixture_of(before, after, comparison.settings)
     gaps, nlls = mixture.means(None)
-    weight = _first_within(gaps, margin)[0]
-    nll_weight = float(_WEIGHTS[nlls[0].argmin()])
-    overall = comparison.pooled
-    warnings = _warnings(comparison, margin)
+    weight = first_within(gaps, margin)[0]
+    demand = _demand(comparison, mixture)
+    warnings = about_evidence(comparison) + about_base(comparison.pooled, margin)
+    prior: Prior
+    method: Method
     if np.isnan(weight):
         epsilon, prior, method = Interval(LITERATURE, None, None), "uniform", "literature"
         reason = (
@@ -104,124 +152,148 @@ def recommend(
             if weight
             else f"confidence already exceeds accuracy by at most {margin:g}"
         )
-        warnings += _against_temperature(mixture, overall.after.metrics["temperature"], nlls[0], weight)
+        if weight:
+            warnings += _by_temperature(mixture, demand, float(nlls[0][round(weight * 100)]), "the mixture does")
     return Recommendation(
         epsilon=epsilon,
-        prior=prior,  # type: ignore[arg-type]  # one of two literals
-        method=method,  # type: ignore[arg-type]
+        prior=prior,
+        method=method,
         reason=reason,
-        nll_weight=nll_weight,
+        nll_weight=float(WEIGHTS[nlls[0].argmin()]),
         margin=margin,
-        demand=Demand(
-            gap=overall.after.metrics["gap"],
-            temperature=overall.after.metrics["temperature"],
-            option_epsilon=mixture.option_epsilon(),
-        ),
-        warnings=tuple(warnings),
+        demand=demand,
+        warnings=tuple(warnings + _about_head(head, epsilon)),
+        head=head,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Mixture:
-    """Every item under every weight of base. gap, nll: (items, weights). row: both sides' bootstrap weights."""
+def recommend_from_pilot(
+    runs: Sequence[PilotRun],
+    margin: float = MARGIN,
+    *,
+    settings: Settings | None = None,
+    head: HeadBound | None = None,
+) -> Recommendation:
+    """The smallest factor whose run's gap is within the margin, and which is not worse than the hard-label run.
 
-    row: Row
-    gap: FloatArray
-    nll: FloatArray
-    n_choices: FloatArray
-
-    def means(self, weights: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """The mean gap and NLL under each row of bootstrap weights (B, items); None: every item once. (B, weights)."""
-        counts = np.ones((1, len(self.gap))) if weights is None else weights
-        total = counts.sum(axis=1, keepdims=True)
-        return counts @ self.gap / total, counts @ self.nll / total
-
-    def interval(self, margin: float, level: float) -> tuple[float | None, float | None]:
-        """Percentile bootstrap; a resample in which no weight is enough counts as 1."""
-        draws = self.row.draws.weights
-        if not len(draws) or self.row.draws.n_units < 10:
-            return None, None
-        found = _first_within(self.means(draws.astype(np.float64))[0], margin)
-        low, high = np.quantile(np.where(np.isnan(found), 1.0, found), [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
-
-    def option_epsilon(self) -> float | None:
-        """Solves (1 - e) confidence + e / K = accuracy for e, over all items."""
-        confidence, accuracy = self.row.sample.confidence.mean(), self.row.sample.correct.mean()
-        uniform = (1 / self.n_choices).mean()
-        if confidence <= accuracy or confidence <= uniform:
-            return None
-        return float(min(1.0, (confidence - accuracy) / (confidence - uniform)))
-
-
-def _mixture(before: Sequence[Scores], after: Sequence[Scores], comparison: Comparison) -> _Mixture:
-    pairs = paired(before, after)
-    order = overall_order([(old.fingerprint, old.chat_template, new.chat_template) for old, new in pairs])
-    base, tuned = (joined([task_row(pairs[i][side], comparison.settings) for i in order]) for side in (0, 1))
-    answer = tuned.sample.answer
-    gap, nll = (np.empty((len(answer), len(_WEIGHTS))) for _ in range(2))
-    for column, weight in enumerate(_WEIGHTS):
-        probs = (1 - weight) * tuned.sample.probs + weight * base.sample.probs
-        gap[:, column] = probs.max(axis=1) - (probs.argmax(axis=1) == answer)
-        nll[:, column] = -np.log(np.maximum(probs[np.arange(len(answer)), answer], np.finfo(float).tiny))
-    return _Mixture(tuned, gap, nll, np.isfinite(tuned.sample.scores).sum(axis=1).astype(np.float64))
-
-
-def _first_within(gaps: FloatArray, margin: float) -> FloatArray:
-    """(B, weights) mean gaps -> (B,) the smallest weight whose gap is at most the margin; NaN where none is."""
-    within = gaps <= margin + 1e-12
-    return np.where(within.any(axis=1), _WEIGHTS[within.argmax(axis=1)], np.nan)
-
-
-def _against_temperature(mixture: _Mixture, temperature: Interval, nlls: FloatArray, weight: float) -> list[str]:
-    if temperature.value is None or not weight:
-        return []
-    sample = mixture.row.sample
-    scores = sample.scores / temperature.value
-    scores = scores - scores.max(axis=1, keepdims=True)
-    log_total = np.log(np.exp(scores).sum(axis=1))
-    scaled = float((log_total - scores[np.arange(len(scores)), sample.answer]).mean())
-    mixed = float(nlls[round(weight * 100)])
-    if scaled >= mixed:
-        return []
-    return [
-        f"dividing the tuned model's scores by a temperature of {temperature.value:.2f} fits these items better than "
-        f"the mixture does (NLL {scaled:.3f} against {mixed:.3f}): where only the options' probabilities are needed, "
-        "that is the cheaper repair"
-    ]
-
-
-def _warnings(comparison: Comparison, margin: float) -> list[str]:
-    overall, found = comparison.pooled, []
-    gap, before = overall.after.metrics["gap"], overall.before.metrics
-    if gap.low is None or gap.high is None:
-        found.append("too few independent items for an interval of the gap: there may be nothing to repair")
-    elif gap.low <= 0 <= gap.high:
-        found.append("the gap's interval covers 0: there may be nothing to repair")
-    assert before["gap"].value is not None
-    assert gap.value is not None
-    if gap.value > margin and before["gap"].value >= gap.value:
-        found.append("base is no less overconfident than the tuned model: smoothing towards it cannot repair that")
-    leans = {
-        sign: [task.label for task in comparison.tasks if _lean(task.after.metrics["gap"]) == sign] for sign in (1, -1)
-    }
-    if leans[1] and leans[-1]:
-        found.append(
-            f"tasks disagree: overconfident on {', '.join(leans[1][:3])}, underconfident on "
-            f"{', '.join(leans[-1][:3])}: one factor cannot serve both"
+    Worse: lower in accuracy or AUROC or higher in NLL, by the paired change's interval or by more than WORSE. Where no
+    run comes within the margin, the one that comes nearest, with a warning. Interval: over the same prior's runs,
+    percentile bootstrap over items; a resample in which none is within the margin counts as 1.
+    Raises CalibauditError unless there is one run with hard labels and another, ScoresError when their items differ.
+    """
+    settings = dataclasses.replace(settings or Settings(), n_permutations=0)
+    hard, tried = _hard_and_tried(runs)
+    audit = compare(hard.scores, hard.scores, settings)
+    mixture = mixture_of(hard.scores, hard.scores, settings)
+    demand = _demand(audit, mixture)
+    points = [_point(run, compare(hard.scores, run.scores, settings), margin) for run in tried]
+    warnings = about_evidence(audit)
+    chosen = None
+    if _value(demand.gap) <= margin:
+        reason = f"with hard labels, confidence already exceeds accuracy by at most {margin:g}"
+    elif (chosen := _best(points, _value(demand.gap))) is None:
+        reason = f"none of the {len(tried)} smoothed pilot runs was less overconfident and no worse than hard labels"
+        warnings.append("no smoothing that was tried helped: the factor 0 says that, not that nothing is wrong")
+    elif chosen.rejected:
+        reason = f"of {len(tried)} smoothed pilot runs none came within {margin:g} of right; this one came nearest"
+        warnings.append(
+            f"at the factor {chosen.epsilon:g} confidence still exceeds accuracy by {_value(chosen.gap):.3f}: "
+            "try larger factors or more steps"
         )
-    mass = overall.after.metrics["option_mass"].value
-    if mass is not None and mass < LOW_OPTION_MASS:
-        found.append(
-            f"only {mass * 100:.0f} % of the probability is on the options of letter tasks: "
-            "their confidences say little"
+    else:
+        reason = (
+            f"of {len(tried)} smoothed pilot runs it is the smallest factor at which confidence exceeds accuracy by at "
+            f"most {margin:g} and nothing else is worse than with hard labels"
         )
-    if overall.n_items < FEW_ITEMS:
-        found.append(f"only {overall.n_items:,} items: take {FEW_ITEMS} or more before spending a training run on it")
-    return found
+    epsilon = Interval(0.0, None, None)
+    if chosen is not None:
+        warnings += about_mass(chosen.option_mass, "after that pilot run ")
+        warnings += _by_temperature(mixture, demand, chosen.nll, "that pilot run does")
+        fit = {point.epsilon for point in points if point.prior == chosen.prior and point.rejected in ("", _TOO_SURE)}
+        path = [hard, *(run for run in tried if run.prior == chosen.prior and run.epsilon in fit)]
+        epsilon = Interval(chosen.epsilon, *_pilot_interval(path, margin, settings))
+    return Recommendation(
+        epsilon=epsilon,
+        prior="base" if chosen is None else chosen.prior,
+        method="pilot",
+        reason=reason,
+        nll_weight=None,
+        margin=margin,
+        demand=demand,
+        warnings=tuple(warnings + _about_head(head, epsilon)),
+        head=head,
+        pilot=(_point(hard, audit, None), *points),
+    )
 
 
-def _lean(gap: Interval) -> int:
-    if gap.low is None or gap.high is None:
-        return 0
-    return (gap.low > 0) - (gap.high < 0)
+def _hard_and_tried(runs: Sequence[PilotRun]) -> tuple[PilotRun, list[PilotRun]]:
+    hard = [run for run in runs if run.epsilon == 0]
+    tried = sorted((run for run in runs if run.epsilon > 0), key=lambda run: (run.epsilon, run.prior))
+    if len(hard) != 1 or not tried:
+        raise CalibauditError(
+            f"a pilot needs one run with hard labels and others with smoothing; there are {len(hard)} and {len(tried)}"
+        )
+    return hard[0], tried
+
+
+def _point(run: PilotRun, against_hard: Comparison, margin: float | None) -> PilotPoint:
+    """margin: None for the run with hard labels itself."""
+    overall = against_hard.pooled
+    metrics = overall.after.metrics
+    faults = []
+    for name, sign in (("accuracy", -1), ("auroc", -1), ("nll", 1)):
+        change = overall.change[name]
+        ends = [sign * end for end in (change.low, change.high) if end is not None]
+        if change.value is not None and (sign * change.value > WORSE or (ends and min(ends) > 0)):
+            faults.append(f"worse {name}")
+    if not faults and margin is not None and _value(metrics["gap"]) > margin:
+        faults.append(_TOO_SURE)
+    return PilotPoint(
+        epsilon=run.epsilon,
+        prior=run.prior,
+        gap=metrics["gap"],
+        accuracy=_value(metrics["accuracy"]),
+        ece=_value(metrics["ece"]),
+        nll=_value(metrics["nll"]),
+        auroc=metrics["auroc"].value,
+        option_mass=metrics["option_mass"].value,
+        rejected=", ".join(faults),
+    )
+
+
+def _best(points: Sequence[PilotPoint], hard_gap: float) -> PilotPoint | None:
+    """The smallest factor that passes (of two, the lower NLL); else the nearest of those that are no worse."""
+    if passing := [point for point in points if not point.rejected]:
+        return min(passing, key=lambda point: (point.epsilon, point.nll))
+    nearer = [point for point in points if point.rejected == _TOO_SURE and _value(point.gap) < hard_gap]
+    return min(nearer, key=lambda point: _value(point.gap), default=None)
+
+
+def _pilot_interval(path: Sequence[PilotRun], margin: float, settings: Settings) -> tuple[float | None, float | None]:
+    """path: the runs of one prior by factor, the one with hard labels first."""
+    parts = [mixture_of(path[0].scores, run.scores, settings) for run in path]
+    if not parts[0].has_draws:
+        return None, None
+    draws = parts[0].row.draws.weights.astype(np.float64)
+    gaps = draws @ np.stack([part.gap[:, 0] for part in parts], axis=1) / draws.sum(axis=1, keepdims=True)
+    return percentiles(first_within(gaps, margin, np.array([run.epsilon for run in path])), settings.level)
+
+
+def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
+    metrics = comparison.pooled.after.metrics
+    return Demand(metrics["gap"], metrics["temperature"], mixture.option_epsilon())
+
+
+def _by_temperature(mixture: Mixture, demand: Demand, smoothed: float, what: str) -> list[str]:
+    temperature = demand.temperature.value
+    return [] if temperature is None else about_temperature(temperature, mixture.nll_at(temperature), smoothed, what)
+
+
+def _about_head(head: HeadBound | None, epsilon: Interval) -> list[str]:
+    warning = None if head is None else bound_warning(head, _value(epsilon))
+    return [] if warning is None else [warning]
+
+
+def _value(interval: Interval) -> float:
+    assert interval.value is not None
+    return interval.value

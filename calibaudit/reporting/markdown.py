@@ -56,6 +56,8 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += ["", "### Recommendation", "", f"Smoothing factor {factor}, towards {recommendation.prior}"]
         lines[-1] += f" ({recommendation.method}): {escaped(recommendation.reason, 600)}."
         lines += _warnings(recommendation.warnings, "")
+        if recommendation.note is not None:
+            lines += ["", f"Note: {escaped(recommendation.note, 600)}."]
     return lines + _measured([("before", comparison.before), ("after", comparison.after)], comparison)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from calibaudit.auditing import METRICS, Audit, Change, Interval, ModelAudit, Reliability, Settings, TaskAudit
+from calibaudit.bounding import HeadBound
 from calibaudit.comparing import Comparison, Overall, TaskComparison
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating import Check, Limits, Part, Verdict
 from calibaudit.inspecting import ConfidentError, OptionShown
-from calibaudit.recommending import Demand, Recommendation
+from calibaudit.recommending import Demand, PilotPoint, Recommendation
 from calibaudit.scores import ModelInfo
 
 Result = Mapping[str, Any]
@@ -97,7 +98,7 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             prior=found["prior"],
             method=found["method"],
             reason=str(found["reason"]),
-            nll_weight=float(found["nll_weight"]),
+            nll_weight=_float(found["nll_weight"]),
             margin=float(found["margin"]),
             demand=Demand(
                 gap=_interval(demand["gap"]),
@@ -105,6 +106,8 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
                 option_epsilon=_float(demand["option_epsilon"]),
             ),
             warnings=tuple(str(text) for text in found["warnings"]),
+            head=None if found.get("head") is None else HeadBound(**found["head"]),
+            pilot=tuple(PilotPoint(**{**point, "gap": _interval(point["gap"])}) for point in found.get("pilot") or ()),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _malformed(source, error) from error

@@ -40,6 +40,8 @@ def render_comparison(
         parts.append(_reliability(pooled.n_items, sides, width))
         about_advice = () if recommendation is None else recommendation.warnings
         parts.append(warning_lines((*comparison.warnings, *(f"advice: {text}" for text in about_advice)), width))
+        if recommendation is not None:
+            parts.append(note_lines(recommendation, width))
     print_parts(parts, console)
 
 
@@ -95,6 +97,12 @@ def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
 def warning_lines(warnings: Iterable[str], width: int) -> list[Text]:
     """What a reader must know, a ! before each sentence."""
     return [line for text in warnings for line in styled(wrapped(text, width - 1, " ! ", "   "), "yellow")]
+
+
+def note_lines(recommendation: Recommendation, width: int) -> list[Text]:
+    """What stands beside every factor above 0."""
+    note = recommendation.note
+    return [] if note is None else styled(wrapped(f"Note: {note}.", width - 1), "")
 
 
 def _plural(n: int, thing: str) -> str:

@@ -113,7 +113,8 @@ def advice(recommendation: Recommendation) -> str:
     if epsilon.value == 0:
         return f"Advice: no smoothing is needed ({recommendation.reason})."
     factor = " ".join(part for part in (number(epsilon.value, 2), bounds(epsilon.low, epsilon.high, 2)) if part)
-    return f"Advice: tune again from base with smoothing {factor} towards base ({recommendation.method})."
+    prior = "base" if recommendation.prior == "base" else "the uniform distribution"
+    return f"Advice: tune again from base with smoothing {factor} towards {prior} ({recommendation.method})."
 
 
 def _verdict(comparison: Comparison) -> str:
