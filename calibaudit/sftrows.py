@@ -114,7 +114,7 @@ def _names(keys: Mapping[str, Any]) -> str:
 
 
 def _kind(document: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The first kind whose keys all have a value (tables give every row every column), else whose keys are all there."""
+    """The first kind whose keys all have a value, else the first whose keys are there: tables leave cells empty."""
     for has in (lambda key: document.get(key) is not None, lambda key: key in document):
         for keys in KINDS:
             if all(map(has, keys)):
