@@ -50,7 +50,7 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
     if dtype != "auto" and dtype not in DTYPES:
         raise ModelError(f"--dtype {dtype}: not one of auto, {', '.join(DTYPES)}")
     chosen_device = _choose_device(device)
-    with _quiet():
+    with quiet():
         config = _load_config(checkpoint)
         files = weight_files(checkpoint)
         check_tokenizer_files(checkpoint)
@@ -268,7 +268,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """transformers' own warnings and bars off: what matters in them is checked here and said in one line."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity(logging.CRITICAL)
