@@ -136,6 +136,15 @@ def read_settings(checkpoint: Checkpoint, file: str = "config.json") -> dict[str
     return settings
 
 
+def context_window(checkpoint: Checkpoint) -> int:
+    """The most tokens that the checkpoint's positions reach to; a large number where its config does not say."""
+    config = read_settings(checkpoint)
+    found = [
+        config[name] for name in ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len") if name in config
+    ]
+    return int(found[0]) if found else 2**20
+
+
 def _check_config_file(name: str, folder: Path) -> None:
     if (folder / "config.json").is_file():
         return

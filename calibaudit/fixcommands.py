@@ -126,7 +126,7 @@ def fix(
 
     if chat_template is ChatTemplateChoice.both:
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
-    rate, times, rows = _recipe(data)
+    rate, times, rows = recipe_of(data)
     training = TrainingSettings(
         label_smoothing=0.0,
         prior="uniform",
@@ -182,7 +182,7 @@ def fix(
     raise typer.Exit(repair.verdict.exit_code)
 
 
-def _recipe(data: str) -> tuple[float, float, int]:
+def recipe_of(data: str) -> tuple[float, float, int]:
     """Learning rate, epochs and rows a batch where no flag gives them: those of Huang, Lu, Zeng 2025 (arXiv 2508.00264)
     and 8 rows; for the bundled data, whose models are a thousandth of the usual size, those of the bundled instruct.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from calibaudit.checkpoints import Checkpoint, fetch, find_checkpoint, read_settings
+from calibaudit.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
 from calibaudit.comparing import compare
 from calibaudit.errors import CalibauditError
 from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, free_memory, load
@@ -206,7 +206,7 @@ def _plan(
     if settings.start == "base" or settings.prior != "uniform":
         check_vocabularies(found[0], found[1], *tokenizers)
     rows = read_rows(data, split=settings.split, offline=options.offline)
-    encoded = encode_rows(rows.rows, tokenizers[1], min(settings.max_length, *map(_window, found)))
+    encoded = encode_rows(rows.rows, tokenizers[1], min(settings.max_length, *map(context_window, found)))
     kept, n_left_out = without_seen(tasks, rows.rows)
     faults = (*rows.faults, *encoded.faults)
     summary = SftSummary(
@@ -262,12 +262,3 @@ def _chosen(settings: FixSettings, advice: Recommendation | None) -> TrainingSet
         factor = advice.epsilon.value
         prior = advice.prior if prior == "auto" else prior
     return dataclasses.replace(settings.training, label_smoothing=factor, prior="base" if prior == "auto" else prior)
-
-
-def _window(checkpoint: Checkpoint) -> int:
-    """The most tokens that the checkpoint's positions reach to; a large number where its config does not say."""
-    config = read_settings(checkpoint)
-    found = [
-        config[name] for name in ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len") if name in config
-    ]
-    return int(found[0]) if found else 2**20
