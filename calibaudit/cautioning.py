@@ -51,6 +51,16 @@ def about_base(overall: Overall, margin: float) -> list[str]:
     return []
 
 
+def about_length(hard: Interval, tuned: Interval) -> list[str]:
+    """hard: the gap of a pilot's run with hard labels. tuned: that of the model whose tuning it stands for."""
+    if hard.high is None or tuned.low is None or hard.high >= tuned.low:
+        return []
+    return [
+        f"the pilot's run with hard labels is {hard.value:.3f} surer than right, the tuned model {tuned.value:.3f}: "
+        "too few steps or other data, so the whole tuning may need a larger factor"
+    ]
+
+
 def about_mass(mass: float | None, when: str = "") -> list[str]:
     """mass: of letter tasks, in [0, 1]; None where there are none. when: stands first in the sentence."""
     if mass is None or mass >= LOW_OPTION_MASS:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibaudit.advicecommands import head_of, recommend
 from calibaudit.fixcommands import fix
 from calibaudit.gatecommands import bless, gate
 from calibaudit.options import (
@@ -144,14 +145,15 @@ def compare(
     from calibaudit.auditing import Settings
     from calibaudit.comparing import compare as compared
     from calibaudit.inspecting import worst_new_errors
-    from calibaudit.recommending import recommend
+    from calibaudit.recommending import recommend as recommended
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.terminal import render_comparison
 
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
     before, after = paired(before, after)
     comparison = compared(before, after, settings)
-    advice = recommend(before, after, comparison)
+    head = head_of(base, instruct, (base_revision, instruct_revision), offline=offline)
+    advice = recommended(before, after, comparison, head=head)
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, loaded or ()))
     running.deliver(result, output, json, lambda console: render_comparison(comparison, console, advice, quiet=quiet))
 
@@ -258,6 +260,7 @@ def _deliver_audit(
     running.deliver(result, output, as_json, lambda console: render_audit(audit, console, quiet=quiet))
 
 
+app.command()(recommend)
 app.command()(gate)
 app.command()(bless)
 app.command()(fix)

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from calibaudit.bounding import HeadBound, bound_warning
-from calibaudit.cautioning import NOTE, about_base, about_evidence, about_mass, about_temperature
+from calibaudit.cautioning import NOTE, about_base, about_evidence, about_length, about_mass, about_temperature
 from calibaudit.comparing import Comparison, compare
 from calibaudit.errors import CalibauditError
 from calibaudit.estimating import Interval
@@ -173,12 +173,14 @@ def recommend_from_pilot(
     *,
     settings: Settings | None = None,
     head: HeadBound | None = None,
+    tuned_gap: Interval | None = None,
 ) -> Recommendation:
     """The smallest factor whose run's gap is within the margin, and which is not worse than the hard-label run.
 
     Worse: lower in accuracy or AUROC or higher in NLL, by the paired change's interval or by more than WORSE. Where no
     run comes within the margin, the one that comes nearest, with a warning. Interval: over the same prior's runs,
     percentile bootstrap over items; a resample in which none is within the margin counts as 1.
+    tuned_gap: that of the model whose tuning the pilot stands for, where there is one.
     Raises CalibauditError unless there is one run with hard labels and another, ScoresError when their items differ.
     """
     settings = dataclasses.replace(settings or Settings(), n_permutations=0)
@@ -187,7 +189,7 @@ def recommend_from_pilot(
     mixture = mixture_of(hard.scores, hard.scores, settings)
     demand = _demand(audit, mixture)
     points = [_point(run, compare(hard.scores, run.scores, settings), margin) for run in tried]
-    warnings = about_evidence(audit)
+    warnings = about_evidence(audit) + ([] if tuned_gap is None else about_length(demand.gap, tuned_gap))
     chosen = None
     if _value(demand.gap) <= margin:
         reason = f"with hard labels, confidence already exceeds accuracy by at most {margin:g}"

@@ -28,7 +28,7 @@ def render_comparison(
 ) -> None:
     """Print the page of two models. quiet: only the sentence, the advice and the table."""
     width = page_width(console)
-    parts = [_comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
+    parts = [comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
         parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
     parts.append(comparison_table(comparison, width))
@@ -63,7 +63,8 @@ def _reliability(n_items: int, sides: Sequence[tuple[str, Reliability | None]], 
     return [*styled(wrapped(title, width - 1), "bold"), *lines] if lines else []
 
 
-def _comparison_header(comparison: Comparison, width: int) -> list[Text]:
+def comparison_header(comparison: Comparison, width: int) -> list[Text]:
+    """Which models, on what."""
     before, after = comparison.before, comparison.after
     lines = pair_lines(before.name, after.name, width)
     scorings = sorted({task.scoring for task in comparison.tasks})
