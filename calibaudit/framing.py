@@ -57,8 +57,8 @@ class Framer:
     def render(self, row: Conversation) -> tuple[str, tuple[Span, ...]]:
         """The row up to its last assistant turn, as text, and what of it is learned. Raises FrameError.
 
-        A learned turn is its content, the mark that ends the turn, and before the content the whitespace that the
-        template's generation prompt leaves to the model. Where the template itself marks what is generated
+        A learned turn is its content, the mark that ends the turn, and before the content spaces and what whitespace
+        the template's generation prompt leaves to the model. Where the template itself marks what is generated
         (`{% generation %}`) that is learned, and the mark that ends the turn.
         """
         last = max(i for i, message in enumerate(row.messages) if message.role == "assistant")
@@ -128,15 +128,19 @@ class Framer:
         return tail.rstrip() if token is None else tail[: len(tail) - len(text) + len(token)]
 
     def _left_to_model(self, before: Sequence[Message], text: str, start: int) -> int:
-        """How much whitespace stands between the generation prompt and the content."""
+        """How much whitespace before a content is learned with it.
+
+        Spaces are, since tokens begin with them; line breaks only if they stand behind the generation prompt.
+        """
+        n_spaces = start - len(text[:start].rstrip(" \t"))
         if not before:
-            return 0
+            return n_spaces
         try:
             prompt = self._text(before, prompt=True)
         except FrameError:
-            return 0
+            return n_spaces
         between = text[len(prompt) : start]
-        return len(between) if text.startswith(prompt) and not between.strip() else 0
+        return max(n_spaces, len(between)) if text.startswith(prompt) and not between.strip() else n_spaces
 
     def _marked(self, markers: Sequence[Message], text: str, starts: dict[int, int]) -> dict[int, tuple[int, int]]:
         """Characters before and after each content that the template marks as generated; {} where it marks nothing."""
@@ -152,7 +156,7 @@ class Framer:
             if generated:
                 is_marked[start:end] = [True] * (end - start)
         marked = {}
-        edges = sorted([*starts.values(), *(s + len(markers[t].content) for t, s in starts.items()), 0, len(text)])
+        ends = [0, *(start + len(markers[turn].content) for turn, start in starts.items())]
         for turn, start in starts.items():
             end = start + len(markers[turn].content)
             # Tokens that cross an edge blur the marks there, so only the inside of a content is looked at.
@@ -164,9 +168,9 @@ class Framer:
                     )
             elif inside == {True}:
                 first, last = start, end
-                while first > max(edge for edge in edges if edge <= start) and is_marked[first - 1]:
+                while first > max(other for other in ends if other <= start) and is_marked[first - 1]:
                     first -= 1
-                while last < min(edge for edge in edges if edge >= end) and is_marked[last]:
+                while last < min(other for other in (*starts.values(), len(text)) if other >= end) and is_marked[last]:
                     last += 1
                 marked[turn] = (start - first, last - end)
             elif True in inside:
