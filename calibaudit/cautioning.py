@@ -8,6 +8,9 @@ from calibaudit.estimating import Interval
 FEW_ITEMS = 500
 LOW_OPTION_MASS = 0.5
 
+CLEARLY = 0.002
+"""Nats by which a temperature must fit better: it was fitted to these very items."""
+
 NOTE = (
     "nothing measured here shows whether the model will teach another, or abstain by its confidence: smoothing "
     "harms both, so leave it out there"
@@ -73,7 +76,7 @@ def about_mass(mass: float | None, when: str = "") -> list[str]:
 
 def about_temperature(temperature: float, scaled: float, smoothed: float, what: str) -> list[str]:
     """scaled, smoothed: NLL by the temperature and by `what`, in nats."""
-    if scaled >= smoothed:
+    if scaled > smoothed - CLEARLY:
         return []
     return [
         f"dividing the tuned model's scores by a temperature of {temperature:.2f} fits these items better than "

@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 from made_scores import INFO, TUNED, made_scores
 
+from calibaudit.bounding import HeadBound
 from calibaudit.comparing import compare
-from calibaudit.recommending import LITERATURE, MARGIN, Recommendation, recommend
+from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.estimating import Interval
+from calibaudit.recommending import (
+    LITERATURE,
+    MARGIN,
+    PilotRun,
+    Recommendation,
+    recommend,
+    recommend_from_pilot,
+)
 from calibaudit.sampling import Settings
 from calibaudit.scores import Scores
 
@@ -90,6 +100,7 @@ def test_nothing_to_repair_is_a_factor_of_zero() -> None:
     assert found.demand.option_epsilon is None or found.demand.option_epsilon < 0.05
     assert "already" in found.reason
     assert any("covers 0" in warning for warning in found.warnings)
+    assert not any("covers 0" in warning for warning in advice(pair()).warnings)
 
 
 def test_where_base_is_no_better_the_literature_is_named_and_said_so() -> None:
@@ -103,6 +114,7 @@ def test_where_base_is_no_better_the_literature_is_named_and_said_so() -> None:
     )
     assert "literature" in found.reason
     assert any("no less overconfident" in warning for warning in found.warnings)
+    assert not any("no less overconfident" in warning for warning in advice(pair()).warnings)
 
 
 def test_tasks_of_opposite_sign_are_warned_of() -> None:
@@ -121,12 +133,159 @@ def test_a_temperature_that_fits_better_is_named() -> None:
 
 def test_few_items_and_low_option_mass_are_warned_of() -> None:
     assert any("only 200 items" in warning for warning in advice(pair(200)).warnings)
-    letter = {"scoring": "letter", "option_mass": np.full(2_000, 0.3)}
-    assert any("30 %" in warning for warning in advice(pair(**letter)).warnings)
+    assert not any("items: take" in warning for warning in advice(pair(500)).warnings)
+    for mass, warned in ((0.3, True), (0.7, False)):
+        letter = {"scoring": "letter", "option_mass": np.full(2_000, mass)}
+        assert any("30 % of the probability" in warning for warning in advice(pair(**letter)).warnings) is warned
+        assert any("options of letter" in warning for warning in advice(pair(**letter)).warnings) is warned
     assert not any("options of letter" in warning for warning in advice(pair()).warnings)
 
 
+def test_items_that_depend_on_each_other_give_no_interval_and_say_so() -> None:
+    found = advice(pair(groups=tuple(f"passage-{i % 3}" for i in range(2_000))))
+    assert found.epsilon.low is None
+    assert any("too few independent items" in warning for warning in found.warnings)
+    assert not any("independent" in warning for warning in advice(pair()).warnings)
+
+
+SMALL_HEAD = HeadBound(128_256, 64, reach=4.0, median_prob=0.0004, top_prob=0.3, least_entropy=1.2)
+
+
+def test_a_head_that_cannot_be_sure_is_warned_of() -> None:
+    found = advice(pair(), head=SMALL_HEAD)
+    assert any("128,256 over a hidden size of 64" in warning for warning in found.warnings)
+    assert found.head == SMALL_HEAD
+    for head in (None, HeadBound(2_048, 256, 40.0, 0.9999, 1.0, 0.0)):
+        assert not any("hidden size" in warning for warning in advice(pair(), head=head).warnings)
+    unneeded = advice(pair(4_000, heat=0.7), head=SMALL_HEAD)
+    assert unneeded.epsilon.value == 0
+    assert not any("hidden size" in warning for warning in unneeded.warnings)
+
+
+def test_the_note_stands_wherever_smoothing_is_advised_and_is_no_warning() -> None:
+    found = advice(pair())
+    assert found.note is not None
+    assert "teach another" in found.note
+    assert "abstain" in found.note
+    assert not any("teach another" in warning for warning in found.warnings)
+    assert advice(pair(4_000, heat=0.7)).note is None
+
+
+def run(epsilon: float, prior: Any = "base", *, heat: float, n: int = 2_000, **fields: Any) -> PilotRun:
+    return PilotRun(epsilon, prior, (made_scores(n, model=TUNED, heat=heat, **fields),))
+
+
+def piloted(*runs: PilotRun, **options: Any) -> Recommendation:
+    return recommend_from_pilot(runs, settings=SETTINGS, **options)
+
+
+HARD = run(0.0, "uniform", heat=2.5)
+
+
+def gap_of(one: PilotRun) -> float:
+    probs = np.exp(one.scores[0].logprobs)
+    return float((probs.max(axis=1) - (probs.argmax(axis=1) == one.scores[0].answer)).mean())
+
+
+def test_the_pilot_takes_the_smallest_factor_within_the_margin() -> None:
+    runs = [run(0.7, heat=1.0), HARD, run(0.3, heat=1.05), run(0.1, heat=2.0), run(0.5, heat=1.02)]
+    assert gap_of(runs[2]) <= MARGIN < gap_of(runs[3])
+    found = piloted(*runs)
+    assert (found.epsilon.value, found.prior, found.method, found.nll_weight) == (0.3, "base", "pilot", None)
+    assert found.epsilon.low is not None
+    assert found.epsilon.high is not None
+    assert found.epsilon.low <= 0.3 <= found.epsilon.high
+    assert {found.epsilon.low, found.epsilon.high} <= {0.3, 0.5, 0.7, 1.0}
+    assert [point.epsilon for point in found.pilot] == [0.0, 0.1, 0.3, 0.5, 0.7]
+    assert [point.rejected for point in found.pilot] == ["", "still too sure", "", "", ""]
+    assert found.pilot[2].gap.value == pytest.approx(gap_of(runs[2]))
+    assert found.demand.gap.value == pytest.approx(gap_of(HARD))
+    assert "of 4 smoothed pilot runs" in found.reason
+    assert found.note is not None
+
+
+def test_of_two_priors_the_smaller_factor_and_then_the_lower_nll_is_taken() -> None:
+    found = piloted(HARD, run(0.3, "base", heat=1.05), run(0.1, "uniform", heat=1.0))
+    assert (found.epsilon.value, found.prior) == (0.1, "uniform")
+    found = piloted(HARD, run(0.3, "base", heat=0.6), run(0.3, "uniform", heat=1.0))
+    assert (found.epsilon.value, found.prior) == (0.3, "uniform")
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "fault"), [({"heat": 1.0, "noise": 1.0}, "worse accuracy"), ({"heat": 0.05}, "worse nll")]
+)
+def test_a_run_that_is_worse_than_hard_labels_is_not_taken(spoiled: dict[str, float], fault: str) -> None:
+    hard = run(0.0, heat=1.6)
+    found = piloted(hard, run(0.1, **spoiled), run(0.5, heat=1.0))  # type: ignore[arg-type]
+    assert found.epsilon.value == 0.5
+    assert fault in found.pilot[1].rejected
+
+
+def test_a_run_whose_confidence_no_longer_ranks_is_not_taken() -> None:
+    """Calibrated and as accurate as ever, but as sure of every item as of any other: AUROC one half."""
+    hard = HARD.scores[0]
+    best, accuracy = hard.logprobs.argmax(axis=1), (hard.logprobs.argmax(axis=1) == hard.answer).mean()
+    flat = np.full(hard.logprobs.shape, np.log((1 - accuracy) / 3))
+    flat[np.arange(len(best)), best] = np.log(accuracy)
+    found = piloted(HARD, PilotRun(0.1, "base", (made_scores(2_000, model=TUNED, logprobs=flat),)), run(0.5, heat=1.0))
+    assert found.pilot[1].rejected == "worse auroc"
+    assert found.epsilon.value == 0.5
+
+
+def test_no_run_within_the_margin_is_the_nearest_with_a_warning() -> None:
+    found = piloted(HARD, run(0.3, heat=2.0), run(0.7, heat=1.6))
+    assert (found.epsilon.value, found.method) == (0.7, "pilot")
+    assert "none came within 0.03" in found.reason
+    assert any("try larger factors" in warning for warning in found.warnings)
+    assert not any("larger factors" in warning for warning in piloted(HARD, run(0.3, heat=1.0)).warnings)
+
+
+def test_no_run_that_helps_is_a_factor_of_zero_that_says_so() -> None:
+    found = piloted(HARD, run(0.3, heat=3.0), run(0.7, heat=1.0, noise=2.0))
+    assert (found.epsilon.value, found.epsilon.low, found.note) == (0.0, None, None)
+    assert any("no smoothing that was tried helped" in warning for warning in found.warnings)
+    assert not any("was tried helped" in warning for warning in piloted(HARD, run(0.3, heat=1.0)).warnings)
+
+
+def test_hard_labels_within_the_margin_need_no_smoothing() -> None:
+    found = piloted(run(0.0, heat=1.0), run(0.3, heat=0.9))
+    assert found.epsilon.value == 0.0
+    assert "already" in found.reason
+
+
+def test_what_a_pilot_is_warned_of() -> None:
+    letter = {"scoring": "letter", "n": 300}
+    hard = run(0.0, heat=2.5, option_mass=np.full(300, 0.9), **letter)
+    found = piloted(
+        hard, run(0.3, heat=1.0, option_mass=np.full(300, 0.4), **letter), head=SMALL_HEAD, margin=0.1
+    ).warnings
+    assert any(text.startswith("after that pilot run only 40 %") for text in found)
+    assert any("only 300 items" in text for text in found)
+    assert any("hidden size of 64" in text for text in found)
+    plain = piloted(HARD, run(0.3, heat=1.0), head=None).warnings
+    assert not any(sign in text for text in plain for sign in ("only", "hidden size", "temperature"))
+    hotter = piloted(HARD, run(0.3, heat=1.3, noise=0.0), margin=0.1).warnings
+    assert any("temperature of 2." in text and "that pilot run does" in text for text in hotter)
+
+
+def test_a_pilot_that_is_too_short_is_told_by_the_tuned_models_gap() -> None:
+    runs = (run(0.0, heat=1.5), run(0.3, heat=1.0))
+    for tuned, warned in ((Interval(0.3, 0.28, 0.32), True), (Interval(0.1, 0.0, 0.32), False), (None, False)):
+        assert any("too few steps" in text for text in piloted(*runs, tuned_gap=tuned).warnings) is warned
+
+
+def test_a_pilot_needs_hard_labels_and_the_same_items() -> None:
+    for runs in ([HARD], [run(0.3, heat=1.0)], [HARD, HARD, run(0.3, heat=1.0)]):
+        with pytest.raises(CalibauditError, match="one run with hard labels"):
+            piloted(*runs)
+    with pytest.raises(ScoresError):
+        piloted(HARD, run(0.3, heat=1.0, seed=5))
+
+
 def test_the_result_is_plain_json() -> None:
+    data = json.loads(json.dumps(piloted(HARD, run(0.3, heat=1.0), head=SMALL_HEAD).to_dict(), allow_nan=False))
+    assert data["pilot"][1]["prior"] == "base"
+    assert data["head"]["hidden_size"] == 64
     data = json.loads(json.dumps(advice(pair()).to_dict(), allow_nan=False))
     assert set(data) >= {"epsilon", "prior", "method", "reason", "warnings", "demand"}
     assert set(data["epsilon"]) == {"value", "low", "high"}

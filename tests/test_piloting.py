@@ -1,0 +1,100 @@
+"""The grid, and what a pilot runs, scores and leaves behind: on the bundled pair, in runs of a few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calibaudit.checkpoints import find_checkpoint
+from calibaudit.errors import CalibauditError, ModelError
+from calibaudit.evaluating import RunOptions
+from calibaudit.loading import load_tokenizer
+from calibaudit.piloting import GridPoint, PilotListener, grid_of, pilot, plan_pilot
+from calibaudit.recommending import recommend_from_pilot
+from calibaudit.sampling import Settings
+from calibaudit.tasks import load_tasks
+from calibaudit.training import TrainingSettings
+from tests.families import save_tiny
+
+TRAINING = TrainingSettings(label_smoothing=0.9, prior="base", learning_rate=1e-3, max_steps=3, batch_size=8, seed=3)
+GRID = (GridPoint(0.0, "uniform"), GridPoint(0.5, "base"), GridPoint(0.5, "uniform"))
+
+
+def test_the_grid_is_hard_labels_and_then_every_factor_with_every_prior() -> None:
+    found = grid_of((0.5, 0.1, 0.5), ("base", "uniform"))
+    assert [(point.epsilon, point.prior) for point in found] == [
+        (0.0, "uniform"),
+        (0.1, "base"),
+        (0.1, "uniform"),
+        (0.5, "base"),
+        (0.5, "uniform"),
+    ]
+    assert [point.label for point in found][:2] == ["hard labels", "base 0.1"]
+
+
+@pytest.mark.parametrize("factors", [(), (0.0,), (1.2,), (-0.1,), (float("nan"),)])
+def test_a_grid_of_nothing_or_of_other_than_factors_is_refused(factors: tuple[float, ...]) -> None:
+    with pytest.raises(CalibauditError, match="pilot grid"):
+        grid_of(factors)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Any:
+    return plan_pilot("demo:base", "demo:instruct", "demo:sft", load_tasks(["arithmetic", "words"], limit=40))
+
+
+def test_the_plan_keeps_items_and_rows_apart(plan: Any) -> None:
+    assert plan.base.name == "demo:base"
+    assert len(plan.examples) > 1000
+    assert sum(len(task.items) for task in plan.tasks) == 80
+    assert plan.notices == ()
+    assert plan.tokenizer.chat_template == load_tokenizer(find_checkpoint("demo:instruct")).chat_template
+
+
+def test_checkpoints_of_two_vocabularies_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        plan_pilot("demo:base", str(save_tiny(tmp_path / "other")), "demo:sft", load_tasks(["words"], limit=2))
+
+
+def run(plan: Any, folder: Path, **options: Any) -> Any:
+    return pilot(plan.base, plan.base, plan.tokenizer, plan.examples[:64], plan.tasks, folder, TRAINING, **options)
+
+
+def test_every_run_differs_in_factor_and_prior_only(plan: Any, tmp_path: Path) -> None:
+    steps, done = [], []
+    listener = PilotListener(
+        training=lambda label, step, n_steps, loss, speed: steps.append((label, step, n_steps)),
+        done=lambda one, i, n: done.append((one.epsilon, i, n)),
+    )
+    runs = run(plan, tmp_path, grid=GRID, listener=listener, options=RunOptions(dtype="float32"))
+    assert [(one.epsilon, one.prior, one.n_steps) for one in runs] == [
+        (0.0, "uniform", 3),
+        (0.5, "base", 3),
+        (0.5, "uniform", 3),
+    ]
+    assert [label for label, step, n in steps if step == n == 3] == ["hard labels", "base 0.5", "uniform 0.5"]
+    assert done == [(0.0, 1, 3), (0.5, 2, 3), (0.5, 3, 3)]
+    assert list(tmp_path.iterdir()) == []
+    names = [one.scores[0].model.name for one in runs]
+    assert names == [f"demo:base tuned, {point.label}" for point in GRID]
+    assert all(entry.chat_template for one in runs for entry in one.scores)
+    scores = [one.scores[0].logprobs for one in runs]
+    assert len({array.tobytes() for array in scores}) == 3
+    again = run(plan, tmp_path, grid=GRID[:2], options=RunOptions(dtype="float32"))
+    assert [one.scores[0].logprobs.tobytes() for one in again] == [array.tobytes() for array in scores[:2]]
+    advice = recommend_from_pilot(runs, settings=Settings(n_resamples=100, n_permutations=0))
+    assert advice.method == "pilot"
+    assert len(advice.pilot) == 3
+
+
+@pytest.mark.parametrize("grid", [GRID[1:], GRID[:1], (GRID[0], *GRID)])
+def test_a_pilot_without_hard_labels_or_without_smoothing_is_refused(plan: Any, tmp_path: Path, grid: Any) -> None:
+    with pytest.raises(CalibauditError, match="hard labels"):
+        run(plan, tmp_path, grid=grid)
+
+
+def test_prior_base_needs_a_model_to_smooth_towards(plan: Any, tmp_path: Path) -> None:
+    with pytest.raises(CalibauditError, match="need the model"):
+        pilot(plan.base, None, plan.tokenizer, plan.examples[:8], plan.tasks, tmp_path, TRAINING, grid=GRID)
