@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from calibaudit.anchoring import use_anchored_loss
+from calibaudit.errors import TrainingError
+from calibaudit.fusing import FusedLoss, use_fused_loss
+from calibaudit.loading import is_out_of_memory, quiet
+from calibaudit.parallel import world_size
+from calibaudit.resuming import check_made_from, last_checkpoint, made_from, step_of
+from calibaudit.saving import save_checkpoint
 from calibaudit.sftencoding import Example
+from calibaudit.stepping import MicroBatches, Plan, n_targets, plan_steps
+from calibaudit.tuning import Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+
+__all__ = ["LoraSettings", "TrainingRun", "TrainingSettings", "save_checkpoint", "train"]
 
 TrainingProgress = Callable[[int, int, float, float], None]
 """(step, n_steps, loss in nats a target token, tokens a second) after every step."""
@@ -79,10 +93,178 @@ def train(
     resume: bool = False,
     progress: TrainingProgress | None = None,
 ) -> TrainingRun:
-    """Train the network in place."""
-    raise NotImplementedError
+    """Train a transformers causal LM in place; afterwards it is a plain network in eval mode, LoRA merged into it.
+
+    network: in float32, on its device; a GPU that has bfloat16 computes in it (autocast). tokenizer: gives the id that
+    pads. anchor: the frozen model to smooth towards where settings.prior is base; None: with LoRA the network's own
+    weights without the adapter. Never makes logits; the loss and its gradient are the mean over a step's target tokens,
+    however it is split into micro-batches and processes.
+    folder: gets training.jsonl, a line a step, and checkpoints/ with the last checkpoint. Ctrl-C writes one and raises
+    KeyboardInterrupt. resume: go on from the last checkpoint, if there is one, to the same weights.
+    Under torchrun every process calls it with the same arguments and its own device (DDP).
+    Raises TrainingError: unusable settings or examples, a loss or gradient that is no number, memory or disk full, a
+    checkpoint made otherwise; ModelError where the loss cannot be computed from hidden states.
+    """
+    _check(network, examples, settings, anchor)
+    checkpoints = folder / "checkpoints"
+    n_processes = world_size()
+    identity = made_from(network, anchor, examples, settings, n_processes)
+    checkpoint = last_checkpoint(checkpoints)
+    if checkpoint is not None and not resume:
+        raise TrainingError(f"{checkpoint}: left by another run; resume it, or give another folder")
+    if checkpoint is not None:
+        check_made_from(checkpoint, identity)
+    plan = plan_steps(
+        examples,
+        batch_size=settings.batch_size,
+        n_micro=settings.accumulation * n_processes,
+        epochs=settings.epochs,
+        max_steps=settings.max_steps,
+        seed=settings.seed,
+    )
+    save_steps = settings.save_steps or math.ceil(len(plan.steps) / 5)
+    job = Job(checkpoints, plan, identity, len(examples), save_steps, settings.max_grad_norm, progress)
+    pad_id = getattr(tokenizer, "pad_token_id", None)
+    batches = MicroBatches(examples, plan, 0 if pad_id is None else pad_id)
+    device = network.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    with quiet(), interruptible() as interrupt, _trainable(network, settings) as model, _loss(model, settings, anchor):
+        try:
+            arguments = arguments_of(settings, checkpoints, len(plan.steps), device)
+            trainer = PlannedTrainer(model, arguments, batches, job, interrupt)
+            done = run_trainer(trainer, checkpoint)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise TrainingError(
+                f"out of memory on {device} with {settings.batch_size} rows of up to {_longest(examples)} tokens at a "
+                "time: try a smaller batch with more accumulation, gradient checkpointing, LoRA or shorter rows"
+            ) from error
+        if len(done) < len(plan.steps):
+            raise KeyboardInterrupt(f"stopped after step {len(done)} of {len(plan.steps)}; resume from {checkpoints}")
+    return _summary(plan, done, len(examples), device, None if checkpoint is None else step_of(checkpoint))
 
 
-def save_checkpoint(network: Any, tokenizer: Any, folder: Path, dtype: torch.dtype) -> None:
-    """Write a loadable checkpoint folder, whole or not at all."""
-    raise NotImplementedError
+def _check(network: Any, examples: Sequence[Example], settings: TrainingSettings, anchor: Any) -> None:
+    """Raises TrainingError for what cannot be trained, before anything is written."""
+    rules = (
+        ("label_smoothing", 0 <= settings.label_smoothing <= 1, "in 0..1"),
+        ("prior", settings.prior in ("uniform", "base"), "uniform or base"),
+        ("learning_rate", 0 < settings.learning_rate < math.inf, "above 0"),
+        ("epochs", 0 < settings.epochs < math.inf, "above 0"),
+        ("max_steps", settings.max_steps is None or settings.max_steps >= 1, "1 or more"),
+        ("batch_size", settings.batch_size >= 1, "1 or more"),
+        ("accumulation", settings.accumulation >= 1, "1 or more"),
+        ("warmup", 0 <= settings.warmup < 1, "in 0..1"),
+        ("weight_decay", 0 <= settings.weight_decay < math.inf, "0 or more"),
+        ("max_grad_norm", 0 <= settings.max_grad_norm < math.inf, "0 or more"),
+        ("save_steps", settings.save_steps is None or settings.save_steps >= 1, "1 or more"),
+    )
+    for name, holds, rule in rules:
+        if not holds:
+            raise TrainingError(f"{name} must be {rule}, not {getattr(settings, name)}")
+    if not examples:
+        raise TrainingError("there is no example to train on")
+    if without := sum(n_targets(example) == 0 for example in examples):
+        raise TrainingError(f"{without} of {len(examples)} examples have no token to learn; leave them out")
+    config = network.config.get_text_config()
+    limit, longest = getattr(config, "max_position_embeddings", None), _longest(examples)
+    if isinstance(limit, int) and longest > limit:
+        raise TrainingError(f"the longest example has {longest} tokens, the model takes {limit}; encode them shorter")
+    n_ids, highest = network.get_input_embeddings().weight.shape[0], max(max(row.input_ids) for row in examples)
+    if highest >= n_ids:
+        raise TrainingError(f"an example has token {highest}, the model only {n_ids}; use the model's own tokenizer")
+    if len(set(map(str, (getattr(network, "hf_device_map", None) or {}).values()))) > 1:
+        raise TrainingError("the model is spread over several devices; name one device, or use torchrun")
+    if settings.lora is None and network.dtype != torch.float32:
+        raise TrainingError(f"the model is in {str(network.dtype).removeprefix('torch.')}; load it in float32 to train")
+    if settings.prior == "base" and settings.label_smoothing and anchor is None and settings.lora is None:
+        raise TrainingError("prior base needs a model to smooth towards; only LoRA keeps its own old weights")
+
+
+def _longest(examples: Sequence[Example]) -> int:
+    return max(len(example.input_ids) for example in examples)
+
+
+@contextmanager
+def _trainable(network: Any, settings: TrainingSettings) -> Iterator[Any]:
+    """The model for Trainer. Afterwards the network is as it was but for its weights; LoRA's are merged into them, or
+    dropped where training failed.
+    """
+    had_gradients = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    use_cache, model, merged = network.config.use_cache, network, False
+    network.config.use_cache = False
+    try:
+        if settings.lora is None:
+            network.requires_grad_(True)
+        else:
+            model = _with_lora(network, settings.lora, settings.seed)
+        yield model
+        if model is not network:
+            model.merge_and_unload()
+            merged = True
+    finally:
+        if model is not network:
+            if not merged:
+                model.unload()
+            network.__dict__.pop("peft_config", None)
+        if settings.gradient_checkpointing:
+            network.gradient_checkpointing_disable()
+        network.config.use_cache = use_cache
+        network.zero_grad(set_to_none=True)
+        for parameter, had in had_gradients:
+            parameter.requires_grad_(had)
+        network.eval()
+
+
+def _with_lora(network: Any, lora: LoraSettings, seed: int) -> Any:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise TrainingError("LoRA needs peft: pip install 'calibaudit[peft]'") from error
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]
+        lora_dropout=lora.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(network, config)
+
+
+def _loss(model: Any, settings: TrainingSettings, anchor: Any) -> FusedLoss:
+    if settings.prior == "uniform" or settings.label_smoothing == 0:
+        return use_fused_loss(model, settings.label_smoothing)
+    return use_anchored_loss(model, settings.label_smoothing, anchor)
+
+
+def _summary(
+    plan: Plan, done: Sequence[dict[str, Any]], n_rows: int, device: torch.device, resumed_from: int | None
+) -> TrainingRun:
+    last = done[-max(1, len(done) // 10) :]
+    seconds, n_tokens = done[-1]["seconds"], sum(plan.tokens)
+    return TrainingRun(
+        n_steps=len(done),
+        epochs=sum(plan.rows) / n_rows,
+        loss=sum(record["loss"] for record in last) / len(last),
+        n_tokens=n_tokens,
+        n_target_tokens=sum(plan.targets),
+        seconds=seconds,
+        tokens_per_second=n_tokens / max(seconds, 1e-9),
+        peak_bytes=_peak_bytes(device),
+        resumed_from=resumed_from,
+    )
+
+
+def _peak_bytes(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

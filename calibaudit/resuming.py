@@ -1,0 +1,87 @@
+"""What a training run was made from, and its checkpoints on disk: a run is only taken up as the one that it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from calibaudit.errors import TrainingError
+from calibaudit.sftencoding import Example
+
+if TYPE_CHECKING:
+    from calibaudit.training import TrainingSettings
+
+MADE_FROM = "made_from.json"
+_CHECKPOINT = "checkpoint-"
+_FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing")
+
+
+def made_from(
+    network: Any, anchor: Any, examples: Sequence[Example], settings: TrainingSettings, n_processes: int
+) -> dict[str, Any]:
+    """All that the trained weights depend on, by name, as JSON holds it."""
+    values = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _FREE_TO_CHANGE}
+    values |= {
+        "data": _data_digest(examples),
+        "weights": _weights_digest(network),
+        "prior's weights": None if anchor is None else _weights_digest(anchor),
+        "processes": n_processes,
+    }
+    return dict(json.loads(json.dumps(values)))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The one with the most steps. Only whole ones have their name."""
+    found = [path for path in folder.glob(f"{_CHECKPOINT}*") if (path / MADE_FROM).is_file()]
+    return max(found, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix(_CHECKPOINT))
+
+
+def drop_earlier(checkpoint: Path) -> None:
+    """Remove the checkpoints before this one."""
+    for path in checkpoint.parent.glob(f"{_CHECKPOINT}*"):
+        if path != checkpoint:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def check_made_from(checkpoint: Path, wanted: Mapping[str, Any]) -> None:
+    """Raises TrainingError, which names all that differs."""
+    path = checkpoint / MADE_FROM
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: cannot be read; remove {checkpoint} to go on from an earlier one") from error
+    differing = [name for name in wanted if found.get(name) != wanted[name]]
+    if differing:
+        said = ", ".join(f"{name} {found.get(name)} (now {wanted[name]})" for name in differing)
+        raise TrainingError(
+            f"{checkpoint}: was made with {said}; resume with the same, or start anew in another folder"
+        )
+
+
+def _data_digest(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(repr((tuple(example.input_ids), tuple(example.labels))).encode())
+    return digest.hexdigest()[:16]
+
+
+@torch.no_grad()
+def _weights_digest(network: Any) -> str:
+    """Exact and the same on every device: each tensor's bits, summed as integers."""
+    digest = hashlib.sha256()
+    integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    for name, tensor in network.state_dict().items():
+        bits = tensor.detach().contiguous().view(-1).view(integers[tensor.element_size()])
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} {int(bits.sum(dtype=torch.int64))}\n".encode())
+    return digest.hexdigest()[:16]

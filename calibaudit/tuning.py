@@ -1,0 +1,271 @@
+"""transformers' Trainer, kept to the plan: rows as planned, every step checked and recorded, whole checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from calibaudit.errors import TrainingError
+from calibaudit.resuming import MADE_FROM, drop_earlier, last_checkpoint
+from calibaudit.saving import put_in_place, write_failure
+from calibaudit.stepping import MicroBatches, Plan
+
+if TYPE_CHECKING:
+    from calibaudit.training import TrainingSettings
+
+_WRITING = ".writing"
+_LOG = "training.jsonl"
+
+
+class Interrupt:
+    """Whether Ctrl-C was pressed."""
+
+    pressed = False
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """The first Ctrl-C is only noted; the second one interrupts as ever."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    own = signal.getsignal(signal.SIGINT)
+
+    def note(*_: Any) -> None:
+        interrupt.pressed = True
+        signal.signal(signal.SIGINT, own)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, own)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is, beside transformers' arguments. made_from: goes into each checkpoint. n_rows: in the data."""
+
+    folder: Path
+    plan: Plan
+    made_from: Mapping[str, Any]
+    n_rows: int
+    save_steps: int
+    max_grad_norm: float
+    progress: Callable[[int, int, float, float], None] | None
+
+
+class DeviceArguments(TrainingArguments):  # type: ignore[misc]
+    """On the network's own device: in one process Trainer would take the first GPU, or spread over all of them."""
+
+    _own_device: torch.device | None = None
+
+    @property
+    def device(self) -> torch.device:
+        found: torch.device = super().device
+        return self._own_device or found
+
+    @property
+    def n_gpu(self) -> int:
+        return int(self.device.type == "cuda")
+
+
+def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device: torch.device) -> DeviceArguments:
+    """What Trainer is told. folder: of the checkpoints."""
+    kind = device.type
+    arguments = DeviceArguments(
+        output_dir=str(folder / _WRITING),
+        per_device_train_batch_size=1,  # an item of the data set is a whole micro-batch
+        gradient_accumulation_steps=settings.accumulation,
+        max_steps=n_steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=math.floor(settings.warmup * n_steps),
+        weight_decay=settings.weight_decay,
+        optim="adamw_torch" if kind == "mps" else "adamw_torch_fused",
+        max_grad_norm=0.0,  # the Recorder clips
+        seed=settings.seed,
+        bf16=kind == "cuda" and torch.cuda.is_bf16_supported(),
+        use_cpu=kind == "cpu",
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
+        average_tokens_across_devices=True,
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=kind == "cuda",
+        remove_unused_columns=False,
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    if arguments.world_size == 1:
+        arguments._own_device = device
+        if kind == "cuda":
+            torch.cuda.set_device(device)
+    return arguments
+
+
+class PlannedTrainer(Trainer):  # type: ignore[misc]
+    """Trainer over micro-batches in the plan's order, whose checkpoints appear under their name only when whole."""
+
+    def __init__(
+        self, network: Any, arguments: TrainingArguments, batches: MicroBatches, job: Job, interrupt: Interrupt
+    ) -> None:
+        self._job = job
+        self.step_loss: Tensor | float = 0.0
+        super().__init__(
+            model=network,
+            args=arguments,
+            train_dataset=batches,
+            data_collator=_only,
+            callbacks=[Recorder(self, job, interrupt)],
+        )
+        for callback in list(self.callback_handler.callbacks):
+            if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
+                self.remove_callback(callback)
+
+    def _get_train_sampler(self, *_: Any) -> Any:
+        return SequentialSampler(self.train_dataset)
+
+    def _get_grad_norm(self, *_: Any, **__: Any) -> float:
+        return 0.0  # the Recorder takes it, on every version
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        loss: Tensor = super().training_step(*args, **kwargs)
+        self.step_loss = self.step_loss + loss.detach().float()
+        return loss
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        """Written below _WRITING by Trainer, then renamed; the one before stays until then."""
+        writing = Path(self.args.output_dir)
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+            self.accelerator.wait_for_everyone()
+            if self.is_world_process_zero():
+                partial = next(writing.iterdir())
+                (partial / MADE_FROM).write_text(json.dumps(self._job.made_from) + "\n", encoding="utf-8")
+                put_in_place(partial, writing.parent / partial.name)
+                drop_earlier(writing.parent / partial.name)
+            self.accelerator.wait_for_everyone()
+        except Exception as error:  # OSError, RuntimeError or a Rust exception when the disk is full
+            shutil.rmtree(writing, ignore_errors=True)
+            earlier = last_checkpoint(writing.parent)
+            advice = "make room and start again" if earlier is None else f"make room and resume from {earlier}"
+            raise TrainingError(
+                f"step {self.state.global_step}: the checkpoint cannot be written to {writing.parent}: "
+                f"{write_failure(error, writing.parent)}; {advice}"
+            ) from error
+
+
+class Recorder(TrainerCallback):  # type: ignore[misc]
+    """Clips and checks each step's gradient, records the step, and asks for checkpoints when they are due.
+
+    Records are kept in Trainer's own state, so that a checkpoint brings them back.
+    """
+
+    def __init__(self, trainer: PlannedTrainer, job: Job, interrupt: Interrupt) -> None:
+        self._trainer, self._job, self._interrupt = trainer, job, interrupt
+        self._loss = self._norm = self._rate = 0.0
+        self._stop = False
+        self._before = 0.0
+        self._first = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        done = records(state)
+        self._before = done[-1]["seconds"] if done else 0.0
+        self._first = state.global_step
+        self._started = time.monotonic()
+        self._write("".join(json.dumps(record) + "\n" for record in done), "w")
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Before weights are touched: a step that is no number ends the run with the weights that it began with."""
+        trainer = self._trainer
+        self._rate = float(trainer.optimizer.param_groups[0]["lr"])
+        parameters = trainer.model_wrapped.parameters()
+        norm = trainer.accelerator.clip_grad_norm_(parameters, self._job.max_grad_norm or float("inf"))
+        loss = torch.as_tensor(trainer.step_loss, device=args.device)
+        trainer.step_loss = 0.0
+        # a process that was interrupted stops all of them, after the same step
+        values = torch.stack([loss, loss.new_tensor(float(self._interrupt.pressed))])
+        if args.world_size > 1:
+            values = trainer.accelerator.reduce(values, "mean")
+        self._loss, pressed = values.tolist()
+        self._norm, self._stop = float(norm), pressed > 0
+        for what, value in (("loss", self._loss), ("gradient", self._norm)):
+            if not abs(value) < float("inf"):
+                good = last_checkpoint(self._job.folder)
+                kept = "no checkpoint was written yet" if good is None else f"the last good checkpoint is {good}"
+                raise TrainingError(
+                    f"step {state.global_step + 1}: the {what} is {value}; {kept}; try a smaller learning rate"
+                )
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        step, plan = state.global_step, self._job.plan
+        seconds = time.monotonic() - self._started
+        done = plan.tokens[self._first : step]
+        speed = sum(done) / max(seconds, 1e-9)
+        record = {
+            "step": step,
+            "epoch": round(sum(plan.rows[:step]) / self._job.n_rows, 4),
+            "loss": self._loss,
+            "grad_norm": self._norm,
+            "learning_rate": self._rate,
+            "tokens": plan.tokens[step - 1],
+            "target_tokens": plan.targets[step - 1],
+            "seconds": round(self._before + seconds, 3),
+        }
+        state.log_history.append(record)
+        self._write(json.dumps(record) + "\n", "a")
+        if self._job.progress and state.is_world_process_zero:
+            self._job.progress(step, len(plan.steps), self._loss, speed)
+        control.should_save = self._stop or step % self._job.save_steps == 0 or step == len(plan.steps)
+        control.should_training_stop = self._stop or step == len(plan.steps)
+        return control
+
+    def _write(self, text: str, mode: str) -> None:
+        if not self._trainer.is_world_process_zero():
+            return
+        path = self._job.folder.parent / _LOG
+        try:
+            with path.open(mode, encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise TrainingError(f"{path}: cannot be written: {write_failure(error, path)}; make room") from error
+
+
+def records(state: Any) -> list[dict[str, Any]]:
+    """The Recorder's own entries, one a step, among Trainer's."""
+    return [entry for entry in state.log_history if "target_tokens" in entry]
+
+
+def run_trainer(trainer: PlannedTrainer, checkpoint: Path | None) -> list[dict[str, Any]]:
+    """Train, from the checkpoint on; the records of all steps. The network keeps its own forward."""
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        return records(trainer.state)
+    finally:
+        # Accelerate puts autocast around the network's own forward
+        with contextlib.suppress(Exception):
+            trainer.accelerator.unwrap_model(trainer.model_wrapped, keep_fp32_wrapper=False)
+
+
+def _only(batches: list[Any]) -> Any:
+    """A data loader's batch is one micro-batch, padded already."""
+    return batches[0]
