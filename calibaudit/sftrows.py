@@ -134,12 +134,12 @@ def _shared_chat(document: Mapping[str, Any], place: str) -> Row:
 
 def _prompt_completion(document: Mapping[str, Any], place: str) -> Row:
     prompt, completion = document["prompt"], document["completion"]
-    if isinstance(prompt, str) and isinstance(completion, str):
-        return Completion(_text(prompt, "prompt"), _text(completion, "completion"), place)
-    if isinstance(prompt, str) or isinstance(completion, str):
+    if isinstance(prompt, list) and isinstance(completion, list):
+        given = _messages(prompt, "prompt")
+        return _conversation(given + _messages(completion, "completion"), place, len(given))
+    if isinstance(prompt, list) or isinstance(completion, list):
         raise _RowError("prompt and completion must both be text, or both lists of messages")
-    given = _messages(prompt, "prompt")
-    return _conversation(given + _messages(completion, "completion"), place, len(given))
+    return Completion(_text(prompt, "prompt"), _text(completion, "completion"), place)
 
 
 def _instruction(document: Mapping[str, Any], place: str) -> Row:

@@ -1,0 +1,283 @@
+"""Rows are compared with what was written into the files; hub and Parquet through `datasets` and pyarrow themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from calibaudit import sftsources
+from calibaudit.errors import CalibauditError, SftError
+from calibaudit.sftrows import Completion, Conversation, Message, PlainText, Row, read_rows
+
+TURNS = (Message("user", "a?"), Message("assistant", "b"))
+CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]}
+LOOKED_FOR = "messages, conversations, prompt + completion, instruction + output, text"
+ROLES = "system, developer, user, assistant, tool"
+SHARED: dict[str, Any] = {"conversations": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b"}]}
+
+
+def write(path: Path, *rows: Any) -> str:
+    """JSONL; text and bytes stand as they are."""
+    lines = (row if isinstance(row, (str, bytes)) else json.dumps(row) for row in rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\n".join(line.encode() if isinstance(line, str) else line for line in lines) + b"\n")
+    return str(path)
+
+
+def read_one(tmp_path: Path, row: Any) -> Row:
+    rows = read_rows(write(tmp_path / "f.jsonl", row))
+    assert (rows.n_read, rows.faults) == (1, ())
+    return rows.rows[0]
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("row", "expected"),
+        [
+            (CHAT, Conversation(TURNS, "PLACE")),
+            ({**CHAT, "source": "web", "score": 3}, Conversation(TURNS, "PLACE")),
+            (SHARED, Conversation(TURNS, "PLACE")),
+            ({"conversations": CHAT["messages"]}, Conversation(TURNS, "PLACE")),
+            ({"prompt": "a?", "completion": "b"}, Completion("a?", "b", "PLACE")),
+            ({"prompt": "a?", "completion": "b", "text": None}, Completion("a?", "b", "PLACE")),
+            (
+                {"prompt": CHAT["messages"], "completion": [{"role": "assistant", "content": "c"}]},
+                Conversation((*TURNS, Message("assistant", "c")), "PLACE", 2),
+            ),
+            ({"instruction": "a?", "output": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
+            ({"instruction": "a?", "input": "", "output": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
+            ({"instruction": "a?", "input": "c", "output": "b"}, Completion("a?\n\nc", "b", "PLACE", "\n\n")),
+            ({"instruction": "a?", "input": "c", "output": "b", "text": "d"}, Completion("a?\n\nc", "b", "PLACE", "\n\n")),
+            ({"text": "a b"}, PlainText("a b", "PLACE")),
+            ({"messages": None, "text": "a b"}, PlainText("a b", "PLACE")),
+        ],
+    )  # fmt: skip
+    def test_by_their_keys(self, row: dict[str, Any], expected: Row, tmp_path: Path) -> None:
+        read = read_one(tmp_path, row)
+        assert read.place == f"{tmp_path / 'f.jsonl'}:1"
+        assert repr(read).replace(read.place, "PLACE") == repr(expected)
+
+    def test_one_file_may_mix_them(self, tmp_path: Path) -> None:
+        rows = read_rows(write(tmp_path / "f.jsonl", CHAT, {"text": "a"}, SHARED))
+        assert [type(row) for row in rows.rows] == [Conversation, PlainText, Conversation]
+
+    def test_content_in_parts_and_an_empty_system_turn(self, tmp_path: Path) -> None:
+        parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+        turns = [{"role": "system", "content": ""}, {"role": "assistant", "content": parts}]
+        read = read_one(tmp_path, {"messages": turns})
+        assert isinstance(read, Conversation)
+        assert read.messages == (Message("system", ""), Message("assistant", "ab"))
+
+
+def turns(*pairs: tuple[Any, Any], **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": content, **more} for role, content in pairs]}
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("row", "fault"),
+        [
+            (turns(("user", "a")), "no assistant turn"),
+            (
+                {"prompt": CHAT["messages"], "completion": [{"role": "user", "content": "c"}]},
+                "no assistant turn in the completion",
+            ),
+            (turns(("user", ""), ("assistant", "b")), "messages: turn 1: is empty"),
+            (turns(("user", "a"), ("assistant", " \n")), "messages: turn 2: is empty"),
+            (turns(("user", "a"), ("assistant", None)), "messages: turn 2: text is wanted, not nothing"),
+            (turns(("user", 3), ("assistant", "b")), "messages: turn 1: text is wanted, not int"),
+            (turns(("wizard", "a")), f"messages: turn 1: unknown role 'wizard': known are {ROLES}"),
+            (turns((["user"], "a")), f"messages: turn 1: unknown role ['user']: known are {ROLES}"),
+            (turns(("assistant", "a"), tool_calls=[{"name": "f"}]),
+             "messages: turn 1: has tool_calls, which is not read; write it into the content, or leave it out"),
+            (turns(("user", [{"type": "image", "image": "a.png"}])),
+             "messages: turn 1: a part of its content is not text; only text is trained on"),
+            ({"messages": []}, "messages: there are no messages in it"),
+            ({"messages": "a"}, "messages: a list of messages is wanted, not str"),
+            ({"messages": ["a"]}, "messages: turn 1: an object with role and content is wanted, not str"),
+            ({"messages": [{"content": "a"}]}, "messages: turn 1: it says neither role nor from; it has content"),
+            ({"messages": None}, "messages: a list of messages is wanted, not NoneType"),
+            ({"prompt": "a", "completion": CHAT["messages"]},
+             "prompt and completion must both be text, or both lists of messages"),
+            ({"prompt": "a", "completion": None}, "completion: text is wanted, not nothing"),
+            ({"instruction": "a", "output": ""}, "output: is empty"),
+            ({"instruction": "a", "input": 3, "output": "b"}, "input: text is wanted, not int"),
+            ({"text": " "}, "text: is empty"),
+            ({"text": "a \ud800 b"}, "text: holds half a surrogate pair, which is no character"),
+            ({"question": "a"}, f"no kind of row: it has question; looked for {LOOKED_FOR}"),
+            ({}, f"no kind of row: it has no keys; looked for {LOOKED_FOR}"),
+            ("[1]", "an object is wanted, not list"),
+            ("{'text': 1}", "not valid JSON: Expecting property name enclosed in double quotes (column 2)"),
+            (b'{"text": "\xff"}', "not UTF-8 text"),
+            ("[" * 200_000, "nested too deeply"),
+        ],
+    )  # fmt: skip
+    def test_are_named_by_place_beside_rows_that_are_kept(self, row: Any, fault: str, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", CHAT, "", row, {"text": "a"})
+        rows = read_rows(path)
+        assert rows.faults == (f"{path}:3: {fault}",)
+        assert (rows.n_read, [r.place for r in rows.rows]) == (3, [f"{path}:1", f"{path}:4"])
+
+    def test_all_are_named(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", *[{"text": ""}] * 30, {"text": "a"})
+        assert read_rows(path).faults == tuple(f"{path}:{n}: text: is empty" for n in range(1, 31))
+
+    def test_no_row_is_left(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"text": ""}, {"text": None})
+        with pytest.raises(SftError) as raised:
+            read_rows(path)
+        assert str(raised.value) == f"{path}: none of its 2 rows can be used; the first: {path}:1: text: is empty"
+        assert isinstance(raised.value, CalibauditError)
+
+    def test_unknown_keys(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"question": "a", "answer": "b"}, {"question": "c", "id": 1})
+        with pytest.raises(SftError) as raised:
+            read_rows(path)
+        assert str(raised.value) == (
+            f"{path}: no kind of row is known by the keys question, answer, id; looked for {LOOKED_FOR}"
+        )
+
+
+class TestSources:
+    def test_the_demo(self) -> None:
+        rows = read_rows("demo:sft")
+        assert (len(rows.rows), rows.n_read, rows.faults, rows.rows[4].place) == (2304, 2304, (), "demo:sft:5")
+        with pytest.raises(SftError, match="demo:other: the bundled tuning data are demo:sft"):
+            read_rows("demo:other")
+
+    def test_json_list(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.json", [{"text": "a"}, 3, CHAT])
+        rows = read_rows(path)
+        assert [row.place for row in rows.rows] == [f"{path}, row 0", f"{path}, row 2"]
+        assert rows.faults == (f"{path}, row 1: an object is wanted, not int",)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"{}", "a .json file must hold a list of objects"),
+            (b'{"text": "a"}\n{"text": "b"}',
+             r"f\.json:2: not valid JSON: Extra data \(one object a line: name it \.jsonl\)"),
+            (b"\xff", r"not UTF-8 text \(byte 0\)"),
+            (b"[]", "there are no rows in it"),
+        ],
+    )  # fmt: skip
+    def test_json_that_is_no_list_of_objects(self, content: bytes, message: str, tmp_path: Path) -> None:
+        with pytest.raises(SftError, match=message):
+            read_rows(write(tmp_path / "f.json", content))
+
+    def test_a_mark_at_the_start_of_a_file_is_passed_over(self, tmp_path: Path) -> None:
+        assert read_rows(write(tmp_path / "f.jsonl", b'\xef\xbb\xbf{"text": "a"}')).n_read == 1
+
+    def test_parquet(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.parquet"
+        made = [{**CHAT, "text": None}, {"messages": None, "text": "a"}, {"messages": [], "text": None}] * 700
+        parquet.write_table(pyarrow.Table.from_pylist(made), path)
+        rows = read_rows(str(path))
+        assert rows.rows[:2] == (Conversation(TURNS, f"{path}, row 0"), PlainText("a", f"{path}, row 1"))
+        assert (rows.n_read, len(rows.rows)) == (2100, 1400)
+        assert rows.faults[-1] == f"{path}, row 2099: messages: there are no messages in it"
+        path.write_bytes(b"PAR1 no")
+        with pytest.raises(SftError, match=r"f\.parquet: not a readable Parquet file: "):
+            read_rows(str(path))
+
+    def test_a_folder_is_read_by_split(self, tmp_path: Path) -> None:
+        for name in (
+            "b.jsonl",
+            "a.json",
+            "data/train-00000-of-00002.jsonl",
+            "dev.jsonl",
+            "test/x.jsonl",
+            ".git/a.jsonl",
+        ):
+            content = {"text": name}
+            write(tmp_path / name, [content] if name.endswith(".json") else content)
+        (tmp_path / "README.md").write_text("no rows")
+
+        def texts(split: str) -> list[str]:
+            return [row.text for row in read_rows(str(tmp_path), split=split).rows if isinstance(row, PlainText)]
+
+        assert texts("train") == ["a.json", "b.jsonl", "data/train-00000-of-00002.jsonl"]
+        assert texts("validation") == texts("dev") == ["dev.jsonl"]
+        assert texts("test") == ["test/x.jsonl"]
+        with pytest.raises(
+            SftError, match="there is no file of split 'extra' in it; there is: test, train, validation"
+        ):
+            read_rows(str(tmp_path), split="extra")
+
+    def test_limit_counts_rows_that_are_read(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"text": "a"}, {"text": ""}, {"text": "b"}, {"text": "c"})
+        rows = read_rows(path, limit=3)
+        assert (rows.n_read, len(rows.rows), len(rows.faults)) == (3, 2, 1)
+        with pytest.raises(SftError, match="limit 0 is below 1"):
+            read_rows(path, limit=0)
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("none.jsonl", r"none\.jsonl: there is no such file or folder, and it is not a hub id"),
+            ("./a/b/c", "there is no such file or folder, and it is not a hub id"),
+            ("empty.jsonl", r"empty\.jsonl: there are no rows in it"),
+            ("rows.csv", r"rows\.csv: cannot be read: give one of \.jsonl, \.json, \.parquet, or a folder of them"),
+            ("folder", r"folder: there is no file in it that ends in one of \.jsonl, \.json, \.parquet"),
+        ],
+    )
+    def test_nothing_there(self, name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        write(tmp_path / "empty.jsonl", "", " ")
+        write(tmp_path / "rows.csv", "a,b")
+        (tmp_path / "folder").mkdir()
+        with pytest.raises(SftError, match=message):
+            read_rows(name)
+
+
+class TestHub:
+    def test_rows_of_a_split(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Through a `datasets` that holds the split already, as it does after a download."""
+        import datasets
+
+        made = datasets.Dataset.from_list([{**CHAT, "text": None}, {"messages": None, "text": "a"}])
+        asked = []
+
+        def load_dataset(*args: Any, **kwargs: Any) -> Any:
+            asked.append((args, kwargs))
+            return made
+
+        monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+        rows = read_rows("org/rows:small", split="train_sft")
+        assert asked == [(("org/rows", "small"), {"split": "train_sft"})]
+        assert rows.rows == (Conversation(TURNS, "org/rows:small, row 0"), PlainText("a", "org/rows:small, row 1"))
+
+    @pytest.mark.parametrize(
+        ("error", "offline", "message"),
+        [
+            (ConnectionError("no\nroute"), False, "as a data set of the hub: no route"),
+            (ConnectionError("no"), True, "not in the local cache, and nothing is fetched offline"),
+            (ValueError("Config name is missing. Pick one among ['a', 'b']"), False,
+             r"\(name it behind a colon: org/rows:CONFIG\)"),
+            (ValueError("Unknown split"), False,
+             "org/rows: no such file or folder, and as a data set of the hub: Unknown split"),
+        ],
+    )  # fmt: skip
+    def test_failures_are_one_line(
+        self, error: Exception, offline: bool, message: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Datasets:
+            @staticmethod
+            def load_dataset(*_: Any, **__: Any) -> None:
+                raise error
+
+        @contextlib.contextmanager
+        def quiet(*, offline: bool) -> Iterator[type]:
+            yield Datasets
+
+        monkeypatch.setattr(sftsources, "quiet_datasets", quiet)
+        with pytest.raises(SftError, match=message) as raised:
+            read_rows("org/rows", offline=offline)
+        assert "\n" not in str(raised.value)
