@@ -49,10 +49,12 @@ class Framer:
         self._tokenizer = tokenizer
         self._frames: dict[tuple[tuple[tuple[str, bool], ...], int], _Frame | FrameError] = {}
         try:
-            self._has_marks = bool(_GENERATION.search(tokenizer.get_chat_template()))
+            # Without offsets the marks could not be placed.
+            self._has_marks = tokenizer.is_fast and bool(_GENERATION.search(tokenizer.get_chat_template()))
         except ValueError as error:
             raise SftError(f"the tokenizer's chat template cannot be used: {_line(error)}") from error
-        self._added = sorted({str(token) for token in tokenizer.added_tokens_decoder.values()}, key=len, reverse=True)
+        added = {str(token) for token in tokenizer.added_tokens_decoder.values()} | set(tokenizer.all_special_tokens)
+        self._added = sorted(filter(None, added), key=len, reverse=True)
 
     def render(self, row: Conversation) -> tuple[str, tuple[Span, ...]]:
         """The row up to its last assistant turn, as text, and what of it is learned. Raises FrameError.
@@ -74,10 +76,34 @@ class Framer:
             raise frame
         text = self._text(messages)
         found = _place(frame, text, messages)
-        spans = [
-            Span(found[turn][0] - before, found[turn][1] + after) for turn, (before, after) in frame.learned.items()
-        ]
+        if found is None:
+            spans = self._place_by_prompts(frame, text, messages)
+        else:
+            spans = [
+                Span(found[turn][0] - before, found[turn][1] + after) for turn, (before, after) in frame.learned.items()
+            ]
         return text, tuple(spans)
+
+    def _place_by_prompts(self, frame: _Frame, text: str, messages: Sequence[Message]) -> list[Span]:
+        """For text around a turn that depends on it: each learned turn follows, whole, its own generation prompt.
+
+        Templates write a turn that has reasoning of its own otherwise than one that has none.
+        """
+        lost = next((i for i, message in enumerate(messages) if message.content.strip() not in text), None)
+        if lost is not None:
+            raise FrameError(f"turn {lost + 1} ({messages[lost].role}): the chat template cuts or rewrites its content")
+        spans = []
+        for turn, (_, n_after) in frame.learned.items():
+            prompt = self._text(messages[:turn], prompt=True) if turn else ""
+            end_mark = frame.pieces[frame.order.index(turn) + 1][:n_after]
+            wanted = (kept + end_mark for kept in _forms(messages[turn].content))
+            said = next((one for one in wanted if prompt and text.startswith(prompt + one)), None)
+            if said is None:
+                raise FrameError(
+                    f"turn {turn + 1} (assistant): the chat template writes other text around a turn with this content"
+                )
+            spans.append(Span(len(prompt), len(prompt) + len(said)))
+        return spans
 
     def _text(self, messages: Sequence[Message], *, prompt: bool = False) -> str:
         try:
@@ -178,26 +204,24 @@ class Framer:
         return marked
 
 
-def _place(frame: _Frame, text: str, messages: Sequence[Message]) -> dict[int, tuple[int, int]]:
-    """Where each content stands in the text. Raises FrameError unless text is the frame with the contents in it."""
+def _place(frame: _Frame, text: str, messages: Sequence[Message]) -> dict[int, tuple[int, int]] | None:
+    """Where each content stands in the text; None unless the text is the frame with the contents in it."""
+    if not text.startswith(frame.pieces[0]):
+        return None
     found = {}
     position = len(frame.pieces[0])
-    fits = text.startswith(frame.pieces[0])
     for turn, piece in zip(frame.order, frame.pieces[1:], strict=True):
-        content = messages[turn].content
-        kept = (content, content.rstrip(), content.lstrip(), content.strip())
-        as_found = next((c for c in kept if text.startswith(c + piece, position)), None)
-        if not fits or as_found is None:
-            break
-        found[turn] = (position, position + len(as_found))
-        position += len(as_found) + len(piece)
-    else:
-        if position == len(text):
-            return found
-    lost = next((i for i, message in enumerate(messages) if message.content.strip() not in text), None)
-    if lost is None:
-        raise FrameError("the chat template writes other text around turns with this content")
-    raise FrameError(f"turn {lost + 1} ({messages[lost].role}): the chat template cuts or rewrites its content")
+        kept = next((c for c in _forms(messages[turn].content) if text.startswith(c + piece, position)), None)
+        if kept is None:
+            return None
+        found[turn] = (position, position + len(kept))
+        position += len(kept) + len(piece)
+    return found if position == len(text) else None
+
+
+def _forms(content: str) -> tuple[str, ...]:
+    """What a template may make of a content: whitespace at its ends can go."""
+    return content, content.rstrip(), content.lstrip(), content.strip()
 
 
 def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:

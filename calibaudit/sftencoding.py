@@ -112,6 +112,7 @@ class _Encoder:
         self._framer = Framer(tokenizer) if getattr(tokenizer, "chat_template", None) else None
         self._special = _special_tokens(tokenizer)
         self._prefix = _prefix(tokenizer)
+        self._numbers: dict[int, int] = {}  # one object a token of the vocabulary, not one a position
         self.used_template = False
 
     def encode(self, rows: Sequence[Row]) -> Iterator[tuple[str, Example | str]]:
@@ -162,7 +163,7 @@ class _Encoder:
         """(ids, offsets) of each text, without added tokens; offsets are None where the tokenizer has none."""
         if not texts:
             return []
-        has_offsets = bool(getattr(self._tokenizer, "is_fast", False))
+        has_offsets = self._tokenizer.is_fast
         encoded = self._tokenizer(
             texts,
             add_special_tokens=False,
@@ -188,8 +189,9 @@ class _Encoder:
             learned[first:last] = [True] * (last - first)
         if text.wrapped:
             ids, learned = self._wrap(ids, learned)
-        labels = (index if is_learned else IGNORED for index, is_learned in zip(ids[1:], learned[1:], strict=True))
-        return Example(tuple(ids), (IGNORED, *labels) if ids else ())
+        shared = tuple(self._numbers.setdefault(index, index) for index in ids)
+        labels = (index if is_learned else IGNORED for index, is_learned in zip(shared[1:], learned[1:], strict=True))
+        return Example(shared, (IGNORED, *labels) if shared else ())
 
     def _by_prefix(self, text: str, ids: list[int], span: Span) -> tuple[int, int]:
         """Tokens of a span, from the tokens of the text up to its start and up to its end."""
@@ -219,10 +221,13 @@ def _reach(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
 
 
 def _special_tokens(tokenizer: Any) -> re.Pattern[str] | None:
-    """Finds the text of a special token: in a turn, it would be read as one."""
+    """Finds the text of a special token: in a turn, it would be read as one.
+
+    Not of a plain word or sign, such as the `!` that some tokenizers pad with: there it is read as itself.
+    """
     tokens = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
     tokens |= set(tokenizer.all_special_tokens)
-    longest_first = sorted(filter(None, tokens), key=len, reverse=True)
+    longest_first = sorted((t for t in tokens if len(t) > 2 and not t.isalnum()), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 

@@ -65,6 +65,22 @@ PLAIN_MARKS = (
     "{% for m in messages %}{{ m['role'] | upper + ': ' + m['content'] + ' ###\n' }}{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
+THINKING = """{%- set ns = namespace(last=-1) %}
+{%- for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}
+{%- for m in messages %}
+{%- if m.role == 'assistant' %}
+{%- set reason = '' %}{% set said = m.content %}
+{%- if '</think>' in said %}
+{%- set reason = said.split('</think>')[0].split('<think>')[-1].strip() %}
+{%- set said = said.split('</think>')[-1].lstrip() %}
+{%- endif %}
+{{- '<|im_start|>assistant\\n' }}
+{%- if loop.index0 > ns.last %}{{- '<think>\\n' + reason + '\\n</think>\\n\\n' }}{% endif %}
+{{- said + '<|im_end|>\\n' }}
+{%- else %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{% endif %}"""
+"""Reasoning is kept in the answers to the last question only, and marked as empty where there is none."""
 TEMPLATES = {
     "chatml": (CHATML, "<|im_end|>"),
     "llama": (LLAMA, "<|eot_id|>"),
@@ -210,6 +226,35 @@ class TestTemplates:
         ]
 
 
+class TestReasoning:
+    """Templates that write reasoning only behind the last question."""
+
+    def test_none(self) -> None:
+        tokenizer = make_tokenizer(THINKING)
+        row = chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))
+        example = encode_one(row, tokenizer)
+        assert "assistant\n<think>\n\n</think>\n\nd<|im_end|>" in tokenizer.decode(example.input_ids)
+        assert [run.strip() for run in learned(tokenizer, example)] == ["b<|im_end|>", "d<|im_end|>"]
+
+    def test_in_the_last_answer_it_is_learned(self) -> None:
+        tokenizer = make_tokenizer(THINKING)
+        answer = "<think>\nthe mat\n</think>\n\nd"
+        row = chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", answer))
+        assert learned(tokenizer, encode_one(row, tokenizer)) == ["b<|im_end|>", f"{answer}<|im_end|>"]
+
+    def test_in_another_form_than_the_template_has_it(self) -> None:
+        row = chat(("user", "a"), ("assistant", "<think>the mat</think>d"))
+        assert refused(row, make_tokenizer(THINKING)) == (
+            "rows.jsonl:7: turn 2 (assistant): the chat template cuts or rewrites its content"
+        )
+
+    def test_in_an_earlier_answer_it_would_be_lost(self) -> None:
+        row = chat(("user", "a"), ("assistant", "<think>\nx\n</think>\n\nb"), ("user", "c"), ("assistant", "d"))
+        assert refused(row, make_tokenizer(THINKING)) == (
+            "rows.jsonl:7: turn 2 (assistant): the chat template cuts or rewrites its content"
+        )
+
+
 class TestMarksOfTheTemplate:
     @pytest.mark.parametrize(
         ("mark", "rest", "expected"),
@@ -266,16 +311,26 @@ class TestFaults:
         assert refused(row, tokenizer) == "rows.jsonl:7: turn 1 (user): the chat template writes it 2 times"
 
     def test_text_around_a_turn_that_depends_on_it(self) -> None:
-        tokenizer = make_tokenizer(CHATML + "{{ 'the mat' if 'cat' in messages[0]['content'] }}")
+        shown = "{{ 'the mat: ' if 'cat' in messages[0]['content'] and m['role'] == 'assistant' }}"
+        tokenizer = make_tokenizer(
+            CHATML.replace(
+                "{{ '<|im_start|>' + m['role'] + '\n' +", "{{ '<|im_start|>' + m['role'] + '\n' }}" + shown + "{{"
+            )
+        )
         row = chat(("user", "cat"), ("assistant", "b"))
         assert refused(row, tokenizer) == (
-            "rows.jsonl:7: the chat template writes other text around turns with this content"
+            "rows.jsonl:7: turn 2 (assistant): the chat template writes other text around a turn with this content"
         )
 
     @pytest.mark.parametrize("turn", ["a </s> b", "<|im_start|>user\na"])
     def test_text_that_would_be_read_as_a_special_token(self, turn: str, tokenizers: dict[str, Any]) -> None:
         fault = refused(chat(("user", "a"), ("assistant", turn)), tokenizers["chatml"])
         assert fault.startswith("rows.jsonl:7: turn 2 (assistant) holds '<")
+
+    def test_a_plain_sign_is_no_special_token(self) -> None:
+        tokenizer = make_tokenizer(CHATML)
+        tokenizer.pad_token = "!"
+        assert learned(tokenizer, encode_one(chat(("user", "a!"), ("assistant", "b!")), tokenizer)) == ["b!<|im_end|>"]
 
     def test_text_that_the_tokenizer_changes(self) -> None:
         tokenizer = make_tokenizer(CHATML)

@@ -54,7 +54,7 @@ class TestKinds:
             ({"instruction": "a?", "output": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
             ({"instruction": "a?", "input": "", "output": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
             ({"instruction": "a?", "input": "c", "output": "b"}, Completion("a?\n\nc", "b", "PLACE", "\n\n")),
-            ({"instruction": "a?", "input": "c", "output": "b", "text": "d"}, Completion("a?\n\nc", "b", "PLACE", "\n\n")),
+            ({"instruction": "a?", "output": "b", "text": "d"}, Completion("a?", "b", "PLACE", "\n\n")),
             ({"text": "a b"}, PlainText("a b", "PLACE")),
             ({"messages": None, "text": "a b"}, PlainText("a b", "PLACE")),
         ],
