@@ -9,8 +9,8 @@ sharing what is left, no hidden state gives token y more than
 because log-sum-exp is at least log(V - 1) plus the mean. Smoothing with factor epsilon asks for the confidence
 1 - epsilon; a head whose tokens end below that feels smoothed and hard labels alike: both only pull upwards.
 
-The idea that entropy bounds explain why smoothing loses its effect where the vocabulary is large and the hidden state
-small is that of Huang, Lu, Zeng 2025 (arXiv 2508.00264); the bound through a norm is that of Zhai et al. 2023
+That smoothing loses its effect where the vocabulary is large and the hidden state small, because of how over-confident
+such a head can become, is the thought of Huang, Lu, Zeng 2025 (arXiv 2508.00264); the bound through a norm is that of Zhai et al. 2023
 (arXiv 2303.06296, theorem 3.1); the bound through rows is derived above.
 """
 
@@ -80,7 +80,7 @@ def least_entropy_below(prob: float, n: int) -> float:
     prob = min(1.0, max(prob, 1 / n))
     whole = math.floor(1 / prob + 1e-12)
     rest = max(0.0, 1 - whole * prob)
-    return -whole * prob * math.log(prob) - (rest * math.log(rest) if rest > 0 else 0.0)
+    return whole * prob * -math.log(prob) + (rest * -math.log(rest) if rest > 0 else 0.0) + 0.0
 
 
 def bound_head(
@@ -102,46 +102,51 @@ def bound_head(
     n, size = weight.shape
     ones = torch.ones(size, device=weight.device)
     scale = logit_scale * (ones if gain is None else gain.float()) * math.sqrt(size)
-    offset = torch.zeros(size, device=weight.device) if shift is None else logit_scale * shift.float()
+    offset = None if shift is None else logit_scale * shift.float()
     step = max(1, _CHUNK // size)
     parts = [weight[start : start + step] for start in range(0, n, step)]
-    mean = torch.stack([part.double().sum(dim=0) for part in parts]).sum(dim=0).float() / n
-    constant = torch.cat([part.float() @ offset for part in parts])
+    mean = (torch.stack([part.sum(dim=0, dtype=torch.float64) for part in parts]).sum(dim=0) / n).float()
+    constants, lengths, centred = [], [], []
+    for part in parts:
+        rows = part.float()
+        constants.append(rows.new_zeros(len(rows)) if offset is None else rows @ offset)
+        if softcap is not None:
+            lengths.append((rows * scale).norm(dim=1))
+        centred.append(((rows - mean) * scale).norm(dim=1))
+    constant, far = torch.cat(constants), torch.cat(centred)
     if bias is not None:
         constant = constant + logit_scale * bias.float()
     if softcap is None:
-        length = torch.cat([((part.float() - mean) * scale).norm(dim=1) for part in parts])
-        reach = (length + constant - constant.mean()) * n / max(1, n - 1)
+        reach = (far + constant - constant.mean()) * n / max(1, n - 1)
     else:
-        length = torch.cat([(part.float() * scale).norm(dim=1) for part in parts])
+        length = torch.cat(lengths)
         high, low = (softcap * torch.tanh((constant + sign * length) / softcap) for sign in (1, -1))
         reach = high - (low.sum() - low) / max(1, n - 1)
     probs = torch.sigmoid(reach.double() - math.log(max(1, n - 1)))
-    top = float(probs.max())
+    top, least = float(probs.max()), 0.0
+    # The largest singular value is at least this one, so where even it bounds nothing its product would be for nothing.
+    if least_entropy(float(far.norm()) / math.sqrt(min(n, size)), n) > _NEGLIGIBLE:
+        norm = _largest_singular_value(parts, mean, scale) + float((constant - constant.mean()).norm())
+        least = least_entropy(norm, n)  # a softcap only brings logits closer together
     return HeadBound(
         vocab_size=n,
         hidden_size=size,
         reach=float(reach.median()),
         median_prob=float(probs.median()),
         top_prob=top,
-        least_entropy=max(least_entropy_below(top, n), _by_norm(parts, mean, scale, constant)),
+        least_entropy=max(least, least_entropy_below(top, n)),
     )
 
 
-def _by_norm(parts: list[Tensor], mean: Tensor, scale: Tensor, constant: Tensor) -> float:
-    """The bound through the largest singular value; a tanh softcap only brings logits closer together."""
+def _largest_singular_value(parts: Sequence[Tensor], mean: Tensor, scale: Tensor) -> float:
+    """Of the rows minus their mean, times scale."""
     import torch
 
-    n, size = sum(len(part) for part in parts), len(scale)
-    far = float((constant - constant.mean()).norm())
-    squares = sum(float(((part.float() - mean) * scale).square().sum(dtype=torch.float64)) for part in parts)
-    if least_entropy(math.sqrt(squares / min(n, size)), n) < _NEGLIGIBLE:
-        return 0.0  # the largest singular value is no smaller than that, so the products would be for nothing
-    gram = torch.zeros(size, size, device=scale.device)
+    gram = torch.zeros(len(scale), len(scale), dtype=torch.float64, device=scale.device)
     for part in parts:
         rows = (part.float() - mean) * scale
-        gram += rows.T @ rows
-    return least_entropy(math.sqrt(float(torch.linalg.eigvalsh(gram.double())[-1].clamp(min=0))) + far, n)
+        gram += (rows.T @ rows).double()
+    return math.sqrt(float(torch.linalg.eigvalsh(gram)[-1].clamp(min=0)))
 
 
 def bound_checkpoint(name: str, *, revision: str | None = None, offline: bool = False) -> HeadBound | str:
