@@ -36,10 +36,12 @@ def gathered(values: Sequence[T]) -> list[T]:
     """The values of all processes, on every process, in order of rank."""
     if world_size() == 1:
         return list(values)
+    import torch
     import torch.distributed as dist
 
-    if not dist.is_initialized():
-        dist.init_process_group("gloo", timeout=PATIENCE)
+    if not dist.is_initialized():  # training in the same processes goes on with this group, on its GPUs by NCCL
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE)
         atexit.register(dist.destroy_process_group)
     parts: list[Any] = [None] * world_size()
     dist.all_gather_object(parts, list(values))

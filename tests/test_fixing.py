@@ -46,6 +46,10 @@ def cli(monkeypatch, capfd):
     return run
 
 
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def schema_errors(result):
     documents = {
         name: json.loads((DOCS / name).read_text("utf-8")) for name in ("fix.schema.json", "result.schema.json")
@@ -62,8 +66,8 @@ def test_from_rows_to_verdict(cli, tmp_path):
     result = json.loads((out / "fix.json").read_text("utf-8"))
     assert schema_errors(result) == []
     assert code == (0 if result["verdict"]["outcome"] == "helped" else 1)
-    assert {"model.safetensors", "config.json", "tokenizer.json", "training.jsonl", "README.md"} <= set(os.listdir(out))
-    assert os.listdir(tmp_path) == ["fixed"]
+    assert {"model.safetensors", "config.json", "tokenizer.json", "training.jsonl", "README.md"} <= set(names(out))
+    assert names(tmp_path) == ["fixed"]
     assert all(len(line) <= 80 for line in page.splitlines())
     assert " ".join(page.split()).count(result["verdict"]["sentence"]) == 1
 
@@ -119,13 +123,14 @@ def test_a_saved_repair_makes_a_report(cli, tmp_path):
 
 
 def test_nothing_is_trained_where_nothing_is_wrong(cli, tmp_path):
-    arguments = ("fix", "demo:base", "--base", "demo:base", "--data", "demo:sft")
-    code, page, err = cli(*arguments, "--out", tmp_path / "fixed", *TASKS, "-t", "logic", "--limit", "120")
-    if "no chat template" in err or code == 2:
-        pytest.fail(err)
-    assert code == 0
+    data = tmp_path / "rows.jsonl"
+    data.write_text('{"prompt": "Question: What is 2 + 2?\\nAnswer:", "completion": " 4"}\n', encoding="utf-8")
+    code, page, err = cli(
+        "fix", "demo:base", "--base", "demo:base", "--data", data, "--out", tmp_path / "fixed", *TASKS
+    )
+    assert (code, err) == (0, "")
     assert "Nothing to repair" in page
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == ["rows.jsonl"]
 
 
 def test_a_run_that_changes_nothing_did_not_help(cli, tmp_path):
@@ -178,8 +183,8 @@ def test_what_is_refused(cli, tmp_path):
     refused(cli(*PAIR[:4], "--data", tmp_path / "none.jsonl", "--out", out, *SHORT), "none.jsonl")
     tiny = save_tiny(tmp_path / "tiny")
     refused(cli("fix", "demo:instruct", "--base", tiny, "--data", "demo:sft", "--out", out, *SHORT), "vocabular")
-    assert sorted(os.listdir(tmp_path)) == ["full", "tiny"]
-    assert os.listdir(full) == ["keep.txt"]
+    assert names(tmp_path) == ["full", "tiny"]
+    assert names(full) == ["keep.txt"]
 
 
 def start(*arguments, cwd):
@@ -214,7 +219,7 @@ def test_an_interrupted_run_goes_on(cli, tmp_path):
     result = json.loads(out)
     assert result["training"]["resumed_from"] >= 3
     assert result["training"]["n_steps"] == 12
-    assert os.listdir(tmp_path) == ["fixed"]
+    assert names(tmp_path) == ["fixed"]
 
     # Trained, but cut off before the proof: only the proof is made again. Another factor is another run.
     (tmp_path / "fixed" / "fix.json").unlink()
