@@ -279,7 +279,7 @@ class TestMarksOfTheTemplate:
 
     def test_marks_around_a_user_are_refused(self) -> None:
         wrong = CHATML.replace("{{ '<|im_start|>'", "{% generation %}{{ '<|im_start|>'", 1)
-        wrong = wrong.replace("{% endfor %}", "{% endgeneration %}{% endfor %}", 1)
+        wrong = "{{ bos_token }}" + wrong.replace("{% endfor %}", "{% endgeneration %}{% endfor %}", 1)
         with pytest.raises(SftError, match=r"turn 1 \(user\): the chat template marks it as generated"):
             encode_rows([chat(("user", "a cat"), ("assistant", "the mat"))], make_tokenizer(wrong), 99)
 
