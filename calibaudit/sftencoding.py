@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -175,7 +176,8 @@ class _Encoder:
         return list(zip(encoded["input_ids"], offsets, strict=True))
 
     def _example(self, text: _Text, ids: list[int], offsets: list[tuple[int, int]] | None) -> Example:
-        learned = [False] * len(ids)
+        ids = list(map(self._numbers.setdefault, ids, ids))
+        labels = [IGNORED] * len(ids)
         for span in text.spans:
             first, last = self._by_prefix(text.text, ids, span) if offsets is None else _overlap(offsets, span)
             said = self._tokenizer.decode(
@@ -186,38 +188,36 @@ class _Encoder:
                 raise _RowError(
                     f"the tokenizer does not keep its text: {_short(text.text[start:end])} became {_short(said)}"
                 )
-            learned[first:last] = [True] * (last - first)
+            labels[first:last] = ids[first:last]
         if text.wrapped:
-            ids, learned = self._wrap(ids, learned)
-        shared = tuple(self._numbers.setdefault(index, index) for index in ids)
-        labels = (index if is_learned else IGNORED for index, is_learned in zip(shared[1:], learned[1:], strict=True))
-        return Example(shared, (IGNORED, *labels) if shared else ())
+            ids, labels = self._wrap(ids, labels)
+        return Example(tuple(ids), (IGNORED, *labels[1:]))
 
     def _by_prefix(self, text: str, ids: list[int], span: Span) -> tuple[int, int]:
         """Tokens of a span, from the tokens of the text up to its start and up to its end."""
         first, last = (_common(self._tokens([text[:position]])[0][0], ids) for position in (span.start, span.end))
         return first, last
 
-    def _wrap(self, ids: list[int], learned: list[bool]) -> tuple[list[int], list[bool]]:
+    def _wrap(self, ids: list[int], labels: list[int]) -> tuple[list[int], list[int]]:
         """With what the tokenizer puts before a text, and EOS after it, where the text does not have them itself."""
         n_before = len(self._prefix)
         if n_before and ids[:n_before] != self._prefix:
-            ids, learned = [*self._prefix, *ids], [False] * n_before + learned
+            ids, labels = [*self._prefix, *ids], [IGNORED] * n_before + labels
         eos = self._tokenizer.eos_token_id
         if eos is not None and ids[-1:] != [eos]:
-            ids, learned = [*ids, eos], [*learned, True]
-        return ids, learned
+            ids, labels = [*ids, eos], [*labels, eos]
+        return ids, labels
 
 
 def _overlap(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
-    """First and last (exclusive) of the tokens that share a character with the span."""
-    inside = [i for i, (start, end) in enumerate(offsets) if start < span.end and end > span.start]
-    return (inside[0], inside[-1] + 1) if inside else (0, 0)
+    """First and last (exclusive) of the tokens that share a character with the span; offsets never go back."""
+    first = bisect_right(offsets, span.start, key=lambda offset: offset[1])
+    return first, max(first, bisect_left(offsets, span.end, key=lambda offset: offset[0]))
 
 
 def _reach(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
     """The characters that must be in the tokens: the span, and what tokens across its edges hold beyond it."""
-    return min([span.start, *(start for start, _ in offsets)]), max([span.end, *(end for _, end in offsets)])
+    return (min(span.start, offsets[0][0]), max(span.end, offsets[-1][1])) if offsets else (span.start, span.end)
 
 
 def _special_tokens(tokenizer: Any) -> re.Pattern[str] | None:
