@@ -235,8 +235,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._write(json.dumps(record) + "\n", "a")
         if self._job.progress and state.is_world_process_zero:
             self._job.progress(step, len(plan.steps), self._loss, speed)
-        control.should_save = self._stop or step % self._job.save_steps == 0 or step == len(plan.steps)
-        control.should_training_stop = self._stop or step == len(plan.steps)
+        stop = self._stop or (args.world_size == 1 and self._interrupt.pressed)
+        control.should_save = stop or step % self._job.save_steps == 0 or step == len(plan.steps)
+        control.should_training_stop = stop or step == len(plan.steps)
         return control
 
     def _write(self, text: str, mode: str) -> None:
