@@ -10,8 +10,8 @@ because log-sum-exp is at least log(V - 1) plus the mean. Smoothing with factor 
 1 - epsilon; a head whose tokens end below that feels smoothed and hard labels alike: both only pull upwards.
 
 That smoothing loses its effect where the vocabulary is large and the hidden state small, because of how over-confident
-such a head can become, is the thought of Huang, Lu, Zeng 2025 (arXiv 2508.00264); the bound through a norm is that of Zhai et al. 2023
-(arXiv 2303.06296, theorem 3.1); the bound through rows is derived above.
+such a head can become, is the thought of Huang, Lu, Zeng 2025 (arXiv 2508.00264); the bound through a norm is that of
+Zhai et al. 2023 (arXiv 2303.06296, theorem 3.1); the bound through rows is derived above.
 """
 
 from __future__ import annotations
@@ -171,11 +171,12 @@ def _bound_files(checkpoint: Checkpoint) -> HeadBound | str:
 
     from calibaudit.checkpoints import weight_files
     from calibaudit.heads import config_scale, config_softcap
+    from calibaudit.loading import quiet
 
     files = weight_files(checkpoint)
     try:
-        config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
-        with torch.device("meta"):
+        with quiet(), torch.device("meta"):
+            config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
             network = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:  # configs validate themselves, each in its own way
         return f"its config gives no network ({type(error).__name__})"
