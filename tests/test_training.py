@@ -152,7 +152,7 @@ class TestTheLossIsTheMeanOverTokens:
 
     @pytest.mark.parametrize("prior", PRIORS)
     def test_a_run_is_the_hand_written_loop(self, tmp_path: Path, prior: str) -> None:
-        """Off by rounding, which Adam magnifies where a gradient is nearly 0; a wrong rate, decay or mean is far more."""
+        """Off by rounding, which Adam magnifies where a gradient is nearly 0; a wrong rate or mean is far more."""
         examples, n_steps, rate = made_examples(12), 6, 3e-3
         chosen = settings(prior, batch_size=12, max_steps=n_steps, learning_rate=rate, weight_decay=0.1)
         network, run = tuned(tmp_path, chosen, examples=examples)
