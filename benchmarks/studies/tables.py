@@ -1,0 +1,232 @@
+"""The study's CSV to Markdown tables (stdout) and, with --plots FOLDER, figures.
+
+    python -m benchmarks.studies.tables docs/studies/smoothing-small.csv [--plots docs/studies]
+
+Regret: a method's metric minus the smallest of the cell's grid (both priors, every factor, hard labels). A cell is one
+base and one recipe. The advised factor of `stack` was trained too, so a regret below 0 can happen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.studies.smoothing import read
+from calibaudit.recommending import MARGIN, WORSE
+
+TEXT = ("form", "answers", "prior", "stack_method")
+CELL = ("vocab", "hidden", "form", "answers", "lr", "epochs", "seed")
+
+Run = dict[str, Any]
+Cells = dict[tuple[Any, ...], list[Run]]
+
+
+def runs_of(path: Path) -> list[Run]:
+    """The rows with numbers where numbers are; an empty field is None."""
+    return [
+        {name: value if name in TEXT else (float(value) if value else None) for name, value in row.items()}
+        for row in read(path)
+    ]
+
+
+def cells_of(runs: Iterable[Run]) -> Cells:
+    """(vocab, hidden, form, answers, lr, epochs, seed) -> its runs, without base itself."""
+    cells: Cells = defaultdict(list)
+    for run in runs:
+        if run["answers"] != "none":
+            cells[tuple(run[name] for name in CELL)].append(run)
+    return dict(cells)
+
+
+def grid_of(runs: Sequence[Run]) -> list[Run]:
+    """Hard labels and the factors that were run for both priors."""
+    factors = {run["epsilon"] for run in runs if run["prior"] == "uniform"}
+    return [run for run in runs if run["prior"] == "none" or run["epsilon"] in factors]
+
+
+def hard(runs: Sequence[Run]) -> Run:
+    return next(run for run in runs if run["prior"] == "none")
+
+
+def at(runs: Sequence[Run], prior: str, epsilon: float) -> Run:
+    if epsilon == 0:
+        return hard(runs)
+    return next(run for run in runs if run["prior"] == prior and run["epsilon"] == epsilon)
+
+
+def stacked(runs: Sequence[Run]) -> Run:
+    advised = hard(runs)
+    return at(runs, "base" if advised["stack_method"] == "stack" else "uniform", advised["stack"])
+
+
+def pilot(runs: Sequence[Run]) -> Run:
+    """What `recommend_from_pilot` takes of the grid on the advice facts, by its estimates alone (not by its intervals).
+
+    Hard labels where their gap is within the margin; else the smallest factor whose gap is, and whose accuracy, AUROC
+    and NLL are not worse than those of hard labels; else, of those no worse, the one with the least gap.
+    """
+    old = hard(runs)
+    if old["advice_gap"] <= MARGIN:
+        return old
+    sound = [
+        run
+        for run in grid_of(runs)
+        if run["epsilon"]
+        and run["advice_accuracy"] >= old["advice_accuracy"] - WORSE
+        and run["advice_auroc"] >= old["advice_auroc"] - WORSE
+        and run["advice_nll"] <= old["advice_nll"] + WORSE
+    ]
+    if within := [run for run in sound if run["advice_gap"] <= MARGIN]:
+        return min(within, key=lambda run: (run["epsilon"], run["advice_nll"]))
+    return min([old, *sound], key=lambda run: run["advice_gap"])
+
+
+def pilot_by_nll(runs: Sequence[Run]) -> Run:
+    return min(grid_of(runs), key=lambda run: run["advice_nll"])
+
+
+METHODS: dict[str, Callable[[Sequence[Run]], Run]] = {
+    "hard labels": hard,
+    "literature: uniform .1": lambda runs: at(runs, "uniform", 0.1),
+    "stack": stacked,
+    "pilot": pilot,
+    "pilot: lowest NLL": pilot_by_nll,
+    "constant: base .5": lambda runs: at(runs, "base", 0.5),
+    "constant: base .9": lambda runs: at(runs, "base", 0.9),
+}
+
+
+def regret(runs: Sequence[Run], chosen: Run, metric: str) -> float:
+    return float(chosen[metric] - min(run[metric] for run in grid_of(runs)))
+
+
+def covered(runs: Sequence[Run], metric: str, slack: float) -> bool | None:
+    """Whether the interval of `stack` holds a factor towards base within `slack` of the best; None without one."""
+    advised = hard(runs)
+    if advised["stack_low"] is None:
+        return None
+    towards = [run for run in grid_of(runs) if run["prior"] in ("none", "base")]
+    least = min(run[metric] for run in towards)
+    good = [run["epsilon"] for run in towards if run[metric] <= least + slack]
+    return any(advised["stack_low"] <= epsilon <= advised["stack_high"] for epsilon in good)
+
+
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    print(f"\n{title}\n\n| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def number(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+def groups_of(cells: Cells, names: Sequence[str]) -> dict[tuple[Any, ...], list[list[Run]]]:
+    """Cells gathered by these of their settings, in order."""
+    found: dict[tuple[Any, ...], list[list[Run]]] = defaultdict(list)
+    for key in sorted(cells, key=str):
+        found[tuple(key[CELL.index(name)] for name in names)].append(cells[key])
+    return dict(found)
+
+
+def label(names: Sequence[str], key: Sequence[Any]) -> list[str]:
+    return [value if isinstance(value, str) else f"{value:g}" for _, value in zip(names, key, strict=True)]
+
+
+def mean(cells: Sequence[Sequence[Run]], prior: str, epsilon: float, metric: str) -> float:
+    return float(np.mean([at(runs, prior, epsilon)[metric] for runs in cells]))
+
+
+def factors_of(cells: Cells) -> list[float]:
+    return sorted({run["epsilon"] for runs in cells.values() for run in grid_of(runs)})
+
+
+def print_grid(cells: Cells, bases: Sequence[Run], metric: str) -> None:
+    """One line a recipe, hidden size and form; a column a factor; means over seeds."""
+    names = ("vocab", "hidden", "form", "answers", "lr", "epochs")
+    factors = factors_of(cells)[1:]
+    head = [*names, "base", "hard", *(f"U {e:g}" for e in factors), *(f"B {e:g}" for e in factors)]
+    rows = []
+    for key, group in groups_of(cells, names).items():
+        same = [run for run in bases if (run["vocab"], run["hidden"], run["form"]) == key[:3]]
+        values = [float(np.mean([run[metric] for run in same])), mean(group, "none", 0, metric)]
+        values += [mean(group, prior, e, metric) for prior in ("uniform", "base") for e in factors]
+        rows.append([*label(names, key), *map(number, values)])
+    table(f"`{metric}`, mean over seeds (U: uniform, B: towards base)", head, rows)
+
+
+def print_run_types(cells: Cells, metrics: Sequence[str]) -> None:
+    """One line a prior and factor, by recipe: the reasons."""
+    names = ("vocab", "form", "answers", "lr", "epochs")
+    for key, group in groups_of(cells, names).items():
+        rows = []
+        for prior in ("uniform", "base"):
+            for epsilon in factors_of(cells):
+                if epsilon or prior == "uniform":
+                    values = [mean(group, prior, epsilon, metric) for metric in metrics]
+                    rows.append([f"{prior} {epsilon:g}" if epsilon else "hard labels", *map(number, values)])
+        table(", ".join(f"{n} {v}" for n, v in zip(names, label(names, key), strict=True)), ["", *metrics], rows)
+
+
+def print_regrets(cells: Cells, names: Sequence[str], metrics: Sequence[str]) -> None:
+    """Per group of cells: each method's mean regret, and in how many cells it was worse than hard labels."""
+    for metric in metrics:
+        rows = []
+        for method, choose in METHODS.items():
+            row = [method]
+            for group in groups_of(cells, names).values():
+                found = [regret(runs, choose(runs), metric) for runs in group]
+                worse = [choose(runs)[metric] > hard(runs)[metric] + 0.002 for runs in group]
+                row.append(f"{number(float(np.mean(found)))} ({sum(worse)})")
+            rows.append(row)
+        head = [" ".join(label(names, key)) or "all cells" for key in groups_of(cells, names)]
+        counts = [f"{text}, n = {len(g)}" for text, g in zip(head, groups_of(cells, names).values(), strict=True)]
+        table(f"Mean regret in `{metric}` (cells worse than hard labels by .002)", ["method", *counts], rows)
+
+
+def print_coverage(cells: Cells, names: Sequence[str]) -> None:
+    rows = []
+    for key, group in groups_of(cells, names).items():
+        row = [" ".join(label(names, key)) or "all"]
+        methods = [hard(runs)["stack_method"] for runs in group]
+        row.append(f"{methods.count('stack')} of {len(group)}")
+        for metric, slack in (("ask_ece", 0.0), ("ask_ece", 0.01), ("ask_nll", 0.0), ("ask_nll", 0.01)):
+            found = [hit for hit in (covered(runs, metric, slack) for runs in group) if hit is not None]
+            row.append(f"{sum(found)} of {len(found)}")
+        rows.append(row)
+    head = ["cells", "stack has advice", "holds best ECE", "within .01", "holds best NLL", "within .01"]
+    table("The interval of `stack` and the best factor towards base", head, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--plots", type=Path)
+    parser.add_argument("--by", nargs="*", default=["lr", "epochs"], choices=CELL, help="groups of the regret tables")
+    options = parser.parse_args()
+    runs = runs_of(options.results)
+    cells, bases = cells_of(runs), [run for run in runs if run["answers"] == "none"]
+    print(f"{len(runs)} runs, {len(cells)} cells, seeds {sorted({int(run['seed']) for run in runs})}")
+    for metric in ("ask_ece", "ask_accuracy", "ask_confidence", "ask_nll", "ask_mass"):
+        print_grid(cells, bases, metric)
+    print_run_types(
+        cells,
+        ("ask_accuracy", "ask_ece", "ask_brier", "ask_kl_true", "ask_mass", "ask_margin", "ask_lead", "taught",
+         "taught_lead", "chat_greedy", "chat_mass", "chat_ece", "ask_kl_base", "noise_nll"),
+    )  # fmt: skip
+    for names in ([], options.by):
+        print_regrets(cells, names, ("ask_ece", "ask_nll", "chat_ece"))
+        print_coverage(cells, names)
+    if options.plots:
+        from benchmarks.studies import plots
+
+        plots.draw(cells, bases, options.plots)
+
+
+if __name__ == "__main__":
+    main()
