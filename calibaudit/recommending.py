@@ -43,6 +43,8 @@ WORSE = 0.02
 """A pilot run whose accuracy or AUROC is lower, or whose NLL is higher, by more than this is worse, sure or not."""
 
 _TOO_SURE = "still too sure"
+REJECTIONS = (_TOO_SURE, "worse accuracy", "worse auroc", "worse nll")
+"""Why a pilot run is not taken."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class PilotRun:
 
 @dataclass(frozen=True)
 class PilotPoint:
-    """What a pilot run showed, over all items pooled. rejected: why it was not taken; empty where it could be."""
+    """What a pilot run showed, over all items pooled. rejected: of REJECTIONS, with commas; may be empty."""
 
     epsilon: float
     prior: Prior

@@ -8,11 +8,12 @@ import numpy as np
 from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.auditing import Settings, audit_model
+from calibaudit.bounding import HeadBound
 from calibaudit.comparing import compare
 from calibaudit.gating import Limits, gate
 from calibaudit.inspecting import worst_errors, worst_new_errors
 from calibaudit.items import Item, Task
-from calibaudit.recommending import recommend
+from calibaudit.recommending import PilotRun, recommend, recommend_from_pilot
 from calibaudit.reporting.result_json import audit_dict, comparison_dict
 from calibaudit.scores import ModelInfo, Scores
 
@@ -74,6 +75,18 @@ def comparison_result(*, gated: bool = False, settings: Settings = FAST, **how: 
     return comparison_dict(comparison, recommend(before, after, comparison), errors=errors)
 
 
+def piloted_result(**how: Any) -> dict[str, Any]:
+    """What `recommend --pilot` would save: hard labels, runs that are rejected, and one that is taken."""
+    before, after, tasks = sides(**how)
+    runs = [PilotRun(0.0, "uniform", tuple(after))]
+    for epsilon, heat in ((0.1, 2.2), (0.5, 0.4)):
+        runs.append(PilotRun(epsilon, "base", tuple(sides(**{**how, "heat": heat})[1])))
+    runs.append(PilotRun(0.7, "base", tuple(before)))
+    comparison = compare(before, after, FAST)
+    advice = recommend_from_pilot(runs, settings=FAST, head=HeadBound(32_000, 64, 5.0, 0.01, 0.4, 0.9))
+    return comparison_dict(comparison, advice, errors=worst_new_errors(before, after, tasks))
+
+
 def audit_result(**how: Any) -> dict[str, Any]:
     """What `score` would save, without the raw scores."""
     _, after, tasks = sides(**how)
@@ -96,5 +109,11 @@ def hostile_result() -> dict[str, Any]:
     result["warnings"] += list(HOSTILE)
     result["recommendation"]["reason"] = HOSTILE[1]
     result["recommendation"]["warnings"] = list(HOSTILE)
+    gap = result["recommendation"]["demand"]["gap"]
+    result["recommendation"]["pilot"] = [
+        {"epsilon": 0.5, "prior": text, "accuracy": 0.5, "gap": gap, "ece": 0.1, "nll": 1.0, "auroc": None}
+        | {"option_mass": None, "rejected": "worse nll"}
+        for text in HOSTILE
+    ]
     result["created"], result["calibaudit_version"] = HOSTILE[0], HOSTILE[3]
     return result

@@ -140,7 +140,10 @@ def test_a_pilot_shows_its_runs(cli: Cli, root: Path, tmp_path: Path) -> None:
         (0.5, "uniform"),
     ]
     for ending in ("html", "md"):
-        assert cli("report", saved_to, "-o", tmp_path / f"again.{ending}")[0] == 0
+        again = tmp_path / f"again.{ending}"
+        assert cli("report", saved_to, "-o", again)[0] == 0
+        assert "hard labels" in again.read_text("utf-8")
+        assert ".50 towards uniform" in again.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

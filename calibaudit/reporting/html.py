@@ -112,6 +112,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "screen": screen,
         "gate": gate,
         "recommendation": recommendation,
+        "pilot": page_tables.pilot_rows(recommendation.pilot) if recommendation and recommendation.pilot else None,
         "warnings": comparison.warnings,
         "table": page_tables.comparison_rows(comparison),
         "metrics": page_tables.all_metrics(overall.before.metrics, overall.after.metrics, overall.change),

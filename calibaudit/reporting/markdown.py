@@ -55,6 +55,8 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         factor = f"{number(epsilon.value, 2)} {bounds(epsilon.low, epsilon.high, 2)}".strip()
         lines += ["", "### Recommendation", "", f"Smoothing factor {factor}, towards {recommendation.prior}"]
         lines[-1] += f" ({recommendation.method}): {escaped(recommendation.reason, 600)}."
+        if recommendation.pilot:
+            lines += ["", *_table(page_tables.pilot_rows(recommendation.pilot), "pilot run", None)]
         lines += _warnings(recommendation.warnings, "")
         if recommendation.note is not None:
             lines += ["", f"Note: {escaped(recommendation.note, 600)}."]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from calibaudit.auditing import METRICS, Audit, Change, Interval, ModelAudit
 from calibaudit.comparing import Comparison
+from calibaudit.recommending import PilotPoint
 from calibaudit.reporting.wording import bounds, number, p_text, signed
 
 NAMES = {
@@ -174,3 +175,26 @@ def _digits(key: str) -> int:
 
 def _shown(key: str, value: float | None) -> str:
     return (signed if key == "gap" else number)(value, _digits(key))
+
+
+def pilot_rows(points: Sequence[PilotPoint]) -> Table:
+    """A pilot's runs, the one with hard labels first."""
+    heads = (Head("", ("accuracy", "gap", "ECE", "NLL", "AUROC", "option mass", "not taken because")),)
+    return Table(
+        heads,
+        tuple(
+            Row(
+                f"{number(point.epsilon, 2)} towards {point.prior}" if point.epsilon else "hard labels",
+                (
+                    number(point.accuracy),
+                    f"{signed(point.gap.value)} {bounds(point.gap.low, point.gap.high)}".strip(),
+                    number(point.ece),
+                    number(point.nll),
+                    number(point.auroc),
+                    number(point.option_mass, 2),
+                    point.rejected,
+                ),
+            )
+            for point in points
+        ),
+    )

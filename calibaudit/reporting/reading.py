@@ -13,7 +13,7 @@ from calibaudit.comparing import Comparison, Overall, TaskComparison
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating import Check, Limits, Part, Verdict
 from calibaudit.inspecting import ConfidentError, OptionShown
-from calibaudit.recommending import Demand, PilotPoint, Recommendation
+from calibaudit.recommending import REJECTIONS, Demand, PilotPoint, Recommendation
 from calibaudit.scores import ModelInfo
 
 Result = Mapping[str, Any]
@@ -106,11 +106,39 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
                 option_epsilon=_float(demand["option_epsilon"]),
             ),
             warnings=tuple(str(text) for text in found["warnings"]),
-            head=None if found.get("head") is None else HeadBound(**found["head"]),
-            pilot=tuple(PilotPoint(**{**point, "gap": _interval(point["gap"])}) for point in found.get("pilot") or ()),
+            head=None if found.get("head") is None else _head(found["head"]),
+            pilot=tuple(_pilot_point(point) for point in found.get("pilot") or ()),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _malformed(source, error) from error
+
+
+def _head(found: Result) -> HeadBound:
+    return HeadBound(
+        vocab_size=int(found["vocab_size"]),
+        hidden_size=int(found["hidden_size"]),
+        reach=float(found["reach"]),
+        median_prob=float(found["median_prob"]),
+        top_prob=float(found["top_prob"]),
+        least_entropy=float(found["least_entropy"]),
+    )
+
+
+def _pilot_point(found: Result) -> PilotPoint:
+    rejected = str(found["rejected"])
+    if rejected and not set(rejected.split(", ")) <= set(REJECTIONS):
+        raise ValueError(f"rejected is {rejected[:40]!r}")
+    return PilotPoint(
+        epsilon=float(found["epsilon"]),
+        prior=found["prior"],
+        accuracy=float(found["accuracy"]),
+        gap=_interval(found["gap"]),
+        ece=float(found["ece"]),
+        nll=float(found["nll"]),
+        auroc=_float(found["auroc"]),
+        option_mass=_float(found["option_mass"]),
+        rejected=rejected,
+    )
 
 
 def verdict_of(result: Result, source: str = "the result") -> Verdict | None:

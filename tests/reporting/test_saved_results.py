@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from made_results import audit_result, comparison_result, hostile_result
+from made_results import audit_result, comparison_result, hostile_result, piloted_result
 
 from calibaudit.errors import CalibauditError
 from calibaudit.reporting.formats import FORMATS, content
@@ -17,6 +17,7 @@ SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "result.sche
 RESULTS = {
     "comparison": lambda: comparison_result(n_items=60),
     "gated": lambda: comparison_result(n_items=60, gated=True),
+    "piloted": lambda: piloted_result(n_items=60),
     "audit": lambda: audit_result(n_items=60),
     "one item": lambda: comparison_result(names=("only",), n_items=1),
     "one item, one model": lambda: audit_result(names=("only",), n_items=1),
@@ -67,10 +68,19 @@ def paths_of(value, path=()):
         yield from paths_of(child, (*path, key))
 
 
-OPTIONAL = {("errors",), ("recommendation",), ("verdict",), ("created",), ("calibaudit_version",), ("schema_version",)}
+OPTIONAL = {
+    ("recommendation", "head"),
+    ("recommendation", "pilot"),
+    ("errors",),
+    ("recommendation",),
+    ("verdict",),
+    ("created",),
+    ("calibaudit_version",),
+    ("schema_version",),
+}
 
 
-@pytest.mark.parametrize("kind", ["comparison", "gated", "audit"])
+@pytest.mark.parametrize("kind", ["comparison", "gated", "piloted", "audit"])
 def test_a_missing_entry_is_one_line_that_names_the_file(kind):
     whole = json.loads(result_text(RESULTS[kind]()))
     named = 0
