@@ -16,7 +16,7 @@ from calibaudit.anchoring import use_anchored_loss
 from calibaudit.errors import TrainingError
 from calibaudit.fusing import FusedLoss, use_fused_loss
 from calibaudit.loading import is_out_of_memory, quiet
-from calibaudit.parallel import world_size
+from calibaudit.parallel import gathered, world_size
 from calibaudit.resuming import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.saving import save_checkpoint
 from calibaudit.sftencoding import Example
@@ -130,6 +130,7 @@ def train(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     checkpoints.mkdir(parents=True, exist_ok=True)
+    gathered([0])  # under torchrun the process group is made, and at the end left, by `parallel`
     with quiet(), interruptible() as interrupt, _trainable(network, settings) as model, _loss(model, settings, anchor):
         try:
             arguments = arguments_of(settings, checkpoints, len(plan.steps), device)

@@ -25,7 +25,9 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from calibaudit.checkpoints import find_checkpoint
 from calibaudit.errors import OutputError, TrainingError
+from calibaudit.loading import load_network
 from calibaudit.sftencoding import Example
 from calibaudit.training import LoraSettings, TrainingRun, TrainingSettings, save_checkpoint, train
 
@@ -442,7 +444,8 @@ class TestSaving:
         network, tokenizer = tiny_network("llama-tied"), tiny_tokenizer()
         tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
         save_checkpoint(network, tokenizer, tmp_path / "out", torch.bfloat16)
-        loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="auto")
+        checkpoint = find_checkpoint(str(tmp_path / "out"), cache_dir=None, offline=True)
+        loaded = load_network(checkpoint, "auto", "cpu").network
         assert loaded.dtype == torch.bfloat16
         assert same_weights(loaded, copy.deepcopy(network).bfloat16())
         assert network.dtype == torch.float32
