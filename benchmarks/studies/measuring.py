@@ -13,11 +13,11 @@ from calibaudit.comparing import compare
 from calibaudit.metrics import auroc, brier_items, ece, fit_temperature, gap, nll, nll_items
 from calibaudit.metrics.binning import bin_columns, bin_index, bin_totals
 from calibaudit.metrics.calibration import ece_rows
-from calibaudit.recommending import Recommendation, recommend
+from calibaudit.recommending import MARGIN, Recommendation, recommend
 from calibaudit.sampling import Settings
 from calibaudit.scores import ModelInfo, Scores
 
-N_BINS, ROWS = 15, 64
+N_BINS, ROWS, NEAR = 15, 64, 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +170,17 @@ def scores_of(found: Answers, world: World, form: Form, name: str) -> Scores:
     )
 
 
-def stack(base: Any, tuned: Any, world: World, form: Form) -> Recommendation:
-    """The advice of `recommend` on the advice facts, base against the hard-label run."""
+def stack(base: Any, tuned: Any, world: World, form: Form) -> tuple[Recommendation, Recommendation]:
+    """The advice of `recommend` on the advice facts, base against the hard-label run.
+
+    And a variant, whose margin is never below base's own gap and NEAR more: what a mixture can reach.
+    """
     before, after = (
         [scores_of(answers(model, None, world, world.advice, ASK, form), world, form, name)]
         for model, name in ((base, "base"), (tuned, "tuned"))
     )
     comparison = compare(before, after, Settings(n_resamples=500, n_permutations=0, seed=world.seed))
-    return recommend(before, after, comparison)
+    reach = comparison.pooled.before.metrics["gap"].value
+    assert reach is not None
+    near = recommend(before, after, comparison, margin=max(MARGIN, reach + NEAR))
+    return recommend(before, after, comparison), near

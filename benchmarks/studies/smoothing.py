@@ -27,7 +27,7 @@ from benchmarks.studies.world import FULL, SMALL, Form, Recipe, Scale, World, ne
 EPSILONS = (0.03, 0.1, 0.3, 0.5, 0.7, 0.9)
 LRS, EPOCHS = (3e-4, 1e-3), (2, 8)
 SETTINGS = ("vocab", "hidden", "seed", "form", "answers", "lr", "epochs", "prior", "epsilon")
-ADVISED = ("stack", "stack_low", "stack_high", "stack_nll", "stack_method")
+ADVISED = ("stack", "stack_low", "stack_high", "stack_nll", "stack_method", "near", "near_low", "near_high")
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -125,15 +125,15 @@ def run_cell(cell: Cell, world: World, base: Any, results: Results, epsilons: An
         results.add({**untuned, **dict.fromkeys(ADVISED, ""), **measure(base, base, world, cell.form)})
     if cell.key("none", 0.0) not in results.rows:
         tuned = tune(base, world, cell.recipe, "uniform", 0.0)
-        advised = stack(base, tuned, world, cell.form)
-        row = {**vars(cell), "prior": "none", "epsilon": 0.0}
-        values = (advised.epsilon.value, advised.epsilon.low, advised.epsilon.high, advised.nll_weight, advised.method)
-        row |= dict(zip(ADVISED, values, strict=True))
+        advised, near = stack(base, tuned, world, cell.form)
+        of_stack = (*vars(advised.epsilon).values(), advised.nll_weight, advised.method)
+        values = dict(zip(ADVISED, (*of_stack, *vars(near.epsilon).values()), strict=True))
+        row = {**vars(cell), "prior": "none", "epsilon": 0.0, **values}
         results.add({**row, **measure(tuned, base, world, cell.form)})
     hard = results.rows[cell.key("none", 0.0)]
     wanted = [(prior, epsilon) for prior in ("uniform", "base") for epsilon in epsilons]
-    if hard["stack_method"] == "stack" and float(hard["stack"]) > 0:
-        wanted.append(("base", float(hard["stack"])))
+    factors = {float(hard["near"])} | ({float(hard["stack"])} if hard["stack_method"] == "stack" else set())
+    wanted += [("base", epsilon) for epsilon in sorted(factors - {0.0})]
     for prior, epsilon in wanted:
         if cell.key(prior, epsilon) not in results.rows:
             tuned = tune(base, world, cell.recipe, prior, epsilon)  # type: ignore[arg-type]  # one of two literals

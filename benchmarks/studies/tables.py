@@ -64,6 +64,10 @@ def stacked(runs: Sequence[Run]) -> Run:
     return at(runs, "base" if advised["stack_method"] == "stack" else "uniform", advised["stack"])
 
 
+def near(runs: Sequence[Run]) -> Run:
+    return at(runs, "base", hard(runs)["near"])
+
+
 def pilot(runs: Sequence[Run]) -> Run:
     """What `recommend_from_pilot` takes of the grid on the advice facts, by its estimates alone (not by its intervals).
 
@@ -94,6 +98,7 @@ METHODS: dict[str, Callable[[Sequence[Run]], Run]] = {
     "hard labels": hard,
     "literature: uniform .1": lambda runs: at(runs, "uniform", 0.1),
     "stack": stacked,
+    "stack, margin in reach": near,
     "pilot": pilot,
     "pilot: lowest NLL": pilot_by_nll,
     "constant: base .5": lambda runs: at(runs, "base", 0.5),
@@ -114,6 +119,20 @@ def covered(runs: Sequence[Run], metric: str, slack: float) -> bool | None:
     least = min(run[metric] for run in towards)
     good = [run["epsilon"] for run in towards if run[metric] <= least + slack]
     return any(advised["stack_low"] <= epsilon <= advised["stack_high"] for epsilon in good)
+
+
+def needed(runs: Sequence[Run]) -> float | None:
+    """The factor towards base that `stack` estimates: the smallest at which the trained model's gap on the proof facts
+    is within the margin, between two factors of the grid by a straight line. None where .9 is not enough."""
+    path = sorted((run for run in grid_of(runs) if run["prior"] != "uniform"), key=lambda run: run["epsilon"])
+    for i, run in enumerate(path):
+        if run["ask_gap"] <= MARGIN:
+            if i == 0:
+                return 0.0
+            old = path[i - 1]
+            share = (old["ask_gap"] - MARGIN) / (old["ask_gap"] - run["ask_gap"])
+            return float(old["epsilon"] + share * (run["epsilon"] - old["epsilon"]))
+    return None
 
 
 def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -189,18 +208,49 @@ def print_regrets(cells: Cells, names: Sequence[str], metrics: Sequence[str]) ->
         table(f"Mean regret in `{metric}` (cells worse than hard labels by .002)", ["method", *counts], rows)
 
 
+def print_outcomes(cells: Cells, names: Sequence[str]) -> None:
+    """What each method's choice gives, means over the cells: the damage, and what tuning was for."""
+    metrics = (
+        "ask_accuracy",
+        "ask_gap",
+        "ask_ece",
+        "ask_nll",
+        "ask_mass",
+        "taught",
+        "chat_greedy",
+        "chat_mass",
+        "chat_ece",
+    )
+    for key, group in groups_of(cells, names).items():
+        rows = []
+        for method, choose in METHODS.items():
+            found = [choose(runs) for runs in group]
+            values = [float(np.mean([run[metric] for run in found])) for metric in ("epsilon", *metrics)]
+            rows.append([method, *map(number, values)])
+        scaled = [float(np.mean([hard(runs)[metric] for runs in group])) for metric in ("scaled_ece", "scaled_nll")]
+        rows.append(["hard labels, temperature fitted", "", "", "", *map(number, scaled), *[""] * 5])
+        title = " ".join(label(names, key)) or "all cells"
+        table(f"Outcomes, {title}, n = {len(group)}", ["method", "mean factor", *metrics], rows)
+
+
 def print_coverage(cells: Cells, names: Sequence[str]) -> None:
     rows = []
     for key, group in groups_of(cells, names).items():
         row = [" ".join(label(names, key)) or "all"]
-        methods = [hard(runs)["stack_method"] for runs in group]
-        row.append(f"{methods.count('stack')} of {len(group)}")
+        advised = [runs for runs in group if hard(runs)["stack_method"] == "stack"]
+        row.append(f"{len(advised)} of {len(group)}")
         for metric, slack in (("ask_ece", 0.0), ("ask_ece", 0.01), ("ask_nll", 0.0), ("ask_nll", 0.01)):
-            found = [hit for hit in (covered(runs, metric, slack) for runs in group) if hit is not None]
-            row.append(f"{sum(found)} of {len(found)}")
+            row.append(f"{sum(bool(covered(runs, metric, slack)) for runs in advised)} of {len(advised)}")
+        pairs = [(hard(runs), needed(runs)) for runs in advised]
+        reached = [(run, want) for run, want in pairs if want is not None]
+        row.append(f"{sum(run['stack_low'] <= want <= run['stack_high'] for run, want in reached)} of {len(reached)}")
+        off = [run["stack"] - want for run, want in reached]
+        row.append(f"{np.mean(off):+.2f}, {np.mean(np.abs(off)):.2f}" if off else "")
+        row.append(f"{sum(stacked(runs)['ask_gap'] <= MARGIN + 0.01 for runs in advised)} of {len(advised)}")
         rows.append(row)
-    head = ["cells", "stack has advice", "holds best ECE", "within .01", "holds best NLL", "within .01"]
-    table("The interval of `stack` and the best factor towards base", head, rows)
+    head = ["cells", "stack advises", "holds best ECE", "within .01", "holds best NLL", "within .01",
+            "holds the factor needed", "off by: mean, size", "gap then <= .04"]  # fmt: skip
+    table("The interval of `stack`, the best factor towards base, and the factor needed for the margin", head, rows)
 
 
 def main() -> None:
@@ -222,6 +272,7 @@ def main() -> None:
     for names in ([], options.by):
         print_regrets(cells, names, ("ask_ece", "ask_nll", "chat_ece"))
         print_coverage(cells, names)
+        print_outcomes(cells, names)
     if options.plots:
         from benchmarks.studies import plots
 

@@ -29,7 +29,7 @@ Form = Literal["cloze", "letter"]
 Prior = Literal["uniform", "base"]
 
 ASK, CHAT, CLOZE, LETTER, SINCE, END, LETTERS, STYLE = 0, 1, 2, 3, 4, 5, 6, 10
-N_STYLES, N_TAIL, N_CLAIMS, N_DRAWS = 16, 6, 16, 3
+N_STYLES, N_TAIL, N_CLAIMS, N_DRAWS = 16, 6, 64, 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Scale:
     sft_rows: int
 
 
-SMALL = Scale(160, 8, 32, 320, 448, 512, 2, 3000, 128, 6e-3, 32)
+SMALL = Scale(160, 8, 32, 320, 448, 512, 2, 3200, 128, 6e-3, 32)
 FULL = Scale(2048, 8, 48, 4000, 6000, 6000, 4, 6000, 2048, 3e-3, 64)
 
 
