@@ -96,6 +96,20 @@ def for_decoder(network: nn.Module, decoder: nn.Module, arguments: dict[str, Any
     return {name: value for name, value in passed.items() if name in parameters}
 
 
+def _counting_rows(
+    hidden: Tensor, targets: Tensor, prior: PriorRows | None, ignore_index: int
+) -> tuple[Tensor, Tensor, PriorRows | None]:
+    """Only the rows with a target reach the head: where answers are short, most have none. Compiled code keeps all."""
+    if torch.compiler.is_compiling():
+        return hidden, targets, prior
+    chosen = (targets.flatten() != ignore_index).nonzero()[:, 0]
+    if len(chosen) in (0, targets.numel()):
+        return hidden, targets, prior
+    if prior is not None:
+        prior = prior._replace(hidden=prior.hidden.flatten(0, -2).index_select(0, chosen.to(prior.hidden.device)))
+    return hidden.flatten(0, -2).index_select(0, chosen), targets.flatten()[chosen], prior
+
+
 def _loss(
     network: Any,
     place: HeadPlace,
@@ -117,7 +131,7 @@ def _loss(
         raise ModelError(f"{type(network).__name__}: its loss can no longer be fused: {reason}")
     device = linear.weight.device
     hidden, weight, bias = _as_autocast(device, hidden, linear.weight, linear.bias)
-    targets = targets.to(device)
+    hidden, targets, prior = _counting_rows(hidden, targets.to(device), prior, ignore_index)
     options: dict[str, Any] = {
         "bias": bias,
         "label_smoothing": smoothing.label_smoothing,
