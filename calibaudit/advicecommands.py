@@ -260,7 +260,11 @@ def _run_pilot(
     with tempfile.TemporaryDirectory(prefix="calibaudit-pilot-") as own:
         folder = next(name for name in gathered([own if rank() == 0 else None]) if name is not None)
         listener = PilotListener(training=trained, progress=report.progress, notice=report.notice)
-        return pilot(
-            plan.base, plan.base, plan.tokenizer, plan.examples, plan.tasks, Path(folder), training,
-            grid=points, options=options, dtype=dtype, listener=listener,
-        )  # fmt: skip
+        try:
+            return pilot(
+                plan.base, plan.base, plan.tokenizer, plan.examples, plan.tasks, Path(folder), training,
+                grid=points, options=options, dtype=dtype, listener=listener,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            report.notice("a pilot begins anew: its finished runs are lost")
+            raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calibaudit.bounding import HeadBound, bound_warning
 from calibaudit.comparing import Comparison, Overall
 from calibaudit.estimating import Interval
 
@@ -52,6 +53,11 @@ def about_base(overall: Overall, margin: float) -> list[str]:
     if tuned > margin and base >= tuned:
         return ["base is no less overconfident than the tuned model: smoothing towards it cannot repair that"]
     return []
+
+
+def about_head(head: HeadBound | None, epsilon: float) -> list[str]:
+    warning = None if head is None else bound_warning(head, epsilon)
+    return [] if warning is None else [warning]
 
 
 def about_length(hard: Interval, tuned: Interval) -> list[str]:

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from calibaudit.bounding import HeadBound, bound_warning
-from calibaudit.cautioning import NOTE, about_base, about_evidence, about_length, about_mass, about_temperature
+from calibaudit import cautioning
+from calibaudit.bounding import HeadBound
 from calibaudit.comparing import Comparison, compare
 from calibaudit.errors import CalibauditError
 from calibaudit.estimating import Interval
@@ -114,7 +114,7 @@ class Recommendation:
     @property
     def note(self) -> str | None:
         """What to know wherever smoothing is advised; None where it is not."""
-        return NOTE if self.epsilon.value else None
+        return cautioning.NOTE if self.epsilon.value else None
 
     def to_dict(self) -> dict[str, Any]:
         lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
@@ -137,7 +137,7 @@ def recommend(
     gaps, nlls = mixture.means(None)
     weight = first_within(gaps, margin)[0]
     demand = _demand(comparison, mixture)
-    warnings = about_evidence(comparison) + about_base(comparison.pooled, margin)
+    warnings = cautioning.about_evidence(comparison) + cautioning.about_base(comparison.pooled, margin)
     prior: Prior
     method: Method
     if np.isnan(weight):
@@ -164,7 +164,7 @@ def recommend(
         nll_weight=float(WEIGHTS[nlls[0].argmin()]),
         margin=margin,
         demand=demand,
-        warnings=tuple(warnings + _about_head(head, epsilon)),
+        warnings=tuple(warnings + cautioning.about_head(head, _value(epsilon))),
         head=head,
     )
 
@@ -191,7 +191,9 @@ def recommend_from_pilot(
     mixture = mixture_of(hard.scores, hard.scores, settings)
     demand = _demand(audit, mixture)
     points = [_point(run, compare(hard.scores, run.scores, settings), margin) for run in tried]
-    warnings = about_evidence(audit) + ([] if tuned_gap is None else about_length(demand.gap, tuned_gap))
+    warnings = cautioning.about_evidence(audit) + (
+        [] if tuned_gap is None else cautioning.about_length(demand.gap, tuned_gap)
+    )
     chosen = None
     if _value(demand.gap) <= margin:
         reason = f"with hard labels, confidence already exceeds accuracy by at most {margin:g}"
@@ -211,7 +213,7 @@ def recommend_from_pilot(
         )
     epsilon = Interval(0.0, None, None)
     if chosen is not None:
-        warnings += about_mass(chosen.option_mass, "after that pilot run ")
+        warnings += cautioning.about_mass(chosen.option_mass, "after that pilot run ")
         warnings += _by_temperature(mixture, demand, chosen.nll, "that pilot run does")
         fit = {point.epsilon for point in points if point.prior == chosen.prior and point.rejected in ("", _TOO_SURE)}
         path = [hard, *(run for run in tried if run.prior == chosen.prior and run.epsilon in fit)]
@@ -224,7 +226,7 @@ def recommend_from_pilot(
         nll_weight=None,
         margin=margin,
         demand=demand,
-        warnings=tuple(warnings + _about_head(head, epsilon)),
+        warnings=tuple(warnings + cautioning.about_head(head, _value(epsilon))),
         head=head,
         pilot=(_point(hard, audit, None), *points),
     )
@@ -290,12 +292,11 @@ def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
 
 def _by_temperature(mixture: Mixture, demand: Demand, smoothed: float, what: str) -> list[str]:
     temperature = demand.temperature.value
-    return [] if temperature is None else about_temperature(temperature, mixture.nll_at(temperature), smoothed, what)
-
-
-def _about_head(head: HeadBound | None, epsilon: Interval) -> list[str]:
-    warning = None if head is None else bound_warning(head, _value(epsilon))
-    return [] if warning is None else [warning]
+    return (
+        []
+        if temperature is None
+        else cautioning.about_temperature(temperature, mixture.nll_at(temperature), smoothed, what)
+    )
 
 
 def _value(interval: Interval) -> float:
