@@ -60,9 +60,9 @@ def about_head(head: HeadBound | None, epsilon: float) -> list[str]:
     return [] if warning is None else [warning]
 
 
-def about_length(hard: Interval, tuned: Interval) -> list[str]:
-    """hard: the gap of a pilot's run with hard labels. tuned: that of the model whose tuning it stands for."""
-    if hard.high is None or tuned.low is None or hard.high >= tuned.low:
+def about_length(hard: Interval, tuned: Interval | None) -> list[str]:
+    """hard: the gap of a pilot's run with hard labels. tuned: that of the model whose tuning it stands for, if any."""
+    if tuned is None or hard.high is None or tuned.low is None or hard.high >= tuned.low:
         return []
     return [
         f"the pilot's run with hard labels is {hard.value:.3f} surer than right, the tuned model {tuned.value:.3f}: "

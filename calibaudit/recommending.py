@@ -191,9 +191,7 @@ def recommend_from_pilot(
     mixture = mixture_of(hard.scores, hard.scores, settings)
     demand = _demand(audit, mixture)
     points = [_point(run, compare(hard.scores, run.scores, settings), margin) for run in tried]
-    warnings = cautioning.about_evidence(audit) + (
-        [] if tuned_gap is None else cautioning.about_length(demand.gap, tuned_gap)
-    )
+    warnings = cautioning.about_evidence(audit) + cautioning.about_length(demand.gap, tuned_gap)
     chosen = None
     if _value(demand.gap) <= margin:
         reason = f"with hard labels, confidence already exceeds accuracy by at most {margin:g}"
@@ -286,17 +284,13 @@ def _pilot_interval(path: Sequence[PilotRun], margin: float, settings: Settings)
 
 
 def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
-    metrics = comparison.pooled.after.metrics
-    return Demand(metrics["gap"], metrics["temperature"], mixture.option_epsilon())
+    found = comparison.pooled.after.metrics
+    return Demand(found["gap"], found["temperature"], mixture.option_epsilon())
 
 
 def _by_temperature(mixture: Mixture, demand: Demand, smoothed: float, what: str) -> list[str]:
-    temperature = demand.temperature.value
-    return (
-        []
-        if temperature is None
-        else cautioning.about_temperature(temperature, mixture.nll_at(temperature), smoothed, what)
-    )
+    found = demand.temperature.value
+    return [] if found is None else cautioning.about_temperature(found, mixture.nll_at(found), smoothed, what)
 
 
 def _value(interval: Interval) -> float:
