@@ -41,7 +41,7 @@ def curves(plt: Any, cells: Cells, bases: Sequence[Run]) -> Any:
     )
     factors = factors_of(cells)
     for line, ((lr, epochs), group) in zip(axes, recipes.items(), strict=True):
-        for axis, (metric, name) in zip(line, METRICS.items(), strict=True):
+        for axis, metric in zip(line, METRICS, strict=True):
             for prior, colour in COLOURS.items():
                 for runs in group:
                     axis.plot(
@@ -51,11 +51,10 @@ def curves(plt: Any, cells: Cells, bases: Sequence[Run]) -> Any:
             axis.axhline(
                 np.mean([run[metric] for run in bases]), color="#777777", lw=0.8, ls=":", label="before tuning"
             )
-            if line is axes[0]:
-                axis.set_title(name)
         line[0].set_ylabel(f"lr {lr:g}, {epochs:g} epochs")
-    for axis in axes[-1]:
-        axis.set_xlabel("factor")
+    for top, bottom, name in zip(axes[0], axes[-1], METRICS.values(), strict=True):
+        top.set_title(name)
+        bottom.set_xlabel("factor")
     axes[0, 0].legend(frameon=False, fontsize=7)
     figure.tight_layout()
     return figure

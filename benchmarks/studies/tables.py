@@ -142,7 +142,8 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
 
 
 def number(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+    """Three decimals; from 10 on, two."""
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{3 if abs(value) < 10 else 2}f}"
 
 
 def groups_of(cells: Cells, names: Sequence[str]) -> dict[tuple[Any, ...], list[list[Run]]]:
