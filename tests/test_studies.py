@@ -193,11 +193,12 @@ def test_tables_and_figures_come_out(results: Path, tmp_path: Path, capsys, monk
     monkeypatch.setattr("sys.argv", ["tables", str(results), "--plots", str(tmp_path)])
     tables.main()
     printed = capsys.readouterr().out
-    assert "2 cells" in printed
+    assert "2 finished cells and 0 others" in printed
     assert "| stack |" in printed
     drawn = sorted(path.name for path in tmp_path.iterdir())
     assert drawn == ["factors-256-letter-short.svg", "regrets.svg"]
     runs = tables.runs_of(results)
+    assert len(tables.finished(tables.cells_of(runs[:-1]))) == 1
     plots.draw(tables.cells_of(runs), [run for run in runs if run["answers"] == "none"], tmp_path / "again")
     for name in drawn:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()

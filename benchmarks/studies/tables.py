@@ -49,6 +49,16 @@ def grid_of(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run["prior"] == "none" or run["epsilon"] in factors]
 
 
+def finished(cells: Cells) -> Cells:
+    """Without the cells that an interrupted study left without a run."""
+    most = max((len(grid_of(runs)) for runs in cells.values()), default=0)
+    return {
+        key: runs
+        for key, runs in cells.items()
+        if len(grid_of(runs)) == most and {hard(runs)["near"], hard(runs)["stack"]} <= {run["epsilon"] for run in runs}
+    }
+
+
 def hard(runs: Sequence[Run]) -> Run:
     return next(run for run in runs if run["prior"] == "none")
 
@@ -194,19 +204,23 @@ def print_run_types(cells: Cells, metrics: Sequence[str]) -> None:
 
 
 def print_regrets(cells: Cells, names: Sequence[str], metrics: Sequence[str]) -> None:
-    """Per group of cells: each method's mean regret, and in how many cells it was worse than hard labels."""
+    """Per group of cells, each method's mean regret; in how many cells its choice was worse than hard labels, and in
+    how many it lost more than a twentieth of the taught answers."""
+    groups = groups_of(cells, names)
     for metric in metrics:
         rows = []
         for method, choose in METHODS.items():
             row = [method]
-            for group in groups_of(cells, names).values():
-                found = [regret(runs, choose(runs), metric) for runs in group]
-                worse = [choose(runs)[metric] > hard(runs)[metric] + 0.002 for runs in group]
-                row.append(f"{number(float(np.mean(found)))} ({sum(worse)})")
+            for group in groups.values():
+                pairs = [(choose(runs), hard(runs)) for runs in group]
+                worse = sum(run[metric] > old[metric] + 0.002 for run, old in pairs)
+                lost = sum(run["taught"] < 0.95 * old["taught"] for run, old in pairs)
+                found = [regret(runs, run, metric) for runs, (run, _) in zip(group, pairs, strict=True)]
+                row.append(f"{number(float(np.mean(found)))} ({worse}, {lost})")
             rows.append(row)
-        head = [" ".join(label(names, key)) or "all cells" for key in groups_of(cells, names)]
-        counts = [f"{text}, n = {len(g)}" for text, g in zip(head, groups_of(cells, names).values(), strict=True)]
-        table(f"Mean regret in `{metric}` (cells worse than hard labels by .002)", ["method", *counts], rows)
+        counts = [f"{' '.join(label(names, key)) or 'all cells'}, n = {len(group)}" for key, group in groups.items()]
+        title = f"Mean regret in `{metric}` (cells worse than hard labels by .002, cells that lost taught answers)"
+        table(title, ["method", *counts], rows)
 
 
 def print_outcomes(cells: Cells, names: Sequence[str]) -> None:
@@ -247,10 +261,12 @@ def print_coverage(cells: Cells, names: Sequence[str]) -> None:
         row.append(f"{sum(run['stack_low'] <= want <= run['stack_high'] for run, want in reached)} of {len(reached)}")
         off = [run["stack"] - want for run, want in reached]
         row.append(f"{np.mean(off):+.2f}, {np.mean(np.abs(off)):.2f}" if off else "")
+        widths = [run["stack_high"] - run["stack_low"] for run, _ in pairs]
+        row.append(number(float(np.mean(widths))) if widths else "")
         row.append(f"{sum(stacked(runs)['ask_gap'] <= MARGIN + 0.01 for runs in advised)} of {len(advised)}")
         rows.append(row)
     head = ["cells", "stack advises", "holds best ECE", "within .01", "holds best NLL", "within .01",
-            "holds the factor needed", "off by: mean, size", "gap then <= .04"]  # fmt: skip
+            "holds the factor needed", "off by: mean, size", "mean width", "gap then <= .04"]  # fmt: skip
     table("The interval of `stack`, the best factor towards base, and the factor needed for the margin", head, rows)
 
 
@@ -261,8 +277,10 @@ def main() -> None:
     parser.add_argument("--by", nargs="*", default=["lr", "epochs"], choices=CELL, help="groups of the regret tables")
     options = parser.parse_args()
     runs = runs_of(options.results)
-    cells, bases = cells_of(runs), [run for run in runs if run["answers"] == "none"]
-    print(f"{len(runs)} runs, {len(cells)} cells, seeds {sorted({int(run['seed']) for run in runs})}")
+    found = cells_of(runs)
+    cells, bases = finished(found), [run for run in runs if run["answers"] == "none"]
+    seeds = sorted({int(run["seed"]) for run in runs})
+    print(f"{len(runs)} runs, {len(cells)} finished cells and {len(found) - len(cells)} others, seeds {seeds}")
     for metric in ("ask_ece", "ask_accuracy", "ask_confidence", "ask_nll", "ask_mass"):
         print_grid(cells, bases, metric)
     print_run_types(
