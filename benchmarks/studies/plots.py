@@ -34,7 +34,7 @@ def save(figure: Any, path: Path) -> None:
 
 
 def curves(plt: Any, cells: Cells, bases: Sequence[Run]) -> Any:
-    """A row a recipe, a column a metric; mean over hidden sizes and seeds, and each cell as a thin line."""
+    """A row a recipe, a column a metric; mean over hidden sizes and seeds, and the range of the cells."""
     recipes = groups_of(cells, ("lr", "epochs"))
     figure, axes = plt.subplots(
         len(recipes), len(METRICS), figsize=(8, 1.5 * len(recipes) + 0.4), sharex=True, sharey="col", squeeze=False
@@ -43,14 +43,14 @@ def curves(plt: Any, cells: Cells, bases: Sequence[Run]) -> Any:
     for line, ((lr, epochs), group) in zip(axes, recipes.items(), strict=True):
         for axis, metric in zip(line, METRICS, strict=True):
             for prior, colour in COLOURS.items():
-                for runs in group:
-                    axis.plot(
-                        factors, [mean([runs], prior, e, metric) for e in factors], color=colour, lw=0.4, alpha=0.5
-                    )
-                axis.plot(factors, [mean(group, prior, e, metric) for e in factors], color=colour, lw=1.6, label=prior)
+                lines = np.array([[mean([runs], prior, e, metric) for e in factors] for runs in group])
+                axis.fill_between(factors, lines.min(axis=0), lines.max(axis=0), color=colour, alpha=0.15, lw=0)
+                axis.plot(factors, lines.mean(axis=0), color=colour, lw=1.6, label=prior)
             axis.axhline(
                 np.mean([run[metric] for run in bases]), color="#777777", lw=0.8, ls=":", label="before tuning"
             )
+            axis.set_xticks([0, 0.5, 0.9])
+            axis.locator_params(axis="y", nbins=3)
         line[0].set_ylabel(f"lr {lr:g}, {epochs:g} epochs")
     for top, bottom, name in zip(axes[0], axes[-1], METRICS.values(), strict=True):
         top.set_title(name)
@@ -61,12 +61,14 @@ def curves(plt: Any, cells: Cells, bases: Sequence[Run]) -> Any:
 
 
 def regrets(plt: Any, cells: Cells) -> Any:
-    """Each method's regret in each cell, and its mean."""
+    """Each method's regret: its mean (dot), the middle half of the cells (bar), all of them (line)."""
     figure, axes = plt.subplots(1, 2, figsize=(8, 2.4), sharey=True)
     for axis, metric in zip(axes, ("ask_ece", "ask_nll"), strict=True):
         for line, choose in enumerate(METHODS.values()):
             found = [regret(runs, choose(runs), metric) for runs in cells.values()]
-            axis.plot(found, np.full(len(found), line), "|", color="#777777", ms=7, alpha=0.6)
+            least, low, high, most = np.quantile(found, [0, 0.25, 0.75, 1])
+            axis.plot([least, most], [line, line], color="#999999", lw=0.8)
+            axis.plot([low, high], [line, line], color="#999999", lw=4)
             axis.plot(np.mean(found), line, "o", color=COLOURS["base"], ms=5)
         axis.set_xlabel(f"regret in {METRICS.get(metric, 'NLL')}")
     axes[0].set_yticks(range(len(METHODS)), list(METHODS))
