@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +36,8 @@ from calibaudit.options import (
 if TYPE_CHECKING:
     from calibaudit.bounding import HeadBound
     from calibaudit.evaluating import RunOptions
-    from calibaudit.piloting import GridPoint, PilotPlan
+    from calibaudit.piloting import GridPoint
+    from calibaudit.preparing import Prepared
     from calibaudit.recommending import PilotRun
     from calibaudit.running import Reporter
     from calibaudit.training import TrainingSettings
@@ -141,13 +140,15 @@ def recommend(
     if data is not None and not pilot:
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
     if pilot:
+        from calibaudit.piloting import PRIORS, read_grid
+
         if data is None:
             raise CalibauditError("--pilot tunes BASE: name the tuning rows with --data")
         if chat_template is ChatTemplateChoice.both:
             raise CalibauditError("--chat-template both: a pilot is scored with one prompt; give auto or off")
         for name in filter(is_saved_scores, (base, instruct)):
             raise CalibauditError(f"{name}: saved scores cannot be tuned; --pilot needs checkpoints")
-        points = _grid(grid, prior)
+        points = read_grid(grid, [one for one in PRIORS if prior.value in ("both", one)])
         training = _training(data, learning_rate, epochs, max_steps, train_batch_size, seed)
     loaded = None
     if not (is_saved_scores(base) and is_saved_scores(instruct)):
@@ -157,15 +158,15 @@ def recommend(
     with running.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
         if pilot:
-            from calibaudit.piloting import plan_pilot
+            from calibaudit.preparing import prepare
 
             assert data is not None
             assert loaded is not None
-            plan = plan_pilot(
+            plan = prepare(
                 base, instruct, data, loaded,
                 max_length=max_length, split=split, revisions=revisions, offline=offline,
             )  # fmt: skip
-            report.notices(plan.notices)
+            report.notices(plan.data.notices())
             loaded = plan.tasks
         before, after = (
             running.scores_of(name, names, loaded, replace(options, revision=revision), report)
@@ -208,17 +209,6 @@ def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offlin
     return None
 
 
-def _grid(text: str, prior: PilotPriorChoice) -> Sequence[GridPoint]:
-    from calibaudit.errors import CalibauditError
-    from calibaudit.piloting import PRIORS, grid_of
-
-    try:
-        factors = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise CalibauditError(f"--grid {text}: give factors between 0 and 1, separated by commas") from None
-    return grid_of(factors, [one for one in PRIORS if prior.value in ("both", one)])
-
-
 def _training(
     data: str,
     learning_rate: float | None,
@@ -243,28 +233,20 @@ def _training(
 
 
 def _run_pilot(
-    plan: PilotPlan,
+    plan: Prepared,
     points: Sequence[GridPoint],
     training: TrainingSettings,
     options: RunOptions,
     dtype: str,
     report: Reporter,
 ) -> Sequence[PilotRun]:
-    """The runs lie in a temporary folder, which is gone afterwards."""
-    from calibaudit.parallel import gathered, rank
     from calibaudit.piloting import PilotListener, pilot
 
     def trained(label: str, step: int, n_steps: int, loss: float, speed: float) -> None:
         report.progress(f"tuning, {label}", step, n_steps, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
-    with tempfile.TemporaryDirectory(prefix="calibaudit-pilot-") as own:
-        folder = next(name for name in gathered([own if rank() == 0 else None]) if name is not None)
-        listener = PilotListener(training=trained, progress=report.progress, notice=report.notice)
-        try:
-            return pilot(
-                plan.base, plan.base, plan.tokenizer, plan.examples, plan.tasks, Path(folder), training,
-                grid=points, options=options, dtype=dtype, listener=listener,
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            report.notice("a pilot begins anew: its finished runs are lost")
-            raise
+    return pilot(
+        plan.base, plan.base, plan.tokenizer, plan.examples, plan.tasks, training,
+        grid=points, options=options, dtype=dtype,
+        listener=PilotListener(training=trained, progress=report.progress, notice=report.notice),
+    )  # fmt: skip

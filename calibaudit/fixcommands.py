@@ -80,6 +80,10 @@ def fix(
         bool, typer.Option("--lora", help="Train an adapter and merge it (needs calibaudit[peft]).")
     ] = False,
     lora_rank: Annotated[int, typer.Option(metavar="N", min=1, help="The adapter's rank.")] = 16,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="Choose the factor by tuning at each of --grid, as long as the run itself.")
+    ] = False,
+    grid: Annotated[str, typer.Option(metavar="X,X", help="Pilot: the factors, apart from 0.")] = "0.1,0.3,0.5,0.7",
     split: Annotated[str, typer.Option(metavar="NAME", help="Which split of a hub data set.")] = "train",
     save_steps: Annotated[
         int | None,
@@ -120,6 +124,7 @@ def fix(
     from calibaudit.fixing import FixSettings, Listener
     from calibaudit.fixing import fix as fixed
     from calibaudit.parallel import rank
+    from calibaudit.piloting import PRIORS, read_grid
     from calibaudit.retuning import check_folder
     from calibaudit.sampling import Settings
     from calibaudit.training import LoraSettings, TrainingSettings
@@ -148,6 +153,7 @@ def fix(
         max_length=max_length,
         split=split,
         accuracy_margin=accuracy_margin,
+        pilot=read_grid(grid, PRIORS if prior is PriorChoice.auto else [prior.value]) if pilot else (),
     )
     check_folder(out, resume=resume)
     options = running.run_options(chat_template, "auto", dtype, device, cache_dir, no_cache, offline)

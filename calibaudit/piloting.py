@@ -1,32 +1,33 @@
 """Short tuning runs over a grid of smoothing factors and priors, each scored: what `recommend --pilot` is told by.
 
-Every run has the same rows, seed and steps: they differ in factor and prior only. The runs and their checkpoints lie
-in a folder that the caller gives, one at a time.
+Every run has the same rows, seed and steps: they differ in factor and prior only.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import functools
+import hashlib
+import json
+import logging
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calibaudit.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
-from calibaudit.errors import CalibauditError
+from calibaudit.checkpoints import Checkpoint
+from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate
-from calibaudit.heldout import without_seen
 from calibaudit.items import Task
-from calibaudit.loading import load_tokenizer
 from calibaudit.parallel import gathered, rank
 from calibaudit.recommending import PilotRun, Prior
 from calibaudit.retuning import retune
-from calibaudit.scores import Scores
-from calibaudit.sftencoding import Example, encode_rows
-from calibaudit.sftrows import read_rows
+from calibaudit.scores import SCHEMA_VERSION, read_scores
+from calibaudit.sftencoding import Example
 from calibaudit.training import TrainingSettings
-from calibaudit.vocabularies import check_vocabularies
+
+logger = logging.getLogger(__name__)
 
 EPSILONS = (0.1, 0.3, 0.5, 0.7)
 PRIORS: tuple[Prior, ...] = ("base", "uniform")
@@ -55,54 +56,12 @@ def grid_of(epsilons: Sequence[float] = EPSILONS, priors: Sequence[Prior] = PRIO
     return (GridPoint(0.0, "uniform"), *points)
 
 
-@dataclass(frozen=True, eq=False)
-class PilotPlan:
-    """What is known before any weights are loaded. tokenizer: instruct's, whose chat template the data goes through.
-
-    tasks: without the items whose question stands in the data. notices: what the user should read.
-    """
-
-    base: Checkpoint
-    tokenizer: Any
-    examples: tuple[Example, ...]
-    tasks: tuple[Task, ...]
-    notices: tuple[str, ...]
-
-
-def plan_pilot(
-    base: str,
-    instruct: str,
-    data: str,
-    tasks: Sequence[Task],
-    *,
-    max_length: int = 4096,
-    split: str = "train",
-    revisions: tuple[str | None, str | None] = (None, None),
-    offline: bool = False,
-) -> PilotPlan:
-    """Rows read and encoded, audited items kept apart from them.
-
-    Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
-    """
-    sides = [
-        fetch(find_checkpoint(name, revision=revision, offline=offline))
-        for name, revision in zip((base, instruct), revisions, strict=True)
-    ]
-    tokenizers = [load_tokenizer(side) for side in sides]
-    check_vocabularies(sides[0], sides[1], *tokenizers)
-    rows = read_rows(data, split=split, offline=offline)
-    encoded = encode_rows(rows.rows, tokenizers[1], min(max_length, *map(context_window, sides)))
-    kept, n_left_out = without_seen(tasks, rows.rows)
-    notices = []
-    if faults := (*rows.faults, *encoded.faults):
-        more = "; ..." if len(faults) > 3 else ""
-        shown = "; ".join(faults[:3])
-        notices.append(f"{data}: {len(faults):,} of {rows.n_read:,} rows are left out: {shown}{more}")
-    if encoded.n_truncated:
-        notices.append(f"{data}: {encoded.n_truncated:,} rows are cut to the length that --max-length allows")
-    if n_left_out:
-        notices.append(f"{n_left_out:,} audited items are left out: their questions stand in {data}")
-    return PilotPlan(sides[0], tokenizers[1], encoded.examples, kept, tuple(notices))
+def read_grid(text: str, priors: Sequence[Prior] = PRIORS) -> tuple[GridPoint, ...]:
+    """`0.1,0.3` as a grid. Raises CalibauditError."""
+    try:
+        return grid_of([float(part) for part in text.split(",")], priors)
+    except ValueError:
+        raise CalibauditError(f"--grid {text}: give factors between 0 and 1, separated by commas") from None
 
 
 @dataclass(frozen=True)
@@ -124,7 +83,6 @@ def pilot(
     tokenizer: Any,
     examples: Sequence[Example],
     tasks: Sequence[Task],
-    folder: Path,
     training: TrainingSettings,
     *,
     grid: Sequence[GridPoint] | None = None,
@@ -135,59 +93,110 @@ def pilot(
     """Tune `start` on the examples at every point of the grid, and score each result on the tasks.
 
     prior: the frozen model that runs with prior base smooth towards; None where the grid has none. tokenizer: with the
-    chat template that the examples were made with; it is saved with each result, and so used in scoring too. folder:
-    of the caller's, existing; every run's files are removed when it is scored. training: its label_smoothing and prior
-    are filled in. dtype: the results' weights, as scored. Under torchrun every process calls it, with the same folder.
-    Raises CalibauditError for a grid without hard labels or for an unusable run.
+    chat template that the examples were made with; it is saved with each result, and so used in scoring too. training:
+    its label_smoothing and prior are filled in. dtype: the results' weights, as scored. Under options.cache_dir every
+    finished run's scores are kept, so that an interrupted pilot goes on with the next run; weights are not.
+    Under torchrun every process calls it. Raises CalibauditError for a grid without hard labels or for an unusable run.
     """
     grid, options, listener = grid or grid_of(), options or RunOptions(), listener or PilotListener()
     if sum(point.epsilon == 0 for point in grid) != 1 or len(grid) < 2:
         raise CalibauditError("pilot grid: give the run with hard labels (factor 0) once, and others")
     if prior is None and any(point.prior == "base" and point.epsilon for point in grid):
         raise CalibauditError("pilot grid: runs with prior base need the model to smooth towards")
-    # A result's name is its folder's, the same for all: cached items would be another run's.
-    options = dataclasses.replace(options, cache_dir=None, revision=None)
     runs = []
-    for i, point in enumerate(grid):
-        out = folder / f"run-{i}"
-
-        def trained(step: int, n_steps: int, loss: float, speed: float, label: str = point.label) -> None:
-            listener.training(label, step, n_steps, loss, speed)
-
-        run = retune(
-            start,
-            tokenizer,
-            examples,
-            out,
-            dataclasses.replace(training, label_smoothing=point.epsilon, prior=point.prior),
-            prior=prior,
-            device=options.device,
-            dtype=dtype,
-            resume=False,
-            progress=trained,
-        )
-
-        def scored(task: str, done: int, total: int, label: str = point.label) -> None:
-            listener.progress(f"{label}: {task}", done, total)
-
-        scores = evaluate(str(out), tasks, options, scored, listener.notice)
-        gathered([0])  # no process removes what another still reads
-        if rank() == 0:
-            shutil.rmtree(out, ignore_errors=True)
-        runs.append(
-            PilotRun(
-                point.epsilon,
-                point.prior,
-                tuple(_named(entry, f"{start.name} tuned, {point.label}") for entry in scores),
-                loss=run.loss,
-                n_steps=run.n_steps,
-                seconds=run.seconds,
-            )
-        )
-        listener.done(runs[-1], len(runs), len(grid))
+    for point in grid:
+        settings = dataclasses.replace(training, label_smoothing=point.epsilon, prior=point.prior)
+        anchor = prior if point.prior == "base" and point.epsilon else None
+        kept = _kept_file(options, [start, anchor], examples, tasks, settings, dtype)
+        run = gathered([_kept(kept, point) if rank() == 0 else None])[0]  # all processes do as the first
+        if run is None:
+            run = _run(start, anchor, tokenizer, examples, tasks, point, settings, options, dtype, listener)
+            _keep(kept, run)
+        runs.append(run)
+        listener.done(run, len(runs), len(grid))
     return tuple(runs)
 
 
-def _named(scores: Scores, name: str) -> Scores:
-    """Its folder is gone when it is read."""
-    return dataclasses.replace(scores, model=dataclasses.replace(scores.model, name=name))
+def _run(
+    start: Checkpoint,
+    prior: Checkpoint | None,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    tasks: Sequence[Task],
+    point: GridPoint,
+    settings: TrainingSettings,
+    options: RunOptions,
+    dtype: str,
+    listener: PilotListener,
+) -> PilotRun:
+    """One run, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="calibaudit-pilot-") as own:
+        out = Path(next(name for name in gathered([own if rank() == 0 else None]) if name is not None)) / "run"
+        run = retune(
+            start, tokenizer, examples, out, settings,
+            prior=prior, device=options.device, dtype=dtype, resume=False,
+            progress=functools.partial(listener.training, point.label),
+        )  # fmt: skip
+        # Its name is its folder's: cached items could be another run's.
+        plain = dataclasses.replace(options, cache_dir=None, revision=None)
+        scores = evaluate(
+            str(out), tasks, plain,
+            lambda task, done, total: listener.progress(f"{point.label}: {task}", done, total), listener.notice,
+        )  # fmt: skip
+        gathered([0])  # no process removes what another still reads
+    name = f"{start.name} tuned, {point.label}"
+    named = tuple(dataclasses.replace(part, model=dataclasses.replace(part.model, name=name)) for part in scores)
+    return PilotRun(point.epsilon, point.prior, named, loss=run.loss, n_steps=run.n_steps, seconds=run.seconds)
+
+
+def _kept_file(
+    options: RunOptions,
+    models: Sequence[Checkpoint | None],
+    examples: Sequence[Example],
+    tasks: Sequence[Task],
+    settings: TrainingSettings,
+    dtype: str,
+) -> Path | None:
+    """Named for all that a run's scores depend on; None where nothing is kept."""
+    if options.cache_dir is None:
+        return None
+    parts = [
+        *(None if model is None else model.revision for model in models),
+        [task.fingerprint for task in tasks],
+        dataclasses.asdict(settings),
+        [dtype, options.device, options.chat_template],
+    ]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    for example in examples:
+        digest.update(repr((example.input_ids, example.labels)).encode())
+    return options.cache_dir / "pilots" / f"{digest.hexdigest()[:32]}.json"
+
+
+def _kept(path: Path | None, point: GridPoint) -> PilotRun | None:
+    if path is None or not path.is_file():
+        return None
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))["run"]
+        return PilotRun(point.epsilon, point.prior, read_scores(path), **facts)
+    except (OSError, ValueError, KeyError, TypeError, ScoresError):  # of another version, or torn: run it again
+        return None
+
+
+def _keep(path: Path | None, run: PilotRun) -> None:
+    """A cache that cannot be written costs time, not the pilot."""
+    if path is None or rank() > 0:
+        return
+    facts = {"loss": run.loss, "n_steps": run.n_steps, "seconds": run.seconds}
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "model": run.scores[0].model.to_dict(),
+        "scores": [part.to_dict() for part in run.scores],
+        "run": facts,
+    }
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        logger.warning("%s: a finished pilot run cannot be kept: %s", path.parent, error.strerror or error)

@@ -11,7 +11,8 @@ from calibaudit.checkpoints import find_checkpoint
 from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.evaluating import RunOptions
 from calibaudit.loading import load_tokenizer
-from calibaudit.piloting import GridPoint, PilotListener, grid_of, pilot, plan_pilot
+from calibaudit.piloting import GridPoint, PilotListener, grid_of, pilot
+from calibaudit.preparing import prepare
 from calibaudit.recommending import recommend_from_pilot
 from calibaudit.sampling import Settings
 from calibaudit.tasks import load_tasks
@@ -42,33 +43,33 @@ def test_a_grid_of_nothing_or_of_other_than_factors_is_refused(factors: tuple[fl
 
 @pytest.fixture(scope="module")
 def plan() -> Any:
-    return plan_pilot("demo:base", "demo:instruct", "demo:sft", load_tasks(["arithmetic", "words"], limit=40))
+    return prepare("demo:base", "demo:instruct", "demo:sft", load_tasks(["arithmetic", "words"], limit=40))
 
 
 def test_the_plan_keeps_items_and_rows_apart(plan: Any) -> None:
     assert plan.base.name == "demo:base"
     assert len(plan.examples) > 1000
     assert sum(len(task.items) for task in plan.tasks) == 80
-    assert plan.notices == ()
+    assert plan.data.notices() == []
     assert plan.tokenizer.chat_template == load_tokenizer(find_checkpoint("demo:instruct")).chat_template
 
 
 def test_checkpoints_of_two_vocabularies_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        plan_pilot("demo:base", str(save_tiny(tmp_path / "other")), "demo:sft", load_tasks(["words"], limit=2))
+        prepare("demo:base", str(save_tiny(tmp_path / "other")), "demo:sft", load_tasks(["words"], limit=2))
 
 
-def run(plan: Any, folder: Path, **options: Any) -> Any:
-    return pilot(plan.base, plan.base, plan.tokenizer, plan.examples[:64], plan.tasks, folder, TRAINING, **options)
+def run(plan: Any, **options: Any) -> Any:
+    return pilot(plan.base, plan.base, plan.tokenizer, plan.examples[:64], plan.tasks, TRAINING, **options)
 
 
-def test_every_run_differs_in_factor_and_prior_only(plan: Any, tmp_path: Path) -> None:
+def test_every_run_differs_in_factor_and_prior_only(plan: Any) -> None:
     steps, done = [], []
     listener = PilotListener(
         training=lambda label, step, n_steps, loss, speed: steps.append((label, step, n_steps)),
         done=lambda one, i, n: done.append((one.epsilon, i, n)),
     )
-    runs = run(plan, tmp_path, grid=GRID, listener=listener, options=RunOptions(dtype="float32"))
+    runs = run(plan, grid=GRID, listener=listener, options=RunOptions(dtype="float32"))
     assert [(one.epsilon, one.prior, one.n_steps) for one in runs] == [
         (0.0, "uniform", 3),
         (0.5, "base", 3),
@@ -76,13 +77,12 @@ def test_every_run_differs_in_factor_and_prior_only(plan: Any, tmp_path: Path) -
     ]
     assert [label for label, step, n in steps if step == n == 3] == ["hard labels", "base 0.5", "uniform 0.5"]
     assert done == [(0.0, 1, 3), (0.5, 2, 3), (0.5, 3, 3)]
-    assert list(tmp_path.iterdir()) == []
     names = [one.scores[0].model.name for one in runs]
     assert names == [f"demo:base tuned, {point.label}" for point in GRID]
     assert all(entry.chat_template for one in runs for entry in one.scores)
     scores = [one.scores[0].logprobs for one in runs]
     assert len({array.tobytes() for array in scores}) == 3
-    again = run(plan, tmp_path, grid=GRID[:2], options=RunOptions(dtype="float32"))
+    again = run(plan, grid=GRID[:2], options=RunOptions(dtype="float32"))
     assert [one.scores[0].logprobs.tobytes() for one in again] == [array.tobytes() for array in scores[:2]]
     advice = recommend_from_pilot(runs, settings=Settings(n_resamples=100, n_permutations=0))
     assert advice.method == "pilot"
@@ -90,11 +90,41 @@ def test_every_run_differs_in_factor_and_prior_only(plan: Any, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("grid", [GRID[1:], GRID[:1], (GRID[0], *GRID)])
-def test_a_pilot_without_hard_labels_or_without_smoothing_is_refused(plan: Any, tmp_path: Path, grid: Any) -> None:
+def test_a_pilot_without_hard_labels_or_without_smoothing_is_refused(plan: Any, grid: Any) -> None:
     with pytest.raises(CalibauditError, match="hard labels"):
-        run(plan, tmp_path, grid=grid)
+        run(plan, grid=grid)
 
 
-def test_prior_base_needs_a_model_to_smooth_towards(plan: Any, tmp_path: Path) -> None:
+def test_prior_base_needs_a_model_to_smooth_towards(plan: Any) -> None:
     with pytest.raises(CalibauditError, match="need the model"):
-        pilot(plan.base, None, plan.tokenizer, plan.examples[:8], plan.tasks, tmp_path, TRAINING, grid=GRID)
+        pilot(plan.base, None, plan.tokenizer, plan.examples[:8], plan.tasks, TRAINING, grid=GRID)
+
+
+def test_an_interrupted_pilot_keeps_its_finished_runs(plan: Any, tmp_path: Path) -> None:
+    options = RunOptions(dtype="float32", cache_dir=tmp_path)
+    trained: list[str] = []
+
+    def stop(label: str, step: int, n_steps: int, loss: float, speed: float) -> None:
+        trained.append(label)
+        if label == "uniform 0.5":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, grid=GRID, options=options, listener=PilotListener(training=stop))
+    assert trained == ["hard labels"] * 3 + ["base 0.5"] * 3 + ["uniform 0.5"]
+
+    trained.clear()
+    listener = PilotListener(training=lambda label, *_: trained.append(label))
+    resumed = run(plan, grid=GRID, options=options, listener=listener)
+    assert trained == ["uniform 0.5"] * 3
+    whole = run(plan, grid=GRID, options=RunOptions(dtype="float32"))
+    for kept, fresh in zip(resumed, whole, strict=True):
+        assert (kept.epsilon, kept.prior, kept.loss, kept.n_steps) == (fresh.epsilon, fresh.prior, fresh.loss, 3)
+        for one, other in zip(kept.scores, fresh.scores, strict=True):
+            assert (one.model, one.item_ids) == (other.model, other.item_ids)
+            assert (one.logprobs == other.logprobs).all()
+
+    trained.clear()  # other rows are another pilot
+    pilot(plan.base, plan.base, plan.tokenizer, plan.examples[:63], plan.tasks, TRAINING, grid=GRID[:2],
+          options=options, listener=listener)  # fmt: skip
+    assert trained == ["hard labels"] * 3 + ["base 0.5"] * 3

@@ -35,9 +35,7 @@ from calibaudit.sftrows import read_rows
 from calibaudit.tasks import load_tasks
 from calibaudit.training import TrainingSettings
 
-GRID = [("uniform", factor) for factor in (0.0, 0.03, 0.1, 0.3, 0.5)] + [
-    ("base", factor) for factor in (0.1, 0.3, 0.5, 0.6, 0.7, 0.9)
-]
+GRID = [("uniform", 0.0), ("uniform", 0.1), ("uniform", 0.3), ("base", 0.3), ("base", 0.6), ("base", 0.9)]
 KEPT = ("accuracy", "confidence", "gap", "ece", "ece_floor", "brier", "nll", "auroc", "temperature")
 FAST = Settings(n_resamples=0, n_permutations=0)
 

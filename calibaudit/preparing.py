@@ -1,0 +1,108 @@
+"""Two checkpoints, tuning rows and audited items -> what a tuning run needs, before any weights are loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from calibaudit.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
+from calibaudit.heldout import without_seen
+from calibaudit.items import Task
+from calibaudit.loading import load_tokenizer
+from calibaudit.sftencoding import Example, encode_rows
+from calibaudit.sftrows import read_rows
+from calibaudit.vocabularies import check_vocabularies
+
+N_FAULTS = 20
+"""Unusable rows that a summary names; it counts them all."""
+
+
+@dataclass(frozen=True)
+class SftSummary:
+    """What became of the tuning data. n_faulty: rows that could not be used, the first of them in faults.
+
+    n_items_left_out: audited items whose question stands in the data, and which therefore prove nothing.
+    """
+
+    source: str
+    n_rows: int
+    n_examples: int
+    n_faulty: int
+    n_truncated: int
+    n_target_tokens: int
+    n_items_left_out: int
+    faults: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "faults": list(self.faults)}
+
+    def notices(self) -> list[str]:
+        """What the user should read, a sentence each."""
+        found = []
+        if self.n_faulty:
+            shown = "; ".join(self.faults[:3]) + ("; ..." if self.n_faulty > 3 else "")
+            found.append(f"{self.source}: {self.n_faulty:,} of {self.n_rows:,} rows are left out: {shown}")
+        if self.n_truncated:
+            found.append(f"{self.source}: {self.n_truncated:,} rows are cut to the length that --max-length allows")
+        if self.n_items_left_out:
+            found.append(
+                f"{self.n_items_left_out:,} audited items are left out: their questions stand in {self.source}, so "
+                "they would prove nothing"
+            )
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """tokenizer: instruct's, whose chat template the data goes through. tasks: without the items seen in the data."""
+
+    base: Checkpoint
+    instruct: Checkpoint
+    tokenizer: Any
+    examples: tuple[Example, ...]
+    tasks: tuple[Task, ...]
+    data: SftSummary
+
+
+def prepare(
+    base: str,
+    instruct: str,
+    data: str,
+    tasks: Sequence[Task],
+    *,
+    max_length: int = 4096,
+    split: str = "train",
+    revisions: tuple[str | None, str | None] = (None, None),
+    offline: bool = False,
+    one_vocabulary: bool = True,
+) -> Prepared:
+    """Rows read and encoded, audited items kept apart from them.
+
+    max_length: tokens of a row; fewer where the models' windows are shorter. revisions: of base and instruct.
+    one_vocabulary: whether base has to know all of instruct's tokens. Raises CalibauditError where the checkpoints,
+    their vocabularies or the data are unusable.
+    """
+    sides = [
+        fetch(find_checkpoint(name, revision=revision, offline=offline))
+        for name, revision in zip((base, instruct), revisions, strict=True)
+    ]
+    tokenizers = [load_tokenizer(side) for side in sides]
+    if one_vocabulary:
+        check_vocabularies(sides[0], sides[1], *tokenizers)
+    rows = read_rows(data, split=split, offline=offline)
+    encoded = encode_rows(rows.rows, tokenizers[1], min(max_length, *map(context_window, sides)))
+    kept, n_left_out = without_seen(tasks, rows.rows)
+    faults = (*rows.faults, *encoded.faults)
+    summary = SftSummary(
+        source=data,
+        n_rows=rows.n_read,
+        n_examples=len(encoded.examples),
+        n_faulty=len(faults),
+        n_truncated=encoded.n_truncated,
+        n_target_tokens=sum(label >= 0 for example in encoded.examples for label in example.labels),
+        n_items_left_out=n_left_out,
+        faults=faults[:N_FAULTS],
+    )
+    return Prepared(sides[0], sides[1], tokenizers[1], encoded.examples, kept, summary)
