@@ -150,7 +150,9 @@ def fix(
         n_advice_items=sum(part.n_items for part in before.advice),
     )
     if advice is not None and advice.epsilon.value == 0:
-        verdict = RepairVerdict("not_needed", settings.accuracy_margin)
+        assert advice.demand.gap.value is not None
+        needed = advice.demand.gap.value > advice.margin
+        verdict = RepairVerdict("no_factor" if needed else "not_needed", settings.accuracy_margin)
         return made(training=None, fits=None, proof=None, verdict=verdict)
     run = retune(
         ready.base if settings.start == "base" else ready.instruct,

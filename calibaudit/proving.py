@@ -12,7 +12,7 @@ from calibaudit.errors import CalibauditError
 from calibaudit.sampling import Settings
 from calibaudit.scores import Scores
 
-Outcome = Literal["helped", "not_improved", "accuracy_lost", "not_needed"]
+Outcome = Literal["helped", "not_improved", "accuracy_lost", "not_needed", "no_factor"]
 
 ACCURACY_MARGIN = 0.02
 
@@ -36,7 +36,9 @@ class Proof:
 @dataclass(frozen=True)
 class RepairVerdict:
     """outcome: `helped`: the ECE fell by more than chance and accuracy stayed; `not_improved`: it did not fall so;
-    `accuracy_lost`: accuracy fell by more than accuracy_margin; `not_needed`: nothing was trained."""
+    `accuracy_lost`: accuracy fell by more than accuracy_margin. Where nothing was trained: `not_needed`: the model is
+    not too sure; `no_factor`: it is, and no factor of a pilot helped.
+    """
 
     outcome: Outcome
     accuracy_margin: float

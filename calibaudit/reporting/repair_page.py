@@ -22,6 +22,7 @@ _STYLES = {
     "helped": "bold green",
     "not_needed": "bold green",
     "not_improved": "bold red",
+    "no_factor": "bold red",
     "accuracy_lost": "bold red",
 }
 
