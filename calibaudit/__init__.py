@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from calibaudit.auditing import Audit, audit
     from calibaudit.comparing import Comparison, compare
     from calibaudit.errors import CalibauditError
+    from calibaudit.fixing import FixSettings, Repair, fix
+    from calibaudit.fusing import use_fused_loss
     from calibaudit.gating import Limits, Verdict, gate
     from calibaudit.models import Model, load_model
     from calibaudit.recommending import Recommendation, recommend
@@ -26,15 +28,18 @@ _HOME = {
     "Audit": "auditing",
     "CalibauditError": "errors",
     "Comparison": "comparing",
+    "FixSettings": "fixing",
     "Item": "tasks",
     "Limits": "gating",
     "Model": "models",
     "Recommendation": "recommending",
+    "Repair": "fixing",
     "Scores": "scores",
     "Task": "tasks",
     "Verdict": "gating",
     "audit": "auditing",
     "compare": "comparing",
+    "fix": "fixing",
     "gate": "gating",
     "load_model": "models",
     "load_task": "tasks",
@@ -42,22 +47,26 @@ _HOME = {
     "read_scores": "scores",
     "recommend": "recommending",
     "score": "scoring",
+    "use_fused_loss": "fusing",
 }
 
 __all__ = [
     "Audit",
     "CalibauditError",
     "Comparison",
+    "FixSettings",
     "Item",
     "Limits",
     "Model",
     "Recommendation",
+    "Repair",
     "Scores",
     "Task",
     "Verdict",
     "__version__",
     "audit",
     "compare",
+    "fix",
     "gate",
     "load_model",
     "load_task",
@@ -65,6 +74,7 @@ __all__ = [
     "read_scores",
     "recommend",
     "score",
+    "use_fused_loss",
 ]
 
 
