@@ -161,11 +161,14 @@ def bound_checkpoint(name: str, *, revision: str | None = None, offline: bool = 
         checkpoint = Checkpoint(name, folder, "")  # found without hashing all of its weights
     else:
         checkpoint = fetch(find_checkpoint(name, revision=revision, offline=offline))
-    return _bound_files(checkpoint)
+    return bound_files(checkpoint)
 
 
-def _bound_files(checkpoint: Checkpoint) -> HeadBound | str:
-    """The network is built without its weights, only to learn what its head and final norm are called."""
+def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
+    """The same of a checkpoint whose files are on disk.
+
+    The network is built without its weights, only to learn what its head and final norm are called.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

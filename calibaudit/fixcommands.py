@@ -98,6 +98,12 @@ def fix(
     chat_template: ChatTemplate = ChatTemplateChoice.auto,
     dtype: DType = "auto",
     device: Device = "auto",
+    base_revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of BASE.", show_default=False)
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Hub revision of INSTRUCT.", show_default=False)
+    ] = None,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Seed of the training, the halves and the resampling.")
     ] = 0,
@@ -167,6 +173,7 @@ def fix(
 
         repair = fixed(
             instruct, base, data, out, loaded, settings,
+            revisions=(base_revision, revision),
             options=options,
             audit=Settings(seed=seed, n_resamples=resamples, n_permutations=resamples),
             resume=resume,

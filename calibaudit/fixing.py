@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from calibaudit.bounding import HeadBound, bound_checkpoint
+from calibaudit.bounding import HeadBound, bound_files
 from calibaudit.comparing import compare
 from calibaudit.errors import CalibauditError
 from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, free_memory, load
@@ -111,6 +111,7 @@ def fix(
     tasks: Sequence[Task],
     settings: FixSettings | None = None,
     *,
+    revisions: tuple[str | None, str | None] = (None, None),
     options: RunOptions | None = None,
     audit: Settings | None = None,
     resume: bool = False,
@@ -119,7 +120,7 @@ def fix(
     """Tune on `data` with label smoothing, save to `out`, and audit base, instruct and the result on held-out items.
 
     instruct, base: checkpoints. data: rows as `read_rows` takes them. out: a folder that does not exist yet, or is
-    empty. tasks: the audit's. resume: go on from what an interrupted run left. Under torchrun every process calls it.
+    empty. tasks: the audit's. revisions: of base and instruct on the hub. resume: go on from what an interrupted run left. Under torchrun every process calls it.
     Raises CalibauditError where the models, the data or the folder are unusable; nothing is trained then.
     """
     settings, options, audit = settings or FixSettings(), options or RunOptions(), audit or Settings()
@@ -129,13 +130,17 @@ def fix(
         base, instruct, data, tasks,
         max_length=settings.max_length,
         split=settings.split,
+        revisions=revisions,
         offline=options.offline,
         one_vocabulary=settings.start == "base" or settings.prior != "uniform",
     )  # fmt: skip
     for text in ready.data.notices():
         listener.notice(text)
     parts = halves(ready.tasks, audit.seed) if settings.smoothing is None else ((), ready.tasks)
-    started, before = (_score(name, *parts, ready.examples, options, listener) for name in (base, instruct))
+    started, before = (
+        _score(name, *parts, ready.examples, dataclasses.replace(options, revision=revision), listener)
+        for name, revision in zip((base, instruct), revisions, strict=True)
+    )
     advice = None
     if settings.smoothing is None:
         advice = _advise(ready, parts[0], started, before, settings, options, audit, listener)
@@ -212,7 +217,7 @@ def _advise(
 ) -> Recommendation:
     """From the items that prove nothing: by mixing the two models' probabilities, or by a pilot."""
     comparison = compare(started.advice, before.advice, audit)
-    bound = bound_checkpoint(ready.instruct.name, offline=options.offline)
+    bound = bound_files(ready.instruct)
     head = bound if isinstance(bound, HeadBound) else None
     if not settings.pilot:
         return recommend(started.advice, before.advice, comparison, head=head)

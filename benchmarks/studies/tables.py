@@ -281,7 +281,7 @@ def main() -> None:
     cells, bases = finished(found), [run for run in runs if run["answers"] == "none"]
     seeds = sorted({int(run["seed"]) for run in runs})
     print(f"{len(runs)} runs, {len(cells)} finished cells and {len(found) - len(cells)} others, seeds {seeds}")
-    for metric in ("ask_ece", "ask_accuracy", "ask_confidence", "ask_nll", "ask_mass"):
+    for metric in ("ask_ece", "ask_gap", "ask_accuracy", "ask_nll", "ask_mass", "taught", "chat_mass"):
         print_grid(cells, bases, metric)
     print_run_types(
         cells,
