@@ -120,7 +120,8 @@ def fix(
     """Tune on `data` with label smoothing, save to `out`, and audit base, instruct and the result on held-out items.
 
     instruct, base: checkpoints. data: rows as `read_rows` takes them. out: a folder that does not exist yet, or is
-    empty. tasks: the audit's. revisions: of base and instruct on the hub. resume: go on from what an interrupted run left. Under torchrun every process calls it.
+    empty. tasks: the audit's. revisions: of base and instruct on the hub. resume: go on from what an interrupted run
+    left. Under torchrun every process calls it.
     Raises CalibauditError where the models, the data or the folder are unusable; nothing is trained then.
     """
     settings, options, audit = settings or FixSettings(), options or RunOptions(), audit or Settings()
