@@ -65,8 +65,15 @@ def recommend(
         ),
     ] = None,
     margin: Annotated[
-        float, typer.Option(metavar="X", min=0, max=1, help="Overconfidence that smoothing need not remove.")
-    ] = 0.03,
+        float | None,
+        typer.Option(
+            metavar="X",
+            min=0,
+            max=1,
+            help="Overconfidence that smoothing need not remove [default: .03, more where base's own is].",
+            show_default=False,
+        ),
+    ] = None,
     pilot: Annotated[bool, typer.Option("--pilot", help="Tune BASE at several factors, briefly, and compare.")] = False,
     data: Annotated[
         str | None,
@@ -178,8 +185,8 @@ def recommend(
         return
     from calibaudit.comparing import compare
     from calibaudit.inspecting import worst_new_errors
+    from calibaudit.recommending import MARGIN, recommend_from_pilot
     from calibaudit.recommending import recommend as recommended
-    from calibaudit.recommending import recommend_from_pilot
     from calibaudit.reporting.advice_page import render_advice
     from calibaudit.reporting.result_json import comparison_dict
 
@@ -189,7 +196,8 @@ def recommend(
     head = head_of(base, instruct, revisions, offline=offline)
     if runs:
         gap = comparison.pooled.after.metrics["gap"]
-        advice = recommend_from_pilot(runs, margin, settings=settings, head=head, tuned_gap=gap)
+        allowed = MARGIN if margin is None else margin
+        advice = recommend_from_pilot(runs, allowed, settings=settings, head=head, tuned_gap=gap)
     else:
         advice = recommended(before, after, comparison, margin=margin, head=head)
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, loaded or ()))

@@ -19,6 +19,15 @@ NOTE = (
 """Stands beside every factor above 0. It cannot be measured, so it is no warning."""
 
 
+_STUDY = "in a world with known answers (docs/studies.md, 48 tunings of small models)"
+EVIDENCE = {
+    "stack": f"{_STUDY} factors found this way left a mean ECE of .044, hard labels .083, uniform 0.1 .069",
+    "pilot": f"{_STUDY} factors found this way left a mean ECE of .046, hard labels .083, uniform 0.1 .069",
+    "literature": f"{_STUDY} uniform 0.1 left a mean ECE of .069, hard labels .083, a factor of .5 towards base .044",
+}
+"""Beside every factor above 0: how the method did in the study. The tables there are made by benchmarks/studies."""
+
+
 def about_evidence(comparison: Comparison) -> list[str]:
     """Of the model after: a gap that may be none, tasks of two signs, low option mass, few items."""
     overall = comparison.pooled

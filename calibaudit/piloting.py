@@ -18,13 +18,14 @@ from typing import Any
 
 from calibaudit.checkpoints import Checkpoint
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate
+from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.items import Task
 from calibaudit.parallel import gathered, rank
 from calibaudit.recommending import PilotRun, Prior
 from calibaudit.retuning import retune
 from calibaudit.scores import SCHEMA_VERSION, read_scores
 from calibaudit.sftencoding import Example
+from calibaudit.sftfit import fit_of
 from calibaudit.training import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -139,14 +140,21 @@ def _run(
         )  # fmt: skip
         # Its name is its folder's: cached items could be another run's.
         plain = dataclasses.replace(options, cache_dir=None, revision=None)
-        scores = evaluate(
-            str(out), tasks, plain,
+        model = load(str(out), plain, listener.notice)
+        scores = evaluate_model(
+            model, tasks, plain,
             lambda task, done, total: listener.progress(f"{point.label}: {task}", done, total), listener.notice,
         )  # fmt: skip
+        learned = fit_of(model, examples).top1
+        del model
+        free_memory()
         gathered([0])  # no process removes what another still reads
     name = f"{start.name} tuned, {point.label}"
     named = tuple(dataclasses.replace(part, model=dataclasses.replace(part.model, name=name)) for part in scores)
-    return PilotRun(point.epsilon, point.prior, named, loss=run.loss, n_steps=run.n_steps, seconds=run.seconds)
+    return PilotRun(
+        point.epsilon, point.prior, named,
+        loss=run.loss, n_steps=run.n_steps, seconds=run.seconds, learned=learned,
+    )  # fmt: skip
 
 
 def _kept_file(
@@ -186,7 +194,7 @@ def _keep(path: Path | None, run: PilotRun) -> None:
     """A cache that cannot be written costs time, not the pilot."""
     if path is None or rank() > 0:
         return
-    facts = {"loss": run.loss, "n_steps": run.n_steps, "seconds": run.seconds}
+    facts = {"loss": run.loss, "n_steps": run.n_steps, "seconds": run.seconds, "learned": run.learned}
     content = {
         "schema_version": SCHEMA_VERSION,
         "model": run.scores[0].model.to_dict(),

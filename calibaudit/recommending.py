@@ -36,14 +36,20 @@ MARGIN = 0.03
 """The gap that smoothing need not remove. In a simulated world with known posteriors, the weight found at this margin
 (.51, .34) lay near the factors that training found best (.5 to .7; docs/recommendation.md)."""
 
+NEAR = 0.01
+"""No mixture can be asked for less than base's own gap and this (docs/studies.md: margin in reach)."""
+
 LITERATURE = 0.1
 """Uniform smoothing in Huang, Lu, Zeng 2025 (arXiv 2508.00264): named when nothing better can be estimated."""
 
 WORSE = 0.02
 """A pilot run whose accuracy or AUROC is lower, or whose NLL is higher, by more than this is worse, sure or not."""
 
-_TOO_SURE = "still too sure"
-REJECTIONS = (_TOO_SURE, "worse accuracy", "worse auroc", "worse nll")
+KEPT = 0.95
+"""Of what the hard-label run learned of the tuning data (first choices right), so much must a pilot run learn too."""
+
+_TOO_SURE, _UNLEARNED = "still too sure", "less learned"
+REJECTIONS = (_TOO_SURE, _UNLEARNED, "worse accuracy", "worse auroc", "worse nll")
 """Why a pilot run is not taken."""
 
 
@@ -64,7 +70,8 @@ class Demand:
 class PilotRun:
     """One short tuning run, scored on the audited items. epsilon: in [0, 1]; 0 is the run with hard labels.
 
-    loss: the training's own at its end. seconds: of training.
+    loss: the training's own at its end. seconds: of training. learned: share of the tuning data's own tokens that are
+    its first choice, in [0, 1].
     """
 
     epsilon: float
@@ -73,6 +80,7 @@ class PilotRun:
     loss: float | None = None
     n_steps: int | None = None
     seconds: float | None = None
+    learned: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ class PilotPoint:
     nll: float
     auroc: float | None
     option_mass: float | None
+    learned: float | None
     rejected: str
 
 
@@ -116,6 +125,11 @@ class Recommendation:
         """What to know wherever smoothing is advised; None where it is not."""
         return cautioning.NOTE if self.epsilon.value else None
 
+    @property
+    def evidence(self) -> str | None:
+        """How factors found by this method did where it could be checked; None where no smoothing is advised."""
+        return cautioning.EVIDENCE[self.method] if self.epsilon.value else None
+
     def to_dict(self) -> dict[str, Any]:
         lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
         return {**dataclasses.asdict(self), **lists}
@@ -126,15 +140,19 @@ def recommend(
     after: Sequence[Scores],
     comparison: Comparison,
     *,
-    margin: float = MARGIN,
+    margin: float | None = None,
     head: HeadBound | None = None,
 ) -> Recommendation:
     """The smoothing factor for the pair that `comparison` compares, from all items pooled.
 
-    before, after: the scores that went into `comparison`. margin: in [0, 1]. head: that of the model to be tuned.
+    before, after: the scores that went into `comparison`. margin: in [0, 1]; None: MARGIN, or base's own gap and NEAR
+    where that is more and base is the less overconfident. head: that of the model to be tuned.
     """
     mixture = mixture_of(before, after, comparison.settings)
     gaps, nlls = mixture.means(None)
+    if margin is None:
+        tuned, base = float(gaps[0][0]), float(gaps[0][-1])
+        margin = max(MARGIN, base + NEAR) if base < tuned else MARGIN
     weight = first_within(gaps, margin)[0]
     demand = _demand(comparison, mixture)
     warnings = cautioning.about_evidence(comparison) + cautioning.about_base(comparison.pooled, margin)
@@ -143,16 +161,16 @@ def recommend(
     if np.isnan(weight):
         epsilon, prior, method = Interval(LITERATURE, None, None), "uniform", "literature"
         reason = (
-            f"no mixture with base is sure within {margin:g} of right; uniform smoothing of {LITERATURE:g} is what the "
-            "literature uses"
+            f"no mixture with base is sure within {margin:.3g} of right; uniform smoothing of {LITERATURE:g} is what "
+            "the literature uses"
         )
     else:
         low, high = mixture.interval(margin, comparison.settings.level)
         epsilon, prior, method = Interval(float(weight), low, high), "base", "stack"
         reason = (
-            f"with this much of base mixed in, confidence exceeds accuracy by at most {margin:g}"
+            f"with this much of base mixed in, confidence exceeds accuracy by at most {margin:.3g}"
             if weight
-            else f"confidence already exceeds accuracy by at most {margin:g}"
+            else f"confidence already exceeds accuracy by at most {margin:.3g}"
         )
         if weight:
             warnings += _by_temperature(mixture, demand, float(nlls[0][round(weight * 100)]), "the mixture does")
@@ -179,7 +197,8 @@ def recommend_from_pilot(
 ) -> Recommendation:
     """The smallest factor whose run's gap is within the margin, and which is not worse than the hard-label run.
 
-    Worse: lower in accuracy or AUROC or higher in NLL, by the paired change's interval or by more than WORSE. Where no
+    Worse: lower in accuracy or AUROC or higher in NLL, by the paired change's interval or by more than WORSE, or with
+    less learned of the tuning data than KEPT of what that run learned. Where no
     run comes within the margin, the one that comes nearest, with a warning. Interval: over the same prior's runs,
     percentile bootstrap over items; a resample in which none is within the margin counts as 1.
     tuned_gap: that of the model whose tuning the pilot stands for, where there is one.
@@ -190,7 +209,7 @@ def recommend_from_pilot(
     audit = compare(hard.scores, hard.scores, settings)
     mixture = mixture_of(hard.scores, hard.scores, settings)
     demand = _demand(audit, mixture)
-    points = [_point(run, compare(hard.scores, run.scores, settings), margin) for run in tried]
+    points = [_point(run, compare(hard.scores, run.scores, settings), hard, margin) for run in tried]
     warnings = cautioning.about_evidence(audit) + cautioning.about_length(demand.gap, tuned_gap)
     chosen = None
     if _value(demand.gap) <= margin:
@@ -226,7 +245,7 @@ def recommend_from_pilot(
         demand=demand,
         warnings=tuple(warnings + cautioning.about_head(head, _value(epsilon))),
         head=head,
-        pilot=(_point(hard, audit, None), *points),
+        pilot=(_point(hard, audit, hard, None), *points),
     )
 
 
@@ -240,7 +259,7 @@ def _hard_and_tried(runs: Sequence[PilotRun]) -> tuple[PilotRun, list[PilotRun]]
     return hard[0], tried
 
 
-def _point(run: PilotRun, against_hard: Comparison, margin: float | None) -> PilotPoint:
+def _point(run: PilotRun, against_hard: Comparison, hard: PilotRun, margin: float | None) -> PilotPoint:
     """margin: None for the run with hard labels itself."""
     overall = against_hard.pooled
     metrics = overall.after.metrics
@@ -250,6 +269,8 @@ def _point(run: PilotRun, against_hard: Comparison, margin: float | None) -> Pil
         ends = [sign * end for end in (change.low, change.high) if end is not None]
         if change.value is not None and (sign * change.value > WORSE or (ends and min(ends) > 0)):
             faults.append(f"worse {name}")
+    if run.learned is not None and hard.learned is not None and run.learned < KEPT * hard.learned:
+        faults.append(_UNLEARNED)
     if not faults and margin is not None and _value(metrics["gap"]) > margin:
         faults.append(_TOO_SURE)
     return PilotPoint(
@@ -261,6 +282,7 @@ def _point(run: PilotRun, against_hard: Comparison, margin: float | None) -> Pil
         nll=_value(metrics["nll"]),
         auroc=metrics["auroc"].value,
         option_mass=metrics["option_mass"].value,
+        learned=run.learned,
         rejected=", ".join(faults),
     )
 

@@ -112,7 +112,7 @@ def hostile_result() -> dict[str, Any]:
     gap = result["recommendation"]["demand"]["gap"]
     result["recommendation"]["pilot"] = [
         {"epsilon": 0.5, "prior": text, "accuracy": 0.5, "gap": gap, "ece": 0.1, "nll": 1.0, "auroc": None}
-        | {"option_mass": None, "rejected": "worse nll"}
+        | {"option_mass": None, "learned": None, "rejected": "worse nll"}
         for text in HOSTILE
     ]
     result["created"], result["calibaudit_version"] = HOSTILE[0], HOSTILE[3]

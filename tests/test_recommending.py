@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -101,6 +102,19 @@ def test_nothing_to_repair_is_a_factor_of_zero() -> None:
     assert "already" in found.reason
     assert any("covers 0" in warning for warning in found.warnings)
     assert not any("covers 0" in warning for warning in advice(pair()).warnings)
+
+
+def test_a_base_beyond_the_margin_is_asked_for_no_more_than_it_can_give() -> None:
+    before, after = made_scores(4_000, heat=1.5, model=INFO), made_scores(4_000, heat=3.0, model=TUNED)
+    base, tuned = (hand_gap(before, after, weight) for weight in (1.0, 0.0))
+    assert MARGIN < base < tuned
+    found = advice((before, after))
+    assert (found.method, found.prior, found.margin) == ("stack", "base", pytest.approx(base + 0.01))
+    weight = found.epsilon.value
+    assert weight is not None
+    assert hand_gap(before, after, weight) <= base + 0.01 + 1e-9
+    assert hand_gap(before, after, weight - 0.01) > base + 0.01
+    assert advice((before, after), margin=MARGIN).method == "literature"  # a margin that is given is taken as it is
 
 
 def test_where_base_is_no_better_the_literature_is_named_and_said_so() -> None:
@@ -229,6 +243,15 @@ def test_a_run_whose_confidence_no_longer_ranks_is_not_taken() -> None:
     flat[np.arange(len(best)), best] = np.log(accuracy)
     found = piloted(HARD, PilotRun(0.1, "base", (made_scores(2_000, model=TUNED, logprobs=flat),)), run(0.5, heat=1.0))
     assert found.pilot[1].rejected == "worse auroc"
+    assert found.epsilon.value == 0.5
+
+
+def test_a_run_that_learned_less_than_hard_labels_is_not_taken() -> None:
+    hard, low, high = run(0.0, heat=2.5), run(0.3, heat=1.0), run(0.5, heat=1.0)
+    learned = [dataclasses.replace(one, learned=share) for one, share in ((hard, 0.8), (low, 0.75), (high, 0.77))]
+    found = piloted(*learned)
+    assert [point.rejected for point in found.pilot] == ["", "less learned", ""]
+    assert [point.learned for point in found.pilot] == [0.8, 0.75, 0.77]
     assert found.epsilon.value == 0.5
 
 

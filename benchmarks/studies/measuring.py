@@ -171,9 +171,9 @@ def scores_of(found: Answers, world: World, form: Form, name: str) -> Scores:
 
 
 def stack(base: Any, tuned: Any, world: World, form: Form) -> tuple[Recommendation, Recommendation]:
-    """The advice of `recommend` on the advice facts, base against the hard-label run.
+    """The mixture rule of `recommend` at a fixed margin on the advice facts, base against the hard-label run.
 
-    And a variant, whose margin is never below base's own gap and NEAR more: what a mixture can reach.
+    And with a margin that is never below base's own gap and NEAR more, which a mixture can reach: `recommend`'s own.
     """
     before, after = (
         [scores_of(answers(model, None, world, world.advice, ASK, form), world, form, name)]
@@ -183,4 +183,4 @@ def stack(base: Any, tuned: Any, world: World, form: Form) -> tuple[Recommendati
     reach = comparison.pooled.before.metrics["gap"].value
     assert reach is not None
     near = recommend(before, after, comparison, margin=max(MARGIN, reach + NEAR))
-    return recommend(before, after, comparison), near
+    return recommend(before, after, comparison, margin=MARGIN), near

@@ -61,7 +61,7 @@ def _diagnosis(comparison: Comparison, recommendation: Recommendation, width: in
 def _pilot(points: Sequence[PilotPoint], width: int) -> list[Text]:
     if not points:
         return []
-    rows = [("factor", "towards", "accuracy", "gap", "ECE", "NLL", "AUROC", "mass", "")]
+    rows = [("factor", "towards", "accuracy", "gap", "ECE", "NLL", "AUROC", "mass", "learned", "")]
     for point in points:
         rows.append(
             (
@@ -73,6 +73,7 @@ def _pilot(points: Sequence[PilotPoint], width: int) -> list[Text]:
                 number(point.nll),
                 number(point.auroc),
                 number(point.option_mass, 2),
+                number(point.learned, 2),
                 point.rejected or ("ok" if point.epsilon else ""),
             )
         )

@@ -60,6 +60,8 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += _warnings(recommendation.warnings, "")
         if recommendation.note is not None:
             lines += ["", f"Note: {escaped(recommendation.note, 600)}."]
+        if recommendation.evidence is not None:
+            lines += ["", f"As to the method: {escaped(recommendation.evidence, 600)}."]
     return lines + _measured([("before", comparison.before), ("after", comparison.after)], comparison)
 
 

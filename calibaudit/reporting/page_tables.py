@@ -179,7 +179,7 @@ def _shown(key: str, value: float | None) -> str:
 
 def pilot_rows(points: Sequence[PilotPoint]) -> Table:
     """A pilot's runs, the one with hard labels first."""
-    heads = (Head("", ("accuracy", "gap", "ECE", "NLL", "AUROC", "option mass", "not taken because")),)
+    heads = (Head("", ("accuracy", "gap", "ECE", "NLL", "AUROC", "option mass", "learned", "not taken because")),)
     return Table(
         heads,
         tuple(
@@ -192,6 +192,7 @@ def pilot_rows(points: Sequence[PilotPoint]) -> Table:
                     number(point.nll),
                     number(point.auroc),
                     number(point.option_mass, 2),
+                    number(point.learned, 2),
                     point.rejected,
                 ),
             )

@@ -137,6 +137,7 @@ def _pilot_point(found: Result) -> PilotPoint:
         nll=float(found["nll"]),
         auroc=_float(found["auroc"]),
         option_mass=_float(found["option_mass"]),
+        learned=_float(found["learned"]),
         rejected=rejected,
     )
 

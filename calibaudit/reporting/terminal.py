@@ -102,8 +102,12 @@ def warning_lines(warnings: Iterable[str], width: int) -> list[Text]:
 
 def note_lines(recommendation: Recommendation, width: int) -> list[Text]:
     """What stands beside every factor above 0."""
-    note = recommendation.note
-    return [] if note is None else styled(wrapped(f"Note: {note}.", width - 1), "")
+    found = [f"Note: {recommendation.note}." if recommendation.note else "", _sentence(recommendation.evidence)]
+    return [line for text in found if text for line in styled(wrapped(text, width - 1), "")]
+
+
+def _sentence(text: str | None) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _plural(n: int, thing: str) -> str:
