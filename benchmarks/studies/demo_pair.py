@@ -26,6 +26,7 @@ from calibaudit.demo.train import Recipe
 from calibaudit.evaluating import RunOptions, evaluate_model, load
 from calibaudit.heldout import halves
 from calibaudit.loading import load_tokenizer
+from calibaudit.recommending import KEPT as KEPT_OF_HARD
 from calibaudit.recommending import MARGIN, recommend
 from calibaudit.retuning import retune
 from calibaudit.sampling import Settings
@@ -98,12 +99,15 @@ def add(path: Path, line: dict[str, Any]) -> None:
 
 def pilot(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """The rule of `recommend --pilot` on the advice half, by hand: the smallest factor whose gap is within the margin
-    and whose accuracy, AUROC and NLL are no worse than the hard labels'; else the run with the smallest gap."""
-    hard = next(run for run in runs if run["factor"] == 0)["advice"]
+    and whose accuracy, AUROC and NLL are no worse than the hard labels', with 95 % of what those taught; else the run
+    with the smallest gap."""
+    hard_run = next(run for run in runs if run["factor"] == 0)
+    hard = hard_run["advice"]
     good = [
         run
         for run in runs
         if run["advice"]["gap"] <= MARGIN
+        and run["sft"]["top1"] >= KEPT_OF_HARD * hard_run["sft"]["top1"]
         and run["advice"]["accuracy"] >= hard["accuracy"]
         and run["advice"]["auroc"] >= hard["auroc"]
         and run["advice"]["nll"] <= hard["nll"]
