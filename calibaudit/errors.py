@@ -34,3 +34,7 @@ class TrainingError(CalibauditError):
 
 class OutputError(CalibauditError):
     """A result cannot be written."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with a sentence that says how to go on (exit code 130)."""

@@ -126,12 +126,12 @@ def fix(
     from calibaudit import running
 
     running.load_numpy()
-    from calibaudit.errors import CalibauditError
+    from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.fixing import FixSettings, Listener
     from calibaudit.fixing import fix as fixed
     from calibaudit.parallel import rank
     from calibaudit.piloting import PRIORS, read_grid
-    from calibaudit.retuning import check_folder
+    from calibaudit.retuning import check_folder, partial_folder
     from calibaudit.sampling import Settings
     from calibaudit.training import LoraSettings, TrainingSettings
 
@@ -171,14 +171,19 @@ def fix(
         def trained(step: int, n_steps: int, loss: float, tokens_per_second: float) -> None:
             report.progress("training", step, n_steps, f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s")
 
-        repair = fixed(
-            instruct, base, data, out, loaded, settings,
-            revisions=(base_revision, revision),
-            options=options,
-            audit=Settings(seed=seed, n_resamples=resamples, n_permutations=resamples),
-            resume=resume,
-            listener=Listener(report.progress, trained, report.notice),
-        )  # fmt: skip
+        try:
+            repair = fixed(
+                instruct, base, data, out, loaded, settings,
+                revisions=(base_revision, revision),
+                options=options,
+                audit=Settings(seed=seed, n_resamples=resamples, n_permutations=resamples),
+                resume=resume,
+                listener=Listener(report.progress, trained, report.notice),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if partial_folder(out).exists():
+                raise Interrupted("the same command with --resume goes on from its last checkpoint") from None
+            raise
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.reporting.model_card import model_card

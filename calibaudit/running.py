@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calibaudit.errors import CalibauditError
+from calibaudit.errors import CalibauditError, Interrupted
 from calibaudit.parallel import rank
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
     try:
         command()
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("calibaudit: interrupted; finished items are kept, the same command goes on from there", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        kept = "finished items are kept, the same command goes on from there"
+        print(f"calibaudit: interrupted; {stop if isinstance(stop, Interrupted) else kept}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader is gone (`| head`); Python would complain again when it closes stdout.
