@@ -13,11 +13,11 @@ from calibaudit.comparing import compare
 from calibaudit.metrics import auroc, brier_items, ece, fit_temperature, gap, nll, nll_items
 from calibaudit.metrics.binning import bin_columns, bin_index, bin_totals
 from calibaudit.metrics.calibration import ece_rows
-from calibaudit.recommending import MARGIN, Recommendation, recommend
+from calibaudit.recommending import MARGIN, NEAR, Recommendation, recommend
 from calibaudit.sampling import Settings
 from calibaudit.scores import ModelInfo, Scores
 
-N_BINS, ROWS, NEAR = 15, 64, 0.01
+N_BINS, ROWS = 15, 64
 
 
 @dataclass(frozen=True, eq=False)
