@@ -63,8 +63,8 @@ def training_facts(repair: Repair) -> str:
     assert run is not None
     adapter = "" if repair.settings.training.lora is None else f", LoRA of rank {repair.settings.training.lora.rank}"
     return (
-        f"{run.n_steps:,} steps, {run.epochs:g} epochs over {data.n_examples:,} rows "
-        f"({data.n_target_tokens:,} tokens learned from){adapter}, learning rate "
+        f"{run.n_steps:,} steps, {run.epochs:.3g} epochs over {data.n_examples:,} rows "
+        f"({run.n_tokens:,} tokens, {run.n_target_tokens:,} learned){adapter}, learning rate "
         f"{repair.settings.training.learning_rate:g}, {run.seconds:,.0f} s, {run.tokens_per_second:,.0f} tokens/s"
     )
 
