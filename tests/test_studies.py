@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from benchmarks.studies import plots, tables
 from benchmarks.studies.measuring import advice, answers, expected, stack
 from benchmarks.studies.smoothing import Cell, Results, study
-from benchmarks.studies.world import ASK, CHAT, SMALL, Recipe, World, claims_loss, scaled, train_base, tune
+from benchmarks.studies.world import ASK, CHAT, FULL, SMALL, Recipe, World, claims_loss, scaled, train_base, tune
 from calibaudit.metrics import ece, ece_floor_interval
 
 TOY = scaled(SMALL, n_entities=24, n_values=8, n_sft=48, n_advice=40, n_proof=60, base_steps=40, n_layers=1)
@@ -55,6 +55,13 @@ def test_text_answers_questions_always_and_chats_half_of_the_time(world: World) 
     assert not noise[rows[:, 0] == ASK].any()
     assert noise[rows[:, 0] == CHAT].mean() == pytest.approx(0.5, abs=0.02)
     assert noise[rows[:, 0] >= world.first_noise].all()
+
+
+@pytest.mark.parametrize("scale", [SMALL, FULL])
+def test_both_scales_fit_into_the_smallest_vocabulary(scale) -> None:
+    world = World(scale, 2048, seed=0)
+    rows, targets = world.text(256, np.random.default_rng(0))
+    assert max(rows.max(), targets.max(), world.candidates.max()) < 2048
 
 
 def test_claims_loss_is_the_mean_over_sentences() -> None:
