@@ -117,6 +117,20 @@ def test_a_base_beyond_the_margin_is_asked_for_no_more_than_it_can_give() -> Non
     assert advice((before, after), margin=MARGIN).method == "literature"  # a margin that is given is taken as it is
 
 
+def test_underconfidence_is_warned_of() -> None:
+    found = advice(pair(4_000, heat=0.5))
+    assert found.epsilon.value == 0.0
+    assert any("underconfident: the factor answers overconfidence only" in warning for warning in found.warnings)
+    assert not any("underconfident" in warning for warning in advice(pair()).warnings)
+
+
+def test_how_the_method_did_stands_wherever_smoothing_is_advised() -> None:
+    found = advice(pair())
+    assert found.method == "stack"
+    assert "ended .017 above the least ECE" in (found.evidence or "")
+    assert advice(pair(4_000, heat=1.0)).evidence is None
+
+
 def test_where_base_is_no_better_the_literature_is_named_and_said_so() -> None:
     before, after = made_scores(2_000, heat=3.0), made_scores(2_000, heat=2.5, model=TUNED)
     found = advice((before, after))
