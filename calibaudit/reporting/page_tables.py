@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from calibaudit.auditing import METRICS, Audit, Change, Interval, ModelAudit
 from calibaudit.comparing import Comparison
 from calibaudit.recommending import PilotPoint
-from calibaudit.reporting.wording import bounds, number, p_text, signed
+from calibaudit.reporting.wording import NOTHING, bounds, number, p_text, signed
 
 NAMES = {
     "accuracy": "Accuracy",
@@ -178,24 +178,37 @@ def _shown(key: str, value: float | None) -> str:
 
 
 def pilot_rows(points: Sequence[PilotPoint]) -> Table:
-    """A pilot's runs, the one with hard labels first."""
-    heads = (Head("", ("accuracy", "gap", "ECE", "NLL", "AUROC", "option mass", "learned", "not taken because")),)
+    """A pilot's runs, hard labels first. What no run has (option mass, outside letter tasks) is left out."""
+    heads = ("accuracy", "gap", "ECE", "NLL", "AUROC", "option mass", "learned", "not taken because")
+    rows = [
+        (
+            number(point.accuracy),
+            f"{signed(point.gap.value)} {bounds(point.gap.low, point.gap.high)}".strip(),
+            number(point.ece),
+            number(point.nll),
+            number(point.auroc),
+            number(point.option_mass, 2),
+            number(point.learned, 2),
+            _why_not(point.rejected),
+        )
+        for point in points
+    ]
+    kept = [i for i in range(len(heads)) if any(row[i] != NOTHING for row in rows)]
     return Table(
-        heads,
+        (Head("", tuple(heads[i] for i in kept)),),
         tuple(
             Row(
                 f"{number(point.epsilon, 2)} towards {point.prior}" if point.epsilon else "hard labels",
-                (
-                    number(point.accuracy),
-                    f"{signed(point.gap.value)} {bounds(point.gap.low, point.gap.high)}".strip(),
-                    number(point.ece),
-                    number(point.nll),
-                    number(point.auroc),
-                    number(point.option_mass, 2),
-                    number(point.learned, 2),
-                    point.rejected,
-                ),
+                tuple(row[i] for i in kept),
             )
-            for point in points
+            for point, row in zip(points, rows, strict=True)
         ),
     )
+
+
+def _why_not(rejected: str) -> str:
+    """`worse accuracy, worse nll` as `worse accuracy, nll`."""
+    parts = rejected.split(", ")
+    worse = [part.removeprefix("worse ") for part in parts if part.startswith("worse ")]
+    others = [part for part in parts if part and not part.startswith("worse ")]
+    return "; ".join(([f"worse {', '.join(worse)}"] if worse else []) + others)
