@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from benchmarks.studies import plots, tables
 from benchmarks.studies.measuring import advice, answers, expected, stack
 from benchmarks.studies.smoothing import Cell, Results, study
 from benchmarks.studies.world import ASK, CHAT, FULL, SMALL, Recipe, World, claims_loss, scaled, train_base, tune
+from calibaudit.cautioning import EVIDENCE
 from calibaudit.metrics import ece, ece_floor_interval
 
 TOY = scaled(SMALL, n_entities=24, n_values=8, n_sft=48, n_advice=40, n_proof=60, base_steps=40, n_layers=1)
@@ -209,3 +211,18 @@ def test_tables_and_figures_come_out(results: Path, tmp_path: Path, capsys, monk
     plots.draw(tables.cells_of(runs), [run for run in runs if run["answers"] == "none"], tmp_path / "again")
     for name in drawn:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_the_advice_quotes_the_table() -> None:
+    """`cautioning.EVIDENCE` against the regret in ECE over all settings, as the tables print it."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "studies" / "smoothing-small.md").read_text("utf-8")
+    table = text[text.index("| method | all cells, n = 60 |") :].split("\n\n")[0]
+    regret = dict(re.findall(r"^\| ([^|]+?) \| (\.\d+) ", table, re.MULTILINE))
+    wanted = {"stack": regret["stack"], "pilot": regret["pilot"], "literature": regret["literature: uniform .1"]}
+    for method, value in wanted.items():
+        assert "60 settings with known answers (docs/studies.md) " in EVIDENCE[method]
+        assert f"ended {value} above the least ECE" in EVIDENCE[method]
+        assert f"none {regret['hard labels']}" in EVIDENCE[method]
+    assert f"uniform 0.1 {wanted['literature']}" in EVIDENCE["stack"]
+    assert f"uniform 0.1 {wanted['literature']}" in EVIDENCE["pilot"]
+    assert f".5 towards base {regret['constant: base .5']}" in EVIDENCE["literature"]
