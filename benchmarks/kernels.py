@@ -1,6 +1,6 @@
 """The head's losses on one GPU: time and memory as ratios to the products alone, beside peers, in one process.
 
-    python benchmarks/kernels.py [--sections forward step anchored rows filter] [--shapes A B] [--runs 5]
+    python benchmarks/kernels.py [--sections forward step anchored rows] [--shapes A B] [--runs 5]
     python benchmarks/kernels.py --cpu
 
 Shapes: A (Gemma-2-2B: D 2304, V 256,000) and B (Llama-3-8B: D 4096, V 128,256), N = 8192, bfloat16, smoothing 0.1, rows
@@ -34,14 +34,12 @@ Step = Callable[[], tuple[Tensor, Tensor, Tensor]]
 class World:
     """Inputs of one shape, and float64 rows of both gradients of the mean smoothed loss."""
 
-    def __init__(self, n: int, d: int, v: int, least: float = 0.0, most: float = 30.0, eps: float = EPS) -> None:
+    def __init__(self, n: int, d: int, v: int, most: float = 30.0, eps: float = EPS) -> None:
         g = torch.Generator("cuda").manual_seed(0)
         made: dict[str, Any] = {"device": "cuda", "generator": g}
         self.weight = torch.cat([(torch.randn(k, d, **made) / math.sqrt(d)).bfloat16() for k in _parts(v)])
         self.targets = torch.randint(v, (n,), **made)
-        peak = (least + torch.rand(n, 1, **made) * (most - least)) * F.normalize(
-            self.weight[self.targets].float(), dim=-1
-        )
+        peak = most * torch.rand(n, 1, **made) * F.normalize(self.weight[self.targets].float(), dim=-1)
         self.hidden = (torch.randn(n, d, **made) * 1.5 + peak).bfloat16()
         self.eps, self.n, self.v = eps, n, v
         self.upstream = torch.full((n,), 1.0 / n, device="cuda")
@@ -107,19 +105,15 @@ def own_steps(world: World) -> dict[str, tuple[Step, float]]:
 
         return step
 
-    def ours(scratch: int, filter_threshold: float | None = None) -> Step:
+    def ours(scratch: int) -> Step:
         return backward_of(
-            lambda h, w: linear_cross_entropy(
-                h, w, targets, label_smoothing=eps, scratch_bytes=scratch, filter_threshold=filter_threshold
-            ),
-            world,
+            lambda h, w: linear_cross_entropy(h, w, targets, label_smoothing=eps, scratch_bytes=scratch), world
         )
 
     found: dict[str, tuple[Step, float]] = {}
     for mib in (512, 160):
         found[f"calibaudit, {mib} MiB, logits kept"] = at_once(mib * MIB), eps
         found[f"calibaudit, {mib} MiB, linear_cross_entropy"] = ours(mib * MIB), eps
-    found["calibaudit, 512 MiB, filter 2^-12"] = ours(512 * MIB, 2.0**-12), eps
     return found
 
 
@@ -284,7 +278,7 @@ def rows_section(name: str, d: int, v: int, runs: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices = ("forward", "step", "anchored", "rows", "filter")
+    choices = ("forward", "step", "anchored", "rows")
     parser.add_argument("--sections", nargs="*", choices=choices, default=list(choices))
     parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=list(SHAPES))
     parser.add_argument("--runs", type=int, default=5)
@@ -311,8 +305,6 @@ def main() -> None:
         if "anchored" in options.sections:
             anchored_section(name, world, options.runs)
         del world
-        if "filter" in options.sections:
-            step_section(f"{name}, every row peaked", World(n, d, v, least=20.0), options.runs)
         if "rows" in options.sections:
             rows_section(f"D {d:,}, V {v:,}", d, v, max(2, options.runs // 2))
 

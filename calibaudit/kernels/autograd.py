@@ -21,7 +21,6 @@ def linear_cross_entropy(
     ignore_index: int = IGNORE_INDEX,
     reduction: str = "mean",
     scratch_bytes: int | None = None,
-    filter_threshold: float | None = None,
 ) -> Tensor:
     """Cross-entropy of a linear head with label smoothing towards the uniform distribution, in nats, without logits.
 
@@ -34,25 +33,21 @@ def linear_cross_entropy(
     scratch_bytes: what the backward pass may hold beyond inputs and gradients; None: 512 MiB, on a CPU 64 MiB. On a CPU
     a float32 mean or sum without softcap makes its gradients with the loss where 64 rows of logits fit into
     scratch_bytes (None: 37 MiB), so a loss that is not trained on is cheaper under torch.no_grad().
-    filter_threshold: opt-in, Triton only: tiles whose softmax stays below it are skipped, their mass put back.
     Returns float32. Gradients to hidden, weight and bias, in their dtypes; rows of weight that do not count get 0.
     Raises KernelArgumentError (a ValueError), which names the argument.
     """
     check_loss(label_smoothing, reduction, scratch_bytes)
-    if filter_threshold is not None and not 0.0 < filter_threshold < 1.0:
-        raise KernelArgumentError(f"filter_threshold must lie between 0 and 1 or be None, not {filter_threshold}")
     _check_leading("targets", targets, hidden)
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])
     n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size)
     check_target_shape(flat, rows.shape[0], hidden.device)
-    if reduction != "none" and filter_threshold is None and direct.suits(rows, weight, bias, softcap, scratch_bytes):
+    if reduction != "none" and direct.suits(rows, weight, bias, softcap, scratch_bytes):
         return direct.reduced(
             rows, weight, flat, bias, label_smoothing, logit_scale, n_vocab, ignore_index, scratch_bytes,
             mean=reduction == "mean",
         )  # fmt: skip
     loss, _ = operators.linear(
-        rows, weight, flat, bias, label_smoothing, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes,
-        filter_threshold,
+        rows, weight, flat, bias, label_smoothing, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes
     )  # fmt: skip
     return _reduced(loss, targets, ignore_index, reduction)
 
@@ -94,7 +89,7 @@ def anchored_cross_entropy(
     check_target_shape(flat, rows.shape[0], hidden.device)
     if label_smoothing == 0.0:
         loss, _ = operators.linear(
-            rows, weight, flat, bias, 0.0, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes, None
+            rows, weight, flat, bias, 0.0, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes
         )
     else:
         loss, _, _ = operators.anchored(

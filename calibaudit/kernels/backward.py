@@ -12,8 +12,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.arguments import KernelArgumentError
-from calibaudit.kernels.filtering import filtered_backward
 from calibaudit.kernels.gradients import (
     Gradients,
     Needs,
@@ -150,7 +148,6 @@ def head_backward(
     need_weight: bool,
     need_bias: bool,
     scratch_bytes: int,
-    filter_threshold: float | None = None,
 ) -> Gradients:
     """Gradients of sum_n upstream[n] * loss[n] with respect to hidden (N, D), weight (rows, D) and bias (rows,).
 
@@ -159,10 +156,6 @@ def head_backward(
     would take more than half of it (N D > 2^28 by default), dH is made from a second recomputation, in blocks of rows.
     """
     needs = (need_hidden, need_weight, need_bias and bias is not None)
-    if filter_threshold is not None and softcap is not None:
-        raise KernelArgumentError(
-            f"filter_threshold {filter_threshold} needs softcap None, not {softcap}: leave one out"
-        )
     if hidden.shape[0] == 0:
         return no_rows(hidden, weight, bias, needs)
 
@@ -170,9 +163,6 @@ def head_backward(
         head = Head(hidden[rows], weight, bias, softcap, logit_scale, n_vocab)
         tiles = block_shape(hidden.device, head.dtype, head.hidden.shape[0])
         terms, factor = smoothing_terms(head, lse[rows], targets[rows], upstream[rows], label_smoothing)
-
-        if filter_threshold is not None:
-            return filtered_backward(head, terms, factor, needs, scratch_bytes, filter_threshold)
 
         def write(dlogits: Tensor, start: int, stop: int, bias_parts: Tensor | None) -> None:
             launch_dlogits(head, terms, tiles, dlogits, start, stop, bias_parts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.arguments import KernelArgumentError
 from calibaudit.kernels.blocks import Blocks, Head, Span, blocks_for, full_float32
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
@@ -32,19 +31,13 @@ def head_backward(
     need_weight: bool,
     need_bias: bool,
     scratch_bytes: int,
-    filter_threshold: float | None = None,
 ) -> Gradients:
     """Gradients of sum_n upstream[n] * loss[n] by hidden, weight and bias; None for those not needed.
 
     loss = lse(z) - (1 - eps) z_y - eps mean(z), so dz = p - (1 - eps) 1_y - eps / n_vocab.
     targets: (N,). lse, upstream: (N,) float32; upstream is 0 on ignored rows. Rows of weight from n_vocab get 0.
     Held beyond inputs and results: about scratch_bytes, and hidden's gradient in float32 where hidden is not.
-    Raises KernelArgumentError when filter_threshold is given: this path skips nothing.
     """
-    if filter_threshold is not None:
-        raise KernelArgumentError(
-            f"filter_threshold {filter_threshold} needs the Triton kernels; leave it out on {hidden.device}"
-        )
     head = Head(weight, bias, softcap, logit_scale)
     blocks = backward_blocks(hidden, head, n_vocab, scratch_bytes, need_weight=need_weight)
     sums = GradientSums(hidden, head, blocks, need_hidden, need_weight, need_bias)

@@ -22,7 +22,7 @@ _HEAD = "float label_smoothing, float? softcap, float logit_scale"
 _PRIOR = "Tensor? prior_bias, float? prior_softcap, float prior_logit_scale"
 _NEEDS = "bool need_hidden, bool need_weight, bool need_bias"
 _THREE = "(Tensor, Tensor, Tensor)"
-_LINEAR = f"Tensor? bias, {_HEAD}, {_NUMBERS}, float? filter_threshold"
+_LINEAR = f"Tensor? bias, {_HEAD}, {_NUMBERS}"
 _ANCHORED = f"Tensor? bias, {_HEAD}, {_PRIOR}, {_NUMBERS}"
 
 
@@ -82,7 +82,6 @@ def given(gradients: tuple[Tensor, ...], needs: tuple[bool, ...]) -> list[Tensor
 def linear(
     hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, label_smoothing: float,
     softcap: float | None, logit_scale: float, n_vocab: int, ignore_index: int, scratch_bytes: int | None,
-    filter_threshold: float | None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """loss and lse, (N,) float32 each; both 0 where ignored rows were left out."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
@@ -114,7 +113,7 @@ def _(hidden: Tensor, *_others: Any) -> tuple[Tensor, ...]:
 def linear_backward(
     upstream: Tensor, hidden: Tensor, weight: Tensor, targets: Tensor, lse: Tensor, bias: Tensor | None,
     label_smoothing: float, softcap: float | None, logit_scale: float, n_vocab: int, ignore_index: int,
-    scratch_bytes: int | None, filter_threshold: float | None, need_hidden: bool, need_weight: bool, need_bias: bool,
+    scratch_bytes: int | None, need_hidden: bool, need_weight: bool, need_bias: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Gradients by hidden, weight and bias; an empty tensor for one that is not needed."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
@@ -123,7 +122,7 @@ def linear_backward(
         "head_backward", h, weight, y, lse, _upstream(upstream, y), bias=bias, softcap=softcap,
         logit_scale=logit_scale, n_vocab=n_vocab, label_smoothing=label_smoothing, need_hidden=need_hidden,
         need_weight=need_weight, need_bias=need_bias,
-        scratch_bytes=scratch_bytes or paths.default_scratch(hidden.device), filter_threshold=filter_threshold,
+        scratch_bytes=scratch_bytes or paths.default_scratch(hidden.device),
     )  # fmt: skip
     return _delivered(gradients, rows, hidden)
 

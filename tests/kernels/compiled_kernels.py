@@ -18,7 +18,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from calibaudit.kernels import anchored, backward, filtering, forward, gathering, products, retaining
+from calibaudit.kernels import anchored, backward, forward, gathering, products, retaining
 
 SHARED = {80: 163 << 10, 90: 227 << 10}
 STEPS = ("h_row", "h_column", "w_row", "w_column", "bias_step")
@@ -114,13 +114,6 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
         types = {"a": tile(descriptor, *left), "b": tile(descriptor, 64, 256)}
         return shape | constants, types if transposed else types | {"out": "*i16"}
 
-    def kept(transposed: bool) -> tuple[dict[str, Any], dict[str, str]]:
-        constants, types = product(transposed)
-        rows, columns = (256, 128) if transposed else (128, 256)
-        constants |= {"ROWS": rows, "COLUMNS": columns, "BLOCK": columns, "SPREAD": transposed}
-        left = (64, rows) if transposed else (rows, 64)
-        return constants, types | {"a": tile(descriptor, *left), "b": tile(descriptor, 64, columns)}
-
     sweep = {"TOP": False, "MEAN": False, "SLOT": 0}
     return [
         ("sweep", forward._sweep_kernel, shape | plain | sweep, plain_types, 8, 3),
@@ -147,12 +140,6 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
         ("anchored dlogits", anchored._dlogits_kernel,
          two | both | prior | {k: v for k, v in dlogits.items() if k != "FLATTEN"} | {"BIAS_GRADIENT": True},
          both_types | prior_types | {"out": tile(descriptor, 128, 128)}, 8, 4),
-        ("filtered dlogits", filtering._kept_dlogits_kernel,
-         shape | plain | {"PROGRAMS": 132, "BIAS_GRADIENT": True, "RESULT": tl.bfloat16}, plain_types, 8, 3),
-        ("filtered dH", filtering._kept_product_kernel, *kept(False), 8, 3),
-        ("filtered dW", filtering._kept_product_kernel, *kept(True), 8, 3),
-        ("tile means", filtering._tile_mean_kernel, {"ROWS": 256, "COLUMNS": 64, "column_step": 1},
-         {"out": "*fp32"}, 4, 3),
     ]  # fmt: skip
 
 

@@ -587,12 +587,3 @@ def test_errors_of_the_prior(changed: dict[str, Any], said: str) -> None:
     } | changed  # fmt: skip
     with pytest.raises(CalibauditError, match=said):
         anchored_cross_entropy(**arguments, label_smoothing=0.1)
-
-
-def test_a_filter_is_refused_where_nothing_is_skipped() -> None:
-    hidden = HIDDEN.clone().requires_grad_()
-    for threshold in (0.0, 1.0, math.nan):
-        with pytest.raises(CalibauditError, match="filter_threshold must lie between 0 and 1"):
-            linear_cross_entropy(hidden, WEIGHT, TARGETS, filter_threshold=threshold)
-    with pytest.raises(CalibauditError, match=r"filter_threshold 0\.001 needs the Triton kernels; leave it out on cpu"):
-        linear_cross_entropy(hidden, WEIGHT, TARGETS, filter_threshold=1e-3).backward()

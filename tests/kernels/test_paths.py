@@ -75,7 +75,7 @@ def test_a_failure_is_named_once_and_the_work_goes_on(
     assert kernel_path("cpu") == ("chunked", "Triton failed before: RuntimeError: no kernel image for this device")
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), paths.KernelArgumentError("filter_threshold")])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), paths.KernelArgumentError("softcap")])
 def test_a_lack_of_memory_and_a_refusal_are_no_failure(on_triton: dict[str, Any], error: Exception) -> None:
     def refuses(*_: Any, **__: Any) -> Any:
         raise error

@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calibaudit.kernels import anchored, backward, forward, packing, retaining, tiles
-from calibaudit.kernels.arguments import KernelArgumentError
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 SIZES = [(1, 1, 1), (7, 5, 67), (17, 24, 75)]
@@ -363,31 +362,6 @@ def test_anchored(dtype: torch.dtype, option: tuple[Any, ...], eps: float) -> No
             assert distance(value, right) <= 2 * distance(naive, right) + 1e-6
 
 
-@pytest.mark.parametrize("eps", [0.0, 0.2])
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_filter_that_skips_nothing_is_exact(dtype: torch.dtype, bias: bool, eps: float) -> None:
-    case = Case((33, 24, 150), dtype, bias=bias, padding=3, eps=eps)
-    found = backward.head_backward(
-        case.hidden, case.weight, case.targets, case.lse(), case.upstream, filter_threshold=1e-30,
-        **case.settings, **case.needs(1 << 21),
-    )  # fmt: skip
-    assert_as_good_as_naive(found, case)
-
-
-@pytest.mark.parametrize("eps", [0.0, 0.2])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_filter_puts_back_what_it_drops(dtype: torch.dtype, eps: float) -> None:
-    """Where a tile's columns are alike, its mass spread evenly is where it was: skipping it costs nothing."""
-    case = Case((33, 24, 150), dtype, padding=3, eps=eps)
-    case.weight[: case.n_vocab] = case.weight[(torch.arange(case.n_vocab) // 32) * 32]
-    kept = backward.head_backward(
-        case.hidden, case.weight, case.targets, case.lse(), case.upstream, filter_threshold=0.9,
-        **case.settings, **case.needs(1 << 21),
-    )  # fmt: skip
-    assert_as_good_as_naive(kept, case)
-
-
 def test_public_functions_on_this_path(monkeypatch: pytest.MonkeyPatch) -> None:
     from calibaudit.kernels import anchored_cross_entropy, kernel_path, linear_cross_entropy, linear_logprobs
 
@@ -418,12 +392,3 @@ def test_public_functions_on_this_path(monkeypatch: pytest.MonkeyPatch) -> None:
     target = z.gather(1, case.targets.clamp(min=0)[:, None])[:, 0]
     wanted = (z.logsumexp(1) - 0.7 * target - 0.3 * (q * z).sum(1))[rows].mean()
     torch.testing.assert_close(own.double(), wanted, atol=2e-5, rtol=2e-5)
-
-
-def test_filter_and_softcap_are_refused() -> None:
-    case = Case((7, 5, 131), torch.float32, softcap=4.0)
-    with pytest.raises(KernelArgumentError, match="softcap"):
-        backward.head_backward(
-            case.hidden, case.weight, case.targets, case.lse(), case.upstream, filter_threshold=0.1,
-            **case.settings, **case.needs(1),
-        )  # fmt: skip
