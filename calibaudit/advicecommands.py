@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from calibaudit.preparing import Prepared
     from calibaudit.recommending import PilotRun
     from calibaudit.running import Reporter
-    from calibaudit.training import TrainingSettings
+    from calibaudit.trainingsettings import TrainingSettings
 
 
 class PilotPriorChoice(str, Enum):
@@ -226,7 +226,7 @@ def _training(
     seed: int,
 ) -> TrainingSettings:
     from calibaudit.fixcommands import recipe_of
-    from calibaudit.training import TrainingSettings
+    from calibaudit.trainingsettings import TrainingSettings
 
     rate, times, rows = recipe_of(data)
     return TrainingSettings(

@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
-from calibaudit import __version__
 from calibaudit.packing import BASELINE_VERSION, packed, row_texts
 from calibaudit.pairing import check_one_model
 from calibaudit.scores import ModelInfo, Scores
@@ -29,7 +29,7 @@ def bless(scores: Sequence[Scores]) -> str:
     head = [
         "{",
         _entry("baseline_version", BASELINE_VERSION),
-        _entry("calibaudit_version", __version__),
+        _entry("calibaudit_version", version("calibaudit")),
         '"model": {',
         *_joined([f" {json.dumps(k)}: {_json(v)}" for k, v in _model(scores[0].model).items()]),
         "},",

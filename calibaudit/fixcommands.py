@@ -133,7 +133,7 @@ def fix(
     from calibaudit.piloting import PRIORS, read_grid
     from calibaudit.retuning import check_folder, partial_folder
     from calibaudit.sampling import Settings
-    from calibaudit.training import LoraSettings, TrainingSettings
+    from calibaudit.trainingsettings import LoraSettings, TrainingSettings
 
     if chat_template is ChatTemplateChoice.both:
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")

@@ -27,7 +27,8 @@ from calibaudit.sampling import Settings
 from calibaudit.scores import ModelInfo, Scores
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import Fit, fit_of
-from calibaudit.training import TrainingRun, TrainingSettings
+from calibaudit.training import TrainingRun
+from calibaudit.trainingsettings import TrainingSettings
 
 Start = Literal["base", "instruct"]
 PriorChoice = Literal["auto", "uniform", "base"]

@@ -26,7 +26,7 @@ from calibaudit.retuning import retune
 from calibaudit.scores import SCHEMA_VERSION, read_scores
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import fit_of
-from calibaudit.training import TrainingSettings
+from calibaudit.trainingsettings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 

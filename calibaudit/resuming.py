@@ -8,15 +8,13 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from calibaudit.errors import TrainingError
 from calibaudit.sftencoding import Example
-
-if TYPE_CHECKING:
-    from calibaudit.training import TrainingSettings
+from calibaudit.trainingsettings import TrainingSettings
 
 MADE_FROM = "made_from.json"
 _CHECKPOINT = "checkpoint-"

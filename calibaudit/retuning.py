@@ -19,8 +19,10 @@ from calibaudit.errors import OutputError, SftError
 from calibaudit.evaluating import free_memory
 from calibaudit.loading import DTYPES, load_network
 from calibaudit.parallel import gathered, own_device, rank
+from calibaudit.saving import save_checkpoint
 from calibaudit.sftencoding import Example
-from calibaudit.training import TrainingRun, TrainingSettings, save_checkpoint, train
+from calibaudit.training import TrainingRun, train
+from calibaudit.trainingsettings import TrainingSettings
 
 RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""

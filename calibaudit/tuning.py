@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,9 +24,7 @@ from calibaudit.errors import TrainingError
 from calibaudit.resuming import MADE_FROM, drop_earlier, last_checkpoint
 from calibaudit.saving import put_in_place, write_failure
 from calibaudit.stepping import MicroBatches, Plan
-
-if TYPE_CHECKING:
-    from calibaudit.training import TrainingSettings
+from calibaudit.trainingsettings import TrainingSettings
 
 _WRITING = ".writing"
 _LOG = "training.jsonl"

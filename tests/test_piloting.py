@@ -16,7 +16,7 @@ from calibaudit.preparing import prepare
 from calibaudit.recommending import recommend_from_pilot
 from calibaudit.sampling import Settings
 from calibaudit.tasks import load_tasks
-from calibaudit.training import TrainingSettings
+from calibaudit.trainingsettings import TrainingSettings
 from tests.families import save_tiny
 
 TRAINING = TrainingSettings(label_smoothing=0.9, prior="base", learning_rate=1e-3, max_steps=3, batch_size=8, seed=3)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks.studies import cells as study_cells
 from benchmarks.studies import plots, tables
 from benchmarks.studies.measuring import advice, answers, expected, stack
 from benchmarks.studies.smoothing import Cell, Results, study
@@ -176,7 +177,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(results: Path, tmp_path: 
 def test_regret_is_what_a_loop_finds(results: Path) -> None:
     with results.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["answers"] == "short"]
-    cells = tables.cells_of(tables.runs_of(results))
+    cells = study_cells.cells_of(study_cells.runs_of(results))
     assert len(cells) == 2
     for key, runs in cells.items():
         mine = [row for row in rows if int(row["seed"]) == key[-1]]
@@ -194,8 +195,10 @@ def test_regret_is_what_a_loop_finds(results: Path) -> None:
         if float(wanted[1]) == 0:
             chosen = hard
         assert chosen is not None
-        assert tables.regret(runs, tables.stacked(runs), "ask_ece") == pytest.approx(float(chosen["ask_ece"]) - least)
-        assert tables.regret(runs, tables.pilot_by_nll(runs), "advice_nll") == 0
+        assert study_cells.regret(runs, study_cells.stacked(runs), "ask_ece") == pytest.approx(
+            float(chosen["ask_ece"]) - least
+        )
+        assert study_cells.regret(runs, study_cells.pilot_by_nll(runs), "advice_nll") == 0
 
 
 def test_tables_and_figures_come_out(results: Path, tmp_path: Path, capsys, monkeypatch) -> None:
@@ -206,9 +209,9 @@ def test_tables_and_figures_come_out(results: Path, tmp_path: Path, capsys, monk
     assert "| stack |" in printed
     drawn = sorted(path.name for path in tmp_path.iterdir())
     assert drawn == ["factors-256-letter-short.svg", "regrets.svg"]
-    runs = tables.runs_of(results)
-    assert len(tables.finished(tables.cells_of(runs[:-1]))) == 1
-    plots.draw(tables.cells_of(runs), [run for run in runs if run["answers"] == "none"], tmp_path / "again")
+    runs = study_cells.runs_of(results)
+    assert len(study_cells.finished(study_cells.cells_of(runs[:-1]))) == 1
+    plots.draw(study_cells.cells_of(runs), [run for run in runs if run["answers"] == "none"], tmp_path / "again")
     for name in drawn:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
 

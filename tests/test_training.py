@@ -28,8 +28,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from calibaudit.checkpoints import find_checkpoint
 from calibaudit.errors import OutputError, TrainingError
 from calibaudit.loading import load_network
+from calibaudit.saving import save_checkpoint
 from calibaudit.sftencoding import Example
-from calibaudit.training import LoraSettings, TrainingRun, TrainingSettings, save_checkpoint, train
+from calibaudit.training import TrainingRun, train
+from calibaudit.trainingsettings import LoraSettings, TrainingSettings
 
 EPS = 0.3
 PRIORS = ("uniform", "base")

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from benchmarks.studies.tables import METHODS, Cells, Run, factors_of, groups_of, mean, regret
+from benchmarks.studies.cells import METHODS, Cells, Run, factors_of, groups_of, mean, regret
 
 matplotlib.use("svg")
 matplotlib.rcParams.update({"svg.hashsalt": "studies", "svg.fonttype": "none", "font.size": 8, "axes.grid": True,

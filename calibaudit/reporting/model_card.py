@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from calibaudit import __version__
 from calibaudit.fixing import Repair
 from calibaudit.reporting.repair_words import (
     MEASURES,
@@ -33,8 +33,8 @@ def model_card(repair: Repair, out: Path) -> str:
         "",
         f"# {out.resolve().name}",
         "",
-        f"A repair of `{instruct}`, trained from `{start}` with label smoothing by calibaudit {__version__} so that "
-        "its confidence is nearer to its accuracy.",
+        f"A repair of `{instruct}`, trained from `{start}` with label smoothing by calibaudit {version('calibaudit')} "
+        "so that its confidence is nearer to its accuracy.",
         "",
         f"**{repair_sentence(repair)}**",
         "",

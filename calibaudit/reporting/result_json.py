@@ -8,10 +8,10 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from calibaudit import __version__
 from calibaudit.auditing import ModelAudit
 from calibaudit.comparing import Comparison
 from calibaudit.errors import OutputError, ScoresError
@@ -43,7 +43,7 @@ def envelope(created: datetime | None = None) -> dict[str, Any]:
     moment = (created or datetime.now(timezone.utc)).astimezone(timezone.utc)
     return {
         "schema_version": SCHEMA_VERSION,
-        "calibaudit_version": __version__,
+        "calibaudit_version": version("calibaudit"),
         "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 

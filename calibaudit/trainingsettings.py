@@ -1,0 +1,40 @@
+"""How to train: the settings of a run, and of an adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """A low-rank adapter on every linear layer but the head; needs the `peft` extra. alpha: as lora_alpha."""
+
+    rank: int = 16
+    alpha: float = 32
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train. label_smoothing: the factor in [0, 1]. prior: what to smooth towards.
+
+    max_steps: instead of epochs. batch_size: rows at a time in each process; accumulation: times so many a step.
+    warmup: the share of the steps over which the rate rises; then it falls linearly to 0. max_grad_norm: 0 clips not.
+    save_steps: steps between checkpoints; None: a fifth of the run.
+    """
+
+    label_smoothing: float
+    prior: Literal["uniform", "base"]
+    learning_rate: float = 2e-5
+    epochs: float = 2.0
+    max_steps: int | None = None
+    batch_size: int = 8
+    accumulation: int = 1
+    warmup: float = 0.03
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    seed: int = 0
+    gradient_checkpointing: bool = False
+    lora: LoraSettings | None = None
+    save_steps: int | None = None
