@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from calibaudit.recommending import Recommendation, recommend
     from calibaudit.scores import Scores, read_scores
     from calibaudit.scoring import score
-    from calibaudit.tasks import Item, Task, load_task, load_tasks
+    from calibaudit.tasks.items import Item, Task
+    from calibaudit.tasks.load import load_task, load_tasks
 
 __version__ = version("calibaudit")
 
@@ -29,21 +30,21 @@ _HOME = {
     "CalibauditError": "errors",
     "Comparison": "comparing",
     "FixSettings": "fixing",
-    "Item": "tasks",
+    "Item": "tasks.items",
     "Limits": "gating",
     "Model": "models",
     "Recommendation": "recommending",
     "Repair": "fixing",
     "Scores": "scores",
-    "Task": "tasks",
+    "Task": "tasks.items",
     "Verdict": "gating",
     "audit": "auditing",
     "compare": "comparing",
     "fix": "fixing",
     "gate": "gating",
     "load_model": "models",
-    "load_task": "tasks",
-    "load_tasks": "tasks",
+    "load_task": "tasks.load",
+    "load_tasks": "tasks.load",
     "read_scores": "scores",
     "recommend": "recommending",
     "score": "scoring",

@@ -46,7 +46,7 @@ from calibaudit.taskcommands import tasks_app
 
 if TYPE_CHECKING:
     from calibaudit.scores import Scores
-    from calibaudit.tasks import Task
+    from calibaudit.tasks.items import Task
 
 app = typer.Typer(
     name="calibaudit",

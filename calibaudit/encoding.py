@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.items import Item
+from calibaudit.tasks.items import Item
 
 Tokens = tuple[int, ...]
 

@@ -17,7 +17,6 @@ from calibaudit.comparing import compare
 from calibaudit.errors import CalibauditError
 from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.heldout import halves
-from calibaudit.items import Task
 from calibaudit.piloting import GridPoint, PilotListener, pilot
 from calibaudit.preparing import Prepared, SftSummary, prepare
 from calibaudit.proving import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
@@ -27,6 +26,7 @@ from calibaudit.sampling import Settings
 from calibaudit.scores import ModelInfo, Scores
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import Fit, fit_of
+from calibaudit.tasks.items import Task
 from calibaudit.training import TrainingRun
 from calibaudit.trainingsettings import TrainingSettings
 

@@ -38,7 +38,7 @@ from calibaudit.options import (
 )
 
 if TYPE_CHECKING:
-    from calibaudit.tasks import Task
+    from calibaudit.tasks.items import Task
 
 
 def gate(

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.items import Item, Task
 from calibaudit.metrics.recalibration import confidence_correct, log_softmax
 from calibaudit.pairing import paired
 from calibaudit.scores import Scores
+from calibaudit.tasks.items import Item, Task
 
 MAX_ERRORS = 20
 MAX_PER_TASK = 5  # so that one task does not take all places, where others have errors too

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from calibaudit.errors import ScoresError
-from calibaudit.items import Item, Scoring, Task
 from calibaudit.scores import ModelInfo, Scores, padded
+from calibaudit.tasks.items import Item, Scoring, Task
 
 SAMPLES = "samples_*.jsonl"
 SCORINGS: tuple[Scoring, ...] = ("letter", "cloze", "cloze_byte", "cloze_char", "pmi")

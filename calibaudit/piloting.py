@@ -19,13 +19,13 @@ from typing import Any
 from calibaudit.checkpoints import Checkpoint
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, free_memory, load
-from calibaudit.items import Task
 from calibaudit.parallel import gathered, rank
 from calibaudit.recommending import PilotRun, Prior
 from calibaudit.retuning import retune
 from calibaudit.scores import SCHEMA_VERSION, read_scores
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import fit_of
+from calibaudit.tasks.items import Task
 from calibaudit.trainingsettings import TrainingSettings
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any
 
 from calibaudit.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
 from calibaudit.heldout import without_seen
-from calibaudit.items import Task
 from calibaudit.loading import load_tokenizer
 from calibaudit.sftencoding import Example, encode_rows
 from calibaudit.sftrows import read_rows
+from calibaudit.tasks.items import Task
 from calibaudit.vocabularies import check_vocabularies
 
 N_FAULTS = 20

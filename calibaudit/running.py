@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from calibaudit.evaluating import RunOptions
     from calibaudit.scores import Scores
-    from calibaudit.tasks import Task
+    from calibaudit.tasks.items import Task
 
 DEFAULT_TASKS = ("bundled",)
 INTERRUPTED = 130
@@ -120,7 +120,7 @@ def tasks_of(
     scoring: str | None,
 ) -> tuple[Task, ...]:
     """The named tasks, loaded; the bundled ones when none is named. Raises TaskError when one is unusable."""
-    from calibaudit.tasks import load_tasks
+    from calibaudit.tasks.load import load_tasks
 
     return load_tasks(
         names or DEFAULT_TASKS,
@@ -278,7 +278,7 @@ def scores_of(
 def _scored_names(names: Sequence[str]) -> list[str]:
     """Groups and task files as the names their scores are saved under; any other name as it is, it may be one."""
     from calibaudit.errors import TaskError
-    from calibaudit.tasks import member_names
+    from calibaudit.tasks.load import member_names
 
     found: dict[str, None] = {}
     for name in names:

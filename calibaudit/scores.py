@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.items import SCORINGS, Scoring
 from calibaudit.packing import plain
+from calibaudit.tasks.items import SCORINGS, Scoring
 
 SCHEMA_VERSION = 1
 

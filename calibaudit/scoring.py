@@ -12,10 +12,10 @@ from calibaudit.batching import batch_size_for, score_rows
 from calibaudit.encoding import EncodedPrompt, Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
 from calibaudit.errors import ScoresError
 from calibaudit.itemcache import ItemCache, PromptResult
-from calibaudit.items import Item, Task
 from calibaudit.models import Model
 from calibaudit.parallel import gathered, own_share
 from calibaudit.scores import Scores, padded
+from calibaudit.tasks.items import Item, Task
 
 PROMPTS_PER_BLOCK = 4_096
 """Prompts are tokenized and sorted in blocks of this size, so that a 14,000-item task starts at once."""

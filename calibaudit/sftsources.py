@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from calibaudit.documents import quiet_datasets
 from calibaudit.errors import SftError
+from calibaudit.tasks.documents import quiet_datasets
 
 DEMO = "demo:sft"
 SUFFIXES = (".jsonl", ".json", ".parquet")

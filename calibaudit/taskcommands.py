@@ -19,7 +19,7 @@ def list_tasks(context: typer.Context) -> None:
     """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""
     if context.invoked_subcommand is None:
         from calibaudit.reporting.task_pages import render_task_list
-        from calibaudit.tasks import list_tasks as known
+        from calibaudit.tasks.load import list_tasks as known
 
         render_task_list(known())
 
@@ -54,7 +54,7 @@ def check_task(
     debug: Debug = False,
 ) -> None:
     """Check a task file: keys, templates, every item. Prints each fault on a line; exit 2 if there is one."""
-    from calibaudit.tasks import check_task_file
+    from calibaudit.tasks.load import check_task_file
 
     faults = check_task_file(file)
     for fault in faults:

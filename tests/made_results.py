@@ -12,10 +12,10 @@ from calibaudit.bounding import HeadBound
 from calibaudit.comparing import compare
 from calibaudit.gating import Limits, gate
 from calibaudit.inspecting import worst_errors, worst_new_errors
-from calibaudit.items import Item, Task
 from calibaudit.recommending import PilotRun, recommend, recommend_from_pilot
 from calibaudit.reporting.result_json import audit_dict, comparison_dict
 from calibaudit.scores import ModelInfo, Scores
+from calibaudit.tasks.items import Item, Task
 
 FAST = Settings(n_resamples=60, n_permutations=60)
 NAMES = ("arithmetic", "calendar", "commonsense_reasoning_with_long_name", "letters")

@@ -19,8 +19,8 @@ from calibaudit.demo.corpus import ASKED, CHAT_TEMPLATE, MIXTURE, Corpus, questi
 from calibaudit.demo.facts import HELD_OUT, RELIABILITY, Fact, read_facts
 from calibaudit.demo.train import sft_rows, task_names
 from calibaudit.errors import ModelError
-from calibaudit.taskindex import bundled_folder
-from calibaudit.tasks import load_tasks
+from calibaudit.tasks.load import load_tasks
+from calibaudit.tasks.registry import bundled_folder
 
 FOLDER = Path(__file__).resolve().parents[1] / "calibaudit" / "demo"
 SEED = 0

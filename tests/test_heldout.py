@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from calibaudit.errors import SftError
 from calibaudit.heldout import halves, without_seen
-from calibaudit.items import Item, Task
 from calibaudit.sftrows import Completion, Conversation, Message, PlainText, Row, read_rows
-from calibaudit.tasks import load_tasks
+from calibaudit.tasks.items import Item, Task
+from calibaudit.tasks.load import load_tasks
 
 
 def item(context: str, choices: tuple[str, ...] = ("a cat", "a dog"), answer: int = 0, **more: Any) -> Item:

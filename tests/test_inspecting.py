@@ -9,7 +9,7 @@ from made_scores import TUNED, made_scores
 
 from calibaudit.errors import ScoresError
 from calibaudit.inspecting import MAX_ERRORS, MAX_OPTION, MAX_OPTIONS, MAX_QUESTION, worst_errors, worst_new_errors
-from calibaudit.items import Item, Task
+from calibaudit.tasks.items import Item, Task
 
 
 def by_hand(scores):

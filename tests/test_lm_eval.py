@@ -16,7 +16,7 @@ from calibaudit.evaluating import is_saved_scores, saved
 from calibaudit.lm_eval import read_lm_eval
 from calibaudit.models import load_model
 from calibaudit.scoring import score
-from calibaudit.tasks import load_task
+from calibaudit.tasks.load import load_task
 
 FILES = {"arc_challenge_local": "arc_challenge.yaml", "openbookqa_letters_local": "openbookqa.yaml"}
 WORDS = ["red", "green", "blue", "black", "white"]

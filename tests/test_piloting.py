@@ -15,7 +15,7 @@ from calibaudit.piloting import GridPoint, PilotListener, grid_of, pilot
 from calibaudit.preparing import prepare
 from calibaudit.recommending import recommend_from_pilot
 from calibaudit.sampling import Settings
-from calibaudit.tasks import load_tasks
+from calibaudit.tasks.load import load_tasks
 from calibaudit.trainingsettings import TrainingSettings
 from tests.families import save_tiny
 

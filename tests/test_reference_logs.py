@@ -18,7 +18,7 @@ from calibaudit.models import Model, load_model
 from calibaudit.reporting.result_json import comparison_dict
 from calibaudit.scores import Scores
 from calibaudit.scoring import score
-from calibaudit.tasks import load_task, load_tasks
+from calibaudit.tasks.load import load_task, load_tasks
 
 pytestmark = pytest.mark.shared
 

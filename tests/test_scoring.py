@@ -23,7 +23,7 @@ from calibaudit.errors import ModelError
 from calibaudit.models import Model, load_model
 from calibaudit.scores import Scores
 from calibaudit.scoring import score
-from calibaudit.tasks import Item, Task
+from calibaudit.tasks.items import Item, Task
 
 WORDS = [
     "the",

@@ -33,7 +33,7 @@ from calibaudit.sampling import Settings
 from calibaudit.sftencoding import encode_rows
 from calibaudit.sftfit import fit_of
 from calibaudit.sftrows import read_rows
-from calibaudit.tasks import load_tasks
+from calibaudit.tasks.load import load_tasks
 from calibaudit.trainingsettings import TrainingSettings
 
 GRID = [("uniform", 0.0), ("uniform", 0.1), ("uniform", 0.3), ("base", 0.3), ("base", 0.6), ("base", 0.9)]

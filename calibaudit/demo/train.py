@@ -23,9 +23,9 @@ from torch.nn import functional
 
 from calibaudit.demo.corpus import CHAT_TEMPLATE, Corpus, sample_texts
 from calibaudit.demo.facts import Fact, read_facts
-from calibaudit.items import Item, Task
-from calibaudit.taskindex import bundled_folder
-from calibaudit.tasks import member_names
+from calibaudit.tasks.items import Item, Task
+from calibaudit.tasks.load import member_names
+from calibaudit.tasks.registry import bundled_folder
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 

@@ -27,7 +27,7 @@ def rows(name: str, part: str = "") -> list[dict[str, Any]]:
 
 
 def test_there_are_at_least_eight_and_the_groups_name_them() -> None:
-    from calibaudit.tasks import member_names
+    from calibaudit.tasks.load import member_names
 
     grouped = list(member_names("bundled"))
     assert len(grouped) >= 8
@@ -113,7 +113,7 @@ def test_no_shortcut_finds_the_answers(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*NAMES, *(f"{name}_letter" for name in NAMES)])
 def test_files_have_no_fault_and_show_what_the_model_sees(name: str) -> None:
-    from calibaudit.tasks import check_task_file, load_task
+    from calibaudit.tasks.load import check_task_file, load_task
 
     assert check_task_file(TASKS / f"{name}.yaml") == ()
     task = load_task(name)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibaudit.documents import Documents, load_documents, quiet_datasets, read_json_documents
 from calibaudit.errors import TaskError
-from calibaudit.taskindex import definitions_of_file
+from calibaudit.tasks.documents import Documents, load_documents, quiet_datasets, read_json_documents
+from calibaudit.tasks.registry import definitions_of_file
 
 ROWS = [{"q": "one?", "c": ["a", "b"], "gold": 0}, {"q": "two?", "c": ["c", "d"], "gold": 1}]
 

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from calibaudit.documents import Document
 from calibaudit.errors import TaskError
-from calibaudit.taskfile import FewshotConfig, TaskSpec
-from calibaudit.templating import Field
+from calibaudit.tasks.documents import Document
+from calibaudit.tasks.schema import FewshotConfig, TaskSpec
+from calibaudit.tasks.templates import Field
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from calibaudit.errors import TaskError
-from calibaudit.items import Scoring
-from calibaudit.taskyaml import Place, Source, TaskFileError
-from calibaudit.templating import compile_template
+from calibaudit.tasks.items import Scoring
+from calibaudit.tasks.templates import compile_template
+from calibaudit.tasks.yaml_file import Place, Source, TaskFileError
 
 METRICS = (
     "acc", "acc_norm", "acc_bytes", "acc_mutual_info",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import TaskError
-from calibaudit.taskfile import Definition
+from calibaudit.tasks.schema import Definition
 
 Document = Mapping[str, Any]
 

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calibaudit.errors import TaskError
-from calibaudit.fewshot import ExampleSampler
-from calibaudit.tasks import Item, Task, load_task
-from calibaudit.templating import Field, compile_template
+from calibaudit.tasks.fewshot import ExampleSampler
+from calibaudit.tasks.items import Item, Task
+from calibaudit.tasks.load import load_task
+from calibaudit.tasks.templates import Field, compile_template
 
 
 def load(

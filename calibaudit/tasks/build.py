@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from calibaudit.documents import Document, Documents, Split, load_documents
 from calibaudit.errors import TaskError
-from calibaudit.fewshot import ExampleSampler, example_split, excludes_itself
-from calibaudit.items import Item, Task
-from calibaudit.questions import QuestionRenderer
-from calibaudit.taskfile import Definition, FewshotConfig
-from calibaudit.templating import Field
+from calibaudit.tasks.documents import Document, Documents, Split, load_documents
+from calibaudit.tasks.fewshot import ExampleSampler, example_split, excludes_itself
+from calibaudit.tasks.items import Item, Task
+from calibaudit.tasks.questions import QuestionRenderer
+from calibaudit.tasks.schema import Definition, FewshotConfig
+from calibaudit.tasks.templates import Field
 
 _T = TypeVar("_T")
 

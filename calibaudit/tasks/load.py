@@ -9,22 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calibaudit.errors import TaskError
-from calibaudit.items import CLOZE, LETTER, SCORINGS, Item, Scoring, Task, TaskSummary, check_limit
-
-__all__ = [
-    "CLOZE",
-    "LETTER",
-    "SCORINGS",
-    "Item",
-    "Scoring",
-    "Task",
-    "TaskSummary",
-    "check_task_file",
-    "list_tasks",
-    "load_task",
-    "load_tasks",
-    "member_names",
-]
+from calibaudit.tasks.items import Scoring, Task, TaskSummary, check_limit
 
 
 def load_tasks(
@@ -46,8 +31,8 @@ def load_tasks(
     offline: never reach the network. scoring: replaces each task's own, see `Task.with_scoring`.
     Raises TaskError on an unknown name, a faulty file, unusable data.
     """
-    from calibaudit.prompting import build_task
-    from calibaudit.taskindex import find_definitions
+    from calibaudit.tasks.build import build_task
+    from calibaudit.tasks.registry import find_definitions
 
     check_limit(limit)
     if num_fewshot is not None and num_fewshot < 0:
@@ -73,7 +58,7 @@ def load_task(
     scoring: Scoring | None = None,
 ) -> Task:
     """The one task of this name or file; see `load_tasks`. Raises TaskError also when it names several."""
-    from calibaudit.taskindex import find_definitions
+    from calibaudit.tasks.registry import find_definitions
 
     found = find_definitions([name])
     if len(found) != 1:
@@ -86,14 +71,14 @@ def load_task(
 
 def member_names(name: str) -> tuple[str, ...]:
     """Names of the tasks that a name, group, YAML file or folder stands for; no data is loaded. Raises TaskError."""
-    from calibaudit.taskindex import find_definitions
+    from calibaudit.tasks.registry import find_definitions
 
     return tuple(definition.spec.task for definition in find_definitions([name]))
 
 
 def list_tasks() -> tuple[TaskSummary, ...]:
     """The bundled tasks and groups by name, without loading a data set. A group's own members stand only in it."""
-    from calibaudit.taskindex import summarise_bundled
+    from calibaudit.tasks.registry import summarise_bundled
 
     return summarise_bundled()
 
@@ -105,9 +90,9 @@ def check_task_file(
 
     data: load its documents and build every item too (else the file alone is judged).
     """
-    from calibaudit.prompting import find_faults
-    from calibaudit.taskindex import definitions_of_file
-    from calibaudit.taskyaml import TaskFileError
+    from calibaudit.tasks.build import find_faults
+    from calibaudit.tasks.registry import definitions_of_file
+    from calibaudit.tasks.yaml_file import TaskFileError
 
     try:
         definitions = definitions_of_file(path)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibaudit.errors import TaskError
-from calibaudit.tasks import SCORINGS, Item, Task, check_task_file, list_tasks, load_task, load_tasks
+from calibaudit.tasks.items import SCORINGS, Item, Task
+from calibaudit.tasks.load import check_task_file, list_tasks, load_task, load_tasks
 
 ITEM = Item("a", "Q:", ("x", "y"), 0)
 texts = st.text(max_size=8)
@@ -178,7 +179,7 @@ def test_list_tasks_names_the_hub_tasks_without_their_data() -> None:
 
 def test_import_and_listing_stay_light() -> None:
     code = (
-        "import sys, calibaudit.tasks as t; heavy = {'datasets', 'jinja2', 'pydantic', 'yaml', 'torch', 'numpy'};"
+        "import sys, calibaudit.tasks.load as t; heavy = {'datasets', 'jinja2', 'pydantic', 'yaml', 'torch', 'numpy'};"
         "print(sorted(heavy & set(sys.modules))); t.list_tasks();"
         "print(sorted({'datasets', 'torch', 'pandas', 'numpy'} & set(sys.modules)))"
     )

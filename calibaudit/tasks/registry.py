@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from calibaudit.errors import TaskError
-from calibaudit.items import TaskSummary
-from calibaudit.taskfile import Definition, GroupSpec, parse_group, parse_task
-from calibaudit.taskyaml import Source, TaskFileError, merge_includes, read_source
+from calibaudit.tasks.items import TaskSummary
+from calibaudit.tasks.schema import Definition, GroupSpec, parse_group, parse_task
+from calibaudit.tasks.yaml_file import Source, TaskFileError, merge_includes, read_source
 
 SUFFIXES = (".yaml", ".yml")
 _EMPTY = Source(Path(), {}, {})
@@ -21,7 +21,7 @@ Lookup = Callable[[str], Source | None]
 
 def bundled_folder() -> Path:
     """The folder of bundled tasks: inside the installed package, else (an editable install) beside it."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "_bundled" / "tasks"
     folder = installed if installed.is_dir() else package.parent / "tasks"
     if not folder.is_dir():

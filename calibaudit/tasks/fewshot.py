@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from calibaudit.documents import Document
 from calibaudit.errors import TaskError
-from calibaudit.taskfile import TaskSpec
+from calibaudit.tasks.documents import Document
+from calibaudit.tasks.schema import TaskSpec
 
 
 class ExampleSampler:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from calibaudit.errors import TaskError
-from calibaudit.taskfile import UNSUPPORTED, TaskSpec
-from calibaudit.taskindex import definitions_of_file
-from calibaudit.tasks import Scoring
-from calibaudit.taskyaml import TaskFileError, read_source
+from calibaudit.tasks.items import Scoring
+from calibaudit.tasks.registry import definitions_of_file
+from calibaudit.tasks.schema import UNSUPPORTED, TaskSpec
+from calibaudit.tasks.yaml_file import TaskFileError, read_source
 
 SOUND = """\
 task: t

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from calibaudit.taskindex import bundled_folder
-from calibaudit.tasks import Item, Task, load_task, load_tasks
+from calibaudit.tasks.items import Item, Task
+from calibaudit.tasks.load import load_task, load_tasks
+from calibaudit.tasks.registry import bundled_folder
 
-ORACLES = Path(__file__).resolve().parent / "oracles"
+ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 sys.path.insert(0, str(ORACLES))
 from cases import CASES, Case, item_hash, write_mirror  # noqa: E402
 
@@ -73,7 +74,7 @@ def test_every_case_has_its_oracle() -> None:
 @pytest.mark.parametrize(("name", "log"), [("arc_challenge", "arc_challenge"), ("openbookqa", "openbookqa_letters")])
 def test_local_tasks_equal_the_harness_logs(name: str, log: str, shared: Path) -> None:
     (path,) = (shared / "data" / "lm_eval_logs" / "stories260k").glob(f"samples_{log}_local_*.jsonl")
-    task = load_task(str(Path(__file__).parent / "tasks" / f"{name}.yaml"), limit=300)
+    task = load_task(str(Path(__file__).parent / f"{name}.yaml"), limit=300)
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == len(task.items) == 300
     for row, item in zip(sorted(rows, key=lambda row: row["doc_id"]), task.items, strict=True):
@@ -86,7 +87,7 @@ def test_local_tasks_equal_the_harness_logs(name: str, log: str, shared: Path) -
 
 @pytest.mark.shared
 def test_local_copies_load_whole(shared: Path) -> None:
-    tasks = load_tasks([str(Path(__file__).parent / "tasks")])
+    tasks = load_tasks([str(Path(__file__).parent)])
     assert {task.name: (len(task.items), task.scoring) for task in tasks} == {
         "arc_challenge_local": (1172, "cloze"),
         "commonsense_qa_local": (1221, "letter"),
@@ -99,7 +100,7 @@ def test_local_copies_load_whole(shared: Path) -> None:
 
 @pytest.mark.shared
 def test_hellaswag_copy_carries_no_wikihow_marks(shared: Path) -> None:
-    task = load_task(str(Path(__file__).parent / "tasks" / "hellaswag.yaml"))
+    task = load_task(str(Path(__file__).parent / "hellaswag.yaml"))
     raw = json.loads((shared / "data" / "hellaswag" / "dev.json").read_text(encoding="utf-8"))
     assert any("[step]" in row["question"] for row in raw)
     for row, item in zip(raw, task.items, strict=True):

@@ -1,0 +1,1 @@
+"""What is asked: task files, their documents, and the items made of them."""
