@@ -6,7 +6,8 @@ World: the right one of K choices shifts its own Gaussian signal by d, so the po
 it is calibrated, whatever its d. Baseline and candidate see signals that correlate by .7. Settings: d (accuracy), heat
 (logits times it), shift (added to the top logit), wave (confidence moved up and down in turn); solved for, so that the
 true 15-bin ECE is what the tables say. Groups: items that share their answer and .8 of the signal.
-Decided by the gate's own code: `calibaudit.metrics.paired`, `gating.decide`; the last table by `gating.gate` whole.
+Decided by the gate's own code: `calibaudit.metrics.noninferiority` and `gating.decide`; the last table by `gating.gate`
+whole.
 Prints Markdown tables; ends with exit code 1 when a bar is missed.
 """
 
@@ -27,7 +28,7 @@ from scipy.stats import binom
 
 from calibaudit.gating import Limits, decide, gate
 from calibaudit.metrics.binning import bin_index
-from calibaudit.metrics.paired import PairedSample, abs_gap_p_value, ece_t_p_value, swap_p_value
+from calibaudit.metrics.noninferiority import PairedSample, abs_gap_p_value, ece_t_p_value, swap_p_value
 from calibaudit.metrics.resampling import swap_masks
 from calibaudit.sampling import Settings
 from calibaudit.scores import ModelInfo, Scores

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.metrics import ece_floor_interval
+from calibaudit.metrics.replicates import METRIC_NAMES
 from calibaudit.metrics.resampling import change_interval, interval, permutation_p_value
-from calibaudit.metrics.weighted import METRIC_NAMES
 from calibaudit.sampling import Row, Settings, joined
 
 METRICS: tuple[str, ...] = (

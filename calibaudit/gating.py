@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.metrics.paired import weighted_holm
+from calibaudit.metrics.noninferiority import weighted_holm
 from calibaudit.metrics.resampling import MIN_UNITS
 from calibaudit.pairing import check_one_model, overall_order, paired
 from calibaudit.sampling import Settings

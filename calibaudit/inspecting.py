@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.metrics.recalibration import confidence_correct, log_softmax
+from calibaudit.metrics.temperature import confidence_correct, log_softmax
 from calibaudit.pairing import paired
 from calibaudit.scores import Scores
 from calibaudit.tasks.items import Item, Task

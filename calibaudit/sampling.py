@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import CalibauditError
+from calibaudit.metrics.replicates import WeightedSample
 from calibaudit.metrics.resampling import bootstrap_weights, n_units, swap_masks
-from calibaudit.metrics.weighted import WeightedSample
 from calibaudit.scores import Scores
 
 CountArray = npt.NDArray[np.uint16]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.paired import (
+from calibaudit.metrics.noninferiority import (
     PairedSample,
     abs_gap_interval,
     abs_gap_p_value,

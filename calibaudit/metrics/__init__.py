@@ -1,7 +1,7 @@
 """Calibration metrics on plain NumPy arrays. Nothing here needs torch; SciPy is loaded only where it is used."""
 
 from calibaudit.metrics.binning import ReliabilityBins, bin_edges, bin_index, reliability
-from calibaudit.metrics.calibration import (
+from calibaudit.metrics.calibration_error import (
     adaptive_ece,
     debiased_ece,
     debiased_squared_ce,
@@ -14,16 +14,9 @@ from calibaudit.metrics.calibration import (
     rms_ce,
     underconfidence,
 )
-from calibaudit.metrics.proper import (
-    BrierDecomposition,
-    brier,
-    brier_decomposition,
-    brier_items,
-    nll,
-    nll_items,
-)
+from calibaudit.metrics.proper_scores import BrierDecomposition, brier, brier_decomposition, brier_items, nll, nll_items
 from calibaudit.metrics.ranking import aurc, auroc
-from calibaudit.metrics.recalibration import confidence_correct, fit_temperature
+from calibaudit.metrics.replicates import METRIC_NAMES, WeightedSample
 from calibaudit.metrics.resampling import (
     bootstrap_weights,
     change_interval,
@@ -34,7 +27,7 @@ from calibaudit.metrics.resampling import (
     swap_masks,
 )
 from calibaudit.metrics.smooth import smooth_ece
-from calibaudit.metrics.weighted import METRIC_NAMES, WeightedSample
+from calibaudit.metrics.temperature import confidence_correct, fit_temperature
 
 __all__ = [
     "METRIC_NAMES",

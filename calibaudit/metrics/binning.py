@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.arguments import (
+from calibaudit.metrics.validation import (
     FloatArray,
     IntArray,
     checked_confidence,

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from calibaudit.errors import ScoresError
-from calibaudit.metrics.arguments import FloatArray
+from calibaudit.metrics.validation import FloatArray
 
 MIN_UNITS = 10
 """Fewer independent items (or groups) than this are no evidence for an interval."""

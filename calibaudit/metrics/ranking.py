@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.arguments import FloatArray, checked_confidence, checked_correct, ones
 from calibaudit.metrics.ties import TieBlocks
+from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, ones
 
 
 def auroc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:

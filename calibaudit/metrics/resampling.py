@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.metrics.arguments import BoolArray, FloatArray, IntArray
 from calibaudit.metrics.intervals import MIN_UNITS, change_interval, interval
+from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "MIN_UNITS",

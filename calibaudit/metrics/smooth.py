@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.arguments import FloatArray, checked_confidence, checked_correct, ones
+from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, ones
 
 _LEVELS = ((0.016, 128), (0.004, 512), (0.001, 2048))
 """(smallest width, cosine terms): what the dropped terms would add is damped by exp(-20) or more."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibaudit.metrics.arguments import FloatArray, IntArray, locked
+from calibaudit.metrics.validation import FloatArray, IntArray, locked
 
 
 @dataclass(frozen=True, eq=False)

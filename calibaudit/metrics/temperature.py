@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.arguments import BoolArray, FloatArray, IntArray, checked_scores, ones
+from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_scores, ones
 
 _COARSE = np.r_[0.0, 2.0 ** np.arange(-16, 21)]
 """Inverse temperatures tried first, in units of 1/(the scores' spread)."""

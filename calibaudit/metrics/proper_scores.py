@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.arguments import FloatArray, IntArray, checked_n_bins, checked_probs
 from calibaudit.metrics.binning import bin_index
+from calibaudit.metrics.validation import FloatArray, IntArray, checked_n_bins, checked_probs
 
 
 def brier(probs: npt.ArrayLike, answer: npt.ArrayLike) -> float:

@@ -88,8 +88,8 @@ def test_blocks_do_not_matter(monkeypatch):
     sample = ragged_sample(50)
     weights = np.random.default_rng(3).multinomial(50, np.full(50, 1 / 50), size=30).astype(float)
     whole = sample.replicate(weights)
-    monkeypatch.setattr("calibaudit.metrics.weighted._BLOCK", 170)
-    monkeypatch.setattr("calibaudit.metrics.weighted._RANKED_BLOCK", 1)  # 16 rows at a time
+    monkeypatch.setattr("calibaudit.metrics.replicates._BLOCK", 170)
+    monkeypatch.setattr("calibaudit.metrics.replicates._RANKED_BLOCK", 1)  # 16 rows at a time
     monkeypatch.setattr("calibaudit.metrics.smooth._CURVES", 1)
     assert_same(sample.replicate(weights), whole)
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from calibaudit.errors import ScoresError
 from calibaudit.metrics import ece, holm, swap_masks
-from calibaudit.metrics.paired import (
+from calibaudit.metrics.noninferiority import (
     MeanEstimate,
     PairedSample,
     abs_gap_interval,

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.metrics.arguments import (
+from calibaudit.metrics.binning import bin_index
+from calibaudit.metrics.validation import (
     FloatArray,
     IntArray,
     checked_confidence,
@@ -22,7 +23,6 @@ from calibaudit.metrics.arguments import (
     checked_n_bins,
     locked,
 )
-from calibaudit.metrics.binning import bin_index
 
 _TINY = float(np.finfo(np.float64).tiny)
 _ROUNDING = 1e-12
