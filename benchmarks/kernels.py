@@ -87,7 +87,7 @@ def backward_of(loss: Callable[[Tensor, Tensor], Tensor], world: World) -> Step:
 def own_steps(world: World) -> dict[str, tuple[Step, float]]:
     """Name to (forward and backward, the smoothing it does)."""
     from calibaudit.kernels import linear_cross_entropy
-    from calibaudit.kernels.retaining import head_loss_gradients
+    from calibaudit.kernels.triton_kernels.retained import head_loss_gradients
 
     targets, eps = world.targets, world.eps
 
@@ -216,7 +216,7 @@ def step_section(name: str, world: World, runs: int) -> None:
 
 
 def forward_section(name: str, world: World, runs: int) -> None:
-    from calibaudit.kernels.forward import head_forward
+    from calibaudit.kernels.triton_kernels.forward import head_forward
 
     floor, _ = products(world, runs)
     print(f"\n**Forward, {name}** (one product: {floor:.2f} ms)\n")

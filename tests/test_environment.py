@@ -15,7 +15,7 @@ from rich.console import Console
 
 from calibaudit import environment as environment_module
 from calibaudit.environment import PACKAGES, DeviceReport, EnvironmentReport, gather_environment
-from calibaudit.kernels import kernel_path, paths
+from calibaudit.kernels import dispatch, kernel_path
 from calibaudit.reporting.environment import render_environment
 
 MADE = EnvironmentReport(
@@ -123,5 +123,5 @@ def test_path_of_other_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     path, reason = kernel_path("cuda:0")
     assert path == "chunked"
     assert reason.startswith("Triton cannot be imported")
-    monkeypatch.setitem(paths._failed, "cuda", "RuntimeError: no compiler")
+    monkeypatch.setitem(dispatch._failed, "cuda", "RuntimeError: no compiler")
     assert kernel_path("cuda:0") == ("chunked", "Triton failed before: RuntimeError: no compiler")

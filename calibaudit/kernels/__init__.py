@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from calibaudit.kernels import chunked, paths
-from calibaudit.kernels.arguments import IGNORE_INDEX, KernelArgumentError, LinearLogprobs, check_linear
-from calibaudit.kernels.autograd import anchored_cross_entropy, linear_cross_entropy
-from calibaudit.kernels.chunked import logprobs_from_logits
-from calibaudit.kernels.paths import kernel_path
+from calibaudit.kernels import dispatch
+from calibaudit.kernels.chunked import forward
+from calibaudit.kernels.chunked.forward import logprobs_from_logits
+from calibaudit.kernels.dispatch import kernel_path
+from calibaudit.kernels.losses import anchored_cross_entropy, linear_cross_entropy
+from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, LinearLogprobs, check_linear
 
 __all__ = [
     "IGNORE_INDEX",
@@ -47,7 +48,7 @@ def linear_logprobs(
     """
     n_vocab = check_linear(hidden, weight, targets, bias, softcap, logit_scale, vocab_size)
     if kernel_path(hidden.device)[0] == "chunked":
-        return chunked.linear_logprobs(
+        return forward.linear_logprobs(
             hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale, vocab_size=n_vocab
         )
-    return paths.linear_logprobs(hidden, weight, targets, bias, softcap, logit_scale, n_vocab)
+    return dispatch.linear_logprobs(hidden, weight, targets, bias, softcap, logit_scale, n_vocab)

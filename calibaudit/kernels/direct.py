@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from calibaudit.kernels import operators, paths
-from calibaudit.kernels.arguments import IGNORE_INDEX
-from calibaudit.kernels.blocks import Blocks, Head, cuts, full_float32
-from calibaudit.kernels.chunked_backward import Gradients, GradientSums, subtract_targets
+from calibaudit.kernels import dispatch, operators
+from calibaudit.kernels.chunked.backward import Gradients, GradientSums, subtract_targets
+from calibaudit.kernels.chunked.blocks import Blocks, Head, cuts, full_float32
+from calibaudit.kernels.validation import IGNORE_INDEX
 
 DIRECT_BYTES = 37 << 20
 """Scratch unless the caller names another: at 512 rows of 128,256 logits, below 5 % of what torch holds for them."""
@@ -37,7 +37,8 @@ def suits(
     if not wanted or any(tensor.dtype != torch.float32 for tensor in tensors):
         return False
     enough = min(_ENOUGH_ROWS, hidden.shape[0])
-    return _rows(weight.shape[0], scratch_bytes) >= max(1, enough) and paths.kernel_path(hidden.device)[0] == "chunked"
+    in_pytorch = dispatch.kernel_path(hidden.device)[0] == "chunked"
+    return _rows(weight.shape[0], scratch_bytes) >= max(1, enough) and in_pytorch
 
 
 def reduced(

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibaudit.kernels import paths
-from calibaudit.kernels.arguments import IGNORE_INDEX, check_target_values
+from calibaudit.kernels import dispatch
+from calibaudit.kernels.validation import IGNORE_INDEX, check_target_values
 
 _MANY_IGNORED = 0.25
 """From this share on ignored rows are left out, which copies the others; below it they are carried along."""
@@ -86,7 +86,7 @@ def linear(
     """loss and lse, (N,) float32 each; both 0 where ignored rows were left out."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, y = at_rows(rows, hidden, targets)
-    found = paths.run(
+    found = dispatch.run(
         "head_forward", h, weight, y[:, None], bias=bias, softcap=softcap, logit_scale=logit_scale, n_vocab=n_vocab,
         top=False, mean=label_smoothing > 0.0,
     )  # fmt: skip
@@ -118,11 +118,11 @@ def linear_backward(
     """Gradients by hidden, weight and bias; an empty tensor for one that is not needed."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, y, lse, upstream = at_rows(rows, hidden, targets, lse, upstream)
-    gradients = paths.run(
+    gradients = dispatch.run(
         "head_backward", h, weight, y, lse, _upstream(upstream, y), bias=bias, softcap=softcap,
         logit_scale=logit_scale, n_vocab=n_vocab, label_smoothing=label_smoothing, need_hidden=need_hidden,
         need_weight=need_weight, need_bias=need_bias,
-        scratch_bytes=scratch_bytes or paths.default_scratch(hidden.device),
+        scratch_bytes=scratch_bytes or dispatch.default_scratch(hidden.device),
     )  # fmt: skip
     return _delivered(gradients, rows, hidden)
 
@@ -164,7 +164,7 @@ def anchored(
     """loss, lse and the prior's lse, (N,) float32 each; all 0 where ignored rows were left out."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, prior_h, y = at_rows(rows, hidden, prior_hidden, targets)
-    found = paths.run(
+    found = dispatch.run(
         "anchored_forward", h, weight, prior_h, prior_weight, y, bias=bias, softcap=softcap, logit_scale=logit_scale,
         n_vocab=n_vocab, prior_bias=prior_bias, prior_softcap=prior_softcap, prior_logit_scale=prior_logit_scale,
     )  # fmt: skip
@@ -200,12 +200,12 @@ def anchored_backward(
     """Gradients by hidden, weight and bias; an empty tensor for one that is not needed."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, prior_h, y, lse, prior_lse, upstream = at_rows(rows, hidden, prior_hidden, targets, lse, prior_lse, upstream)
-    gradients = paths.run(
+    gradients = dispatch.run(
         "anchored_backward", h, weight, prior_h, prior_weight, y, lse, prior_lse, _upstream(upstream, y), bias=bias,
         softcap=softcap, logit_scale=logit_scale, n_vocab=n_vocab, prior_bias=prior_bias, prior_softcap=prior_softcap,
         prior_logit_scale=prior_logit_scale, label_smoothing=label_smoothing, need_hidden=need_hidden,
         need_weight=need_weight, need_bias=need_bias,
-        scratch_bytes=scratch_bytes or paths.default_scratch(hidden.device),
+        scratch_bytes=scratch_bytes or dispatch.default_scratch(hidden.device),
     )  # fmt: skip
     return _delivered(gradients, rows, hidden)
 

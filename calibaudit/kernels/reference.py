@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.arguments import IGNORE_INDEX, AnchoredForward, HeadForward, LinearLogprobs, check_linear
+from calibaudit.kernels.validation import IGNORE_INDEX, AnchoredForward, HeadForward, LinearLogprobs, check_linear
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 

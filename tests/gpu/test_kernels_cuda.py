@@ -109,7 +109,7 @@ def assert_as_good_as_naive(found: Any, case: Case, exact: list[Tensor]) -> None
 @pytest.mark.parametrize("width", [512, 500], ids=["rows on 16 bytes", "rows not on 16 bytes"])
 @pytest.mark.parametrize("v", VOCABULARIES)
 def test_forward_and_gradients(v: int, width: int, option: str) -> None:
-    from calibaudit.kernels import backward, forward, retaining
+    from calibaudit.kernels.triton_kernels import backward, forward, retained
 
     case = Case(300, width, v, **OPTIONS[option])
     z, exact = case.gradients(torch.float64)
@@ -128,7 +128,7 @@ def test_forward_and_gradients(v: int, width: int, option: str) -> None:
     for scratch in (4 << 20, 64 << 20):
         gradients = backward.head_backward(*given, found.lse, case.upstream, **case.settings(), **case.needs(scratch))
         assert_as_good_as_naive(gradients, case, exact)
-        at_once, gradients = retaining.head_loss_gradients(
+        at_once, gradients = retained.head_loss_gradients(
             *given, case.upstream, **case.settings(), **case.needs(scratch)
         )
         assert_as_good_as_naive(gradients, case, exact)
@@ -137,7 +137,7 @@ def test_forward_and_gradients(v: int, width: int, option: str) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32], ids=str)
 def test_other_dtypes(dtype: torch.dtype) -> None:
-    from calibaudit.kernels import backward, forward
+    from calibaudit.kernels.triton_kernels import backward, forward
 
     case = Case(300, 512, 50257, dtype, **OPTIONS["everything"])
     exact = case.gradients(torch.float64)[1]
@@ -152,13 +152,13 @@ def test_other_dtypes(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 129])
 def test_any_number_of_rows(n: int) -> None:
-    from calibaudit.kernels import retaining
+    from calibaudit.kernels.triton_kernels import retained
 
     case = Case(n + 1, 512, 50257, eps=0.1)
     case.hidden, case.targets, case.upstream = case.hidden[1:], case.targets[1:], case.upstream[1:]
     exact = case.gradients(torch.float64)[1]
     naive = case.gradients(torch.bfloat16)[1]
-    found = retaining.head_loss_gradients(
+    found = retained.head_loss_gradients(
         case.hidden, case.weight, case.targets, case.upstream, **case.settings(), **case.needs(16 << 20)
     )[1]
     for value, right, other in zip(found, exact, naive, strict=False):
@@ -167,7 +167,7 @@ def test_any_number_of_rows(n: int) -> None:
 
 @pytest.mark.parametrize("v", [50257, 128256])
 def test_anchored(v: int) -> None:
-    from calibaudit.kernels import anchored
+    from calibaudit.kernels.triton_kernels import anchored
 
     eps = 0.5
     case, prior = Case(300, 512, v, eps=eps), Case(300, 256, v, seed=1)
@@ -201,7 +201,7 @@ def test_anchored(v: int) -> None:
 
 def test_dlogits_rows_sum_to_zero() -> None:
     """With a head of equal rows dH is their sum times the row: nought, but for the rounding that the naive path has."""
-    from calibaudit.kernels import backward, retaining
+    from calibaudit.kernels.triton_kernels import backward, retained
 
     case = Case(300, 512, 50257, eps=0.1)
     case.weight[:] = case.weight[:1]
@@ -209,7 +209,7 @@ def test_dlogits_rows_sum_to_zero() -> None:
     naive = case.gradients(torch.bfloat16)[1][0].float().norm()
     given = (case.hidden, case.weight, case.targets)
     found = backward.head_backward(*given, lse, case.upstream, **case.settings(), **case.needs(16 << 20))
-    at_once = retaining.head_loss_gradients(*given, case.upstream, **case.settings(), **case.needs(64 << 20))[1]
+    at_once = retained.head_loss_gradients(*given, case.upstream, **case.settings(), **case.needs(64 << 20))[1]
     for gradients in (found, at_once):
         assert gradients[0] is not None
         assert gradients[0].float().norm() <= 2 * naive + 1e-6
@@ -217,11 +217,11 @@ def test_dlogits_rows_sum_to_zero() -> None:
 
 @pytest.mark.parametrize("shape", [(16384, 64, 151936), (128, 8704, 256000)], ids=["N V > 2^31", "V D > 2^31"])
 def test_offsets_past_two_to_the_31(shape: tuple[int, int, int]) -> None:
-    from calibaudit.kernels import retaining
+    from calibaudit.kernels.triton_kernels import retained
 
     n, d, v = shape
     case = Case(n, d, v, eps=0.1)
-    found, gradients = retaining.head_loss_gradients(
+    found, gradients = retained.head_loss_gradients(
         case.hidden, case.weight, case.targets, case.upstream, **case.settings(), **case.needs(512 << 20)
     )
     rows = torch.tensor([1, 2, n // 2 + 1, n - 1], device="cuda")
@@ -241,14 +241,14 @@ def test_offsets_past_two_to_the_31(shape: tuple[int, int, int]) -> None:
 
 
 def test_two_runs_are_bit_equal() -> None:
-    from calibaudit.kernels import backward, retaining
+    from calibaudit.kernels.triton_kernels import backward, retained
 
     case = Case(1024, 2304, 50257, eps=0.1)
     given = (case.hidden, case.weight, case.targets)
     lse = case.logits([case.hidden.float(), case.weight.float()]).logsumexp(1)
     for scratch in (64 << 20, 512 << 20):
         once, twice = (
-            retaining.head_loss_gradients(*given, case.upstream, **case.settings(), **case.needs(scratch))
+            retained.head_loss_gradients(*given, case.upstream, **case.settings(), **case.needs(scratch))
             for _ in range(2)
         )
         assert torch.equal(once[0].lse, twice[0].lse)
@@ -276,7 +276,7 @@ def peak(call: Any) -> tuple[int, Any]:
 
 @pytest.mark.parametrize(("n", "d", "v"), [(8192, 2304, 256000), (8192, 4096, 128256), (512, 4096, 128256)])
 def test_memory_stays_in_its_bounds(n: int, d: int, v: int) -> None:
-    from calibaudit.kernels import backward, forward, retaining
+    from calibaudit.kernels.triton_kernels import backward, forward, retained
 
     case = Case(n, d, v, eps=0.1)
     targets = case.targets[:, None]
@@ -293,17 +293,17 @@ def test_memory_stays_in_its_bounds(n: int, d: int, v: int) -> None:
         )
         assert held - gradients <= scratch
         held, _ = peak(
-            lambda needs=needs: retaining.head_loss_gradients(*given, case.upstream, **case.settings(), **needs)
+            lambda needs=needs: retained.head_loss_gradients(*given, case.upstream, **case.settings(), **needs)
         )
         assert held - gradients <= scratch
 
 
 def test_all_rows_ignored() -> None:
-    from calibaudit.kernels import retaining
+    from calibaudit.kernels.triton_kernels import retained
 
     case = Case(300, 512, 50257, eps=0.1)
     case.targets[:], case.upstream[:] = -100, 0.0
-    gradients = retaining.head_loss_gradients(
+    gradients = retained.head_loss_gradients(
         case.hidden, case.weight, case.targets, case.upstream, **case.settings(), **case.needs(64 << 20)
     )[1]
     assert (gradients[0] == 0).all()

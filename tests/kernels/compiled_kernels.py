@@ -18,7 +18,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from calibaudit.kernels import anchored, backward, forward, gathering, products, retaining
+from calibaudit.kernels.triton_kernels import anchored, backward, forward, gather, products, retained
 
 SHARED = {80: 163 << 10, 90: 227 << 10}
 STEPS = ("h_row", "h_column", "w_row", "w_column", "bias_step")
@@ -123,16 +123,16 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
          plain_types | {"slot_step": "i64"}, 8, 3),
         ("join", forward._join_kernel, {"TOP": True, "MEAN": True, "ROWS": 256, "n_shares": 1},
          {"top_out": "*fp32", "token_out": "*i64"}, 4, 3),
-        ("targets", gathering._target_kernel,
+        ("targets", gather._target_kernel,
          {"DEPTH": 512, "BIAS": True, "SOFTCAP": True, "h_column": 1, "w_column": 1, "n_targets": 1},
          {"out": "*fp32"}, 4, 3),
-        ("mean row", gathering._column_sum_kernel, {"ROWS": 64, "COLUMNS": 128, "column_step": 1},
+        ("mean row", gather._column_sum_kernel, {"ROWS": 64, "COLUMNS": 128, "column_step": 1},
          {"out": "*fp32"}, 4, 3),
         ("dlogits", backward._dlogits_kernel, shape | plain | dlogits | {"BIAS_GRADIENT": False},
          plain_types | out, 8, 3),
         ("dlogits, all options", backward._dlogits_kernel, shape | full | dlogits | {"BIAS_GRADIENT": True},
          full_types | out, 8, 3),
-        ("kept logits to dlogits", retaining._expand_kernel,
+        ("kept logits to dlogits", retained._expand_kernel,
          {"SLOT": 8192, "ROWS": 64, "COLUMNS": 256, "BIAS_GRADIENT": True, "RESULT": tl.bfloat16}, {}, 4, 3),
         ("dH", products._product_kernel, *product(False), 8, 3),
         ("dW", products._product_kernel, *product(True), 8, 3),

@@ -13,8 +13,8 @@ import torch
 
 from calibaudit.errors import CalibauditError
 from calibaudit.kernels import linear_logprobs, logprobs_from_logits, reference
-from calibaudit.kernels.chunked import linear_logprobs as chunked
-from calibaudit.kernels.chunked import logprobs_from_logits as chunked_from_logits
+from calibaudit.kernels.chunked.forward import linear_logprobs as chunked
+from calibaudit.kernels.chunked.forward import logprobs_from_logits as chunked_from_logits
 
 SIZES = [(1, 1, 1), (1, 3, 2), (7, 5, 131), (33, 17, 257), (130, 64, 1000)]
 OPTIONS = [

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from calibaudit.errors import CalibauditError
 from calibaudit.kernels import anchored_cross_entropy, direct, linear_cross_entropy, reference
-from calibaudit.kernels.chunked import head_forward
-from calibaudit.kernels.chunked_anchored import anchored_backward, anchored_forward
-from calibaudit.kernels.chunked_backward import head_backward
+from calibaudit.kernels.chunked.anchored import anchored_backward, anchored_forward
+from calibaudit.kernels.chunked.backward import head_backward
+from calibaudit.kernels.chunked.forward import head_forward
 
 HEADS = [
     {"bias": bias, "softcap": softcap, "logit_scale": scale, "padded": padded}
@@ -403,7 +403,7 @@ def test_no_second_derivative() -> None:
 
 @pytest.mark.parametrize("frozen", ["hidden", "weight", "both"])
 def test_frozen_inputs_get_no_gradient_and_cost_none(frozen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from calibaudit.kernels import chunked_backward
+    from calibaudit.kernels.chunked import backward
 
     asked: list[dict[str, Any]] = []
 
@@ -411,7 +411,7 @@ def test_frozen_inputs_get_no_gradient_and_cost_none(frozen: str, monkeypatch: p
         asked.append(options)
         return head_backward(*arguments, **options)
 
-    monkeypatch.setattr(chunked_backward, "head_backward", watched)
+    monkeypatch.setattr(backward, "head_backward", watched)
     hidden, weight = torch.randn(6, 4, requires_grad=frozen == "weight"), torch.randn(9, 4)
     weight.requires_grad_(frozen == "hidden")
     bias = torch.randn(9, requires_grad=True)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calibaudit.kernels import anchored, backward, forward, packing, retaining, tiles
+from calibaudit.kernels.triton_kernels import anchored, backward, forward, packing, retained, tiles
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 SIZES = [(1, 1, 1), (7, 5, 67), (17, 24, 75)]
@@ -163,7 +163,7 @@ def test_backward(size: tuple[int, int, int], option: tuple[Any, ...], dtype: to
 def test_loss_and_gradients_at_once(size: tuple[int, int, int], option: tuple[Any, ...], scratch: int) -> None:
     """No logit kept, some, all."""
     case = Case(size, torch.bfloat16, *option, eps=0.3 if option[2] else 0.0)
-    found, gradients = retaining.head_loss_gradients(
+    found, gradients = retained.head_loss_gradients(
         case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(scratch)
     )
     assert_as_good_as_naive(gradients, case)
@@ -178,7 +178,7 @@ def test_rows_sure_of_their_target_keep_its_small_gradient(peak: float, eps: flo
     case = Case((50, 24, 150), torch.bfloat16, eps=eps)
     towards = F.normalize(case.weight.float(), dim=-1)[case.targets.clamp(min=0)] * peak
     case.hidden = (case.hidden.float() + towards).to(torch.bfloat16)
-    found = retaining.head_loss_gradients(
+    found = retained.head_loss_gradients(
         case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 22)
     )[1]
     assert_as_good_as_naive(found, case)
@@ -190,15 +190,15 @@ def test_kept_logits_of_every_home() -> None:
     head = tiles.Head(case.hidden, case.weight, None, None, 1.0, 420)
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
-        patch.setattr(retaining, "GOOD_CHUNK", 32)
+        patch.setattr(retained, "GOOD_CHUNK", 32)
         scratch = 50 * 32 * 2 + packing.slot_bytes(50, 32, 32) * 2
         room = (1 << 20) + 64 * 50 + 50 * 24 + scratch
         shape = tiles.block_shape(case.hidden.device, torch.bfloat16, 50)
-        slots = retaining.plan(head, shape, case.weight.numel() * 2, scratch)
+        slots = retained.plan(head, shape, case.weight.numel() * 2, scratch)
         assert slots.in_weight > 1
         assert slots.in_scratch > 1
         assert (slots.in_weight + slots.in_scratch) * slots.columns < 420
-        found = retaining.head_loss_gradients(
+        found = retained.head_loss_gradients(
             case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(room)
         )[1]
     assert_as_good_as_naive(found, case)
@@ -211,7 +211,7 @@ def test_what_is_frozen_gets_no_gradient(frozen: str, fused: bool) -> None:
     needs = case.needs(1 << 20) | {f"need_{frozen}": False}
     given = (case.hidden, case.weight, case.targets)
     if fused:
-        found = retaining.head_loss_gradients(*given, case.upstream, **case.settings, **needs)[1]
+        found = retained.head_loss_gradients(*given, case.upstream, **case.settings, **needs)[1]
     else:
         found = backward.head_backward(*given, case.lse(), case.upstream, **case.settings, **needs)
     place = ("hidden", "weight", "bias").index(frozen)
@@ -276,7 +276,7 @@ def test_ignored_rows_get_zero_and_give_nothing(ignored: str) -> None:
         backward.head_backward(
             case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
         ),
-        retaining.head_loss_gradients(
+        retained.head_loss_gradients(
             case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 21)
         )[1],
     ):
@@ -290,7 +290,7 @@ def test_ignored_rows_get_zero_and_give_nothing(ignored: str) -> None:
 def test_two_runs_are_bit_equal_and_no_rows_work() -> None:
     case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
     runs = [
-        retaining.head_loss_gradients(
+        retained.head_loss_gradients(
             case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 21)
         )
         for _ in range(2)

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.tiles import Head, block_shape, multiprocessors
+from calibaudit.kernels.triton_kernels.tiles import Head, block_shape, multiprocessors
 
 
 @triton.jit

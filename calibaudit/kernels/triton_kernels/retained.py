@@ -14,14 +14,21 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.arguments import HeadForward
-from calibaudit.kernels.backward import head_backward, launch_dlogits, store_dlogits
-from calibaudit.kernels.forward import Retained, head_forward, join, sweep
-from calibaudit.kernels.gathering import mean_logits, target_logits
-from calibaudit.kernels.gradients import Gradients, GradientSum, Smoothing, add_chunks, chunk_scratch, smoothing_terms
-from calibaudit.kernels.packing import load_words, slot_bytes
-from calibaudit.kernels.products import HiddenGradient, chunk_columns, full_sums
-from calibaudit.kernels.tiles import TRITON_TYPES, Head, Tiles, block_shape
+from calibaudit.kernels.triton_kernels.backward import head_backward, launch_dlogits, store_dlogits
+from calibaudit.kernels.triton_kernels.forward import Retained, head_forward, join, sweep
+from calibaudit.kernels.triton_kernels.gather import mean_logits, target_logits
+from calibaudit.kernels.triton_kernels.gradients import (
+    Gradients,
+    GradientSum,
+    Smoothing,
+    add_chunks,
+    chunk_scratch,
+    smoothing_terms,
+)
+from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
+from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums
+from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, Head, Tiles, block_shape
+from calibaudit.kernels.validation import HeadForward
 
 GOOD_CHUNK = (
     8192  # columns: at least this many, or a third of the scratch, for the chunk in work; the rest keeps logits

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.arguments import IGNORE_INDEX, HeadForward, LinearLogprobs, check_linear, check_targets
-from calibaudit.kernels.blocks import CPU_SCRATCH_BYTES as SCRATCH_BYTES
-from calibaudit.kernels.blocks import Head, blocks_for, full_float32
+from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES as SCRATCH_BYTES
+from calibaudit.kernels.chunked.blocks import Head, blocks_for, full_float32
+from calibaudit.kernels.validation import IGNORE_INDEX, HeadForward, LinearLogprobs, check_linear, check_targets
 
 
 @torch.no_grad()

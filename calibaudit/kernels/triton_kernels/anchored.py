@@ -14,11 +14,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.arguments import AnchoredForward
-from calibaudit.kernels.backward import store_dlogits
-from calibaudit.kernels.forward import share_count
-from calibaudit.kernels.gathering import target_logits
-from calibaudit.kernels.gradients import (
+from calibaudit.kernels.triton_kernels.backward import store_dlogits
+from calibaudit.kernels.triton_kernels.forward import share_count
+from calibaudit.kernels.triton_kernels.gather import target_logits
+from calibaudit.kernels.triton_kernels.gradients import (
     Gradients,
     Needs,
     by_recomputation,
@@ -27,7 +26,7 @@ from calibaudit.kernels.gradients import (
     row_blocks_for,
     smoothing_terms,
 )
-from calibaudit.kernels.tiles import (
+from calibaudit.kernels.triton_kernels.tiles import (
     TRITON_TYPES,
     Head,
     Tiles,
@@ -38,6 +37,7 @@ from calibaudit.kernels.tiles import (
     source,
     tile_bits,
 )
+from calibaudit.kernels.validation import AnchoredForward
 
 
 @triton.jit

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.products import HiddenGradient, chunk_columns, full_sums, weight_product
-from calibaudit.kernels.tiles import Head, Tiles
+from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums, weight_product
+from calibaudit.kernels.triton_kernels.tiles import Head, Tiles
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 Needs = tuple[bool, bool, bool]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.arguments import AnchoredForward
-from calibaudit.kernels.blocks import CPU_SCRATCH_BYTES, Head, blocks_for, full_float32
-from calibaudit.kernels.chunked_backward import (
+from calibaudit.kernels.chunked.backward import (
     Gradients,
     GradientSums,
     backward_blocks,
@@ -15,6 +13,8 @@ from calibaudit.kernels.chunked_backward import (
     slope_of,
     subtract_targets,
 )
+from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, Head, blocks_for, full_float32
+from calibaudit.kernels.validation import AnchoredForward
 
 
 @torch.no_grad()

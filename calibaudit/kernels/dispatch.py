@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibaudit.kernels import chunked, chunked_anchored, chunked_backward
-from calibaudit.kernels.arguments import IGNORE_INDEX, KernelArgumentError, LinearLogprobs
-from calibaudit.kernels.blocks import CPU_SCRATCH_BYTES, GPU_SCRATCH_BYTES
+from calibaudit.kernels.chunked import anchored, backward, forward
+from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, GPU_SCRATCH_BYTES
+from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, LinearLogprobs
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ _TRITON = {
     "anchored_backward": "anchored",
 }
 _CHUNKED: dict[str, ModuleType] = {
-    "head_forward": chunked,
-    "head_backward": chunked_backward,
-    "anchored_forward": chunked_anchored,
-    "anchored_backward": chunked_anchored,
+    "head_forward": forward,
+    "head_backward": backward,
+    "anchored_forward": anchored,
+    "anchored_backward": anchored,
 }
 _failed: dict[str, str] = {}
 """Device type to the failure that ended its use of Triton in this process."""
@@ -111,7 +111,9 @@ def linear_logprobs(
 
 
 def _triton_function(name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = getattr(importlib.import_module(f"calibaudit.kernels.{_TRITON[name]}"), name)
+    found: Callable[..., Any] = getattr(
+        importlib.import_module(f"calibaudit.kernels.triton_kernels.{_TRITON[name]}"), name
+    )
     return found
 
 

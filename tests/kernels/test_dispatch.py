@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from calibaudit.errors import CalibauditError
-from calibaudit.kernels import chunked, kernel_path, linear_cross_entropy, linear_logprobs, paths
+from calibaudit.kernels import dispatch, kernel_path, linear_cross_entropy, linear_logprobs
+from calibaudit.kernels.chunked import forward
 
 
 @pytest.fixture
@@ -17,9 +18,9 @@ def on_triton(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The CPU asked to run Triton; what stands in for its functions is the returned table."""
     monkeypatch.setenv("CALIBAUDIT_KERNELS", "triton")
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.setattr(paths, "_failed", {})
+    monkeypatch.setattr(dispatch, "_failed", {})
     functions: dict[str, Any] = {}
-    monkeypatch.setattr(paths, "_triton_function", functions.__getitem__)
+    monkeypatch.setattr(dispatch, "_triton_function", functions.__getitem__)
     return functions
 
 
@@ -33,14 +34,14 @@ HIDDEN, WEIGHT, TARGETS = (
 def test_triton_is_used_where_asked_for(on_triton: dict[str, Any]) -> None:
     calls = []
 
-    def forward(*arguments: Any, **options: Any) -> Any:
+    def watched(*arguments: Any, **options: Any) -> Any:
         calls.append(options)
-        return chunked.head_forward(*arguments, **options)
+        return forward.head_forward(*arguments, **options)
 
-    on_triton["head_forward"] = forward
+    on_triton["head_forward"] = watched
     found = linear_logprobs(HIDDEN, WEIGHT, TARGETS)
     assert calls[0]["top"]
-    exact = chunked.linear_logprobs(HIDDEN, WEIGHT, TARGETS)
+    exact = forward.linear_logprobs(HIDDEN, WEIGHT, TARGETS)
     for value, wanted in zip(found, exact, strict=True):
         torch.testing.assert_close(value, wanted)
     assert kernel_path("cpu") == ("triton", "asked for by CALIBAUDIT_KERNELS")
@@ -48,7 +49,7 @@ def test_triton_is_used_where_asked_for(on_triton: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf])
 def test_rows_without_numbers_are_nan_there_too(on_triton: dict[str, Any], poison: float) -> None:
-    on_triton["head_forward"] = chunked.head_forward
+    on_triton["head_forward"] = forward.head_forward
     hidden = HIDDEN.clone()
     hidden[2, 1] = poison
     found = linear_logprobs(hidden, WEIGHT, TARGETS)
@@ -75,7 +76,7 @@ def test_a_failure_is_named_once_and_the_work_goes_on(
     assert kernel_path("cpu") == ("chunked", "Triton failed before: RuntimeError: no kernel image for this device")
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), paths.KernelArgumentError("softcap")])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), dispatch.KernelArgumentError("softcap")])
 def test_a_lack_of_memory_and_a_refusal_are_no_failure(on_triton: dict[str, Any], error: Exception) -> None:
     def refuses(*_: Any, **__: Any) -> Any:
         raise error

@@ -15,10 +15,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.arguments import HeadForward
-from calibaudit.kernels.gathering import mean_logits, target_logits
-from calibaudit.kernels.packing import pack_tile
-from calibaudit.kernels.tiles import Head, Tiles, block_shape, compute_type, multiprocessors, tile_bits
+from calibaudit.kernels.triton_kernels.gather import mean_logits, target_logits
+from calibaudit.kernels.triton_kernels.packing import pack_tile
+from calibaudit.kernels.triton_kernels.tiles import Head, Tiles, block_shape, compute_type, multiprocessors, tile_bits
+from calibaudit.kernels.validation import HeadForward
 
 PARTIAL_BYTES = 1 << 20  # of a sweep's shares; more shares than fill the device twice are never made
 

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.gradients import (
+from calibaudit.kernels.triton_kernels.gradients import (
     Gradients,
     Needs,
     Smoothing,
@@ -22,7 +22,7 @@ from calibaudit.kernels.gradients import (
     row_blocks_for,
     smoothing_terms,
 )
-from calibaudit.kernels.tiles import (
+from calibaudit.kernels.triton_kernels.tiles import (
     TRITON_TYPES,
     Head,
     Tiles,

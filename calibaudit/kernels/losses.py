@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from calibaudit.kernels import direct, operators
-from calibaudit.kernels.arguments import IGNORE_INDEX, KernelArgumentError, check_head, check_loss, check_target_shape
+from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, check_head, check_loss, check_target_shape
 
 
 def linear_cross_entropy(

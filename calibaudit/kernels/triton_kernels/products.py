@@ -16,9 +16,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.blocks import full_float32
-from calibaudit.kernels.packing import halves
-from calibaudit.kernels.tiles import (
+from calibaudit.kernels.chunked.blocks import full_float32
+from calibaudit.kernels.triton_kernels.packing import halves
+from calibaudit.kernels.triton_kernels.tiles import (
     TRITON_TYPES,
     block_shape,
     compute_type,
