@@ -16,71 +16,14 @@ import numpy as np
 import pytest
 import torch
 from families import FAMILIES, WINDOW, save_tiny, tiny_network
+from whole_rows import WORDS, assert_equal, make_task, whole_rows
 
 from calibaudit import batching
-from calibaudit.encoding import Encoder, chat_prompt, plain_prompt
+from calibaudit.encoding import Encoder, plain_prompt
 from calibaudit.errors import ModelError
 from calibaudit.models import Model, load_model
-from calibaudit.scores import Scores
 from calibaudit.scoring import score
 from calibaudit.tasks.items import Item, Task
-
-WORDS = [
-    "the",
-    "cat",
-    "sat",
-    "on",
-    "a",
-    "mat",
-    "and",
-    "ate",
-    "rat",
-    "while",
-    "we",
-    "ran",
-    "far",
-    "away",
-    "to",
-    "see",
-    "it",
-]
-
-
-def make_task(n_items: int = 24, scoring: Any = "cloze", *, shots: str = "", longest: int = 40) -> Task:
-    """Ragged contexts (1 to `longest` words) and choices (1 to 6 words), 2 to 5 choices."""
-    rng = np.random.default_rng(7)
-    items = []
-    for i in range(n_items):
-        words = [str(w) for w in rng.choice(WORDS, rng.integers(1, longest))]
-        choices = tuple(f"{' '.join(rng.choice(WORDS, rng.integers(1, 7)))} {k}" for k in range(rng.integers(2, 6)))
-        if scoring == "letter":
-            choices = tuple("ABCDE"[: len(choices)])
-        items.append(Item(f"i{i}", shots + " ".join(words), choices, int(rng.integers(len(choices)))))
-    return Task("made", "1", scoring, tuple(items))
-
-
-def whole_rows(task: Task, model: Model, *, chat: bool = False) -> list[list[float]]:
-    """Each choice as one unpadded row through the network itself, log-softmax and sum in float64."""
-    encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length)
-    make = (lambda item: chat_prompt(item, model.tokenizer, "t")) if chat else (lambda item: plain_prompt(item, "t"))
-    results = []
-    for encoded in encoder.encode([make(item) for item in task.items]):
-        values: dict[int, float] = {}
-        for row in encoded.rows:
-            for choice, tokens in zip(row.choices, row.continuations, strict=True):
-                ids = torch.tensor([row.context + tokens[:-1]])
-                with torch.no_grad():
-                    logits = model.network(ids, use_cache=False).logits[0, len(row.context) - 1 :]
-                logprobs = logits.double().log_softmax(-1)
-                values[choice] = float(logprobs.gather(1, torch.tensor(tokens)[:, None]).sum())
-        results.append([values[choice] for choice in sorted(values)])
-    return results
-
-
-def assert_equal(scores: Scores, expected: list[list[float]], tolerance: float = 1e-4) -> None:
-    for row, values in zip(scores.logprobs, expected, strict=True):
-        assert np.isneginf(row[len(values) :]).all()
-        np.testing.assert_allclose(row[: len(values)], values, rtol=0, atol=tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +269,7 @@ import json, sys
 from pathlib import Path
 import calibaudit.scoring as scoring
 from calibaudit.models import load_model
-from test_scoring import make_task
+from whole_rows import make_task
 rows = []
 score_rows = scoring.score_rows
 def counted(model, todo, size, names):
@@ -371,7 +314,7 @@ MEMORY = """
 import resource, sys, torch
 from calibaudit.models import load_model
 from calibaudit.scoring import score
-from test_scoring import make_task
+from whole_rows import make_task
 model = load_model(sys.argv[1])
 score(make_task(4), model)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -416,7 +359,7 @@ def test_torchrun_gives_what_one_process_gives(tmp_path: Path, root: Path) -> No
         "import sys, numpy as np\n"
         "from calibaudit.models import load_model\nfrom calibaudit.parallel import rank\n"
         "from calibaudit.scoring import score\n"
-        "from test_scoring import make_task\n"
+        "from whole_rows import make_task\n"
         "scores = score(make_task(30), load_model(sys.argv[1]))\n"
         "np.save(f'{sys.argv[2]}/{rank()}.npy', scores.logprobs)\n"
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from families import FAMILIES, save_tiny
-from test_scoring import assert_equal, make_task, whole_rows
+from whole_rows import assert_equal, make_task, whole_rows
 
 from calibaudit import batching
 from calibaudit.models import load_model
@@ -69,7 +69,7 @@ def test_torchrun_gives_what_one_process_gives(n_processes: int, tmp_path: Path)
     code = (
         "import sys, numpy as np\n"
         "from calibaudit.models import load_model\nfrom calibaudit.parallel import own_device, rank\n"
-        "from calibaudit.scoring import score\nfrom test_scoring import make_task\n"
+        "from calibaudit.scoring import score\nfrom whole_rows import make_task\n"
         "model = load_model(sys.argv[1], device=own_device('auto'))\n"
         "assert model.info.device == f'cuda:{rank()}', model.info.device\n"
         "np.save(f'{sys.argv[2]}/{rank()}.npy', score(make_task(30), model).logprobs)\n"
