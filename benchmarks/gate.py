@@ -31,7 +31,7 @@ from calibaudit.metrics.binning import bin_index
 from calibaudit.metrics.noninferiority import PairedSample, abs_gap_p_value, ece_t_p_value, swap_p_value
 from calibaudit.metrics.resampling import swap_masks
 from calibaudit.sampling import Settings
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.weighing import Evidence, Level, Moved
 
 N_BINS, N_TRUTH = 15, 200_000

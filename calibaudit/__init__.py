@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from calibaudit.gating import Limits, Verdict, gate
     from calibaudit.models import Model, load_model
     from calibaudit.recommending import Recommendation, recommend
-    from calibaudit.scores import Scores, read_scores
+    from calibaudit.scores.scores import Scores, read_scores
     from calibaudit.scoring import score
     from calibaudit.tasks.items import Item, Task
     from calibaudit.tasks.load import load_task, load_tasks
@@ -35,7 +35,7 @@ _HOME = {
     "Model": "models",
     "Recommendation": "recommending",
     "Repair": "fixing",
-    "Scores": "scores",
+    "Scores": "scores.scores",
     "Task": "tasks.items",
     "Verdict": "gating",
     "audit": "auditing",
@@ -45,7 +45,7 @@ _HOME = {
     "load_model": "models",
     "load_task": "tasks.load",
     "load_tasks": "tasks.load",
-    "read_scores": "scores",
+    "read_scores": "scores.scores",
     "recommend": "recommending",
     "score": "scoring",
     "use_fused_loss": "fusing",

@@ -23,9 +23,9 @@ from calibaudit.estimating import (
     mean_estimates,
 )
 from calibaudit.metrics import reliability
-from calibaudit.pairing import check_one_model, overall_order
 from calibaudit.sampling import Row, Settings, task_row
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.align import check_one_model, overall_order
+from calibaudit.scores.scores import ModelInfo, Scores
 
 __all__ = [
     "METRICS",

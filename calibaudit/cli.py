@@ -45,7 +45,7 @@ from calibaudit.options import (
 from calibaudit.taskcommands import tasks_app
 
 if TYPE_CHECKING:
-    from calibaudit.scores import Scores
+    from calibaudit.scores.scores import Scores
     from calibaudit.tasks.items import Task
 
 app = typer.Typer(
@@ -229,7 +229,7 @@ def import_lm_eval(
     from calibaudit import running
 
     running.load_numpy()
-    from calibaudit.lm_eval import read_lm_eval
+    from calibaudit.scores.lm_eval import read_lm_eval
 
     output = running.outputs(output, plot, two_models=False)
     scores = read_lm_eval(samples, None if scoring is None else scoring.value)

@@ -34,9 +34,9 @@ from calibaudit.estimating import (
     permuted_changes,
 )
 from calibaudit.metrics.resampling import holm
-from calibaudit.pairing import check_one_model, overall_order, paired
 from calibaudit.sampling import Row, Settings, task_row
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.align import check_one_model, overall_order, paired
+from calibaudit.scores.scores import ModelInfo, Scores
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from calibaudit.errors import ScoresError
-from calibaudit.lm_eval import is_log_folder, read_lm_eval
 from calibaudit.parallel import own_device
-from calibaudit.scores import Scores, read_scores
+from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
+from calibaudit.scores.scores import Scores, read_scores
 from calibaudit.tasks.items import Task
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from calibaudit.proving import ACCURACY_MARGIN, Proof, RepairVerdict, check_accu
 from calibaudit.recommending import Recommendation, recommend, recommend_from_pilot
 from calibaudit.retuning import check_folder, retune
 from calibaudit.sampling import Settings
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import Fit, fit_of
 from calibaudit.tasks.items import Task

@@ -183,11 +183,11 @@ def bless(
     from calibaudit import running
 
     running.load_numpy()
-    from calibaudit.blessing import bless as blessed
     from calibaudit.errors import OutputError
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.parallel import rank
     from calibaudit.reporting.result_json import check_writable, write_whole
+    from calibaudit.scores.baseline import bless as blessed
 
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.metrics.noninferiority import weighted_holm
 from calibaudit.metrics.resampling import MIN_UNITS
-from calibaudit.pairing import check_one_model, overall_order, paired
 from calibaudit.sampling import Settings
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.align import check_one_model, overall_order, paired
+from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.weighing import Evidence, Level, Moved, weigh
 
 Finding = Literal["kept", "broken", "undecided"]

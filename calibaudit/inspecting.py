@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from calibaudit.metrics.temperature import confidence_correct, log_softmax
-from calibaudit.pairing import paired
-from calibaudit.scores import Scores
+from calibaudit.scores.align import paired
+from calibaudit.scores.scores import Scores
 from calibaudit.tasks.items import Item, Task
 
 MAX_ERRORS = 20

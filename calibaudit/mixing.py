@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.pairing import overall_order, paired
 from calibaudit.sampling import Row, Settings, joined, task_row
-from calibaudit.scores import Scores
+from calibaudit.scores.align import overall_order, paired
+from calibaudit.scores.scores import Scores
 
 FloatArray = npt.NDArray[np.float64]
 

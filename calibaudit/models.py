@@ -16,7 +16,7 @@ from calibaudit.errors import ModelError
 from calibaudit.heads import Head, check_finite, find_head, probe_ids
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.loading import first_line, is_out_of_memory, load_network
-from calibaudit.scores import ModelInfo
+from calibaudit.scores.scores import ModelInfo
 
 __all__ = ["Checkpoint", "Head", "Model", "find_checkpoint", "is_out_of_memory", "load_model"]
 

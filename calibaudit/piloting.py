@@ -22,7 +22,7 @@ from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, 
 from calibaudit.parallel import gathered, rank
 from calibaudit.recommending import PilotRun, Prior
 from calibaudit.retuning import retune
-from calibaudit.scores import SCHEMA_VERSION, read_scores
+from calibaudit.scores.scores import SCHEMA_VERSION, read_scores
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import fit_of
 from calibaudit.tasks.items import Task

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from calibaudit.comparing import Comparison, compare
 from calibaudit.errors import CalibauditError
 from calibaudit.sampling import Settings
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 
 Outcome = Literal["helped", "not_improved", "accuracy_lost", "not_needed", "no_factor"]
 

@@ -27,7 +27,7 @@ from calibaudit.errors import CalibauditError
 from calibaudit.estimating import Interval
 from calibaudit.mixing import WEIGHTS, Mixture, first_within, mixture_of, percentiles
 from calibaudit.sampling import Settings
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 
 Method = Literal["stack", "pilot", "literature"]
 Prior = Literal["base", "uniform"]

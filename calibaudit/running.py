@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calibaudit.evaluating import RunOptions
-    from calibaudit.scores import Scores
+    from calibaudit.scores.scores import Scores
     from calibaudit.tasks.items import Task
 
 DEFAULT_TASKS = ("bundled",)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from calibaudit.errors import CalibauditError
 from calibaudit.metrics.replicates import WeightedSample
 from calibaudit.metrics.resampling import bootstrap_weights, n_units, swap_masks
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 
 CountArray = npt.NDArray[np.uint16]
 BoolArray = npt.NDArray[np.bool_]

@@ -14,7 +14,7 @@ from calibaudit.errors import ScoresError
 from calibaudit.itemcache import ItemCache, PromptResult
 from calibaudit.models import Model
 from calibaudit.parallel import gathered, own_share
-from calibaudit.scores import Scores, padded
+from calibaudit.scores.scores import Scores, padded
 from calibaudit.tasks.items import Item, Task
 
 PROMPTS_PER_BLOCK = 4_096

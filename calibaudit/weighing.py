@@ -18,7 +18,7 @@ from calibaudit.metrics.noninferiority import (
 )
 from calibaudit.metrics.resampling import MIN_UNITS, change_interval, interval, swap_masks
 from calibaudit.sampling import Row, Settings, joined, task_row
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 
 _NAMES = ("accuracy", "confidence", "ece")
 _BLOCK = 2_000_000

@@ -14,7 +14,7 @@ from calibaudit.gating import Limits, gate
 from calibaudit.inspecting import worst_errors, worst_new_errors
 from calibaudit.recommending import PilotRun, recommend, recommend_from_pilot
 from calibaudit.reporting.result_json import audit_dict, comparison_dict
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.tasks.items import Item, Task
 
 FAST = Settings(n_resamples=60, n_permutations=60)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.scores import ModelInfo, Scores
 
 INFO = ModelInfo(
     name="lab/base",

@@ -13,7 +13,7 @@ import pytest
 from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.cli import main
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 
 QUICK = ("-t", "arithmetic,words", "--limit", "60", "--resamples", "100")
 Cli = Callable[..., tuple[int, str, str]]

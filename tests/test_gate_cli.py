@@ -16,7 +16,7 @@ from made_scores import TUNED, made_scores
 
 from calibaudit.auditing import Settings, audit_model
 from calibaudit.reporting.result_json import audit_dict
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 from tests.families import save_tiny
 from tests.test_cli import write_task
 

@@ -23,7 +23,7 @@ from calibaudit.recommending import (
     recommend_from_pilot,
 )
 from calibaudit.sampling import Settings
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 
 SETTINGS = Settings(n_resamples=200, n_permutations=100)
 

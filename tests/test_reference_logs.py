@@ -16,7 +16,7 @@ from calibaudit.comparing import compare
 from calibaudit.metrics import fit_temperature
 from calibaudit.models import Model, load_model
 from calibaudit.reporting.result_json import comparison_dict
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 from calibaudit.scoring import score
 from calibaudit.tasks.load import load_task, load_tasks
 

@@ -9,7 +9,7 @@ import torch
 
 from calibaudit.encoding import Encoder, chat_prompt, plain_prompt
 from calibaudit.models import Model
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 from calibaudit.tasks.items import Item, Task
 
 WORDS = [

@@ -15,7 +15,7 @@ from calibaudit.metrics.binning import bin_columns, bin_index, bin_totals
 from calibaudit.metrics.calibration_error import ece_rows
 from calibaudit.recommending import MARGIN, NEAR, Recommendation, recommend
 from calibaudit.sampling import Settings
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.scores import ModelInfo, Scores
 
 N_BINS, ROWS = 15, 64
 

@@ -14,7 +14,7 @@ from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating import Check, Limits, Part, Verdict
 from calibaudit.inspecting import ConfidentError, OptionShown
 from calibaudit.recommending import REJECTIONS, Demand, PilotPoint, Recommendation
-from calibaudit.scores import ModelInfo
+from calibaudit.scores.scores import ModelInfo
 
 Result = Mapping[str, Any]
 

@@ -16,7 +16,7 @@ from calibaudit.errors import OutputError
 from calibaudit.gating import Limits, gate
 from calibaudit.reporting.formats import FORMATS, check_format
 from calibaudit.reporting.junit import junit_xml
-from calibaudit.scores import ModelInfo
+from calibaudit.scores.scores import ModelInfo
 
 FAST = Settings(n_resamples=100, n_permutations=100)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calibaudit.errors import ScoresError
-from calibaudit.scores import Scores
+from calibaudit.scores.scores import Scores
 
 
 def check_one_model(scores: Sequence[Scores]) -> None:

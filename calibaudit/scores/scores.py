@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.packing import plain
+from calibaudit.scores.packing import plain
 from calibaudit.tasks.items import SCORINGS, Scoring
 
 SCHEMA_VERSION = 1

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.packing import BASELINE_VERSION, packed, row_texts
-from calibaudit.pairing import check_one_model
-from calibaudit.scores import ModelInfo, Scores
+from calibaudit.scores.align import check_one_model
+from calibaudit.scores.packing import BASELINE_VERSION, packed, row_texts
+from calibaudit.scores.scores import ModelInfo, Scores
 
 
 def bless(scores: Sequence[Scores]) -> str:

@@ -13,8 +13,8 @@ import pytest
 from calibaudit.comparing import compare
 from calibaudit.errors import ScoresError
 from calibaudit.evaluating import is_saved_scores, saved
-from calibaudit.lm_eval import read_lm_eval
 from calibaudit.models import load_model
+from calibaudit.scores.lm_eval import read_lm_eval
 from calibaudit.scoring import score
 from calibaudit.tasks.load import load_task
 
@@ -74,7 +74,7 @@ def test_logs_compare_like_the_models_they_came_from(shared: Path) -> None:
     """Same items by fingerprint, so the same draws: every metric within what log-likelihoods differ by."""
     names = ("stories260k", "stories260k-hot")
     logs = [read_lm_eval([shared / "data" / "lm_eval_logs" / name]) for name in names]
-    tasks = [load_task(str(Path(__file__).parent / "tasks" / file), limit=300) for file in FILES.values()]
+    tasks = [load_task(str(Path(__file__).parents[1] / "tasks" / file), limit=300) for file in FILES.values()]
     models = [load_model(str(shared / "models" / name)) for name in names]
     scores = [[score(task, model) for task in tasks] for model in models]
     for logged, scored in zip(logs, scores, strict=True):

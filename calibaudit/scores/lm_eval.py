@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from calibaudit.errors import ScoresError
-from calibaudit.scores import ModelInfo, Scores, padded
+from calibaudit.scores.scores import ModelInfo, Scores, padded
 from calibaudit.tasks.items import Item, Scoring, Task
 
 SAMPLES = "samples_*.jsonl"

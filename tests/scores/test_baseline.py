@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.auditing import Settings, audit
-from calibaudit.blessing import bless, public_name
 from calibaudit.errors import ScoresError
-from calibaudit.packing import packed, unpacked
-from calibaudit.scores import ModelInfo, Scores, read_scores
+from calibaudit.scores.baseline import bless, public_name
+from calibaudit.scores.packing import packed, unpacked
+from calibaudit.scores.scores import ModelInfo, Scores, read_scores
 
 FAST = Settings(n_resamples=0, n_permutations=0)
 
