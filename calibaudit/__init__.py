@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calibaudit.fixing import FixSettings, Repair, fix
     from calibaudit.fusing import use_fused_loss
     from calibaudit.gating import Limits, Verdict, gate
-    from calibaudit.models import Model, load_model
+    from calibaudit.models.model import Model, load_model
     from calibaudit.recommending import Recommendation, recommend
     from calibaudit.scores.scores import Scores, read_scores
     from calibaudit.scoring import score
@@ -32,7 +32,7 @@ _HOME = {
     "FixSettings": "fixing",
     "Item": "tasks.items",
     "Limits": "gating",
-    "Model": "models",
+    "Model": "models.model",
     "Recommendation": "recommending",
     "Repair": "fixing",
     "Scores": "scores.scores",
@@ -42,7 +42,7 @@ _HOME = {
     "compare": "comparing",
     "fix": "fixing",
     "gate": "gating",
-    "load_model": "models",
+    "load_model": "models.model",
     "load_task": "tasks.load",
     "load_tasks": "tasks.load",
     "read_scores": "scores.scores",

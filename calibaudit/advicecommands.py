@@ -137,7 +137,7 @@ def recommend(
     running.load_numpy()
     from calibaudit.errors import CalibauditError
     from calibaudit.evaluating import is_saved_scores, paired
-    from calibaudit.parallel import rank
+    from calibaudit.models.distributed import rank
     from calibaudit.sampling import Settings
 
     base, instruct = running.pair_of(base, instruct)

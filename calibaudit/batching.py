@@ -14,8 +14,8 @@ from torch import Tensor
 
 from calibaudit.encoding import Row, Tokens
 from calibaudit.errors import ModelError
-from calibaudit.models import Model, is_out_of_memory
-from calibaudit.prefixes import Layout, block_mask, common_length, lay_out
+from calibaudit.models.model import Model, is_out_of_memory
+from calibaudit.models.prefix_cache import Layout, block_mask, common_length, lay_out
 
 T = TypeVar("T")
 

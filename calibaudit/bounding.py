@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from calibaudit.checkpoints import Checkpoint
+    from calibaudit.models.checkpoints import Checkpoint
 
 _NEGLIGIBLE = 1e-3
 _CHUNK = 1 << 24  # weights taken to float32 at a time
@@ -154,7 +154,7 @@ def bound_checkpoint(name: str, *, revision: str | None = None, offline: bool = 
 
     Or the reason why they cannot be told. Raises ModelError when there is no such checkpoint.
     """
-    from calibaudit.checkpoints import Checkpoint, fetch, find_checkpoint
+    from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 
     folder = Path(name).expanduser()
     if revision is None and (folder / "config.json").is_file():
@@ -172,9 +172,9 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from calibaudit.checkpoints import weight_files
-    from calibaudit.heads import config_scale, config_softcap
-    from calibaudit.loading import quiet
+    from calibaudit.models.checkpoints import weight_files
+    from calibaudit.models.head import config_scale, config_softcap
+    from calibaudit.models.load import quiet
 
     files = weight_files(checkpoint)
     try:
@@ -222,7 +222,7 @@ def _weakest(bounds: Sequence[HeadBound]) -> HeadBound:
 
 def _final_norm(network: Any) -> Any:
     """The last norm that is a child of the decoder itself; None where something stands behind it, or none is there."""
-    from calibaudit.heads import decoders
+    from calibaudit.models.head import decoders
 
     for decoder in reversed(decoders(network)):
         norms = [child for child in decoder.children() if "norm" in type(child).__name__.lower()]

@@ -127,7 +127,7 @@ def compare(
 
     running.load_numpy()
     from calibaudit.evaluating import is_saved_scores, paired
-    from calibaudit.parallel import rank
+    from calibaudit.models.distributed import rank
 
     base, instruct = running.pair_of(base, instruct)
     output = running.outputs(output, plot)
@@ -193,7 +193,7 @@ def score(
 
     running.load_numpy()
     from calibaudit.evaluating import is_saved_scores, paired
-    from calibaudit.parallel import rank
+    from calibaudit.models.distributed import rank
 
     output = running.outputs(output, plot, two_models=False)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from calibaudit.errors import ScoresError
-from calibaudit.parallel import own_device
+from calibaudit.models.distributed import own_device
 from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
 from calibaudit.scores.scores import Scores, read_scores
 from calibaudit.tasks.items import Task
 
 if TYPE_CHECKING:
-    from calibaudit.models import Model
+    from calibaudit.models.model import Model
 
 ChatTemplate = Literal["auto", "off", "both"]
 
@@ -56,7 +56,7 @@ def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Pr
 
 def load(name: str, options: RunOptions, notice: Notice) -> Model:
     """The checkpoint, loaded as `options` say. notice: called with each sentence the user should read."""
-    from calibaudit.models import load_model
+    from calibaudit.models.model import load_model
 
     model = load_model(
         name,

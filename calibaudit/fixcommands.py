@@ -129,7 +129,7 @@ def fix(
     from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.fixing import FixSettings, Listener
     from calibaudit.fixing import fix as fixed
-    from calibaudit.parallel import rank
+    from calibaudit.models.distributed import rank
     from calibaudit.piloting import PRIORS, read_grid
     from calibaudit.retuning import check_folder, partial_folder
     from calibaudit.sampling import Settings

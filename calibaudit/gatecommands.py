@@ -101,7 +101,7 @@ def gate(
     running.load_numpy()
     from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.gating import Limits
-    from calibaudit.parallel import rank
+    from calibaudit.models.distributed import rank
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     _check_there(baseline, candidate)
@@ -185,7 +185,7 @@ def bless(
     running.load_numpy()
     from calibaudit.errors import OutputError
     from calibaudit.evaluating import is_saved_scores, paired
-    from calibaudit.parallel import rank
+    from calibaudit.models.distributed import rank
     from calibaudit.reporting.result_json import check_writable, write_whole
     from calibaudit.scores.baseline import bless as blessed
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibaudit.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
 from calibaudit.heldout import without_seen
-from calibaudit.loading import load_tokenizer
+from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
+from calibaudit.models.load import load_tokenizer
+from calibaudit.models.tokenizer import check_vocabularies
 from calibaudit.sftencoding import Example, encode_rows
 from calibaudit.sftrows import read_rows
 from calibaudit.tasks.items import Task
-from calibaudit.vocabularies import check_vocabularies
 
 N_FAULTS = 20
 """Unusable rows that a summary names; it counts them all."""

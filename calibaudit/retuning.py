@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibaudit.checkpoints import Checkpoint
 from calibaudit.errors import OutputError, SftError
 from calibaudit.evaluating import free_memory
-from calibaudit.loading import DTYPES, load_network
-from calibaudit.parallel import gathered, own_device, rank
+from calibaudit.models.checkpoints import Checkpoint
+from calibaudit.models.distributed import gathered, own_device, rank
+from calibaudit.models.load import DTYPES, load_network
 from calibaudit.saving import save_checkpoint
 from calibaudit.sftencoding import Example
 from calibaudit.training import TrainingRun, train

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibaudit.errors import CalibauditError, Interrupted
-from calibaudit.parallel import rank
+from calibaudit.models.distributed import rank
 
 if TYPE_CHECKING:
     from rich.console import Console

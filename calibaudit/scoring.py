@@ -12,8 +12,8 @@ from calibaudit.batching import batch_size_for, score_rows
 from calibaudit.encoding import EncodedPrompt, Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
 from calibaudit.errors import ScoresError
 from calibaudit.itemcache import ItemCache, PromptResult
-from calibaudit.models import Model
-from calibaudit.parallel import gathered, own_share
+from calibaudit.models.distributed import gathered, own_share
+from calibaudit.models.model import Model
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.tasks.items import Item, Task
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from calibaudit.kernels import IGNORE_INDEX
-from calibaudit.models import Model
+from calibaudit.models.model import Model
 from calibaudit.sftencoding import Example
 
 N_EXAMPLES = 512

@@ -15,8 +15,8 @@ import torch
 from calibaudit.anchoring import use_anchored_loss
 from calibaudit.errors import TrainingError
 from calibaudit.fusing import FusedLoss, use_fused_loss
-from calibaudit.loading import is_out_of_memory, quiet
-from calibaudit.parallel import gathered, world_size
+from calibaudit.models.distributed import gathered, world_size
+from calibaudit.models.load import is_out_of_memory, quiet
 from calibaudit.resuming import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.sftencoding import Example
 from calibaudit.stepping import MicroBatches, Plan, n_targets, plan_steps

@@ -22,7 +22,7 @@ from calibaudit.bounding import (
     least_entropy_below,
 )
 from calibaudit.errors import ModelError
-from calibaudit.heads import decoders
+from calibaudit.models.head import decoders
 from tests.families import FAMILIES, save_tiny, tiny_network
 
 

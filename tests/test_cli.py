@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
 
-from calibaudit.checkpoints import TOKENIZER_FILES, WEIGHTS
 from calibaudit.cli import main
+from calibaudit.models.checkpoints import TOKENIZER_FILES, WEIGHTS
 from tests.families import VOCAB, save_tiny
 
 COMMAND = [sys.executable, "-m", "calibaudit"]

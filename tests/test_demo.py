@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from calibaudit.checkpoints import DEMO, find_checkpoint
 from calibaudit.demo.corpus import ASKED, CHAT_TEMPLATE, MIXTURE, Corpus, questions, quiz, sample_texts, sentences
 from calibaudit.demo.facts import HELD_OUT, RELIABILITY, Fact, read_facts
 from calibaudit.demo.train import sft_rows, task_names
 from calibaudit.errors import ModelError
+from calibaudit.models.checkpoints import DEMO, find_checkpoint
 from calibaudit.tasks.load import load_tasks
 from calibaudit.tasks.registry import bundled_folder
 

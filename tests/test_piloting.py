@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from calibaudit.checkpoints import find_checkpoint
 from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.evaluating import RunOptions
-from calibaudit.loading import load_tokenizer
+from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.load import load_tokenizer
 from calibaudit.piloting import GridPoint, PilotListener, grid_of, pilot
 from calibaudit.preparing import prepare
 from calibaudit.recommending import recommend_from_pilot

@@ -14,7 +14,7 @@ import pytest
 
 from calibaudit.comparing import compare
 from calibaudit.metrics import fit_temperature
-from calibaudit.models import Model, load_model
+from calibaudit.models.model import Model, load_model
 from calibaudit.reporting.result_json import comparison_dict
 from calibaudit.scores.scores import Scores
 from calibaudit.scoring import score

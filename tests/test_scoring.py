@@ -21,7 +21,7 @@ from whole_rows import WORDS, assert_equal, make_task, whole_rows
 from calibaudit import batching
 from calibaudit.encoding import Encoder, plain_prompt
 from calibaudit.errors import ModelError
-from calibaudit.models import Model, load_model
+from calibaudit.models.model import Model, load_model
 from calibaudit.scoring import score
 from calibaudit.tasks.items import Item, Task
 
@@ -268,7 +268,7 @@ RUN = """
 import json, sys
 from pathlib import Path
 import calibaudit.scoring as scoring
-from calibaudit.models import load_model
+from calibaudit.models.model import load_model
 from whole_rows import make_task
 rows = []
 score_rows = scoring.score_rows
@@ -312,7 +312,7 @@ def test_a_run_killed_midway_goes_on_where_it_stopped(tmp_path: Path, root: Path
 
 MEMORY = """
 import resource, sys, torch
-from calibaudit.models import load_model
+from calibaudit.models.model import load_model
 from calibaudit.scoring import score
 from whole_rows import make_task
 model = load_model(sys.argv[1])
@@ -342,7 +342,7 @@ def test_real_lack_of_host_memory_is_one_error(tmp_path: Path, root: Path) -> No
     """The address space is capped for real: one row's hidden states no longer fit."""
     code = (
         "import resource, sys, torch\n"
-        "from calibaudit.models import load_model, is_out_of_memory\n"
+        "from calibaudit.models.model import load_model, is_out_of_memory\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))\n"
         "try:\n    torch.ones(2**33)\n"
@@ -357,7 +357,7 @@ def test_torchrun_gives_what_one_process_gives(tmp_path: Path, root: Path) -> No
     folder = save_tiny(tmp_path / "model", "llama")
     code = (
         "import sys, numpy as np\n"
-        "from calibaudit.models import load_model\nfrom calibaudit.parallel import rank\n"
+        "from calibaudit.models.model import load_model\nfrom calibaudit.models.distributed import rank\n"
         "from calibaudit.scoring import score\n"
         "from whole_rows import make_task\n"
         "scores = score(make_task(30), load_model(sys.argv[1]))\n"

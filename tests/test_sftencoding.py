@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from calibaudit.checkpoints import find_checkpoint
 from calibaudit.demo.train import _example
 from calibaudit.errors import SftError
-from calibaudit.loading import load_tokenizer
+from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.load import load_tokenizer
 from calibaudit.sftencoding import IGNORED, Encoded, Example, encode_rows
 from calibaudit.sftrows import Completion, Conversation, Message, PlainText, Row, read_rows
 

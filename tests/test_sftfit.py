@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from calibaudit.models import load_model
+from calibaudit.models.model import load_model
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import Fit, fit_of, kept_share
 from tests.families import VOCAB, save_tiny

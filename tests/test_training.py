@@ -25,9 +25,9 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from calibaudit.checkpoints import find_checkpoint
 from calibaudit.errors import OutputError, TrainingError
-from calibaudit.loading import load_network
+from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.load import load_network
 from calibaudit.saving import save_checkpoint
 from calibaudit.sftencoding import Example
 from calibaudit.training import TrainingRun, train

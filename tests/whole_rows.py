@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from calibaudit.encoding import Encoder, chat_prompt, plain_prompt
-from calibaudit.models import Model
+from calibaudit.models.model import Model
 from calibaudit.scores.scores import Scores
 from calibaudit.tasks.items import Item, Task
 

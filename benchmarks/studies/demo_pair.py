@@ -20,12 +20,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from calibaudit.checkpoints import find_checkpoint
 from calibaudit.comparing import compare
 from calibaudit.demo.train import Recipe
 from calibaudit.evaluating import RunOptions, evaluate_model, load
 from calibaudit.heldout import halves
-from calibaudit.loading import load_tokenizer
+from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.load import load_tokenizer
 from calibaudit.recommending import KEPT as KEPT_OF_HARD
 from calibaudit.recommending import MARGIN, recommend
 from calibaudit.retuning import retune

@@ -228,7 +228,7 @@ def tasks_of(facts: list[Fact], part: str) -> list[Task]:
 def report(folder: Path, facts: list[Fact], part: str, device: str) -> None:
     """Prints accuracy and calibration of a saved checkpoint on one part of the facts, for each task and over all."""
     from calibaudit.metrics import ece, gap
-    from calibaudit.models import load_model
+    from calibaudit.models.model import load_model
     from calibaudit.scoring import has_chat_template, score
 
     model = load_model(str(folder), device=device)

@@ -15,7 +15,7 @@ from families import FAMILIES, save_tiny
 from whole_rows import assert_equal, make_task, whole_rows
 
 from calibaudit import batching
-from calibaudit.models import load_model
+from calibaudit.models.model import load_model
 from calibaudit.scoring import score
 
 
@@ -68,7 +68,7 @@ def test_torchrun_gives_what_one_process_gives(n_processes: int, tmp_path: Path)
         pytest.skip(f"{torch.cuda.device_count()} GPU here: {n_processes} processes want one each")
     code = (
         "import sys, numpy as np\n"
-        "from calibaudit.models import load_model\nfrom calibaudit.parallel import own_device, rank\n"
+        "from calibaudit.models.model import load_model\nfrom calibaudit.models.distributed import own_device, rank\n"
         "from calibaudit.scoring import score\nfrom whole_rows import make_task\n"
         "model = load_model(sys.argv[1], device=own_device('auto'))\n"
         "assert model.info.device == f'cuda:{rank()}', model.info.device\n"

@@ -13,7 +13,7 @@ import pytest
 from calibaudit.comparing import compare
 from calibaudit.errors import ScoresError
 from calibaudit.evaluating import is_saved_scores, saved
-from calibaudit.models import load_model
+from calibaudit.models.model import load_model
 from calibaudit.scores.lm_eval import read_lm_eval
 from calibaudit.scoring import score
 from calibaudit.tasks.load import load_task

@@ -14,8 +14,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from calibaudit.errors import ModelError
-from calibaudit.models import Model, load_model
-from calibaudit.prefixes import block_mask
+from calibaudit.models.model import Model, load_model
+from calibaudit.models.prefix_cache import block_mask
 from tests import families
 from tests.families import BIASED, FAMILIES, MAX_LENGTH, VOCAB, WINDOW, WINDOWED, save_tiny, tiny_network
 
@@ -297,7 +297,7 @@ def test_a_scale_in_the_config_that_the_network_ignores_is_not_applied(tmp_path:
 
 
 def test_longrope_says_where_its_factors_switch(tmp_path: Path) -> None:
-    from calibaudit.models import _rope_switch
+    from calibaudit.models.model import _rope_switch
 
     config = SimpleNamespace(
         rope_scaling={"rope_type": "longrope", "long_factor": [1.0], "short_factor": [1.0]},
@@ -310,7 +310,7 @@ def test_longrope_says_where_its_factors_switch(tmp_path: Path) -> None:
 
 def test_the_window_follows_lm_evaluation_harness(tmp_path: Path) -> None:
     """The config's length, whatever the tokenizer says; the tokenizer's where the config has none."""
-    from calibaudit.models import _max_length
+    from calibaudit.models.model import _max_length
 
     tokenizer = SimpleNamespace(model_max_length=77)
     assert _max_length(SimpleNamespace(max_position_embeddings=100), tokenizer) == 100

@@ -80,7 +80,7 @@ def find_checkpoint(
 def _demo_folder(name: str) -> Path:
     if name not in DEMO:
         raise ModelError(f"{name}: the bundled checkpoints are {' and '.join(DEMO)}")
-    folder = Path(__file__).parent / "demo" / name.removeprefix("demo:")
+    folder = Path(__file__).parents[1] / "demo" / name.removeprefix("demo:")
     if not folder.is_dir():
         raise ModelError(f"{name}: its files are missing from this installation ({folder}); install again")
     return folder

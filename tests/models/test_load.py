@@ -15,10 +15,10 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
 
-import calibaudit.loading as loading
-from calibaudit.checkpoints import WEIGHTS
+import calibaudit.models.load as loading
 from calibaudit.errors import ModelError
-from calibaudit.models import load_model
+from calibaudit.models.checkpoints import WEIGHTS
+from calibaudit.models.model import load_model
 from tests.families import VOCAB, save_tiny, tiny_network, tiny_tokenizer
 
 

@@ -12,10 +12,10 @@ import torch
 from huggingface_hub import errors as hub_errors
 from safetensors.torch import load_file, save_file
 
-import calibaudit.checkpoints as checkpoints
-from calibaudit.checkpoints import INDEX, WEIGHTS, find_checkpoint, weight_files
+import calibaudit.models.checkpoints as checkpoints
 from calibaudit.errors import ModelError
-from calibaudit.models import load_model
+from calibaudit.models.checkpoints import INDEX, WEIGHTS, find_checkpoint, weight_files
+from calibaudit.models.model import load_model
 from tests.families import save_tiny
 
 SHA = "0123456789abcdef0123456789abcdef01234567"

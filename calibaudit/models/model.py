@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibaudit import prefixes
-from calibaudit.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.errors import ModelError
-from calibaudit.heads import Head, check_finite, find_head, probe_ids
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
-from calibaudit.loading import first_line, is_out_of_memory, load_network
+from calibaudit.models import prefix_cache
+from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
+from calibaudit.models.head import Head, check_finite, find_head, probe_ids
+from calibaudit.models.load import first_line, is_out_of_memory, load_network
 from calibaudit.scores.scores import ModelInfo
 
 __all__ = ["Checkpoint", "Head", "Model", "find_checkpoint", "is_out_of_memory", "load_model"]
@@ -97,7 +97,7 @@ class Model:
         if self._takes_positions and position_ids is not None:
             options["position_ids"] = position_ids
         if past is None and use_cache:
-            past = prefixes.fresh_cache(self._cache)
+            past = prefix_cache.fresh_cache(self._cache)
         if past is not None and self._cache_name is not None:
             options[self._cache_name] = past
         output = self._body(input_ids=input_ids, **options)
@@ -106,7 +106,7 @@ class Model:
 
     def repeat_cache(self, past: Any, rows: Tensor) -> Any:
         """A new cache whose row i is row rows[i] of `past`; `past` stays as it is and can be used again."""
-        return prefixes.repeat_cache(past, rows)
+        return prefix_cache.repeat_cache(past, rows)
 
     def target_logprobs(self, features: Tensor, targets: Tensor) -> LinearLogprobs:
         """Rows of `forward`'s features (n, D or V), targets (n,) or (n, K) -> log-probabilities in nats, float32.
@@ -186,10 +186,10 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
         _cache_name=next((name for name in CACHE_NAMES if name in parameters), None),
         _cache="plain",
     )
-    tolerance = prefixes.TOLERANCE.get(dtype, prefixes.TOLERANCE[torch.float32])
-    ids, other = (probe_ids(network, 2 * prefixes.N_PROBE, seed) for seed in (1, 2))
-    n_probe = min(model.max_length, prefixes.N_PROBE)
-    if not prefixes.is_causal(model.forward, ids[:, :n_probe], other[:, :n_probe], tolerance):
+    tolerance = prefix_cache.TOLERANCE.get(dtype, prefix_cache.TOLERANCE[torch.float32])
+    ids, other = (probe_ids(network, 2 * prefix_cache.N_PROBE, seed) for seed in (1, 2))
+    n_probe = min(model.max_length, prefix_cache.N_PROBE)
+    if not prefix_cache.is_causal(model.forward, ids[:, :n_probe], other[:, :n_probe], tolerance):
         raise ModelError(
             f"{checkpoint.name}: not a causal LM: its states change when later tokens do ({model.info.family})"
         )
@@ -208,11 +208,11 @@ def _why_not_shared(model: Model, ids: Tensor, tolerance: float) -> str | None:
         return "it has no key-value cache"
     if not model._takes_positions:
         return "it takes no positions"
-    if model.max_packed_length < prefixes.N_PROBE:
+    if model.max_packed_length < prefix_cache.N_PROBE:
         return f"its window of {model.max_packed_length} tokens is too short to tell"
     reason = None
     for model._cache in ("plain", "own"):
-        why = prefixes.why_not_shared(model.forward, ids, model.network.dtype, tolerance)
+        why = prefix_cache.why_not_shared(model.forward, ids, model.network.dtype, tolerance)
         if why is None:
             return None
         reason = reason or why

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from calibaudit.checkpoints import find_checkpoint
 from calibaudit.errors import ModelError
-from calibaudit.vocabularies import check_vocabularies
+from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.tokenizer import check_vocabularies
 from tests.families import save_tiny, tiny_tokenizer
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibaudit.checkpoints import Checkpoint, read_settings
 from calibaudit.errors import ModelError
+from calibaudit.models.checkpoints import Checkpoint, read_settings
 
 
 def check_vocabularies(base: Checkpoint, instruct: Checkpoint, base_tokenizer: Any, instruct_tokenizer: Any) -> None:

@@ -19,8 +19,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
-from calibaudit.checkpoints import Checkpoint, check_tokenizer_files, read_settings, weight_files
 from calibaudit.errors import ModelError
+from calibaudit.models.checkpoints import Checkpoint, check_tokenizer_files, read_settings, weight_files
 
 VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

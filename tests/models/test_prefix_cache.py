@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from calibaudit import prefixes
-from calibaudit.prefixes import NEVER, block_mask, lay_out
+from calibaudit.models import prefix_cache
+from calibaudit.models.prefix_cache import NEVER, block_mask, lay_out
 
 CONTEXT = (5, 3, 9, 2)
 CONTINUATIONS = [(), (1,), (1, 4), (1, 4, 4, 2), (1, 7), (3,), (3, 3), (8, 1, 4)]  # sorted
@@ -80,7 +80,7 @@ def attention_by_hand(query: torch.Tensor, key: torch.Tensor, value: torch.Tenso
 def test_attention_in_blocks_is_attention(
     block: int, n_common: int, n_heads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prefixes, "_BLOCK", block)
+    monkeypatch.setattr(prefix_cache, "_BLOCK", block)
     generator = torch.Generator().manual_seed(0)
     width = 27
     ends = torch.tensor([[NEVER] * 9 + [17] * 8 + [27] * 10, [NEVER] * 3 + [18] * 15 + [22] * 4 + [0] * 5])
@@ -100,7 +100,7 @@ def test_attention_in_blocks_is_attention(
 
 def test_columns_that_a_block_cannot_see_are_never_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their keys are not numbers: any product with them would show."""
-    monkeypatch.setattr(prefixes, "_BLOCK", 4)
+    monkeypatch.setattr(prefix_cache, "_BLOCK", 4)
     query, key, value = (torch.ones(1, 1, 8, 8) for _ in range(3))
     key[..., 4:, :] = torch.nan
     mask = block_mask(torch.full((1, 8), NEVER), 0, torch.float32)

@@ -1,0 +1,1 @@
+"""A checkpoint in memory: its files, network, tokenizer, device and head."""
