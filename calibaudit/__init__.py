@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from calibaudit.models.model import Model, load_model
     from calibaudit.recommending import Recommendation, recommend
     from calibaudit.scores.scores import Scores, read_scores
-    from calibaudit.scoring import score
+    from calibaudit.scoring.score import score
     from calibaudit.tasks.items import Item, Task
     from calibaudit.tasks.load import load_task, load_tasks
 
@@ -47,7 +47,7 @@ _HOME = {
     "load_tasks": "tasks.load",
     "read_scores": "scores.scores",
     "recommend": "recommending",
-    "score": "scoring",
+    "score": "scoring.score",
     "use_fused_loss": "fusing",
 }
 

@@ -35,11 +35,11 @@ from calibaudit.options import (
 
 if TYPE_CHECKING:
     from calibaudit.bounding import HeadBound
-    from calibaudit.evaluating import RunOptions
     from calibaudit.piloting import GridPoint
     from calibaudit.preparing import Prepared
     from calibaudit.recommending import PilotRun
     from calibaudit.running import Reporter
+    from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.trainingsettings import TrainingSettings
 
 
@@ -136,9 +136,9 @@ def recommend(
 
     running.load_numpy()
     from calibaudit.errors import CalibauditError
-    from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.models.distributed import rank
     from calibaudit.sampling import Settings
+    from calibaudit.scoring.evaluate import is_saved_scores, paired
 
     base, instruct = running.pair_of(base, instruct)
     output = running.outputs(output, None)
@@ -207,7 +207,7 @@ def recommend(
 def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offline: bool) -> HeadBound | None:
     """How sure the tuned model's head can be, or base's; None where neither is a checkpoint whose head can be read."""
     from calibaudit.bounding import HeadBound, bound_checkpoint
-    from calibaudit.evaluating import is_saved_scores
+    from calibaudit.scoring.evaluate import is_saved_scores
 
     for name, revision in ((instruct, revisions[1]), (base, revisions[0])):
         if not is_saved_scores(name):

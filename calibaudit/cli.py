@@ -126,8 +126,8 @@ def compare(
     from calibaudit import running
 
     running.load_numpy()
-    from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.models.distributed import rank
+    from calibaudit.scoring.evaluate import is_saved_scores, paired
 
     base, instruct = running.pair_of(base, instruct)
     output = running.outputs(output, plot)
@@ -192,8 +192,8 @@ def score(
     from calibaudit import running
 
     running.load_numpy()
-    from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.models.distributed import rank
+    from calibaudit.scoring.evaluate import is_saved_scores, paired
 
     output = running.outputs(output, plot, two_models=False)
     options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)

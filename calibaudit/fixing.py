@@ -15,7 +15,6 @@ from typing import Any, Literal
 from calibaudit.bounding import HeadBound, bound_files
 from calibaudit.comparing import compare
 from calibaudit.errors import CalibauditError
-from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.heldout import halves
 from calibaudit.piloting import GridPoint, PilotListener, pilot
 from calibaudit.preparing import Prepared, SftSummary, prepare
@@ -24,6 +23,7 @@ from calibaudit.recommending import Recommendation, recommend, recommend_from_pi
 from calibaudit.retuning import check_folder, retune
 from calibaudit.sampling import Settings
 from calibaudit.scores.scores import ModelInfo, Scores
+from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import Fit, fit_of
 from calibaudit.tasks.items import Task

@@ -99,9 +99,9 @@ def gate(
     from calibaudit import running
 
     running.load_numpy()
-    from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.gating import Limits
     from calibaudit.models.distributed import rank
+    from calibaudit.scoring.evaluate import is_saved_scores, paired
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     _check_there(baseline, candidate)
@@ -184,10 +184,10 @@ def bless(
 
     running.load_numpy()
     from calibaudit.errors import OutputError
-    from calibaudit.evaluating import is_saved_scores, paired
     from calibaudit.models.distributed import rank
     from calibaudit.reporting.result_json import check_writable, write_whole
     from calibaudit.scores.baseline import bless as blessed
+    from calibaudit.scoring.evaluate import is_saved_scores, paired
 
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
@@ -227,7 +227,7 @@ def _check_there(*names: str) -> None:
 def _check_items(name: str, tasks: Sequence[Task]) -> None:
     """Raise ScoresError before anything is scored when saved scores are of other items than the tasks'."""
     from calibaudit.errors import ScoresError
-    from calibaudit.evaluating import saved
+    from calibaudit.scoring.evaluate import saved
 
     for task in tasks:
         for entry in saved(name, [task.name]):

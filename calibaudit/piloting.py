@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.evaluating import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.recommending import PilotRun, Prior
 from calibaudit.retuning import retune
 from calibaudit.scores.scores import SCHEMA_VERSION, read_scores
+from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.sftencoding import Example
 from calibaudit.sftfit import fit_of
 from calibaudit.tasks.items import Task

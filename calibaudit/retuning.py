@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import OutputError, SftError
-from calibaudit.evaluating import free_memory
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.distributed import gathered, own_device, rank
 from calibaudit.models.load import DTYPES, load_network
 from calibaudit.saving import save_checkpoint
+from calibaudit.scoring.evaluate import free_memory
 from calibaudit.sftencoding import Example
 from calibaudit.training import TrainingRun, train
 from calibaudit.trainingsettings import TrainingSettings

@@ -17,8 +17,8 @@ from calibaudit.models.distributed import rank
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from calibaudit.evaluating import RunOptions
     from calibaudit.scores.scores import Scores
+    from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.tasks.items import Task
 
 DEFAULT_TASKS = ("bundled",)
@@ -84,8 +84,8 @@ def run_options(
     offline: bool,
 ) -> RunOptions:
     """Raises CalibauditError for a batch size that is neither `auto` nor a positive number."""
-    from calibaudit.evaluating import RunOptions
-    from calibaudit.itemcache import default_cache_dir
+    from calibaudit.scoring.cache import default_cache_dir
+    from calibaudit.scoring.evaluate import RunOptions
 
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
@@ -145,7 +145,7 @@ def split_names(values: Sequence[str] | None) -> list[str] | None:
 
 def saved_task_names(models: Sequence[str]) -> list[str] | None:
     """The tasks of the one saved file among the models, which the others are to be scored on; else None."""
-    from calibaudit.evaluating import is_saved_scores, saved
+    from calibaudit.scoring.evaluate import is_saved_scores, saved
 
     files = [model for model in models if is_saved_scores(model)]
     return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None
@@ -263,7 +263,7 @@ def scores_of(
     name: str, task_names: Sequence[str] | None, tasks: Sequence[Task] | None, options: RunOptions, report: Reporter
 ) -> list[Scores]:
     """Saved scores, or those of a checkpoint on the tasks (None: both sides are files)."""
-    from calibaudit.evaluating import evaluate, is_saved_scores, saved
+    from calibaudit.scoring.evaluate import evaluate, is_saved_scores, saved
 
     if is_saved_scores(name):
         if tasks is not None:

@@ -104,7 +104,7 @@ def unscored(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         pytest.fail("a model was looked for")
 
-    monkeypatch.setattr("calibaudit.evaluating.evaluate", fail)
+    monkeypatch.setattr("calibaudit.scoring.evaluate.evaluate", fail)
 
 
 def installed(*arguments: object, cwd: Path, **environment: str) -> Ended:
@@ -487,7 +487,7 @@ def test_an_interrupt_ends_in_130(cli: Cli, task: Path, monkeypatch: pytest.Monk
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("calibaudit.evaluating.evaluate", interrupt)
+    monkeypatch.setattr("calibaudit.scoring.evaluate.evaluate", interrupt)
     ended = cli("score", "model", "-t", task)
     assert (ended.code, ended.out) == (130, "")
     assert ended.err == "calibaudit: interrupted; finished items are kept, the same command goes on from there\n"
@@ -497,7 +497,7 @@ def test_a_fault_of_our_own_is_one_line_too(cli: Cli, task: Path, monkeypatch: p
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("first\nsecond")
 
-    monkeypatch.setattr("calibaudit.evaluating.evaluate", fail)
+    monkeypatch.setattr("calibaudit.scoring.evaluate.evaluate", fail)
     ended = cli("score", "model", "-t", task)
     assert (ended.code, ended.out) == (2, "")
     (line,) = ended.err.splitlines()

@@ -17,7 +17,7 @@ from calibaudit.metrics import fit_temperature
 from calibaudit.models.model import Model, load_model
 from calibaudit.reporting.result_json import comparison_dict
 from calibaudit.scores.scores import Scores
-from calibaudit.scoring import score
+from calibaudit.scoring.score import score
 from calibaudit.tasks.load import load_task, load_tasks
 
 pytestmark = pytest.mark.shared

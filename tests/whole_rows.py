@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from calibaudit.encoding import Encoder, chat_prompt, plain_prompt
 from calibaudit.models.model import Model
 from calibaudit.scores.scores import Scores
+from calibaudit.scoring.encode import Encoder, chat_prompt, plain_prompt
 from calibaudit.tasks.items import Item, Task
 
 WORDS = [

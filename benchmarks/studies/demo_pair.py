@@ -22,7 +22,6 @@ from typing import Any
 
 from calibaudit.comparing import compare
 from calibaudit.demo.train import Recipe
-from calibaudit.evaluating import RunOptions, evaluate_model, load
 from calibaudit.heldout import halves
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.load import load_tokenizer
@@ -30,6 +29,7 @@ from calibaudit.recommending import KEPT as KEPT_OF_HARD
 from calibaudit.recommending import MARGIN, recommend
 from calibaudit.retuning import retune
 from calibaudit.sampling import Settings
+from calibaudit.scoring.evaluate import RunOptions, evaluate_model, load
 from calibaudit.sftencoding import encode_rows
 from calibaudit.sftfit import fit_of
 from calibaudit.sftrows import read_rows

@@ -14,9 +14,9 @@ import torch
 from families import FAMILIES, save_tiny
 from whole_rows import assert_equal, make_task, whole_rows
 
-from calibaudit import batching
 from calibaudit.models.model import load_model
-from calibaudit.scoring import score
+from calibaudit.scoring import batches
+from calibaudit.scoring.score import score
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -50,7 +50,7 @@ def test_a_real_lack_of_memory_halves_the_batch(
     expected = score(task, model).logprobs
     torch.cuda.empty_cache()
     free = torch.cuda.memory_allocated() + (3 << 20)
-    monkeypatch.setitem(batching.TOKENS_PER_BATCH, "cuda", 1 << 30)
+    monkeypatch.setitem(batches.TOKENS_PER_BATCH, "cuda", 1 << 30)
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(free / total)
     try:
@@ -69,7 +69,7 @@ def test_torchrun_gives_what_one_process_gives(n_processes: int, tmp_path: Path)
     code = (
         "import sys, numpy as np\n"
         "from calibaudit.models.model import load_model\nfrom calibaudit.models.distributed import own_device, rank\n"
-        "from calibaudit.scoring import score\nfrom whole_rows import make_task\n"
+        "from calibaudit.scoring.score import score\nfrom whole_rows import make_task\n"
         "model = load_model(sys.argv[1], device=own_device('auto'))\n"
         "assert model.info.device == f'cuda:{rank()}', model.info.device\n"
         "np.save(f'{sys.argv[2]}/{rank()}.npy', score(make_task(30), model).logprobs)\n"

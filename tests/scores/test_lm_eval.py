@@ -12,10 +12,10 @@ import pytest
 
 from calibaudit.comparing import compare
 from calibaudit.errors import ScoresError
-from calibaudit.evaluating import is_saved_scores, saved
 from calibaudit.models.model import load_model
 from calibaudit.scores.lm_eval import read_lm_eval
-from calibaudit.scoring import score
+from calibaudit.scoring.evaluate import is_saved_scores, saved
+from calibaudit.scoring.score import score
 from calibaudit.tasks.load import load_task
 
 FILES = {"arc_challenge_local": "arc_challenge.yaml", "openbookqa_letters_local": "openbookqa.yaml"}

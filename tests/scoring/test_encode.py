@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from calibaudit.encoding import Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
 from calibaudit.errors import ModelError, TaskError
+from calibaudit.scoring.encode import Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
 from calibaudit.tasks.items import Item
 
 TEXT = ["the cat sat on the mat. Answer: yes, no. A B C D", "Question: what is it?\nAnswer: a cat, the mat, a dog"] * 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from calibaudit.errors import OutputError
-from calibaudit.itemcache import ItemCache, PromptResult, default_cache_dir
+from calibaudit.scoring.cache import ItemCache, PromptResult, default_cache_dir
 
 SETTINGS = {"revision": "abc", "dtype": "float32"}
 

@@ -78,7 +78,7 @@ def evaluate_model(
     With chat_template `both`, two entries a task: plain, then inside the chat template (plain again for a model that
     has none). progress: called with (label, finished, all). notice: called with each sentence the user should read.
     """
-    from calibaudit.scoring import has_chat_template, score
+    from calibaudit.scoring.score import has_chat_template, score
 
     templated = has_chat_template(model)
     if options.chat_template == "both" and not templated:

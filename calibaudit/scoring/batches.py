@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calibaudit.encoding import Row, Tokens
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model, is_out_of_memory
 from calibaudit.models.prefix_cache import Layout, block_mask, common_length, lay_out
+from calibaudit.scoring.encode import Row, Tokens
 
 T = TypeVar("T")
 

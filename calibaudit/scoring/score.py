@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.batching import batch_size_for, score_rows
-from calibaudit.encoding import EncodedPrompt, Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
 from calibaudit.errors import ScoresError
-from calibaudit.itemcache import ItemCache, PromptResult
 from calibaudit.models.distributed import gathered, own_share
 from calibaudit.models.model import Model
 from calibaudit.scores.scores import Scores, padded
+from calibaudit.scoring.batches import batch_size_for, score_rows
+from calibaudit.scoring.cache import ItemCache, PromptResult
+from calibaudit.scoring.encode import EncodedPrompt, Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
 from calibaudit.tasks.items import Item, Task
 
 PROMPTS_PER_BLOCK = 4_096

@@ -18,11 +18,11 @@ import torch
 from families import FAMILIES, WINDOW, save_tiny, tiny_network
 from whole_rows import WORDS, assert_equal, make_task, whole_rows
 
-from calibaudit import batching
-from calibaudit.encoding import Encoder, plain_prompt
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model, load_model
-from calibaudit.scoring import score
+from calibaudit.scoring import batches
+from calibaudit.scoring.encode import Encoder, plain_prompt
+from calibaudit.scoring.score import score
 from calibaudit.tasks.items import Item, Task
 
 
@@ -89,7 +89,7 @@ def test_many_choices_are_split_over_rows_of_the_network(llama: Model, monkeypat
     scores = score(task, llama)
     assert max(width for _, width in shapes) <= llama.max_length
     assert sum(n_rows for n_rows, _ in shapes) > len(items)
-    monkeypatch.setattr(batching, "COLUMNS_BESIDE", 8)
+    monkeypatch.setattr(batches, "COLUMNS_BESIDE", 8)
     narrow = score(task, llama)
     monkeypatch.undo()
     expected = whole_rows(task, llama)
@@ -244,13 +244,13 @@ def test_another_runtime_error_is_not_taken_for_a_lack_of_memory(llama: Model, m
 
 def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[int] = []
-    score_rows = batching.score_rows
+    score_rows = batches.score_rows
 
     def counted(model: Model, rows: Any, size: Any, names: Any) -> Any:
         scored.append(len(set(names)))
         return score_rows(model, rows, size, names)
 
-    monkeypatch.setattr("calibaudit.scoring.score_rows", counted)
+    monkeypatch.setattr("calibaudit.scoring.score.score_rows", counted)
     task = make_task(24)
     seen: list[tuple[int, int]] = []
     first = score(task.limited(10), llama, cache_dir=tmp_path)
@@ -267,7 +267,7 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
 RUN = """
 import json, sys
 from pathlib import Path
-import calibaudit.scoring as scoring
+import calibaudit.scoring.score as scoring
 from calibaudit.models.model import load_model
 from whole_rows import make_task
 rows = []
@@ -313,7 +313,7 @@ def test_a_run_killed_midway_goes_on_where_it_stopped(tmp_path: Path, root: Path
 MEMORY = """
 import resource, sys, torch
 from calibaudit.models.model import load_model
-from calibaudit.scoring import score
+from calibaudit.scoring.score import score
 from whole_rows import make_task
 model = load_model(sys.argv[1])
 score(make_task(4), model)
@@ -358,7 +358,7 @@ def test_torchrun_gives_what_one_process_gives(tmp_path: Path, root: Path) -> No
     code = (
         "import sys, numpy as np\n"
         "from calibaudit.models.model import load_model\nfrom calibaudit.models.distributed import rank\n"
-        "from calibaudit.scoring import score\n"
+        "from calibaudit.scoring.score import score\n"
         "from whole_rows import make_task\n"
         "scores = score(make_task(30), load_model(sys.argv[1]))\n"
         "np.save(f'{sys.argv[2]}/{rank()}.npy', scores.logprobs)\n"
