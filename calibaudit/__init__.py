@@ -10,8 +10,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calibaudit.auditing import Audit, audit
-    from calibaudit.comparing import Comparison, compare
+    from calibaudit.analysis.audit import Audit, audit
+    from calibaudit.analysis.compare import Comparison, compare
     from calibaudit.errors import CalibauditError
     from calibaudit.fixing import FixSettings, Repair, fix
     from calibaudit.fusing import use_fused_loss
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __version__ = version("calibaudit")
 
 _HOME = {
-    "Audit": "auditing",
+    "Audit": "analysis.audit",
     "CalibauditError": "errors",
-    "Comparison": "comparing",
+    "Comparison": "analysis.compare",
     "FixSettings": "fixing",
     "Item": "tasks.items",
     "Limits": "gating",
@@ -38,8 +38,8 @@ _HOME = {
     "Scores": "scores.scores",
     "Task": "tasks.items",
     "Verdict": "gating",
-    "audit": "auditing",
-    "compare": "comparing",
+    "audit": "analysis.audit",
+    "compare": "analysis.compare",
     "fix": "fixing",
     "gate": "gating",
     "load_model": "models.model",

@@ -135,9 +135,9 @@ def recommend(
     from calibaudit import running
 
     running.load_numpy()
+    from calibaudit.analysis.samples import Settings
     from calibaudit.errors import CalibauditError
     from calibaudit.models.distributed import rank
-    from calibaudit.sampling import Settings
     from calibaudit.scoring.evaluate import is_saved_scores, paired
 
     base, instruct = running.pair_of(base, instruct)
@@ -183,8 +183,8 @@ def recommend(
             runs = _run_pilot(plan, points, training, options, after[0].model.dtype, report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    from calibaudit.comparing import compare
-    from calibaudit.inspecting import worst_new_errors
+    from calibaudit.analysis.compare import compare
+    from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.recommending import MARGIN, recommend_from_pilot
     from calibaudit.recommending import recommend as recommended
     from calibaudit.reporting.advice_page import render_advice

@@ -142,9 +142,9 @@ def compare(
         after = running.scores_of(instruct, names, loaded, replace(options, revision=instruct_revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    from calibaudit.auditing import Settings
-    from calibaudit.comparing import compare as compared
-    from calibaudit.inspecting import worst_new_errors
+    from calibaudit.analysis.audit import Settings
+    from calibaudit.analysis.compare import compare as compared
+    from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.recommending import recommend as recommended
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.terminal import render_comparison
@@ -248,8 +248,8 @@ def _deliver_audit(
 ) -> None:
     """One model's audit with its raw scores, saved and shown."""
     from calibaudit import running
-    from calibaudit.auditing import Settings, audit_model
-    from calibaudit.inspecting import worst_errors
+    from calibaudit.analysis.audit import Settings, audit_model
+    from calibaudit.analysis.worst_errors import worst_errors
     from calibaudit.reporting.result_json import audit_dict
     from calibaudit.reporting.terminal import render_audit
 

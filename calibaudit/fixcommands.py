@@ -126,13 +126,13 @@ def fix(
     from calibaudit import running
 
     running.load_numpy()
+    from calibaudit.analysis.samples import Settings
     from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.fixing import FixSettings, Listener
     from calibaudit.fixing import fix as fixed
     from calibaudit.models.distributed import rank
     from calibaudit.piloting import PRIORS, read_grid
     from calibaudit.retuning import check_folder, partial_folder
-    from calibaudit.sampling import Settings
     from calibaudit.trainingsettings import LoraSettings, TrainingSettings
 
     if chat_template is ChatTemplateChoice.both:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from calibaudit.analysis.compare import compare
+from calibaudit.analysis.samples import Settings
 from calibaudit.bounding import HeadBound, bound_files
-from calibaudit.comparing import compare
 from calibaudit.errors import CalibauditError
 from calibaudit.heldout import halves
 from calibaudit.piloting import GridPoint, PilotListener, pilot
@@ -21,7 +22,6 @@ from calibaudit.preparing import Prepared, SftSummary, prepare
 from calibaudit.proving import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
 from calibaudit.recommending import Recommendation, recommend, recommend_from_pilot
 from calibaudit.retuning import check_folder, retune
-from calibaudit.sampling import Settings
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.sftencoding import Example

@@ -119,10 +119,10 @@ def gate(
         after = running.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    from calibaudit.auditing import Settings
-    from calibaudit.comparing import compare
+    from calibaudit.analysis.audit import Settings
+    from calibaudit.analysis.compare import compare
+    from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.gating import gate as gated
-    from calibaudit.inspecting import worst_new_errors
     from calibaudit.reporting import github
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.verdict import render_verdict

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from calibaudit.comparing import Comparison, compare
+from calibaudit.analysis.compare import Comparison, compare
+from calibaudit.analysis.samples import Settings
 from calibaudit.errors import CalibauditError
-from calibaudit.sampling import Settings
 from calibaudit.scores.scores import Scores
 
 Outcome = Literal["helped", "not_improved", "accuracy_lost", "not_needed", "no_factor"]

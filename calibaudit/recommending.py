@@ -21,12 +21,12 @@ from typing import Any, Literal
 import numpy as np
 
 from calibaudit import cautioning
+from calibaudit.analysis.compare import Comparison, compare
+from calibaudit.analysis.estimates import Interval
+from calibaudit.analysis.samples import Settings
 from calibaudit.bounding import HeadBound
-from calibaudit.comparing import Comparison, compare
 from calibaudit.errors import CalibauditError
-from calibaudit.estimating import Interval
 from calibaudit.mixing import WEIGHTS, Mixture, first_within, mixture_of, percentiles
-from calibaudit.sampling import Settings
 from calibaudit.scores.scores import Scores
 
 Method = Literal["stack", "pilot", "literature"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from calibaudit.analysis.samples import Row, Settings, joined, task_row
 from calibaudit.metrics.noninferiority import (
     PairedSample,
     abs_gap_interval,
@@ -17,7 +18,6 @@ from calibaudit.metrics.noninferiority import (
     swap_p_value,
 )
 from calibaudit.metrics.resampling import MIN_UNITS, change_interval, interval, swap_masks
-from calibaudit.sampling import Row, Settings, joined, task_row
 from calibaudit.scores.scores import Scores
 
 _NAMES = ("accuracy", "confidence", "ece")

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from made_scores import TUNED, made_scores
 
-from calibaudit.auditing import Settings, audit_model
+from calibaudit.analysis.audit import Settings, audit_model
 from calibaudit.reporting.result_json import audit_dict
 from calibaudit.scores.scores import Scores
 from tests.families import save_tiny

@@ -9,8 +9,8 @@ import pytest
 from made_scores import INFO, TUNED, made_scores
 from scipy import stats
 
-from calibaudit.auditing import Settings
-from calibaudit.comparing import compare
+from calibaudit.analysis.audit import Settings
+from calibaudit.analysis.compare import compare
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating import Limits, decide, gate, shares
 from calibaudit.weighing import Evidence, Level, Moved, units_of, weigh

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from calibaudit.analysis.samples import Settings
 from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.load import load_tokenizer
 from calibaudit.piloting import GridPoint, PilotListener, grid_of, pilot
 from calibaudit.preparing import prepare
 from calibaudit.recommending import recommend_from_pilot
-from calibaudit.sampling import Settings
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.load import load_tasks
 from calibaudit.trainingsettings import TrainingSettings

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from made_scores import INFO, TUNED, made_scores
 
+from calibaudit.analysis.samples import Settings
 from calibaudit.errors import CalibauditError
 from calibaudit.proving import judge, prove
-from calibaudit.sampling import Settings
 
 FAST = Settings(n_resamples=100, n_permutations=200)
 FIXED = type(TUNED)(**{**TUNED.to_dict(), "name": "lab/fixed"})

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from made_scores import INFO, TUNED, made_scores
 
+from calibaudit.analysis.compare import compare
+from calibaudit.analysis.estimates import Interval
+from calibaudit.analysis.samples import Settings
 from calibaudit.bounding import HeadBound
-from calibaudit.comparing import compare
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.estimating import Interval
 from calibaudit.recommending import (
     LITERATURE,
     MARGIN,
@@ -22,7 +23,6 @@ from calibaudit.recommending import (
     recommend,
     recommend_from_pilot,
 )
-from calibaudit.sampling import Settings
 from calibaudit.scores.scores import Scores
 
 SETTINGS = Settings(n_resamples=200, n_permutations=100)

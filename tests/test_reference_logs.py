@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from calibaudit.comparing import compare
+from calibaudit.analysis.compare import compare
 from calibaudit.metrics import fit_temperature
 from calibaudit.models.model import Model, load_model
 from calibaudit.reporting.result_json import comparison_dict

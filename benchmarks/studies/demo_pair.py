@@ -20,7 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from calibaudit.comparing import compare
+from calibaudit.analysis.compare import compare
+from calibaudit.analysis.samples import Settings
 from calibaudit.demo.train import Recipe
 from calibaudit.heldout import halves
 from calibaudit.models.checkpoints import find_checkpoint
@@ -28,7 +29,6 @@ from calibaudit.models.load import load_tokenizer
 from calibaudit.recommending import KEPT as KEPT_OF_HARD
 from calibaudit.recommending import MARGIN, recommend
 from calibaudit.retuning import retune
-from calibaudit.sampling import Settings
 from calibaudit.scoring.evaluate import RunOptions, evaluate_model, load
 from calibaudit.sftencoding import encode_rows
 from calibaudit.sftfit import fit_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.comparing import Comparison
+from calibaudit.analysis.compare import Comparison
 from calibaudit.recommending import PilotPoint, Recommendation
 from calibaudit.reporting.layout import styled
 from calibaudit.reporting.terminal import comparison_header, note_lines, page_width, print_parts, warning_lines

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.text import Text
 
-from calibaudit.auditing import FloatArray, Reliability
+from calibaudit.analysis.audit import FloatArray, Reliability
 from calibaudit.reporting.layout import styled
 from calibaudit.reporting.wording import number, shortened, wrapped
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from calibaudit.auditing import Audit, Reliability
-from calibaudit.comparing import Comparison
+from calibaudit.analysis.audit import Audit, Reliability
+from calibaudit.analysis.compare import Comparison
 from calibaudit.reporting import figures
 from calibaudit.reporting.reading import audit_of, comparison_of, is_comparison
 from calibaudit.reporting.wording import short_names

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibaudit.auditing import Change, Reliability
+from calibaudit.analysis.audit import Change, Reliability
 from calibaudit.metrics.intervals import wilson
 from calibaudit.reporting.plain import one_line
 from calibaudit.reporting.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibaudit.auditing import Audit, Interval, ModelAudit, Reliability
-from calibaudit.comparing import Comparison, TaskComparison
-from calibaudit.inspecting import MAX_OPTION, MAX_QUESTION
+from calibaudit.analysis.audit import Audit, Interval, ModelAudit, Reliability
+from calibaudit.analysis.compare import Comparison, TaskComparison
+from calibaudit.analysis.worst_errors import MAX_OPTION, MAX_QUESTION
 from calibaudit.reporting import figures, page, page_tables
 from calibaudit.reporting.diagrams import CHANGES, change_panels, sides_of
 from calibaudit.reporting.gate_view import gate_view

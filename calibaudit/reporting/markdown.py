@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from calibaudit.auditing import ModelAudit
-from calibaudit.comparing import Comparison
+from calibaudit.analysis.audit import ModelAudit
+from calibaudit.analysis.compare import Comparison
 from calibaudit.reporting import page, page_tables
 from calibaudit.reporting.gate_view import GateView, gate_view
 from calibaudit.reporting.page_tables import Table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from calibaudit.auditing import METRICS, Audit, Change, Interval, ModelAudit
-from calibaudit.comparing import Comparison
+from calibaudit.analysis.audit import METRICS, Audit, Change, Interval, ModelAudit
+from calibaudit.analysis.compare import Comparison
 from calibaudit.recommending import PilotPoint
 from calibaudit.reporting.wording import NOTHING, bounds, number, p_text, signed
 

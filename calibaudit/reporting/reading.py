@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.auditing import METRICS, Audit, Change, Interval, ModelAudit, Reliability, Settings, TaskAudit
+from calibaudit.analysis.audit import METRICS, Audit, Change, Interval, ModelAudit, Reliability, Settings, TaskAudit
+from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
+from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.bounding import HeadBound
-from calibaudit.comparing import Comparison, Overall, TaskComparison
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating import Check, Limits, Part, Verdict
-from calibaudit.inspecting import ConfidentError, OptionShown
 from calibaudit.recommending import REJECTIONS, Demand, PilotPoint, Recommendation
 from calibaudit.scores.scores import ModelInfo
 

@@ -12,10 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from calibaudit.auditing import ModelAudit
-from calibaudit.comparing import Comparison
+from calibaudit.analysis.audit import ModelAudit
+from calibaudit.analysis.compare import Comparison
+from calibaudit.analysis.worst_errors import ConfidentError
 from calibaudit.errors import OutputError, ScoresError
-from calibaudit.inspecting import ConfidentError
 from calibaudit.recommending import Recommendation
 
 SCHEMA_VERSION = 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from calibaudit.auditing import Audit, Change, ModelAudit, TaskAudit
-from calibaudit.comparing import Comparison, TaskComparison
+from calibaudit.analysis.audit import Audit, Change, ModelAudit, TaskAudit
+from calibaudit.analysis.compare import Comparison, TaskComparison
 from calibaudit.reporting.layout import Column, fitting, styled, table_lines
 from calibaudit.reporting.wording import bounds, number, p_text, signed, wrapped
 

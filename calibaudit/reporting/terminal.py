@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.auditing import ModelAudit, Reliability
-from calibaudit.comparing import Comparison
+from calibaudit.analysis.audit import ModelAudit, Reliability
+from calibaudit.analysis.compare import Comparison
 from calibaudit.recommending import Recommendation
 from calibaudit.reporting.diagram import BAR, IDEAL, OVER, UNDER, diagram
 from calibaudit.reporting.layout import styled

@@ -6,8 +6,8 @@ import re
 import textwrap
 from pathlib import PurePath
 
-from calibaudit.auditing import Interval, ModelAudit
-from calibaudit.comparing import Comparison
+from calibaudit.analysis.audit import Interval, ModelAudit
+from calibaudit.analysis.compare import Comparison
 from calibaudit.recommending import Recommendation
 
 MINUS = "−"

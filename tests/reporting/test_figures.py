@@ -11,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.patches import Rectangle
 from scipy.stats import binomtest
 
-from calibaudit.auditing import Change, Reliability
+from calibaudit.analysis.audit import Change, Reliability
 from calibaudit.metrics.intervals import wilson
 from calibaudit.reporting.figures import FEW, draw_all_changes, draw_changes, draw_confidence, draw_reliability
 from calibaudit.reporting.svg import inline_svg, png_file, svg_file

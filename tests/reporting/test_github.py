@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from made_results import comparison_result
 from made_scores import TUNED, made_scores
 
-from calibaudit.auditing import Settings
+from calibaudit.analysis.audit import Settings
 from calibaudit.gating import Limits, gate
 from calibaudit.reporting import github
 from calibaudit.reporting.markdown import markdown_page

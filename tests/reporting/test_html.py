@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from made_results import HOSTILE, audit_result, comparison_result, hostile_result
 
-from calibaudit.auditing import Settings
+from calibaudit.analysis.audit import Settings
 from calibaudit.reporting.html import html_page, percent
 from calibaudit.reporting.plain import one_line, visible
 from calibaudit.reporting.result_json import result_text

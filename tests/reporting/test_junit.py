@@ -11,7 +11,7 @@ from ci_readers import suite_of
 from made_results import HOSTILE, comparison_result
 from made_scores import INFO, TUNED, made_scores
 
-from calibaudit.auditing import Settings
+from calibaudit.analysis.audit import Settings
 from calibaudit.errors import OutputError
 from calibaudit.gating import Limits, gate
 from calibaudit.reporting.formats import FORMATS, check_format

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from made_scores import TUNED, made_scores
 
-from calibaudit.auditing import METRICS, Settings, audit_model
-from calibaudit.comparing import compare
+from calibaudit.analysis.audit import METRICS, Settings, audit_model
+from calibaudit.analysis.compare import compare
 from calibaudit.errors import OutputError, ScoresError
 from calibaudit.reporting.result_json import (
     audit_dict,

@@ -9,8 +9,8 @@ import pytest
 from made_scores import TUNED, made_scores
 from rich.console import Console
 
-from calibaudit.auditing import Change, Interval, Settings, audit_model
-from calibaudit.comparing import compare
+from calibaudit.analysis.audit import Change, Interval, Settings, audit_model
+from calibaudit.analysis.compare import compare
 from calibaudit.reporting.diagram import diagram
 from calibaudit.reporting.terminal import render_audit, render_comparison
 from calibaudit.reporting.wording import headline, number, p_text, points, short_names, shortened, signed, wrapped

@@ -6,7 +6,7 @@ import io
 import pytest
 from made_results import audit_result, comparison_result, hostile_result
 
-from calibaudit.auditing import METRICS
+from calibaudit.analysis.audit import METRICS
 from calibaudit.reporting.tidy_csv import COLUMNS, tidy_csv
 
 

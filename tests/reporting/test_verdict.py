@@ -8,7 +8,7 @@ import pytest
 from made_scores import TUNED, made_scores
 from rich.console import Console
 
-from calibaudit.auditing import Settings
+from calibaudit.analysis.audit import Settings
 from calibaudit.gating import Limits, Verdict, gate
 from calibaudit.reporting.verdict import render_verdict, sentence
 

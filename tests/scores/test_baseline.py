@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_scores import INFO, TUNED, made_scores
 
-from calibaudit.auditing import Settings, audit
+from calibaudit.analysis.audit import Settings, audit
 from calibaudit.errors import ScoresError
 from calibaudit.scores.baseline import bless, public_name
 from calibaudit.scores.packing import packed, unpacked

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibaudit.comparing import compare
+from calibaudit.analysis.compare import compare
 from calibaudit.errors import ScoresError
 from calibaudit.models.model import load_model
 from calibaudit.scores.lm_eval import read_lm_eval

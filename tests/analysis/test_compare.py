@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from made_scores import INFO, TUNED, made_scores
 from scipy.stats import kstest
-from test_auditing import hand_ece, softmax
+from test_audit import hand_ece, softmax
 
-from calibaudit.auditing import METRICS, Settings, audit, audit_model
-from calibaudit.comparing import compare
+from calibaudit.analysis.audit import METRICS, Settings, audit, audit_model
+from calibaudit.analysis.compare import compare
+from calibaudit.analysis.estimates import permuted_changes
+from calibaudit.analysis.samples import task_row
 from calibaudit.errors import ScoresError
-from calibaudit.estimating import permuted_changes
-from calibaudit.sampling import task_row
 
 FAST = Settings(n_resamples=80, n_permutations=80)
 

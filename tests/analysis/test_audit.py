@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from made_scores import INFO, TUNED, made_scores
 from sklearn.metrics import log_loss, roc_auc_score
 
-from calibaudit.auditing import METRICS, Settings, audit, audit_model
+from calibaudit.analysis.audit import METRICS, Settings, audit, audit_model
+from calibaudit.analysis.estimates import estimate
+from calibaudit.analysis.samples import task_row
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.estimating import estimate
 from calibaudit.metrics import METRIC_NAMES
-from calibaudit.sampling import task_row
 
 FAST = Settings(n_resamples=60, n_permutations=0)
 

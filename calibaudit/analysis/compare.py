@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from calibaudit.auditing import (
+from calibaudit.analysis.audit import (
     METRICS,
     Audit,
     Change,
@@ -23,7 +23,7 @@ from calibaudit.auditing import (
     row_audit,
     side_warnings,
 )
-from calibaudit.estimating import (
+from calibaudit.analysis.estimates import (
     Estimates,
     change_estimates,
     estimate,
@@ -33,8 +33,8 @@ from calibaudit.estimating import (
     mean_permuted,
     permuted_changes,
 )
+from calibaudit.analysis.samples import Row, Settings, task_row
 from calibaudit.metrics.resampling import holm
-from calibaudit.sampling import Row, Settings, task_row
 from calibaudit.scores.align import check_one_model, overall_order, paired
 from calibaudit.scores.scores import ModelInfo, Scores
 

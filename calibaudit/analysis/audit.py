@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.estimating import (
+from calibaudit.analysis.estimates import (
     METRICS,
     Change,
     Estimates,
@@ -22,8 +22,8 @@ from calibaudit.estimating import (
     intervals,
     mean_estimates,
 )
+from calibaudit.analysis.samples import Row, Settings, task_row
 from calibaudit.metrics import reliability
-from calibaudit.sampling import Row, Settings, task_row
 from calibaudit.scores.align import check_one_model, overall_order
 from calibaudit.scores.scores import ModelInfo, Scores
 

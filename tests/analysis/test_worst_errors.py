@@ -7,8 +7,15 @@ import pytest
 from made_results import sides, task_of
 from made_scores import TUNED, made_scores
 
+from calibaudit.analysis.worst_errors import (
+    MAX_ERRORS,
+    MAX_OPTION,
+    MAX_OPTIONS,
+    MAX_QUESTION,
+    worst_errors,
+    worst_new_errors,
+)
 from calibaudit.errors import ScoresError
-from calibaudit.inspecting import MAX_ERRORS, MAX_OPTION, MAX_OPTIONS, MAX_QUESTION, worst_errors, worst_new_errors
 from calibaudit.tasks.items import Item, Task
 
 

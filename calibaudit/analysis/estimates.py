@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from calibaudit.analysis.samples import Row, Settings, joined
 from calibaudit.metrics import ece_floor_interval
 from calibaudit.metrics.replicates import METRIC_NAMES
 from calibaudit.metrics.resampling import change_interval, interval, permutation_p_value
-from calibaudit.sampling import Row, Settings, joined
 
 METRICS: tuple[str, ...] = (
     "accuracy",

@@ -1,0 +1,1 @@
+"""Scores to findings: the audit of one model, the comparison of two."""
