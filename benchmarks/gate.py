@@ -27,12 +27,12 @@ from scipy.special import softmax
 from scipy.stats import binom
 
 from calibaudit.analysis.samples import Settings
-from calibaudit.gating import Limits, decide, gate
+from calibaudit.gating.evidence import Evidence, Level, Moved
+from calibaudit.gating.verdict import Limits, decide, gate
 from calibaudit.metrics.binning import bin_index
 from calibaudit.metrics.noninferiority import PairedSample, abs_gap_p_value, ece_t_p_value, swap_p_value
 from calibaudit.metrics.resampling import swap_masks
 from calibaudit.scores.scores import ModelInfo, Scores
-from calibaudit.weighing import Evidence, Level, Moved
 
 N_BINS, N_TRUTH = 15, 200_000
 LOW, HIGH = 0.016, 0.052

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from calibaudit.errors import CalibauditError
     from calibaudit.fixing import FixSettings, Repair, fix
     from calibaudit.fusing import use_fused_loss
-    from calibaudit.gating import Limits, Verdict, gate
+    from calibaudit.gating.verdict import Limits, Verdict, gate
     from calibaudit.models.model import Model, load_model
     from calibaudit.recommending import Recommendation, recommend
     from calibaudit.scores.scores import Scores, read_scores
@@ -31,17 +31,17 @@ _HOME = {
     "Comparison": "analysis.compare",
     "FixSettings": "fixing",
     "Item": "tasks.items",
-    "Limits": "gating",
+    "Limits": "gating.verdict",
     "Model": "models.model",
     "Recommendation": "recommending",
     "Repair": "fixing",
     "Scores": "scores.scores",
     "Task": "tasks.items",
-    "Verdict": "gating",
+    "Verdict": "gating.verdict",
     "audit": "analysis.audit",
     "compare": "analysis.compare",
     "fix": "fixing",
-    "gate": "gating",
+    "gate": "gating.verdict",
     "load_model": "models.model",
     "load_task": "tasks.load",
     "load_tasks": "tasks.load",

@@ -99,7 +99,7 @@ def gate(
     from calibaudit import running
 
     running.load_numpy()
-    from calibaudit.gating import Limits
+    from calibaudit.gating.verdict import Limits
     from calibaudit.models.distributed import rank
     from calibaudit.scoring.evaluate import is_saved_scores, paired
 
@@ -122,7 +122,7 @@ def gate(
     from calibaudit.analysis.audit import Settings
     from calibaudit.analysis.compare import compare
     from calibaudit.analysis.worst_errors import worst_new_errors
-    from calibaudit.gating import gate as gated
+    from calibaudit.gating.verdict import gate as gated
     from calibaudit.reporting import github
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.verdict import render_verdict

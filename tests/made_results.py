@@ -11,7 +11,7 @@ from calibaudit.analysis.audit import Settings, audit_model
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.worst_errors import worst_errors, worst_new_errors
 from calibaudit.bounding import HeadBound
-from calibaudit.gating import Limits, gate
+from calibaudit.gating.verdict import Limits, gate
 from calibaudit.recommending import PilotRun, recommend, recommend_from_pilot
 from calibaudit.reporting.result_json import audit_dict, comparison_dict
 from calibaudit.scores.scores import ModelInfo, Scores

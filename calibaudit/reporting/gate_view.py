@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calibaudit.gating import Part, Verdict
+from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.reporting.page_tables import Head, Row, Table, p_cell
 from calibaudit.reporting.verdict import CHECK_NAMES, sentence, value_text
 from calibaudit.reporting.wording import bounds

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from calibaudit.gating import Part, Verdict
+from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.reporting.markdown import markdown_page
 from calibaudit.reporting.plain import one_line
 from calibaudit.reporting.verdict import CHECK_NAMES, expected_found, sentence

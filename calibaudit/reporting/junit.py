@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from calibaudit.errors import OutputError
-from calibaudit.gating import Check, Part, Verdict
+from calibaudit.gating.verdict import Check, Part, Verdict
 from calibaudit.reporting.plain import one_line
 from calibaudit.reporting.reading import verdict_of
 from calibaudit.reporting.verdict import CHECK_NAMES, expected_found, sentence, value_text

@@ -12,7 +12,7 @@ from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.bounding import HeadBound
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.gating import Check, Limits, Part, Verdict
+from calibaudit.gating.verdict import Check, Limits, Part, Verdict
 from calibaudit.recommending import REJECTIONS, Demand, PilotPoint, Recommendation
 from calibaudit.scores.scores import ModelInfo
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.gating import Check, Part, Verdict
+from calibaudit.gating.verdict import Check, Part, Verdict
 from calibaudit.reporting.layout import Column, fitting, styled, table_lines
 from calibaudit.reporting.terminal import page_width, pair_lines, print_parts, warning_lines
 from calibaudit.reporting.wording import bounds, number, p_text, short_names, signed, wrapped

@@ -12,7 +12,7 @@ from made_results import comparison_result
 from made_scores import TUNED, made_scores
 
 from calibaudit.analysis.audit import Settings
-from calibaudit.gating import Limits, gate
+from calibaudit.gating.verdict import Limits, gate
 from calibaudit.reporting import github
 from calibaudit.reporting.markdown import markdown_page
 

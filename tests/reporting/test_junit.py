@@ -13,7 +13,7 @@ from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.analysis.audit import Settings
 from calibaudit.errors import OutputError
-from calibaudit.gating import Limits, gate
+from calibaudit.gating.verdict import Limits, gate
 from calibaudit.reporting.formats import FORMATS, check_format
 from calibaudit.reporting.junit import junit_xml
 from calibaudit.scores.scores import ModelInfo

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from calibaudit.analysis.samples import Settings
 from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
 from calibaudit.metrics.noninferiority import weighted_holm
 from calibaudit.metrics.resampling import MIN_UNITS
 from calibaudit.scores.align import check_one_model, overall_order, paired
 from calibaudit.scores.scores import ModelInfo, Scores
-from calibaudit.weighing import Evidence, Level, Moved, weigh
 
 Finding = Literal["kept", "broken", "undecided"]
 Outcome = Literal["passed", "regressed", "over_limit", "inconclusive"]

@@ -12,8 +12,8 @@ from scipy import stats
 from calibaudit.analysis.audit import Settings
 from calibaudit.analysis.compare import compare
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.gating import Limits, decide, gate, shares
-from calibaudit.weighing import Evidence, Level, Moved, units_of, weigh
+from calibaudit.gating.evidence import Evidence, Level, Moved, units_of, weigh
+from calibaudit.gating.verdict import Limits, decide, gate, shares
 
 FAST = Settings(n_resamples=200, n_permutations=200)
 LIMITS = Limits()

@@ -9,7 +9,7 @@ from made_scores import TUNED, made_scores
 from rich.console import Console
 
 from calibaudit.analysis.audit import Settings
-from calibaudit.gating import Limits, Verdict, gate
+from calibaudit.gating.verdict import Limits, Verdict, gate
 from calibaudit.reporting.verdict import render_verdict, sentence
 
 FAST = Settings(n_resamples=150, n_permutations=150)
