@@ -95,9 +95,9 @@ class _Clock:
 
 
 def run_ours(network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: _Clock) -> float:
-    from calibaudit.sftencoding import Example
-    from calibaudit.training import train
-    from calibaudit.trainingsettings import TrainingSettings
+    from calibaudit.training.data.encode import Example
+    from calibaudit.training.settings import TrainingSettings
+    from calibaudit.training.train import train
 
     settings = TrainingSettings(
         label_smoothing=SMOOTHING, prior="uniform", batch_size=n_rows, max_steps=size.steps, warmup=0.0

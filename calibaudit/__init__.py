@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from calibaudit.analysis.compare import Comparison, compare
     from calibaudit.errors import CalibauditError
     from calibaudit.fixing import FixSettings, Repair, fix
-    from calibaudit.fusing import use_fused_loss
     from calibaudit.gating.verdict import Limits, Verdict, gate
     from calibaudit.models.model import Model, load_model
     from calibaudit.recommending import Recommendation, recommend
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from calibaudit.scoring.score import score
     from calibaudit.tasks.items import Item, Task
     from calibaudit.tasks.load import load_task, load_tasks
+    from calibaudit.training.loss.fused import use_fused_loss
 
 __version__ = version("calibaudit")
 
@@ -48,7 +48,7 @@ _HOME = {
     "read_scores": "scores.scores",
     "recommend": "recommending",
     "score": "scoring.score",
-    "use_fused_loss": "fusing",
+    "use_fused_loss": "training.loss.fused",
 }
 
 __all__ = [

@@ -36,11 +36,11 @@ from calibaudit.options import (
 if TYPE_CHECKING:
     from calibaudit.bounding import HeadBound
     from calibaudit.piloting import GridPoint
-    from calibaudit.preparing import Prepared
     from calibaudit.recommending import PilotRun
     from calibaudit.running import Reporter
     from calibaudit.scoring.evaluate import RunOptions
-    from calibaudit.trainingsettings import TrainingSettings
+    from calibaudit.training.prepare import Prepared
+    from calibaudit.training.settings import TrainingSettings
 
 
 class PilotPriorChoice(str, Enum):
@@ -165,7 +165,7 @@ def recommend(
     with running.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
         if pilot:
-            from calibaudit.preparing import prepare
+            from calibaudit.training.prepare import prepare
 
             assert data is not None
             assert loaded is not None
@@ -226,7 +226,7 @@ def _training(
     seed: int,
 ) -> TrainingSettings:
     from calibaudit.fixcommands import recipe_of
-    from calibaudit.trainingsettings import TrainingSettings
+    from calibaudit.training.settings import TrainingSettings
 
     rate, times, rows = recipe_of(data)
     return TrainingSettings(

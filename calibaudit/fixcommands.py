@@ -132,8 +132,8 @@ def fix(
     from calibaudit.fixing import fix as fixed
     from calibaudit.models.distributed import rank
     from calibaudit.piloting import PRIORS, read_grid
-    from calibaudit.retuning import check_folder, partial_folder
-    from calibaudit.trainingsettings import LoraSettings, TrainingSettings
+    from calibaudit.training.retune import check_folder, partial_folder
+    from calibaudit.training.settings import LoraSettings, TrainingSettings
 
     if chat_template is ChatTemplateChoice.both:
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")

@@ -16,19 +16,19 @@ from calibaudit.analysis.compare import compare
 from calibaudit.analysis.samples import Settings
 from calibaudit.bounding import HeadBound, bound_files
 from calibaudit.errors import CalibauditError
-from calibaudit.heldout import halves
 from calibaudit.piloting import GridPoint, PilotListener, pilot
-from calibaudit.preparing import Prepared, SftSummary, prepare
 from calibaudit.proving import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
 from calibaudit.recommending import Recommendation, recommend, recommend_from_pilot
-from calibaudit.retuning import check_folder, retune
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
-from calibaudit.sftencoding import Example
-from calibaudit.sftfit import Fit, fit_of
 from calibaudit.tasks.items import Task
-from calibaudit.training import TrainingRun
-from calibaudit.trainingsettings import TrainingSettings
+from calibaudit.training.data.encode import Example
+from calibaudit.training.fit import Fit, fit_of
+from calibaudit.training.held_out import halves
+from calibaudit.training.prepare import Prepared, SftSummary, prepare
+from calibaudit.training.retune import check_folder, retune
+from calibaudit.training.settings import TrainingSettings
+from calibaudit.training.train import TrainingRun
 
 Start = Literal["base", "instruct"]
 PriorChoice = Literal["auto", "uniform", "base"]

@@ -20,13 +20,13 @@ from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.recommending import PilotRun, Prior
-from calibaudit.retuning import retune
 from calibaudit.scores.scores import SCHEMA_VERSION, read_scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
-from calibaudit.sftencoding import Example
-from calibaudit.sftfit import fit_of
 from calibaudit.tasks.items import Task
-from calibaudit.trainingsettings import TrainingSettings
+from calibaudit.training.data.encode import Example
+from calibaudit.training.fit import fit_of
+from calibaudit.training.retune import retune
+from calibaudit.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 

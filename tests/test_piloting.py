@@ -12,11 +12,11 @@ from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.load import load_tokenizer
 from calibaudit.piloting import GridPoint, PilotListener, grid_of, pilot
-from calibaudit.preparing import prepare
 from calibaudit.recommending import recommend_from_pilot
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.load import load_tasks
-from calibaudit.trainingsettings import TrainingSettings
+from calibaudit.training.prepare import prepare
+from calibaudit.training.settings import TrainingSettings
 from tests.families import save_tiny
 
 TRAINING = TrainingSettings(label_smoothing=0.9, prior="base", learning_rate=1e-3, max_steps=3, batch_size=8, seed=3)

@@ -23,18 +23,18 @@ from typing import Any
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.samples import Settings
 from calibaudit.demo.train import Recipe
-from calibaudit.heldout import halves
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.load import load_tokenizer
 from calibaudit.recommending import KEPT as KEPT_OF_HARD
 from calibaudit.recommending import MARGIN, recommend
-from calibaudit.retuning import retune
 from calibaudit.scoring.evaluate import RunOptions, evaluate_model, load
-from calibaudit.sftencoding import encode_rows
-from calibaudit.sftfit import fit_of
-from calibaudit.sftrows import read_rows
 from calibaudit.tasks.load import load_tasks
-from calibaudit.trainingsettings import TrainingSettings
+from calibaudit.training.data.encode import encode_rows
+from calibaudit.training.data.rows import read_rows
+from calibaudit.training.fit import fit_of
+from calibaudit.training.held_out import halves
+from calibaudit.training.retune import retune
+from calibaudit.training.settings import TrainingSettings
 
 GRID = [("uniform", 0.0), ("uniform", 0.1), ("uniform", 0.3), ("base", 0.3), ("base", 0.6), ("base", 0.9)]
 KEPT = ("accuracy", "confidence", "gap", "ece", "ece_floor", "brier", "nll", "auroc", "temperature")

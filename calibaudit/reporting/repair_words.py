@@ -5,7 +5,7 @@ from __future__ import annotations
 from calibaudit.fixing import Repair
 from calibaudit.proving import Proof
 from calibaudit.reporting.wording import bounds, number, p_text, signed
-from calibaudit.sftfit import kept_share
+from calibaudit.training.fit import kept_share
 
 LITTLE_KEPT = 0.5
 MEASURES = (

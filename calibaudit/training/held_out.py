@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibaudit.errors import SftError
-from calibaudit.sftrows import Completion, Conversation, Row
 from calibaudit.tasks.items import Item, Task
+from calibaudit.training.data.rows import Completion, Conversation, Row
 
 Words = tuple[str, ...]
 

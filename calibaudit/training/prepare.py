@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibaudit.heldout import without_seen
 from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
 from calibaudit.models.load import load_tokenizer
 from calibaudit.models.tokenizer import check_vocabularies
-from calibaudit.sftencoding import Example, encode_rows
-from calibaudit.sftrows import read_rows
 from calibaudit.tasks.items import Task
+from calibaudit.training.data.encode import Example, encode_rows
+from calibaudit.training.data.rows import read_rows
+from calibaudit.training.held_out import without_seen
 
 N_FAULTS = 20
 """Unusable rows that a summary names; it counts them all."""

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 from families import FAMILIES, VOCAB, tiny_network
-from test_fusing import assert_same_gradients, batch, gradients
+from test_loss_fused import assert_same_gradients, batch, gradients
 from torch import nn
 
-from calibaudit.anchoring import use_anchored_loss
 from calibaudit.errors import ModelError
-from calibaudit.fusing import use_fused_loss
+from calibaudit.training.loss.anchored import use_anchored_loss
+from calibaudit.training.loss.fused import use_fused_loss
 
 EPS = 0.3
 

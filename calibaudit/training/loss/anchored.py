@@ -11,9 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from calibaudit.errors import ModelError
-from calibaudit.fusing import FusedLoss, causal_lm, fuse, loss_tolerance, place_head, probe_batch, prove_loss
 from calibaudit.kernels import IGNORE_INDEX
-from calibaudit.smoothing import HeadPlace, PriorRows, Smoothing, for_decoder, fused_forward, in_eval_mode
+from calibaudit.training.loss.forward import HeadPlace, PriorRows, Smoothing, for_decoder, fused_forward, in_eval_mode
+from calibaudit.training.loss.fused import (
+    FusedLoss,
+    causal_lm,
+    fuse,
+    loss_tolerance,
+    place_head,
+    probe_batch,
+    prove_loss,
+)
 
 _PROOF_SMOOTHING = 0.5
 _NOT_FOR_THE_PRIOR = ("output_attentions", "output_hidden_states", "use_cache")

@@ -12,9 +12,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from calibaudit import sftsources
 from calibaudit.errors import CalibauditError, SftError
-from calibaudit.sftrows import Completion, Conversation, Message, PlainText, Row, read_rows
+from calibaudit.training.data import sources
+from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row, read_rows
 
 TURNS = (Message("user", "a?"), Message("assistant", "b"))
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]}
@@ -277,7 +277,7 @@ class TestHub:
         def quiet(*, offline: bool) -> Iterator[type]:
             yield Datasets
 
-        monkeypatch.setattr(sftsources, "quiet_datasets", quiet)
+        monkeypatch.setattr(sources, "quiet_datasets", quiet)
         with pytest.raises(SftError, match=message) as raised:
             read_rows("org/rows", offline=offline)
         assert "\n" not in str(raised.value)

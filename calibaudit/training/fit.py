@@ -11,7 +11,7 @@ import torch
 
 from calibaudit.kernels import IGNORE_INDEX
 from calibaudit.models.model import Model
-from calibaudit.sftencoding import Example
+from calibaudit.training.data.encode import Example
 
 N_EXAMPLES = 512
 _TOKENS_PER_BATCH = 4_096

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibaudit.errors import SftError
-from calibaudit.heldout import halves, without_seen
-from calibaudit.sftrows import Completion, Conversation, Message, PlainText, Row, read_rows
 from calibaudit.tasks.items import Item, Task
 from calibaudit.tasks.load import load_tasks
+from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row, read_rows
+from calibaudit.training.held_out import halves, without_seen
 
 
 def item(context: str, choices: tuple[str, ...] = ("a cat", "a dog"), answer: int = 0, **more: Any) -> Item:

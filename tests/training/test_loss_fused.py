@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, Trainer, TrainingArguments
 
 from calibaudit.errors import ModelError
-from calibaudit.fusing import use_fused_loss
+from calibaudit.training.loss.fused import use_fused_loss
 
 EPS = 0.2
 

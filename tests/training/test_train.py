@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import torch
 from families import VOCAB, tiny_network, tiny_tokenizer
-from test_fusing import assert_same_gradients
+from test_loss_fused import assert_same_gradients
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -28,10 +28,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from calibaudit.errors import OutputError, TrainingError
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.load import load_network
-from calibaudit.saving import save_checkpoint
-from calibaudit.sftencoding import Example
-from calibaudit.training import TrainingRun, train
-from calibaudit.trainingsettings import LoraSettings, TrainingSettings
+from calibaudit.training.data.encode import Example
+from calibaudit.training.save import save_checkpoint
+from calibaudit.training.settings import LoraSettings, TrainingSettings
+from calibaudit.training.train import TrainingRun, train
 
 EPS = 0.3
 PRIORS = ("uniform", "base")
@@ -400,7 +400,7 @@ class TestFailures:
         def full(*_: Any) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr("calibaudit.tuning.put_in_place", full)
+        monkeypatch.setattr("calibaudit.training.trainer.put_in_place", full)
         with pytest.raises(TrainingError, match=r"No space left on device; make room and start again$"):
             tuned(tmp_path, settings(max_steps=2))
 
@@ -408,7 +408,7 @@ class TestFailures:
         def full(*_: Any, **__: Any) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-        monkeypatch.setattr("calibaudit.tuning.Trainer.training_step", full)
+        monkeypatch.setattr("calibaudit.training.trainer.Trainer.training_step", full)
         with pytest.raises(TrainingError, match=r"^out of memory on cpu with 4 rows of up to 20 tokens at a time: try"):
             tuned(tmp_path, settings())
 
@@ -490,8 +490,8 @@ MEMORY = """
 import resource, sys, torch
 from pathlib import Path
 from transformers import AutoConfig, AutoModelForCausalLM
-from calibaudit.sftencoding import Example
-from calibaudit.training import LoraSettings, TrainingSettings, train
+from calibaudit.training.data.encode import Example
+from calibaudit.training.train import LoraSettings, TrainingSettings, train
 V = 128_256
 def network():
     return AutoModelForCausalLM.from_config(AutoConfig.for_model(
@@ -522,7 +522,7 @@ PROCESSES = """
 import os, sys, torch
 from pathlib import Path
 sys.path[:0] = ["tests"]
-from test_training import distributed
+from test_train import distributed
 network = distributed(Path(sys.argv[1]), sys.argv[2], batch_size=2)
 torch.save(network.state_dict(), Path(sys.argv[1]) / f"weights-{os.environ['RANK']}.pt")
 """

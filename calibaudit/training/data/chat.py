@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import SftError
-from calibaudit.sftrows import Conversation, Message
+from calibaudit.training.data.rows import Conversation, Message
 
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\b")
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from calibaudit.errors import TrainingError
-from calibaudit.sftencoding import Example
-from calibaudit.trainingsettings import TrainingSettings
+from calibaudit.training.data.encode import Example
+from calibaudit.training.settings import TrainingSettings
 
 MADE_FROM = "made_from.json"
 _CHECKPOINT = "checkpoint-"

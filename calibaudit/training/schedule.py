@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from calibaudit.kernels import IGNORE_INDEX
-from calibaudit.sftencoding import Example
+from calibaudit.training.data.encode import Example
 
 _STEPS_PER_GROUP = 32
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import SftError
-from calibaudit.framing import FrameError, Framer, Span
-from calibaudit.sftrows import Completion, Conversation, Message, PlainText, Row
+from calibaudit.training.data.chat import FrameError, Framer, Span
+from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row
 
 IGNORED = -100
 """The label of a token that is read and not learned, as transformers has it."""

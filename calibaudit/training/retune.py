@@ -18,11 +18,11 @@ from calibaudit.errors import OutputError, SftError
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.distributed import gathered, own_device, rank
 from calibaudit.models.load import DTYPES, load_network
-from calibaudit.saving import save_checkpoint
 from calibaudit.scoring.evaluate import free_memory
-from calibaudit.sftencoding import Example
-from calibaudit.training import TrainingRun, train
-from calibaudit.trainingsettings import TrainingSettings
+from calibaudit.training.data.encode import Example
+from calibaudit.training.save import save_checkpoint
+from calibaudit.training.settings import TrainingSettings
+from calibaudit.training.train import TrainingRun, train
 
 RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""

@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 
-from calibaudit.anchoring import use_anchored_loss
 from calibaudit.errors import TrainingError
-from calibaudit.fusing import FusedLoss, use_fused_loss
 from calibaudit.models.distributed import gathered, world_size
 from calibaudit.models.load import is_out_of_memory, quiet
-from calibaudit.resuming import check_made_from, last_checkpoint, made_from, step_of
-from calibaudit.sftencoding import Example
-from calibaudit.stepping import MicroBatches, Plan, n_targets, plan_steps
-from calibaudit.trainingsettings import LoraSettings, TrainingSettings
-from calibaudit.tuning import Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+from calibaudit.training.data.encode import Example
+from calibaudit.training.loss.anchored import use_anchored_loss
+from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
+from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
+from calibaudit.training.schedule import MicroBatches, Plan, n_targets, plan_steps
+from calibaudit.training.settings import LoraSettings, TrainingSettings
+from calibaudit.training.trainer import Job, PlannedTrainer, arguments_of, interruptible, run_trainer
 
 TrainingProgress = Callable[[int, int, float, float], None]
 """(step, n_steps, loss in nats a target token, tokens a second) after every step."""

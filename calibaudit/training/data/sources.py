@@ -44,7 +44,7 @@ def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed
 def _demo_file(source: str) -> Path:
     if source != DEMO:
         raise SftError(f"{source}: the bundled tuning data are {DEMO}")
-    file = Path(__file__).parent / "demo" / "sft.jsonl"
+    file = Path(__file__).parents[2] / "demo" / "sft.jsonl"
     if not file.is_file():
         raise SftError(f"{source}: its file is missing from this installation ({file}); install again")
     return file

@@ -21,10 +21,10 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from calibaudit.errors import TrainingError
-from calibaudit.resuming import MADE_FROM, drop_earlier, last_checkpoint
-from calibaudit.saving import put_in_place, write_failure
-from calibaudit.stepping import MicroBatches, Plan
-from calibaudit.trainingsettings import TrainingSettings
+from calibaudit.training.resume import MADE_FROM, drop_earlier, last_checkpoint
+from calibaudit.training.save import put_in_place, write_failure
+from calibaudit.training.schedule import MicroBatches, Plan
+from calibaudit.training.settings import TrainingSettings
 
 _WRITING = ".writing"
 _LOG = "training.jsonl"

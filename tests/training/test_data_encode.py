@@ -15,8 +15,8 @@ from calibaudit.demo.train import _example
 from calibaudit.errors import SftError
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.load import load_tokenizer
-from calibaudit.sftencoding import IGNORED, Encoded, Example, encode_rows
-from calibaudit.sftrows import Completion, Conversation, Message, PlainText, Row, read_rows
+from calibaudit.training.data.encode import IGNORED, Encoded, Example, encode_rows
+from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row, read_rows
 
 TEXT = [
     "the cat sat on the mat. yes, no, 12 and 345.\n\n",

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calibaudit.sftencoding import Example
-from calibaudit.stepping import MicroBatches, plan_steps
+from calibaudit.training.data.encode import Example
+from calibaudit.training.schedule import MicroBatches, plan_steps
 
 
 def rows(lengths: list[int]) -> list[Example]:

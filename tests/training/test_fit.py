@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from calibaudit.models.model import load_model
-from calibaudit.sftencoding import Example
-from calibaudit.sftfit import Fit, fit_of, kept_share
+from calibaudit.training.data.encode import Example
+from calibaudit.training.fit import Fit, fit_of, kept_share
 from tests.families import VOCAB, save_tiny
 
 

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from calibaudit.errors import ModelError
 from calibaudit.kernels import IGNORE_INDEX
 from calibaudit.models.head import N_PROBE, TOLERANCE, find_head, probe_ids
-from calibaudit.smoothing import HeadPlace, Smoothing, forward_names, fused_forward, in_eval_mode, why_not_plain
+from calibaudit.training.loss.forward import (
+    HeadPlace,
+    Smoothing,
+    forward_names,
+    fused_forward,
+    in_eval_mode,
+    why_not_plain,
+)
 
 _SETTINGS = "_calibaudit_fused_loss"
 

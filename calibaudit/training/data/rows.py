@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import SftError
-from calibaudit.sftsources import read_documents
+from calibaudit.training.data.sources import read_documents
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 KINDS = (("messages",), ("conversations",), ("prompt", "completion"), ("instruction", "output"), ("text",))

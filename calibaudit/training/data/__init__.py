@@ -1,0 +1,1 @@
+"""Tuning data: sources, rows, chat templates, token ids and labels."""

@@ -1,0 +1,1 @@
+"""The smoothed loss of a network, without logits."""
