@@ -10,13 +10,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from calibaudit.advice.recommend import Recommendation, recommend
     from calibaudit.analysis.audit import Audit, audit
     from calibaudit.analysis.compare import Comparison, compare
     from calibaudit.errors import CalibauditError
     from calibaudit.fixing import FixSettings, Repair, fix
     from calibaudit.gating.verdict import Limits, Verdict, gate
     from calibaudit.models.model import Model, load_model
-    from calibaudit.recommending import Recommendation, recommend
     from calibaudit.scores.scores import Scores, read_scores
     from calibaudit.scoring.score import score
     from calibaudit.tasks.items import Item, Task
@@ -33,7 +33,7 @@ _HOME = {
     "Item": "tasks.items",
     "Limits": "gating.verdict",
     "Model": "models.model",
-    "Recommendation": "recommending",
+    "Recommendation": "advice.recommend",
     "Repair": "fixing",
     "Scores": "scores.scores",
     "Task": "tasks.items",
@@ -46,7 +46,7 @@ _HOME = {
     "load_task": "tasks.load",
     "load_tasks": "tasks.load",
     "read_scores": "scores.scores",
-    "recommend": "recommending",
+    "recommend": "advice.recommend",
     "score": "scoring.score",
     "use_fused_loss": "training.loss.fused",
 }

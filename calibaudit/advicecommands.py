@@ -34,9 +34,9 @@ from calibaudit.options import (
 )
 
 if TYPE_CHECKING:
-    from calibaudit.bounding import HeadBound
-    from calibaudit.piloting import GridPoint
-    from calibaudit.recommending import PilotRun
+    from calibaudit.advice.head_bound import HeadBound
+    from calibaudit.advice.pilot import GridPoint
+    from calibaudit.advice.recommend import PilotRun
     from calibaudit.running import Reporter
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.training.prepare import Prepared
@@ -147,7 +147,7 @@ def recommend(
     if data is not None and not pilot:
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
     if pilot:
-        from calibaudit.piloting import PRIORS, read_grid
+        from calibaudit.advice.pilot import PRIORS, read_grid
 
         if data is None:
             raise CalibauditError("--pilot tunes BASE: name the tuning rows with --data")
@@ -183,10 +183,10 @@ def recommend(
             runs = _run_pilot(plan, points, training, options, after[0].model.dtype, report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
+    from calibaudit.advice.recommend import MARGIN, recommend_from_pilot
+    from calibaudit.advice.recommend import recommend as recommended
     from calibaudit.analysis.compare import compare
     from calibaudit.analysis.worst_errors import worst_new_errors
-    from calibaudit.recommending import MARGIN, recommend_from_pilot
-    from calibaudit.recommending import recommend as recommended
     from calibaudit.reporting.advice_page import render_advice
     from calibaudit.reporting.result_json import comparison_dict
 
@@ -206,7 +206,7 @@ def recommend(
 
 def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offline: bool) -> HeadBound | None:
     """How sure the tuned model's head can be, or base's; None where neither is a checkpoint whose head can be read."""
-    from calibaudit.bounding import HeadBound, bound_checkpoint
+    from calibaudit.advice.head_bound import HeadBound, bound_checkpoint
     from calibaudit.scoring.evaluate import is_saved_scores
 
     for name, revision in ((instruct, revisions[1]), (base, revisions[0])):
@@ -248,7 +248,7 @@ def _run_pilot(
     dtype: str,
     report: Reporter,
 ) -> Sequence[PilotRun]:
-    from calibaudit.piloting import PilotListener, pilot
+    from calibaudit.advice.pilot import PilotListener, pilot
 
     def trained(label: str, step: int, n_steps: int, loss: float, speed: float) -> None:
         report.progress(f"tuning, {label}", step, n_steps, f"loss {loss:.3f}, {speed:,.0f} tokens/s")

@@ -142,10 +142,10 @@ def compare(
         after = running.scores_of(instruct, names, loaded, replace(options, revision=instruct_revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
+    from calibaudit.advice.recommend import recommend as recommended
     from calibaudit.analysis.audit import Settings
     from calibaudit.analysis.compare import compare as compared
     from calibaudit.analysis.worst_errors import worst_new_errors
-    from calibaudit.recommending import recommend as recommended
     from calibaudit.reporting.result_json import comparison_dict
     from calibaudit.reporting.terminal import render_comparison
 

@@ -126,12 +126,12 @@ def fix(
     from calibaudit import running
 
     running.load_numpy()
+    from calibaudit.advice.pilot import PRIORS, read_grid
     from calibaudit.analysis.samples import Settings
     from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.fixing import FixSettings, Listener
     from calibaudit.fixing import fix as fixed
     from calibaudit.models.distributed import rank
-    from calibaudit.piloting import PRIORS, read_grid
     from calibaudit.training.retune import check_folder, partial_folder
     from calibaudit.training.settings import LoraSettings, TrainingSettings
 

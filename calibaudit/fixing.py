@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from calibaudit.advice.head_bound import HeadBound, bound_files
+from calibaudit.advice.pilot import GridPoint, PilotListener, pilot
+from calibaudit.advice.recommend import Recommendation, recommend, recommend_from_pilot
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.samples import Settings
-from calibaudit.bounding import HeadBound, bound_files
 from calibaudit.errors import CalibauditError
-from calibaudit.piloting import GridPoint, PilotListener, pilot
 from calibaudit.proving import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
-from calibaudit.recommending import Recommendation, recommend, recommend_from_pilot
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.tasks.items import Task

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from made_scores import INFO, TUNED, made_scores
 
+from calibaudit.advice.head_bound import HeadBound
+from calibaudit.advice.recommend import PilotRun, recommend, recommend_from_pilot
 from calibaudit.analysis.audit import Settings, audit_model
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.worst_errors import worst_errors, worst_new_errors
-from calibaudit.bounding import HeadBound
 from calibaudit.gating.verdict import Limits, gate
-from calibaudit.recommending import PilotRun, recommend, recommend_from_pilot
 from calibaudit.reporting.result_json import audit_dict, comparison_dict
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.tasks.items import Item, Task

@@ -16,7 +16,7 @@ from benchmarks.studies import plots, tables
 from benchmarks.studies.measuring import advice, answers, expected, stack
 from benchmarks.studies.smoothing import Cell, Results, study
 from benchmarks.studies.world import ASK, CHAT, FULL, SMALL, Recipe, World, claims_loss, scaled, train_base, tune
-from calibaudit.cautioning import EVIDENCE
+from calibaudit.advice.cautions import EVIDENCE
 from calibaudit.metrics import ece, ece_floor_interval
 
 TOY = scaled(SMALL, n_entities=24, n_values=8, n_sft=48, n_advice=40, n_proof=60, base_steps=40, n_layers=1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.studies.smoothing import read
-from calibaudit.recommending import MARGIN, NEAR, WORSE
+from calibaudit.advice.recommend import MARGIN, NEAR, WORSE
 
 TEXT = ("form", "answers", "prior", "stack_method")
 CELL = ("vocab", "hidden", "form", "answers", "lr", "epochs", "seed")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from calibaudit.advice.recommend import PilotPoint, Recommendation
 from calibaudit.analysis.compare import Comparison
-from calibaudit.recommending import PilotPoint, Recommendation
 from calibaudit.reporting.layout import styled
 from calibaudit.reporting.terminal import comparison_header, note_lines, page_width, print_parts, warning_lines
 from calibaudit.reporting.wording import NOTHING, advice, bounds, number, short_names, signed, wrapped

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from calibaudit.advice.recommend import Recommendation
 from calibaudit.analysis.audit import Change, Interval, ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.recommending import Recommendation
 from calibaudit.reporting.wording import advice, audit_headline, bounds, headline, lean, number, p_text, signed
 
 

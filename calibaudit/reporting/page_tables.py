@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from calibaudit.advice.recommend import PilotPoint
 from calibaudit.analysis.audit import METRICS, Audit, Change, Interval, ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.recommending import PilotPoint
 from calibaudit.reporting.wording import NOTHING, bounds, number, p_text, signed
 
 NAMES = {

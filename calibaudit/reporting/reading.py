@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from calibaudit.advice.head_bound import HeadBound
+from calibaudit.advice.recommend import REJECTIONS, Demand, PilotPoint, Recommendation
 from calibaudit.analysis.audit import METRICS, Audit, Change, Interval, ModelAudit, Reliability, Settings, TaskAudit
 from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
-from calibaudit.bounding import HeadBound
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating.verdict import Check, Limits, Part, Verdict
-from calibaudit.recommending import REJECTIONS, Demand, PilotPoint, Recommendation
 from calibaudit.scores.scores import ModelInfo
 
 Result = Mapping[str, Any]

@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from calibaudit.advice.recommend import Recommendation
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.worst_errors import ConfidentError
 from calibaudit.errors import OutputError, ScoresError
-from calibaudit.recommending import Recommendation
 
 SCHEMA_VERSION = 1
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from calibaudit.advice.recommend import Recommendation
 from calibaudit.analysis.audit import ModelAudit, Reliability
 from calibaudit.analysis.compare import Comparison
-from calibaudit.recommending import Recommendation
 from calibaudit.reporting.diagram import BAR, IDEAL, OVER, UNDER, diagram
 from calibaudit.reporting.layout import styled
 from calibaudit.reporting.tables import audit_table, changes, comparison_table

@@ -6,9 +6,9 @@ import re
 import textwrap
 from pathlib import PurePath
 
+from calibaudit.advice.recommend import Recommendation
 from calibaudit.analysis.audit import Interval, ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.recommending import Recommendation
 
 MINUS = "−"
 NOTHING = "–"

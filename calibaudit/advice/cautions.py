@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from calibaudit.advice.head_bound import HeadBound, bound_warning
 from calibaudit.analysis.compare import Comparison, Overall
 from calibaudit.analysis.estimates import Interval
-from calibaudit.bounding import HeadBound, bound_warning
 
 FEW_ITEMS = 500
 LOW_OPTION_MASS = 0.5

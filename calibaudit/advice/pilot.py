@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calibaudit.advice.recommend import PilotRun, Prior
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.distributed import gathered, rank
-from calibaudit.recommending import PilotRun, Prior
 from calibaudit.scores.scores import SCHEMA_VERSION, read_scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.tasks.items import Task

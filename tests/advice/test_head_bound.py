@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calibaudit.bounding import (
+from calibaudit.advice.head_bound import (
     HeadBound,
     bound_checkpoint,
     bound_head,
@@ -127,7 +127,7 @@ def test_the_bound_is_attained_where_the_other_rows_coincide() -> None:
 
 def test_rows_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = bound_head(**small_head())
-    monkeypatch.setattr("calibaudit.bounding._CHUNK", 28)
+    monkeypatch.setattr("calibaudit.advice.head_bound._CHUNK", 28)
     assert dataclasses.astuple(bound_head(**small_head())) == pytest.approx(dataclasses.astuple(whole), rel=1e-5)
 
 

@@ -20,13 +20,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from calibaudit import cautioning
+from calibaudit.advice import cautions
+from calibaudit.advice.head_bound import HeadBound
+from calibaudit.advice.mixture import WEIGHTS, Mixture, first_within, mixture_of, percentiles
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.samples import Settings
-from calibaudit.bounding import HeadBound
 from calibaudit.errors import CalibauditError
-from calibaudit.mixing import WEIGHTS, Mixture, first_within, mixture_of, percentiles
 from calibaudit.scores.scores import Scores
 
 Method = Literal["stack", "pilot", "literature"]
@@ -123,12 +123,12 @@ class Recommendation:
     @property
     def note(self) -> str | None:
         """What to know wherever smoothing is advised; None where it is not."""
-        return cautioning.NOTE if self.epsilon.value else None
+        return cautions.NOTE if self.epsilon.value else None
 
     @property
     def evidence(self) -> str | None:
         """How factors found by this method did where it could be checked; None where no smoothing is advised."""
-        return cautioning.EVIDENCE[self.method] if self.epsilon.value else None
+        return cautions.EVIDENCE[self.method] if self.epsilon.value else None
 
     def to_dict(self) -> dict[str, Any]:
         lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
@@ -155,7 +155,7 @@ def recommend(
         margin = max(MARGIN, base + NEAR) if base < tuned else MARGIN
     weight = first_within(gaps, margin)[0]
     demand = _demand(comparison, mixture)
-    warnings = cautioning.about_evidence(comparison) + cautioning.about_base(comparison.pooled, margin)
+    warnings = cautions.about_evidence(comparison) + cautions.about_base(comparison.pooled, margin)
     prior: Prior
     method: Method
     if np.isnan(weight):
@@ -182,7 +182,7 @@ def recommend(
         nll_weight=float(WEIGHTS[nlls[0].argmin()]),
         margin=margin,
         demand=demand,
-        warnings=tuple(warnings + cautioning.about_head(head, _value(epsilon))),
+        warnings=tuple(warnings + cautions.about_head(head, _value(epsilon))),
         head=head,
     )
 
@@ -210,7 +210,7 @@ def recommend_from_pilot(
     mixture = mixture_of(hard.scores, hard.scores, settings)
     demand = _demand(audit, mixture)
     points = [_point(run, compare(hard.scores, run.scores, settings), hard, margin) for run in tried]
-    warnings = cautioning.about_evidence(audit) + cautioning.about_length(demand.gap, tuned_gap)
+    warnings = cautions.about_evidence(audit) + cautions.about_length(demand.gap, tuned_gap)
     chosen = None
     if _value(demand.gap) <= margin:
         reason = f"with hard labels, confidence already exceeds accuracy by at most {margin:g}"
@@ -230,7 +230,7 @@ def recommend_from_pilot(
         )
     epsilon = Interval(0.0, None, None)
     if chosen is not None:
-        warnings += cautioning.about_mass(chosen.option_mass, "after that pilot run ")
+        warnings += cautions.about_mass(chosen.option_mass, "after that pilot run ")
         warnings += _by_temperature(mixture, demand, chosen.nll, "that pilot run does")
         fit = {point.epsilon for point in points if point.prior == chosen.prior and point.rejected in ("", _TOO_SURE)}
         path = [hard, *(run for run in tried if run.prior == chosen.prior and run.epsilon in fit)]
@@ -243,7 +243,7 @@ def recommend_from_pilot(
         nll_weight=None,
         margin=margin,
         demand=demand,
-        warnings=tuple(warnings + cautioning.about_head(head, _value(epsilon))),
+        warnings=tuple(warnings + cautions.about_head(head, _value(epsilon))),
         head=head,
         pilot=(_point(hard, audit, hard, None), *points),
     )
@@ -312,7 +312,7 @@ def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
 
 def _by_temperature(mixture: Mixture, demand: Demand, smoothed: float, what: str) -> list[str]:
     found = demand.temperature.value
-    return [] if found is None else cautioning.about_temperature(found, mixture.nll_at(found), smoothed, what)
+    return [] if found is None else cautions.about_temperature(found, mixture.nll_at(found), smoothed, what)
 
 
 def _value(interval: Interval) -> float:

@@ -10,19 +10,12 @@ import numpy as np
 import pytest
 from made_scores import INFO, TUNED, made_scores
 
+from calibaudit.advice.head_bound import HeadBound
+from calibaudit.advice.recommend import LITERATURE, MARGIN, PilotRun, Recommendation, recommend, recommend_from_pilot
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.samples import Settings
-from calibaudit.bounding import HeadBound
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.recommending import (
-    LITERATURE,
-    MARGIN,
-    PilotRun,
-    Recommendation,
-    recommend,
-    recommend_from_pilot,
-)
 from calibaudit.scores.scores import Scores
 
 SETTINGS = Settings(n_resamples=200, n_permutations=100)

@@ -1,0 +1,1 @@
+"""How much smoothing, towards what, and how sure that is."""
