@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from calibaudit.analysis.audit import Audit, audit
     from calibaudit.analysis.compare import Comparison, compare
     from calibaudit.errors import CalibauditError
-    from calibaudit.fixing import FixSettings, Repair, fix
     from calibaudit.gating.verdict import Limits, Verdict, gate
     from calibaudit.models.model import Model, load_model
+    from calibaudit.repair.fix import FixSettings, Repair, fix
     from calibaudit.scores.scores import Scores, read_scores
     from calibaudit.scoring.score import score
     from calibaudit.tasks.items import Item, Task
@@ -29,18 +29,18 @@ _HOME = {
     "Audit": "analysis.audit",
     "CalibauditError": "errors",
     "Comparison": "analysis.compare",
-    "FixSettings": "fixing",
+    "FixSettings": "repair.fix",
     "Item": "tasks.items",
     "Limits": "gating.verdict",
     "Model": "models.model",
     "Recommendation": "advice.recommend",
-    "Repair": "fixing",
+    "Repair": "repair.fix",
     "Scores": "scores.scores",
     "Task": "tasks.items",
     "Verdict": "gating.verdict",
     "audit": "analysis.audit",
     "compare": "analysis.compare",
-    "fix": "fixing",
+    "fix": "repair.fix",
     "gate": "gating.verdict",
     "load_model": "models.model",
     "load_task": "tasks.load",

@@ -129,9 +129,9 @@ def fix(
     from calibaudit.advice.pilot import PRIORS, read_grid
     from calibaudit.analysis.samples import Settings
     from calibaudit.errors import CalibauditError, Interrupted
-    from calibaudit.fixing import FixSettings, Listener
-    from calibaudit.fixing import fix as fixed
     from calibaudit.models.distributed import rank
+    from calibaudit.repair.fix import FixSettings, Listener
+    from calibaudit.repair.fix import fix as fixed
     from calibaudit.training.retune import check_folder, partial_folder
     from calibaudit.training.settings import LoraSettings, TrainingSettings
 

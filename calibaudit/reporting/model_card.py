@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from calibaudit.fixing import Repair
+from calibaudit.repair.fix import Repair
 from calibaudit.reporting.repair_words import (
     MEASURES,
     how,

@@ -6,7 +6,7 @@ import dataclasses
 from datetime import datetime, timezone
 from typing import Any
 
-from calibaudit.fixing import Repair
+from calibaudit.repair.fix import Repair
 from calibaudit.reporting.repair_words import repair_sentence, repair_warnings
 from calibaudit.reporting.result_json import comparison_dict, envelope
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.fixing import Repair
+from calibaudit.repair.fix import Repair
 from calibaudit.reporting.layout import styled
 from calibaudit.reporting.repair_words import (
     MEASURES,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calibaudit.fixing import Repair
-from calibaudit.proving import Proof
+from calibaudit.repair.fix import Repair
+from calibaudit.repair.proof import Proof
 from calibaudit.reporting.wording import bounds, number, p_text, signed
 from calibaudit.training.fit import kept_share
 

@@ -19,7 +19,7 @@ import calibaudit
 from calibaudit.cli import main
 from tests.families import save_tiny
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = Path(sys.executable).with_name("calibaudit")
 TASKS = ("-t", "arithmetic,reading", "--limit", "60", "--resamples", "200")
 SHORT = (*TASKS, "--max-steps", "6", "--batch-size", "16")

@@ -18,7 +18,7 @@ from calibaudit.advice.recommend import Recommendation, recommend, recommend_fro
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.samples import Settings
 from calibaudit.errors import CalibauditError
-from calibaudit.proving import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
+from calibaudit.repair.proof import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
 from calibaudit.tasks.items import Task

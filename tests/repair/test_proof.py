@@ -8,7 +8,7 @@ from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.analysis.samples import Settings
 from calibaudit.errors import CalibauditError
-from calibaudit.proving import judge, prove
+from calibaudit.repair.proof import judge, prove
 
 FAST = Settings(n_resamples=100, n_permutations=200)
 FIXED = type(TUNED)(**{**TUNED.to_dict(), "name": "lab/fixed"})

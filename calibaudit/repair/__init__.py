@@ -1,0 +1,1 @@
+"""A repair from its rows to its verdict."""
