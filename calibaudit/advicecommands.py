@@ -187,8 +187,8 @@ def recommend(
     from calibaudit.advice.recommend import recommend as recommended
     from calibaudit.analysis.compare import compare
     from calibaudit.analysis.worst_errors import worst_new_errors
-    from calibaudit.reporting.advice_page import render_advice
-    from calibaudit.reporting.result_json import comparison_dict
+    from calibaudit.report.result_json import comparison_dict
+    from calibaudit.report.terminal.advice import render_advice
 
     before, after = paired(before, after)
     settings = Settings(seed=seed, n_resamples=resamples, n_permutations=resamples)

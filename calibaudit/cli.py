@@ -146,8 +146,8 @@ def compare(
     from calibaudit.analysis.audit import Settings
     from calibaudit.analysis.compare import compare as compared
     from calibaudit.analysis.worst_errors import worst_new_errors
-    from calibaudit.reporting.result_json import comparison_dict
-    from calibaudit.reporting.terminal import render_comparison
+    from calibaudit.report.result_json import comparison_dict
+    from calibaudit.report.terminal.comparison import render_comparison
 
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
     before, after = paired(before, after)
@@ -250,8 +250,8 @@ def _deliver_audit(
     from calibaudit import running
     from calibaudit.analysis.audit import Settings, audit_model
     from calibaudit.analysis.worst_errors import worst_errors
-    from calibaudit.reporting.result_json import audit_dict
-    from calibaudit.reporting.terminal import render_audit
+    from calibaudit.report.result_json import audit_dict
+    from calibaudit.report.terminal.comparison import render_audit
 
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
     audit = audit_model(scores, settings)
@@ -277,9 +277,9 @@ def report(
 ) -> None:
     """Show a saved result again, or save it in other formats (-o report.html)."""
     from calibaudit import running
-    from calibaudit.reporting.reading import is_comparison
-    from calibaudit.reporting.result_json import read_result
-    from calibaudit.reporting.showing import page_of
+    from calibaudit.report.result_json import read_result
+    from calibaudit.report.saved import is_comparison
+    from calibaudit.report.terminal.saved import page_of
 
     result = read_result(file)
     output = running.outputs(output, plot, two_models=is_comparison(result), gated=result.get("verdict") is not None)
@@ -294,7 +294,7 @@ def show_environment(
     """Show versions, devices and the kernels each device will run: what a bug report needs."""
     from calibaudit import running
     from calibaudit.environment import gather_environment
-    from calibaudit.reporting.environment import render_environment
+    from calibaudit.report.environment import render_environment
 
     found = gather_environment()
     running.deliver(found.to_dict(), None, json, lambda console: render_environment(found, console))

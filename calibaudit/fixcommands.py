@@ -186,10 +186,10 @@ def fix(
             raise
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    from calibaudit.reporting.model_card import model_card
-    from calibaudit.reporting.repair_json import repair_dict
-    from calibaudit.reporting.repair_page import render_repair
-    from calibaudit.reporting.result_json import result_text, write_whole
+    from calibaudit.report.model_card import model_card
+    from calibaudit.report.repair_json import repair_dict
+    from calibaudit.report.result_json import result_text, write_whole
+    from calibaudit.report.terminal.repair import render_repair
 
     result = repair_dict(repair)
     if repair.proof is not None:

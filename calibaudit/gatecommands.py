@@ -123,9 +123,9 @@ def gate(
     from calibaudit.analysis.compare import compare
     from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.gating.verdict import gate as gated
-    from calibaudit.reporting import github
-    from calibaudit.reporting.result_json import comparison_dict
-    from calibaudit.reporting.verdict import render_verdict
+    from calibaudit.report import github
+    from calibaudit.report.result_json import comparison_dict
+    from calibaudit.report.terminal.verdict import render_verdict
 
     before, after = paired(before, after)
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples, level=1 - alpha)
@@ -185,7 +185,7 @@ def bless(
     running.load_numpy()
     from calibaudit.errors import OutputError
     from calibaudit.models.distributed import rank
-    from calibaudit.reporting.result_json import check_writable, write_whole
+    from calibaudit.report.result_json import check_writable, write_whole
     from calibaudit.scores.baseline import bless as blessed
     from calibaudit.scoring.evaluate import is_saved_scores, paired
 

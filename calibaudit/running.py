@@ -155,8 +155,8 @@ def outputs(
     files: Sequence[Path] | None, plots: Sequence[Path] | None, *, two_models: bool = True, gated: bool = False
 ) -> list[Path]:
     """The files of -o and of --plot. Raises OutputError now for what could not be written after an hour of scoring."""
-    from calibaudit.reporting.formats import check_format, check_picture
-    from calibaudit.reporting.result_json import check_writable
+    from calibaudit.report.formats import check_format, check_picture
+    from calibaudit.report.result_json import check_writable
 
     for path in plots or ():
         check_picture(path)
@@ -173,8 +173,8 @@ def deliver(
     """Saves the result, then prints it (the JSON alone, or the page): a reader that leaves early loses no file."""
     from rich.console import Console
 
-    from calibaudit.reporting.formats import content
-    from calibaudit.reporting.result_json import result_text, write_whole
+    from calibaudit.report.formats import content
+    from calibaudit.report.result_json import result_text, write_whole
 
     for data, path in [(content(result, path), path) for path in paths or ()]:
         write_whole(data, path)

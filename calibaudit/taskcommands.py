@@ -18,7 +18,7 @@ tasks_app = typer.Typer(
 def list_tasks(context: typer.Context) -> None:
     """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""
     if context.invoked_subcommand is None:
-        from calibaudit.reporting.task_pages import render_task_list
+        from calibaudit.report.terminal.tasks import render_task_list
         from calibaudit.tasks.load import list_tasks as known
 
         render_task_list(known())
@@ -37,7 +37,7 @@ def show_task(
     """Show one item exactly as a model sees it: prompt and continuations, with spaces made visible."""
     from calibaudit import running
     from calibaudit.errors import TaskError
-    from calibaudit.reporting.task_pages import render_item
+    from calibaudit.report.terminal.tasks import render_item
 
     (task, *others) = running.tasks_of([name], num_fewshot, fewshot_seed, item + 1, mirror, offline, None)
     if others:

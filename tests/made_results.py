@@ -13,7 +13,7 @@ from calibaudit.analysis.audit import Settings, audit_model
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.worst_errors import worst_errors, worst_new_errors
 from calibaudit.gating.verdict import Limits, gate
-from calibaudit.reporting.result_json import audit_dict, comparison_dict
+from calibaudit.report.result_json import audit_dict, comparison_dict
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.tasks.items import Item, Task
 

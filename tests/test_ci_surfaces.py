@@ -18,7 +18,7 @@ from ci_readers import runner, suite_of
 from made_scores import TUNED, made_scores
 from test_gate_cli import COMMAND, calibaudit, check_refused, environment, save, two
 
-from calibaudit.reporting.github import MAX_SUMMARY
+from calibaudit.report.github import MAX_SUMMARY
 from calibaudit.scores.baseline import bless
 
 

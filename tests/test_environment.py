@@ -16,7 +16,7 @@ from rich.console import Console
 from calibaudit import environment as environment_module
 from calibaudit.environment import PACKAGES, DeviceReport, EnvironmentReport, gather_environment
 from calibaudit.kernels import dispatch, kernel_path
-from calibaudit.reporting.environment import render_environment
+from calibaudit.report.environment import render_environment
 
 MADE = EnvironmentReport(
     platform="Linux-6.1-x86_64",

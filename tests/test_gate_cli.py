@@ -15,7 +15,7 @@ import pytest
 from made_scores import TUNED, made_scores
 
 from calibaudit.analysis.audit import Settings, audit_model
-from calibaudit.reporting.result_json import audit_dict
+from calibaudit.report.result_json import audit_dict
 from calibaudit.scores.scores import Scores
 from tests.families import save_tiny
 from tests.test_cli import write_task

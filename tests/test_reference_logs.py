@@ -15,7 +15,7 @@ import pytest
 from calibaudit.analysis.compare import compare
 from calibaudit.metrics import fit_temperature
 from calibaudit.models.model import Model, load_model
-from calibaudit.reporting.result_json import comparison_dict
+from calibaudit.report.result_json import comparison_dict
 from calibaudit.scores.scores import Scores
 from calibaudit.scoring.score import score
 from calibaudit.tasks.load import load_task, load_tasks

@@ -1,0 +1,155 @@
+"""The first screen of a report: is it worse, by how much, how sure, what now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from calibaudit.advice.recommend import Recommendation
+from calibaudit.analysis.audit import Change, Interval, ModelAudit
+from calibaudit.analysis.compare import Comparison
+from calibaudit.report.words.text import advice, audit_headline, bounds, headline, lean, number, p_text, signed
+
+
+@dataclass(frozen=True)
+class Card:
+    """One question of the first screen: its answer in large type, and a few notes."""
+
+    question: str
+    answer: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """tone: worse, better or neutral. label: the answer in two words. sentence: the one that matters."""
+
+    tone: str
+    label: str
+    sentence: str
+    cards: tuple[Card, ...]
+
+
+def comparison_screen(
+    comparison: Comparison, recommendation: Recommendation | None, gate_action: str | None = None
+) -> FirstScreen:
+    """Is it worse, by how much, how sure, what now. gate_action: what the gate says to do."""
+    tone, label = _judged(comparison)
+    overall = comparison.pooled
+    before, after = overall.before.metrics, overall.after.metrics
+    change, gap = overall.change["ece"], overall.change["gap"]
+    how_much = Card(
+        "By how much?",
+        f"ECE {number(before['ece'].value)} → {number(after['ece'].value)}",
+        (
+            f"Change {signed(change.value)}; a calibrated model would show {number(after['ece_floor'].value)}",
+            f"Confidence − accuracy {signed(before['gap'].value)} → {signed(after['gap'].value)}",
+            f"Accuracy {number(before['accuracy'].value)} → {number(after['accuracy'].value)}",
+        ),
+    )
+    notes = [f"{_interval_words(change, comparison.settings.level)} for the ECE change"]
+    if gap.p_value is not None:
+        notes.append(f"{p_text(gap.p_value)} for the change in the gap")
+    n = sum(task.ece_p_holm is not None and task.ece_p_holm < comparison.settings.alpha for task in comparison.tasks)
+    if gate_action is not None:
+        notes.append("Two-sided; the gate's own one-sided tests are below")
+    elif len(comparison.tasks) > 1 and change.p_value is not None:
+        notes.append(f"Significant on {n} of {len(comparison.tasks)} tasks (Holm)")
+    how_sure = Card("How sure is that?", p_text(change.p_value), tuple(notes))
+    what_now = _what_now(comparison, recommendation, gate_action)
+    sentence = headline(comparison).partition(" ECE ")[0]
+    return FirstScreen(tone, label, sentence, (how_much, how_sure, what_now))
+
+
+def audit_screen(audit: ModelAudit) -> FirstScreen:
+    """The same for one model: is it off, by how much, how sure, what now."""
+    metrics = audit.pooled.metrics
+    gap, ece, floor = metrics["gap"], metrics["ece"], metrics["ece_floor"]
+    leaning = lean(gap)
+    label = {1: "Overconfident", -1: "Underconfident"}.get(leaning, "No lean found")
+    assert gap.value is not None
+    how_much = Card(
+        "By how much?",
+        f"ECE {number(ece.value)}",
+        (
+            f"A calibrated model would show {number(floor.value)}",
+            f"Accuracy {number(metrics['accuracy'].value)}, mean confidence {number(metrics['confidence'].value)}",
+        ),
+    )
+    where = "above" if not audit.pooled.within_floor else "within"
+    how_sure = Card(
+        "How sure is that?",
+        f"gap {signed(gap.value)} {bounds(gap.low, gap.high)}".strip(),
+        (
+            f"{audit.settings.level * 100:g} % interval over {audit.pooled.n_items:,} items",
+            f"ECE is {where} what a calibrated model could show (up to {number(floor.high)})",
+        ),
+    )
+    if leaning:
+        now = Card("What now?", "Do not take its confidence at face value", (*_by_temperature(metrics["temperature"]),))
+    else:
+        now = Card("What now?", "Nothing to repair on these items", ("More items would show smaller errors",))
+    sentence = audit_headline(audit).partition(" ECE ")[0]
+    return FirstScreen("worse" if leaning else "neutral", label, sentence, (how_much, how_sure, now))
+
+
+def _judged(comparison: Comparison) -> tuple[str, str]:
+    """The tone and the label of the pooled ECE change, by the same rule as the headline's."""
+    change, gap = comparison.pooled.change["ece"], comparison.pooled.change["gap"]
+    alpha = comparison.settings.alpha
+    if change.p_value is None or change.value is None or change.low is None:
+        return "neutral", "Too little evidence"
+    if change.p_value >= alpha:
+        moved = gap.p_value is not None and gap.p_value < alpha
+        return "neutral", "Confidence moved" if moved else "No detectable change"
+    return ("better", "Better") if change.value < 0 else ("worse", "Worse")
+
+
+def _what_now(comparison: Comparison, recommendation: Recommendation | None, gate_action: str | None) -> Card:
+    tone, label = _judged(comparison)
+    temperature = comparison.pooled.after.metrics["temperature"]
+    over = lean(comparison.pooled.after.metrics["gap"]) > 0
+    notes: list[str] = []
+    if gate_action is not None:
+        answer = gate_action
+    elif label == "Too little evidence":
+        answer = "Score more items, then judge"
+    elif tone == "worse":
+        answer = "Do not ship its confidence as it is"
+    elif tone == "better":
+        answer = "Keep it, as far as calibration goes"
+    elif label == "Confidence moved":
+        answer = "Look at the tasks: which way did it move?"
+    else:
+        answer = (
+            "Nothing to undo, but its confidence is too high" if over else "Nothing to repair that these items show"
+        )
+        high = comparison.pooled.change["ece"].high
+        if high is not None and high > 0:
+            notes.append(f"A rise in ECE of up to {number(high)} is not ruled out; more items would narrow that")
+    if recommendation is not None and recommendation.method == "literature":
+        notes.append(f"No smoothing factor can be estimated: {recommendation.reason}")
+    elif recommendation is not None and (tone == "worse" or over):
+        notes.append(_capital(advice(recommendation).removeprefix("Advice: ").rstrip(".")))
+    if over:
+        notes += _by_temperature(temperature)
+    n_warnings = len(comparison.warnings) + (len(recommendation.warnings) if recommendation else 0)
+    if n_warnings:
+        notes.append(f"First read the {f'{n_warnings} warnings' if n_warnings > 1 else 'warning'} below")
+    return Card("What now?", answer, tuple(notes))
+
+
+def _by_temperature(temperature: Interval) -> list[str]:
+    if temperature.value is None:
+        return []
+    interval = bounds(temperature.low, temperature.high, 2)
+    value = " ".join(part for part in (number(temperature.value, 2), interval) if part)
+    return [f"Without training: divide the choices' scores by a temperature of {value}"]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _interval_words(change: Change, level: float) -> str:
+    interval = bounds(change.low, change.high)
+    return f"{level * 100:g} % interval {interval}" if interval else "no interval"

@@ -1,0 +1,123 @@
+"""A result as Markdown, for a pull request, a step summary or a wiki."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from calibaudit.analysis.audit import ModelAudit
+from calibaudit.analysis.compare import Comparison
+from calibaudit.report.document import first_screen, tables
+from calibaudit.report.document.gate import GateView, gate_view
+from calibaudit.report.document.tables import Table
+from calibaudit.report.plain import one_line
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
+from calibaudit.report.words.text import bounds, number
+
+_MAX_NAME = 120
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
+
+
+def markdown_page(result: Mapping[str, Any], source: str = "the result", *, most_rows: int | None = None) -> str:
+    """The first screen, the tables and how it was measured. Raises ScoresError naming `source`.
+
+    Names are escaped: they bring no markup, no line breaks, no mention of a user. most_rows: of each table only the
+    first of the tasks' rows, and a line that says how many are left out.
+    """
+    lines = (
+        _comparison(result, source, most_rows) if is_comparison(result) else _audit(audit_of(result, source), most_rows)
+    )
+    version, created = (escaped(str(result.get(key, ""))) for key in ("calibaudit_version", "created"))
+    lines += ["", f"calibaudit {version}, {created}"]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str, most: int = _MAX_NAME) -> str:
+    """Text that Markdown shows as it is, on one line, at most `most` characters of it."""
+    return _SPECIAL.sub(r"\\\1", one_line(text, most)).translate(_ENTITIES)
+
+
+def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -> list[str]:
+    comparison, recommendation = comparison_of(result, source), recommendation_of(result, source)
+    verdict = verdict_of(result, source)
+    gate = None if verdict is None else gate_view(verdict)
+    screen = first_screen.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
+    names = f"{escaped(comparison.before.name)} → {escaped(comparison.after.name)}"
+    lines = [*_screen(names, screen, gate), "", "### Task by task", ""]
+    lines += _table(tables.comparison_rows(comparison), "task", most_rows)
+    if gate is not None:
+        lines += ["", "### Gate", "", *_table(gate.table, "task", most_rows)]
+    lines += _warnings(comparison.warnings, "Warnings")
+    if recommendation is not None:
+        epsilon = recommendation.epsilon
+        factor = f"{number(epsilon.value, 2)} {bounds(epsilon.low, epsilon.high, 2)}".strip()
+        lines += ["", "### Recommendation", "", f"Smoothing factor {factor}, towards {recommendation.prior}"]
+        lines[-1] += f" ({recommendation.method}): {escaped(recommendation.reason, 600)}."
+        if recommendation.pilot:
+            lines += ["", *_table(tables.pilot_rows(recommendation.pilot), "pilot run", None)]
+        lines += _warnings(recommendation.warnings, "")
+        if recommendation.note is not None:
+            lines += ["", f"Note: {escaped(recommendation.note, 600)}."]
+        if recommendation.evidence is not None:
+            lines += ["", f"As to the method: {escaped(recommendation.evidence, 600)}."]
+    return lines + _measured([("before", comparison.before), ("after", comparison.after)], comparison)
+
+
+def _audit(audit: ModelAudit, most_rows: int | None) -> list[str]:
+    lines = [*_screen(escaped(audit.model.name), first_screen.audit_screen(audit), None), "", "### Task by task", ""]
+    lines += _table(tables.audit_rows(audit), "task", most_rows)
+    return lines + _warnings(audit.warnings, "Warnings") + _measured([("model", audit.model)], audit)
+
+
+def _screen(names: str, screen: first_screen.FirstScreen, gate: GateView | None) -> list[str]:
+    lines = [f"## {(gate or screen).label}: {names}", "", f"**{escaped(screen.sentence, 400)}**", ""]
+    if gate is not None:
+        lines += [escaped(gate.sentence, 600), ""]
+    for card in screen.cards:
+        notes = "; ".join(escaped(note, 400).rstrip(".") for note in card.notes)
+        lines.append(f"- {card.question} **{escaped(card.answer)}**" + (f" ({notes})" if notes else ""))
+    return lines
+
+
+def _table(table: Table, first: str, most_rows: int | None) -> list[str]:
+    """A pipe table; a column's title has its group's name before it. The rows of all tasks together always stand."""
+    heads = [f"{head.title} {column}".strip() for head in table.heads for column in head.columns]
+    lines = [f"| {first} | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+    rows = [row for row in table.rows if not row.whole]
+    shown = rows[:most_rows]
+    for row in [*shown, *(row for row in table.rows if row.whole)]:
+        name = f"**{escaped(row.name, 60)}**" if row.whole else escaped(row.name, 60)
+        lines.append(f"| {name} | {' | '.join(cell.replace('|', chr(92) + '|') for cell in row.cells)} |")
+    if len(shown) < len(rows):
+        lines += ["", f"{len(rows) - len(shown):,} more rows are left out: the page would be too long."]
+    return lines
+
+
+def _warnings(warnings: Sequence[str], title: str) -> list[str]:
+    if not warnings:
+        return []
+    return [*(["", f"### {title}"] if title else []), "", *(f"- {escaped(text, 600)}" for text in warnings)]
+
+
+def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit) -> list[str]:
+    settings = result.settings
+    lines = ["", "### How it was measured", ""]
+    lines += [
+        f"- {side}: {escaped(model.name)}, revision {escaped(model.revision)}, {model.dtype}, {model.device}"
+        for side, model in models
+    ]
+    scorings = " + ".join(sorted({task.scoring for task in result.tasks}))
+    lines.append(
+        f"- {len(result.tasks)} tasks, {result.pooled.n_items:,} items, {scorings}; {settings.n_bins} bins, "
+        f"{settings.n_resamples:,} resamples, {settings.level * 100:g} % intervals, seed {settings.seed}"
+    )
+    if any(_templates(task.chat_template) for task in result.tasks):
+        on = [escaped(task.label) for task in result.tasks if _templates(task.chat_template)]
+        lines.append(f"- inside a chat template, on one side at least: {', '.join(on)}")
+    return lines
+
+
+def _templates(value: Any) -> bool:
+    return any(value) if isinstance(value, tuple) else bool(value)

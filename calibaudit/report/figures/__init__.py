@@ -1,0 +1,1 @@
+"""Figures of a result, as SVG and PNG."""

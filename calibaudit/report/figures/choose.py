@@ -1,0 +1,65 @@
+"""Which figure shows what of a result: the diagrams that a file of their own can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from calibaudit.analysis.audit import Audit, Reliability
+from calibaudit.analysis.compare import Comparison
+from calibaudit.report.figures import draw
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison
+from calibaudit.report.words.text import short_names
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CHANGES = {"ece": "Change in ECE", "gap": "Change in the gap", "accuracy": "Change in accuracy"}
+
+
+def diagram_of(result: Mapping[str, Any], name: str, source: str = "the result") -> Figure:
+    """The diagram `reliability`, `confidence` or `changes` of a result.
+
+    Raises ScoresError naming `source` when it is not a whole result. One model has no changes to draw.
+    """
+    if is_comparison(result):
+        comparison = comparison_of(result, source)
+        if name == "changes":
+            return draw.draw_all_changes(change_panels(comparison))
+        names: Sequence[str] = short_names(comparison.before.name, comparison.after.name)
+        sides, level = (comparison.pooled.before, comparison.pooled.after), comparison.settings.level
+        return _drawn(name, sides_of(names, sides), level)
+    audit = audit_of(result, source)
+    return _drawn(name, sides_of(short_names(audit.model.name, "")[:1], (audit.pooled,)), audit.settings.level)
+
+
+def sides_of(names: Sequence[str], audits: Sequence[Audit]) -> list[tuple[str, Reliability]]:
+    """The diagrams' data with the models' names."""
+    pairs = zip(names, audits, strict=True)
+    return [(name, audit.reliability) for name, audit in pairs if audit.reliability is not None]
+
+
+def change_panels(comparison: Comparison) -> list[tuple[str, draw.Changes, int]]:
+    """The forest plots' data: (title, rows, digits) of each metric of CHANGES.
+
+    Significant: ECE by Holm's p-value, the others where the interval leaves 0 out; overall rows by their p-value.
+    """
+    alpha = comparison.settings.alpha
+    panels: list[tuple[str, draw.Changes, int]] = []
+    for key, title in CHANGES.items():
+        rows = []
+        for task in comparison.tasks:
+            change = task.change[key]
+            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
+            if key == "ece":
+                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
+            rows.append((task.label, change, apart))
+        if len(rows) > 1:
+            whole = comparison.pooled.change[key]
+            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
+        panels.append((title, rows, 3))
+    return panels
+
+
+def _drawn(name: str, sides: list[tuple[str, Reliability]], level: float) -> Figure:
+    return draw.draw_confidence(sides) if name == "confidence" else draw.draw_reliability(sides, level)

@@ -1,0 +1,231 @@
+"""Diagrams drawn with matplotlib: reliability, confidence histograms, changes task by task.
+
+How they become files and parts of a page: `svg`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calibaudit.analysis.audit import Change, Reliability
+from calibaudit.metrics.intervals import wilson
+from calibaudit.report.figures.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
+from calibaudit.report.plain import one_line
+from calibaudit.report.words.text import signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Sides = Sequence[tuple[str, Reliability]]
+Changes = Sequence[tuple[str, Change, bool]]
+"""A row a task: its label, its change, and whether that is significant."""
+
+_MARKS = ("o", "s")
+FEW = 10
+"""A bin with fewer items is hardly evidence."""
+
+
+def draw_reliability(sides: Sides, level: float, width: int = 360, *, legend: bool = True) -> Figure:
+    """Accuracy at each confidence, one line a side with Wilson intervals; below it, how many items each bin holds."""
+    with style():
+        head = 36 if legend else 10
+        height = width + 38 + head
+        figure = _figure(width, height)
+        top, strip = figure.subplots(2, 1, sharex=True, height_ratios=(4.6, 1))
+        figure.subplots_adjust(
+            left=46 / width, right=1 - 10 / width, top=1 - head / height, bottom=40 / height, hspace=0.08
+        )
+        top.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        for k, (_, diagram) in enumerate(sides):
+            _line(top, diagram, k, level)
+            _counts(strip, diagram, k, len(sides))
+        top.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), ylabel="accuracy")
+        top.set_xticks(_TICKS, labels=_TICK_LABELS)
+        top.set_yticks(_TICKS, labels=_TICK_LABELS)
+        top.tick_params(axis="x", length=0, labelbottom=False)
+        top.annotate("calibrated", (0.03, 0.075), color=MUTED, rotation=45, fontsize=10, rotation_mode="anchor")
+        strip.set(xlabel="confidence", ylabel="items")
+        strip.grid(visible=False)
+        _count_axis(strip, 2)
+        if legend:
+            _legend(figure, [name for name, _ in sides], width)
+    return figure
+
+
+def draw_confidence(sides: Sides, width: int = 360) -> Figure:
+    """How often each confidence occurs, right and wrong answers apart, one panel a side."""
+    with style():
+        height = 46 + 150 * len(sides)
+        figure = _figure(width, height)
+        panels = figure.subplots(len(sides), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        figure.subplots_adjust(
+            left=50 / width, right=1 - 10 / width, top=1 - 24 / height, bottom=40 / height, hspace=0.3
+        )
+        for k, (panel, (name, diagram)) in enumerate(zip(panels, sides, strict=True)):
+            right, wrong = _split(diagram)
+            left, widths = diagram.edges[:-1], np.diff(diagram.edges)
+            panel.bar(left, right, widths, align="edge", color=SIDES[k], edgecolor=PAPER, linewidth=0.8)
+            panel.bar(
+                left,
+                wrong,
+                widths,
+                bottom=right,
+                align="edge",
+                color=PALES[k],
+                edgecolor=SIDES[k],
+                linewidth=0.8,
+                hatch="//",
+            )
+            panel.set_title(one_line(name, width // 9), loc="left", fontsize=11, color=INK, fontweight="bold", pad=6)
+            panel.set(xlim=(-0.01, 1.01), ylabel="items")
+            panel.set_xticks(_TICKS, labels=_TICK_LABELS)
+            panel.grid(visible=False, axis="x")
+            _count_axis(panel, 4)
+            panel.margins(y=0.12)
+        panels[-1].set_xlabel("confidence")
+        _right_and_wrong(panels[0])
+    return figure
+
+
+def draw_changes(rows: Changes, title: str, digits: int = 3, width: int = 360) -> Figure:
+    """A forest plot: one line a row with its change and interval, the row's name above it. Filled: significant."""
+    with style():
+        step, head, foot = 34, 30, 30
+        height = head + step * len(rows) + foot
+        figure = _figure(width, height)
+        axes = figure.subplots()
+        figure.subplots_adjust(left=8 / width, right=1 - 8 / width, top=1 - head / height, bottom=foot / height)
+        _forest(axes, rows, digits, width)
+        axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
+    return figure
+
+
+def draw_all_changes(panels: Sequence[tuple[str, Changes, int]], width: int = 300) -> Figure:
+    """The forest plots (title, rows, digits) side by side, as one figure."""
+    with style():
+        n_rows = max(len(rows) for _, rows, _ in panels)
+        step, head, foot = 34, 34, 30
+        height, whole = head + step * n_rows + foot, width * len(panels)
+        figure = _figure(whole, height)
+        figure.subplots_adjust(
+            left=10 / whole, right=1 - 10 / whole, top=1 - head / height, bottom=foot / height, wspace=0.08
+        )
+        for axes, (title, rows, digits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            _forest(axes, rows, digits, width)
+            axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
+    return figure
+
+
+_TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
+_TICK_LABELS = ("0", ".2", ".4", ".6", ".8", "1")
+
+
+def _figure(width: int, height: int) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width / PIXELS, height / PIXELS), dpi=PIXELS)
+
+
+def _line(axes: Axes, diagram: Reliability, k: int, level: float) -> None:
+    """Bins with fewer than FEW items are hollow marks off the line: they must not catch the eye."""
+    few = np.flatnonzero((diagram.count > 0) & (diagram.count < FEW))
+    held = np.flatnonzero(diagram.count >= FEW)
+    x, y = diagram.confidence[held], diagram.accuracy[held]
+    ends = [wilson(float(a), int(n), level) for a, n in zip(y, diagram.count[held], strict=True)]
+    low, high = np.array(ends).reshape(-1, 2).T
+    axes.fill_between(x, low, high, color=SIDES[k], alpha=0.13, linewidth=0, zorder=2)
+    axes.vlines(x, low, high, color=SIDES[k], linewidth=1, alpha=0.75, zorder=3)
+    axes.plot(x, y, color=SIDES[k], linewidth=1.5, zorder=4)
+    size = 14 + 56 * np.sqrt(diagram.count[held] / diagram.count.max())
+    axes.scatter(x, y, s=size, marker=_MARKS[k], color=SIDES[k], edgecolor=PAPER, linewidth=0.8, zorder=5)
+    x, y = diagram.confidence[few], diagram.accuracy[few]
+    axes.scatter(
+        x, y, s=16, marker=_MARKS[k], facecolor=PAPER, edgecolor=SIDES[k], linewidth=1, zorder=4, clip_on=False
+    )
+
+
+def _counts(axes: Axes, diagram: Reliability, k: int, n_sides: int) -> None:
+    widths = np.diff(diagram.edges) / n_sides
+    axes.bar(
+        diagram.edges[:-1] + k * widths,
+        diagram.count,
+        widths * 0.92,
+        align="edge",
+        color=SIDES[k],
+        linewidth=0,
+        zorder=2,
+    )
+
+
+def _split(diagram: Reliability) -> tuple[Any, Any]:
+    right = np.rint(np.where(diagram.count > 0, diagram.accuracy, 0.0) * diagram.count)
+    return right, diagram.count - right
+
+
+def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    n = len(rows)
+    drawn = [x for _, change, _ in rows for x in (change.value, change.low, change.high) if x is not None]
+    low, high = min([0.0, *drawn]), max([0.0, *drawn])
+    room = (high - low or 1.0) * 0.05
+    axes.set(xlim=(low - room, high + room), ylim=(n - 0.35, -0.8))
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    axes.vlines([0.0] * n, np.arange(n) - 0.14, np.arange(n) + 0.14, color=MUTED, linewidth=1, zorder=1)
+    for i, (name, change, significant) in enumerate(rows):
+        axes.text(0, i - 0.3, one_line(name, width // 11), transform=axes.get_yaxis_transform(), fontsize=11)
+        axes.text(
+            1, i - 0.3, signed(change.value, digits), transform=axes.get_yaxis_transform(), ha="right", fontsize=11
+        )
+        if change.value is None:
+            continue
+        if change.low is not None and change.high is not None:
+            axes.hlines(i, change.low, change.high, color=SIDES[1], linewidth=2.5, alpha=0.55, zorder=2)
+        face = SIDES[1] if significant else PAPER
+        axes.scatter([change.value], [i], s=42, marker="s", facecolor=face, edgecolor=SIDES[1], linewidth=1.5, zorder=3)
+    # Only where something is drawn: at the very edge a label would not fit.
+    axes.set_xticks([x for x in MaxNLocator(4).tick_values(low, high) if low - 1e-12 <= x <= high + 1e-12])
+    axes.xaxis.set_major_formatter(lambda x, _: signed(x, digits).rstrip("0") if abs(x) > 1e-12 else "0")
+
+
+def _legend(figure: Figure, names: Sequence[str], width: int) -> None:
+    from matplotlib.lines import Line2D
+
+    room = max(8, (width - 40) // (8 * len(names)) - 3)
+    figure.legend(
+        [Line2D([], [], color=SIDES[k], marker=_MARKS[k], markersize=6, linewidth=1.5) for k in range(len(names))],
+        # A name that begins with an underscore would be left out.
+        ["\u200b" + one_line(name, room) for name in names],
+        loc="upper left",
+        ncols=len(names),
+        borderaxespad=0.4,
+        columnspacing=1.4,
+    )
+
+
+def _right_and_wrong(axes: Axes) -> None:
+    from matplotlib.patches import Patch
+
+    axes.legend(
+        [Patch(facecolor=SIDES[0], edgecolor=SIDES[0]), Patch(facecolor=PALES[0], edgecolor=SIDES[0], hatch="///")],
+        ["right", "wrong"],
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.98),
+        ncols=2,
+        borderaxespad=0,
+        columnspacing=1.2,
+    )
+
+
+def _count_axis(axes: Axes, most: int) -> None:
+    """Whole numbers, thousands as `1.5k`: the labels' room is fixed."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(most, integer=True))
+    axes.yaxis.set_major_formatter(lambda x, _: f"{x:g}" if x < 1000 else f"{x / 1000:g}k")

@@ -1,0 +1,72 @@
+"""Aligned columns of text that never exceed a width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from calibaudit.report.words.text import shortened
+
+_NAME_WIDTH = 14  # narrower names would not be told apart
+
+
+@dataclass(frozen=True)
+class Column:
+    """Figures under one title: `heads` and every row of `cells` have the same length."""
+
+    title: str
+    heads: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        widths = [max(len(cell) for cell in cells) for cells in zip(self.heads, *self.cells, strict=True)]
+        widths[-1] += max(0, len(self.title) - sum(widths) - len(widths) + 1)
+        return tuple(widths)
+
+    @property
+    def width(self) -> int:
+        return sum(self.widths) + len(self.heads) - 1
+
+    def line(self, cells: Sequence[str]) -> str:
+        return " ".join(cell.rjust(width) for cell, width in zip(cells, self.widths, strict=True))
+
+
+def fitting(layouts: Sequence[Sequence[Column]], names: Sequence[str], width: int) -> Sequence[Column]:
+    """The first layout that fits beside the names; of the last one, from the right, what does not fit is dropped."""
+    needed = max(_NAME_WIDTH, min(max(map(len, names)), 20))
+    for columns in layouts:
+        if _total(columns) + needed <= width:
+            return columns
+    columns = layouts[-1]
+    while len(columns) > 1 and _total(columns) + _NAME_WIDTH > width:
+        columns = columns[:-1]
+    return columns
+
+
+def table_lines(names: Sequence[str], columns: Sequence[Column], n_tasks: int, width: int) -> list[Text]:
+    """Heads, one line a name, a rule after the first `n_tasks` of them if more follow."""
+    name_width = max(1, min(max(len("task"), *map(len, names)), width - _total(columns)))
+    lines = []
+    if any(column.title for column in columns):
+        titles = "".join("  " + column.title.ljust(column.width) for column in columns)
+        lines.append(Text((" " + " " * name_width + titles).rstrip(), style="bold"))
+    heads = "".join("  " + column.line(column.heads) for column in columns)
+    lines.append(Text(" " + "task".ljust(name_width) + heads, style="dim"))
+    for i, name in enumerate(names):
+        if i == n_tasks:
+            lines.append(Text(" " + "─" * (len(lines[-1]) - 1), style="dim"))
+        cells = "".join("  " + column.line(column.cells[i]) for column in columns)
+        text = " " + shortened(name, name_width).ljust(name_width) + cells
+        lines.append(Text(text, style="bold" if i >= n_tasks else ""))
+    return lines
+
+
+def styled(lines: Iterable[str], style: str) -> list[Text]:
+    return [Text(line, style=style) for line in lines]
+
+
+def _total(columns: Sequence[Column]) -> int:
+    return 2 + sum(2 + column.width for column in columns)

@@ -1,0 +1,24 @@
+"""A saved result -> the page that the command which made it printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
+from calibaudit.report.terminal.comparison import render_audit, render_comparison
+from calibaudit.report.terminal.verdict import render_verdict
+
+
+def page_of(result: Mapping[str, Any], source: str, *, quiet: bool = False) -> Callable[[Console], None]:
+    """What prints the page on a console. Raises ScoresError naming `source` when the result is not a whole one."""
+    if not is_comparison(result):
+        audit = audit_of(result, source)
+        return lambda console: render_audit(audit, console, quiet=quiet)
+    comparison, verdict = comparison_of(result, source), verdict_of(result, source)
+    if verdict is not None:
+        return lambda console: render_verdict(verdict, comparison.warnings, console, quiet=quiet)
+    advice = recommendation_of(result, source)
+    return lambda console: render_comparison(comparison, console, advice, quiet=quiet)

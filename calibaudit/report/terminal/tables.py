@@ -1,0 +1,155 @@
+"""The tables of the terminal page: one line a task, as many figures as the width takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from calibaudit.analysis.audit import Audit, Change, ModelAudit, TaskAudit
+from calibaudit.analysis.compare import Comparison, TaskComparison
+from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
+from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
+
+_DIGITS = {"ece": 3, "ece_floor": 3, "smooth_ece": 3}  # the rest: 2
+_CHANGES = {
+    "accuracy": "accuracy",
+    "confidence": "confidence",
+    "gap": "gap",
+    "smooth_ece": "smooth ECE",
+    "brier": "Brier",
+    "nll": "NLL (nats)",
+    "auroc": "AUROC",
+    "temperature": "temperature",
+    "option_mass": "option mass",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    name: str
+    n: str
+    before: Audit
+    after: Audit
+    change: Mapping[str, Change]
+    ece_p: float | None
+
+
+def comparison_table(comparison: Comparison, width: int) -> list[Text]:
+    """One line a task, then all items pooled and the mean of the tasks. A star: the ECE change is significant."""
+    rows = [
+        _Row(name, f"{task.n_items:,}", task.before, task.after, task.change, task.ece_p_holm)
+        for name, task in zip(_row_names(comparison.tasks), comparison.tasks, strict=True)
+    ]
+    n_tasks = len(rows)
+    if n_tasks > 1:
+        for name, overall in (("all (pooled)", comparison.pooled), ("all (macro)", comparison.macro)):
+            n = f"{n_tasks} tasks" if overall is comparison.macro else f"{overall.n_items:,}"
+            p_value = overall.change["ece"].p_value
+            rows.append(_Row(name, n, overall.before, overall.after, overall.change, p_value))
+    count = Column("", ("n",), tuple((row.n,) for row in rows))
+    short = [_pair(title, key, rows) for title, key in (("accuracy", "accuracy"), ("gap", "gap"), ("Brier", "brier"))]
+    full = [
+        _pair(title, key, rows, change=True)
+        for title, key in (("accuracy", "accuracy"), ("gap", "gap"), ("Brier", "brier"))
+    ]
+    more = (("NLL", "nll"), ("AUROC", "auroc"), ("temp.", "temperature"), ("smooth", "smooth_ece"))
+    settings = comparison.settings
+    slim = _ece(rows, settings.alpha, None)
+    broad = _ece(rows, settings.alpha, f"{settings.level * 100:g} % interval")
+    layouts = [
+        [count, short[0], broad, *full[1:], *(_pair(title, key, rows) for title, key in more)],
+        [count, full[0], broad, *full[1:]],
+        [count, short[0], broad, *short[1:]],
+        [count, short[0], slim, *short[1:]],
+    ]
+    names = [row.name for row in rows]
+    lines = table_lines(names, fitting(layouts, names, width), n_tasks, width)
+    for line in lines:
+        line.highlight_regex(r"\+\S+\*", "red")
+        line.highlight_regex(r"−\S+\*", "green")
+    if any("*" in line.plain for line in lines):
+        note = f"* significant at {number(settings.alpha, 2)}" + (", Holm over tasks" if n_tasks > 1 else "")
+        lines.append(Text(note.rjust(min(width - 1, len(lines[-1]))), style="dim"))
+    return lines
+
+
+def _row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str]:
+    """The tasks' names, with `(chat)` only where rows differ in it; else the header says it."""
+    mixed = len({task.chat_template for task in tasks}) > 1
+    return [task.label if mixed else task.name for task in tasks]
+
+
+def audit_table(audit: ModelAudit, width: int) -> list[Text]:
+    """One line a task, then all items pooled and the mean of the tasks."""
+    names = _row_names(audit.tasks)
+    rows = [(name, f"{task.n_items:,}", task.audit) for name, task in zip(names, audit.tasks, strict=True)]
+    n_tasks = len(rows)
+    if n_tasks > 1:
+        rows.append(("all (pooled)", f"{audit.pooled.n_items:,}", audit.pooled))
+        rows.append(("all (macro)", f"{n_tasks} tasks", audit.macro))
+
+    def single(title: str, key: str, *, interval: bool = False) -> Column:
+        digits, cells = _DIGITS.get(key, 2), []
+        for _, _, row in rows:
+            metric = row.metrics[key]
+            value = (signed if key == "gap" else number)(metric.value, digits)
+            cells.append((value, bounds(metric.low, metric.high, digits)) if interval else (value,))
+        return Column("", (title, "") if interval else (title,), tuple(cells))
+
+    count = Column("", ("n",), tuple((n,) for _, n, _ in rows))
+    main = (("accuracy", "accuracy"), ("ECE", "ece"), ("floor", "ece_floor"), ("gap", "gap"), ("Brier", "brier"))
+    more = (("NLL", "nll"), ("AUROC", "auroc"), ("temp.", "temperature"), ("smooth ECE", "smooth_ece"))
+    broad = [count, *(single(title, key, interval=key != "ece_floor") for title, key in main)]
+    slim = [count, *(single(title, key) for title, key in main)]
+    extra = [single(title, key) for title, key in more]
+    names = [name for name, _, _ in rows]
+    return table_lines(names, fitting([broad + extra, slim + extra], names, width), n_tasks, width)
+
+
+def changes(comparison: Comparison, width: int) -> list[Text]:
+    """Each metric's change over all items pooled, with its interval and p-value, in as many columns as fit."""
+    found = {title: comparison.pooled.change[key] for key, title in _CHANGES.items()}
+    entries = [
+        (title, signed(change.value), bounds(change.low, change.high), p_text(change.p_value))
+        for title, change in found.items()
+        if change.value is not None
+    ]
+    widths = [max(len(entry[i]) for entry in entries) for i in range(4)]
+    cells = [
+        f"{title:<{widths[0]}} {value:>{widths[1]}} {interval:>{widths[2]}}  {p:<{widths[3]}}"
+        for title, value, interval, p in entries
+    ]
+    n_columns = max(1, (width - 1) // (len(cells[0]) + 3))
+    n_lines = -(-len(cells) // n_columns)
+    title = f"Change over all {comparison.pooled.n_items:,} items, {comparison.settings.level * 100:g} % interval"
+    lines = styled(wrapped(title, width - 1), "bold")
+    lines += [Text((" " + "   ".join(cells[i::n_lines])).rstrip()) for i in range(n_lines)]
+    return lines
+
+
+def _pair(title: str, key: str, rows: list[_Row], *, change: bool = False) -> Column:
+    digits, cells = _DIGITS.get(key, 2), []
+    for row in rows:
+        form = signed if key == "gap" else number
+        cell = [form(side.metrics[key].value, digits) for side in (row.before, row.after)]
+        if change:
+            cell.append(signed(row.change[key].value, digits))
+        cells.append(tuple(cell))
+    return Column(title, ("was", "now", "change") if change else ("was", "now"), tuple(cells))
+
+
+def _ece(rows: list[_Row], alpha: float, interval: str | None) -> Column:
+    cells = []
+    for row in rows:
+        change = row.change["ece"]
+        star = "*" if row.ece_p is not None and row.ece_p < alpha else " "
+        cell = [number(row.before.metrics["ece"].value), number(row.after.metrics["ece"].value)]
+        cell.append(signed(change.value) + star)
+        if interval:
+            cell.append(bounds(change.low, change.high))
+        cell.append(number(row.after.metrics["ece_floor"].value))
+        cells.append(tuple(cell))
+    heads = ("was", "now", "change ", *([interval] if interval else []), "floor")
+    return Column("ECE", heads, tuple(cells))

@@ -1,0 +1,218 @@
+"""The page that `gate` prints: what it says and why, then expected against found, check by check and task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from calibaudit.gating.verdict import Check, Part, Verdict
+from calibaudit.report.terminal.comparison import page_width, pair_lines, print_parts, warning_lines
+from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
+from calibaudit.report.words.text import bounds, number, p_text, short_names, signed, wrapped
+
+_STYLES = {"passed": "bold green", "regressed": "bold red", "over_limit": "bold red", "inconclusive": "bold yellow"}
+CHECK_NAMES = {
+    "ece": "ECE change",
+    "gap": "|gap| change",
+    "max_ece": "ECE",
+    "max_gap": "|gap|",
+    "max_brier": "Brier",
+}
+"""What is checked, by `Check.measure`."""
+_OUTCOMES = {"over_limit": "over limit"}
+_SHOWN = 5  # tasks whose broken checks are listed; the table and the JSON have them all
+_LAYOUTS = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 5), (0, 2, 5))  # as many columns as the width takes
+_FINDINGS = {"kept": "ok", "broken": "BROKEN", "undecided": "undecided"}
+
+
+def render_verdict(verdict: Verdict, warnings: Sequence[str], console: Console, *, quiet: bool = False) -> None:
+    """Print the page. warnings: those of the comparison. quiet: only the sentence and the checks of all items."""
+    width = page_width(console)
+    several = len(verdict.tasks) > 1
+    title = "expected and found, all items" if several else "expected and found"
+    parts = [
+        _header(verdict, width),
+        styled(wrapped(sentence(verdict), width - 1), _STYLES[verdict.outcome]),
+        _checks(title, verdict.overall, width),
+    ]
+    if not quiet:
+        if several:
+            parts.append(_tasks(verdict, width))
+        for task in _broken(verdict)[:_SHOWN]:
+            parts.append(_checks(f"{task.name}: what is broken", task, width, broken=True))
+        parts.append(warning_lines(warnings, width))
+    print_parts(parts, console)
+
+
+def sentence(verdict: Verdict) -> str:
+    """What the gate says and the figures that it hangs on, in one or two sentences."""
+    name = short_names(verdict.before.name, verdict.after.name)[1]
+    if verdict.outcome == "regressed":
+        return f"Regressed: {_regression(verdict, name)}"
+    if verdict.outcome == "over_limit":
+        return f"Over a limit: {_excess(verdict)}. No regression against the baseline was found."
+    margin = number(verdict.limits.margin)
+    ece, gap = verdict.overall.checks[:2]
+    if verdict.outcome == "passed":
+        return (
+            f"Passed: the calibration of {name} is no worse than the baseline's by {margin} or more: "
+            f"ECE {_moved(ece)}, |gap| {_moved(gap)}."
+        )
+    return f"Inconclusive: no regression found, but {_doubt(verdict)}"
+
+
+def expected_found(check: Check) -> str:
+    """`expected at most +.020, found +.145 [.123, .189], p = .002`."""
+    p_value = "" if check.p_value is None else f", {p_text(check.p_value)}"
+    found = f"{value_text(check, check.found)} {bounds(check.low, check.high)}".strip()
+    return f"expected at most {value_text(check, check.allowed)}, found {found}{p_value}"
+
+
+def value_text(check: Check, value: float) -> str:
+    """A value of the check: a change has its sign."""
+    return number(value) if check.measure.startswith("max_") else signed(value)
+
+
+def _regression(verdict: Verdict, name: str) -> str:
+    if any(check.finding == "broken" for check in verdict.overall.checks[:2]):
+        part, where = verdict.overall, ""
+    else:
+        part, where = (
+            next(task for task in verdict.tasks if any(check.finding == "broken" for check in task.checks[:2])),
+            " on {}",
+        )
+    broken = [check for check in part.checks[:2] if check.finding == "broken"]
+    figures = " and ".join(
+        f"{CHECK_NAMES[check.measure].split()[0]} {number(check.before)} → {number(check.after)} ({_figures(check)})"
+        for check in broken
+    )
+    others = [task.name for task in verdict.tasks if task.outcome == "regressed" and task.name != part.name]
+    more = f" Tasks that regressed: {_listed(others)}." if others and len(verdict.tasks) > 1 else ""
+    return (
+        f"{name} is worse calibrated than the baseline{where.format(part.name)}: {figures}; "
+        f"a worsening of {number(verdict.limits.margin)} is allowed.{more}"
+    )
+
+
+def _excess(verdict: Verdict) -> str:
+    parts = [verdict.overall, *(verdict.tasks if len(verdict.tasks) > 1 else ())]
+    found = [
+        f"{'' if part is verdict.overall else part.name + ' '}{CHECK_NAMES[check.measure]} {number(check.found)} "
+        f"{bounds(check.low, check.high)}, at most {number(check.allowed)} is allowed"
+        for part in parts
+        for check in part.checks
+        if check.finding == "broken"
+    ]
+    return _listed(found, "; ")
+
+
+def _doubt(verdict: Verdict) -> str:
+    overall = verdict.overall
+    if not overall.judged:
+        least = max(verdict.limits.min_items, 10)
+        return (
+            f"{overall.n_items:,} items in {overall.n_units:,} independent units are too few to judge; "
+            f"at least {least:,} are needed."
+        )
+    open_checks = [check for check in overall.checks if check.finding == "undecided"]
+    worst = max(open_checks, key=lambda check: check.n_to_settle or float("inf"))
+    more = (
+        "The value is too near the limit for any count of items to settle it."
+        if verdict.n_to_settle is None
+        else f"About {verdict.n_to_settle:,} items would settle it."
+    )
+    interval = bounds(worst.low, worst.high)
+    if worst.measure.startswith("max_"):
+        return f"{CHECK_NAMES[worst.measure]} may lie in {interval}, at most {number(worst.allowed)} is allowed. {more}"
+    return (
+        f"{overall.n_items:,} items cannot rule out a worsening of {number(worst.allowed)}: "
+        f"{CHECK_NAMES[worst.measure]} {signed(worst.found)} {interval}. {more}"
+    )
+
+
+def _header(verdict: Verdict, width: int) -> list[Text]:
+    lines = pair_lines(verdict.before.name, verdict.after.name, width)
+    n = len(verdict.tasks)
+    facts = [
+        f"{n} task" if n == 1 else f"{n} tasks",
+        f"{verdict.overall.n_items:,} items",
+        f"margin {number(verdict.limits.margin)}",
+        f"false alarms at most {verdict.limits.alpha * 100:g} %",
+    ]
+    return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
+
+
+def _checks(title: str, part: Part, width: int, *, broken: bool = False) -> list[Text]:
+    rows = [
+        (
+            CHECK_NAMES[check.measure],
+            f"at most {value_text(check, check.allowed)}",
+            value_text(check, check.found),
+            bounds(check.low, check.high),
+            "" if check.p_value is None else p_text(check.p_value),
+            _FINDINGS[check.finding] if part.judged else "not judged",
+        )
+        for check in part.checks
+        if check.finding == "broken" or not broken
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(6)]
+    shown = next((kept for kept in _LAYOUTS if sum(widths[i] + 2 for i in kept) < width), _LAYOUTS[-1])
+    lines = styled(wrapped(title, width - 1), "dim")
+    for row in rows:
+        cells = [row[i].rjust(widths[i]) if i == 2 else row[i].ljust(widths[i]) for i in shown[:-1]]
+        line = Text("   " + "  ".join(cells) + "  ")
+        line.append(row[5], style={"BROKEN": "bold red", "ok": "green"}.get(row[5], "yellow"))
+        lines.append(line)
+    return lines
+
+
+def _tasks(verdict: Verdict, width: int) -> list[Text]:
+    rows = verdict.tasks
+    count = Column("", ("n",), tuple((f"{task.n_items:,}",) for task in rows))
+    ece, gap = (
+        Column(title, ("was", "now", "change"), tuple(_sides(task.checks[i]) for task in rows))
+        for i, title in enumerate(("ECE", "|gap|"))
+    )
+    # p is blank where a task was not judged
+    p = Column("", ("p (Holm)",), tuple((_least_p(task),) for task in rows))
+    words = [_OUTCOMES.get(task.outcome, task.outcome) if task.judged else "too few items" for task in rows]
+    outcome = Column("", ("",), tuple((word.ljust(max(map(len, words))),) for word in words))
+    names = [task.name for task in rows]
+    layouts = [[count, ece, gap, p, outcome], [count, ece, p, outcome], [outcome]]
+    lines = table_lines(names, fitting(layouts, names, width), len(rows), width)
+    for line in lines:
+        line.rstrip()
+        line.highlight_words(["regressed", "over limit"], "red")
+    return lines
+
+
+def _sides(check: Check) -> tuple[str, str, str]:
+    return number(check.before), number(check.after), signed(check.found)
+
+
+def _least_p(part: Part) -> str:
+    known = [check.p_value for check in part.checks if check.p_value is not None]
+    return p_text(min(known)).removeprefix("p ").removeprefix("= ") if known else ""
+
+
+def _broken(verdict: Verdict) -> list[Part]:
+    if len(verdict.tasks) == 1:
+        return []
+    broken = [task for task in verdict.tasks if any(check.finding == "broken" for check in task.checks)]
+    return sorted(broken, key=lambda task: -max(check.found for check in task.checks[:2]))
+
+
+def _figures(check: Check) -> str:
+    parts = [" ".join(part for part in (signed(check.found), bounds(check.low, check.high)) if part)]
+    return ", ".join([*parts, p_text(check.p_value)])
+
+
+def _moved(check: Check) -> str:
+    return f"{signed(check.found)} {bounds(check.low, check.high)}"
+
+
+def _listed(entries: Sequence[str], between: str = ", ", most: int = 3) -> str:
+    shown = between.join(entries[:most])
+    return f"{shown} and {len(entries) - most} more" if len(entries) > most else shown

@@ -1,0 +1,56 @@
+"""A result as a long table: one line a number, for a spreadsheet, pandas or R."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from calibaudit.analysis.audit import METRICS, Change, Interval
+from calibaudit.analysis.compare import Overall, TaskComparison
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison
+
+COLUMNS = ("task", "side", "metric", "value", "low", "high", "p_value")
+POOLED, MACRO = "all (pooled)", "all (macro)"
+
+Rows = Iterator[tuple[str, str, Mapping[str, Interval] | Mapping[str, Change]]]
+
+
+def tidy_csv(result: Mapping[str, Any], source: str = "the result") -> str:
+    """The table as CSV (RFC 4180 but for the line ends), every number in full; empty where there is none.
+
+    side: before, after or change of a comparison, model of an audit. Raises ScoresError naming `source`.
+    """
+    rows = _comparison_rows(result, source) if is_comparison(result) else _audit_rows(result, source)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for task, side, metrics in rows:
+        for name in METRICS:
+            metric = metrics[name]
+            p_value = metric.p_value if isinstance(metric, Change) else None
+            writer.writerow([task, side, name, *map(_cell, (metric.value, metric.low, metric.high, p_value))])
+    return buffer.getvalue()
+
+
+def _comparison_rows(result: Mapping[str, Any], source: str) -> Rows:
+    comparison = comparison_of(result, source)
+    entries: list[tuple[str, TaskComparison | Overall]] = [(task.label, task) for task in comparison.tasks]
+    entries += [(POOLED, comparison.pooled), (MACRO, comparison.macro)]
+    for name, entry in entries:
+        yield name, "before", entry.before.metrics
+        yield name, "after", entry.after.metrics
+        yield name, "change", entry.change
+
+
+def _audit_rows(result: Mapping[str, Any], source: str) -> Rows:
+    audit = audit_of(result, source)
+    for task in audit.tasks:
+        yield task.label, "model", task.audit.metrics
+    yield POOLED, "model", audit.pooled.metrics
+    yield MACRO, "model", audit.macro.metrics
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else repr(value)

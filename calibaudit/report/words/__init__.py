@@ -1,0 +1,1 @@
+"""The same sentences on every page."""

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from made_results import HOSTILE, audit_result, comparison_result, hostile_result
+
+from calibaudit.report.document.markdown import escaped, markdown_page
+from calibaudit.report.words.text import bounds, number, signed
+
+
+def rows(text):
+    """Cells of every table line, split at the bars that are not escaped."""
+    return [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize(
+    "result", [comparison_result, audit_result, lambda: comparison_result(gated=True), hostile_result]
+)
+def test_tables_are_rectangles_and_lines_are_whole(result):
+    text = markdown_page(result())
+    tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    assert tables
+    for table in tables:
+        assert len({len(cells) for cells in rows(table)}) == 1
+    assert text.endswith("\n")
+    assert "\n\n\n" not in text
+    assert text.startswith("## ")
+
+
+def test_the_numbers():
+    result = comparison_result()
+    text = markdown_page(result)
+    cells = {row[0].strip().replace("\\", ""): [cell.strip() for cell in row] for row in rows(text)}
+    for task in result["tasks"]:
+        row, change = cells[task["name"]], task["change"]["ece"]
+        assert row[5:7] == [number(task["before"]["ece"]["value"]), number(task["after"]["ece"]["value"])]
+        assert row[7].rstrip("*") == signed(change["value"])
+        assert row[8] == bounds(change["low"], change["high"])
+    assert f"Smoothing factor {number(result['recommendation']['epsilon']['value'], 2)}" in text
+    assert "- What now? **Do not ship its confidence as it is**" in text
+
+
+def test_the_gate_comes_first():
+    text = markdown_page(comparison_result(gated=True))
+    assert text.startswith("## Gate: regressed: ")
+    assert "Regressed: tuned is worse calibrated than the baseline" in text
+    assert "### Gate" in text
+
+
+@pytest.mark.parametrize(
+    "text", [*HOSTILE, "a|b", "# not a title", "[x](http://a)", "*b*", "`c`", "@team", "line\n\n- item"]
+)
+def test_escaped_text_brings_no_markup(text):
+    shown = escaped(text)
+    assert "\n" not in shown
+    assert len(shown) < 1500
+    assert not re.search(r"(?<!\\)[|`*_\[\]]", shown)
+    assert not re.search(r"[<>@]", shown)
+
+
+def test_it_fits_a_step_summary():
+    names = tuple(f"subject_{i}" for i in range(57))
+    assert len(markdown_page(comparison_result(names=names, n_items=30)).encode()) < 1 << 20
+    assert len(markdown_page(hostile_result()).encode()) < 1 << 20
