@@ -1,3 +1,3 @@
-from calibaudit.cli import main
+from calibaudit.cli.app import main
 
 main()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from calibaudit.cli import app
+from calibaudit.cli.app import app
 from tests.families import tiny_network
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,7 +16,7 @@ import referencing
 import yaml
 
 import calibaudit
-from calibaudit.cli import main
+from calibaudit.cli.app import main
 from tests.families import save_tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

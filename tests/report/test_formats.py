@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_results import audit_result, comparison_result
 
-from calibaudit.cli import main
+from calibaudit.cli.app import main
 from calibaudit.errors import OutputError
 from calibaudit.report.formats import DIAGRAMS, FORMATS, check_format, content
 from calibaudit.report.result_json import result_text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.options import (
+from calibaudit.cli.options import (
     AsJson,
     BatchSize,
     CacheDir,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from calibaudit.advice.head_bound import HeadBound
     from calibaudit.advice.pilot import GridPoint
     from calibaudit.advice.recommend import PilotRun
-    from calibaudit.running import Reporter
+    from calibaudit.cli.inputs import Reporter
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.training.prepare import Prepared
     from calibaudit.training.settings import TrainingSettings
@@ -132,18 +132,18 @@ def recommend(
 
     With no models, for the bundled demo pair. Nothing is trained, except with --pilot.
     """
-    from calibaudit import running
+    from calibaudit.cli import inputs
 
-    running.load_numpy()
+    inputs.load_numpy()
     from calibaudit.analysis.samples import Settings
     from calibaudit.errors import CalibauditError
     from calibaudit.models.distributed import rank
     from calibaudit.scoring.evaluate import is_saved_scores, paired
 
-    base, instruct = running.pair_of(base, instruct)
-    output = running.outputs(output, None)
-    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = running.split_names(tasks) or running.saved_task_names((base, instruct))
+    base, instruct = inputs.pair_of(base, instruct)
+    output = inputs.outputs(output, None)
+    options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = inputs.split_names(tasks) or inputs.saved_task_names((base, instruct))
     if data is not None and not pilot:
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
     if pilot:
@@ -159,10 +159,10 @@ def recommend(
         training = _training(data, learning_rate, epochs, max_steps, train_batch_size, seed)
     loaded = None
     if not (is_saved_scores(base) and is_saved_scores(instruct)):
-        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+        loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
     runs: Sequence[PilotRun] = ()
     revisions = (base_revision, instruct_revision)
-    with running.reporter(silent=quiet or no_progress) as report:
+    with inputs.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
         if pilot:
             from calibaudit.training.prepare import prepare
@@ -176,7 +176,7 @@ def recommend(
             report.notices(plan.data.notices())
             loaded = plan.tasks
         before, after = (
-            running.scores_of(name, names, loaded, replace(options, revision=revision), report)
+            inputs.scores_of(name, names, loaded, replace(options, revision=revision), report)
             for name, revision in zip((base, instruct), revisions, strict=True)
         )
         if pilot:
@@ -201,7 +201,7 @@ def recommend(
     else:
         advice = recommended(before, after, comparison, margin=margin, head=head)
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, loaded or ()))
-    running.deliver(result, output, json, lambda console: render_advice(comparison, advice, console, quiet=quiet))
+    inputs.deliver(result, output, json, lambda console: render_advice(comparison, advice, console, quiet=quiet))
 
 
 def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offline: bool) -> HeadBound | None:
@@ -225,7 +225,7 @@ def _training(
     train_batch_size: int | None,
     seed: int,
 ) -> TrainingSettings:
-    from calibaudit.fixcommands import recipe_of
+    from calibaudit.cli.commands.fix import recipe_of
     from calibaudit.training.settings import TrainingSettings
 
     rate, times, rows = recipe_of(data)

@@ -25,7 +25,7 @@ class ScoringChoice(str, Enum):
 
 
 def _read_config(context: typer.Context, value: Path | None) -> Path | None:
-    from calibaudit.configuring import command_defaults
+    from calibaudit.cli.config import command_defaults
 
     parent = context.parent.command if context.parent else context.command
     commands = getattr(parent, "commands", {}).values()

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
 
-from calibaudit.cli import main
+from calibaudit.cli.app import main
 from calibaudit.models.checkpoints import TOKENIZER_FILES, WEIGHTS
 from tests.families import VOCAB, save_tiny
 

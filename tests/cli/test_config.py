@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from calibaudit.configuring import command_defaults
+from calibaudit.cli.config import command_defaults
 from calibaudit.errors import CalibauditError
 
 FLAGS = {"limit", "batch-size", "seed", "base-revision"}

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.advicecommands import head_of, recommend
-from calibaudit.fixcommands import fix
-from calibaudit.gatecommands import bless, gate
-from calibaudit.options import (
+from calibaudit.cli.commands.fix import fix
+from calibaudit.cli.commands.gate import bless, gate
+from calibaudit.cli.commands.recommend import head_of, recommend
+from calibaudit.cli.commands.tasks import tasks_app
+from calibaudit.cli.options import (
     AsJson,
     BatchSize,
     Bins,
@@ -42,7 +43,6 @@ from calibaudit.options import (
     Seed,
     Tasks,
 )
-from calibaudit.taskcommands import tasks_app
 
 if TYPE_CHECKING:
     from calibaudit.scores.scores import Scores
@@ -123,23 +123,23 @@ def compare(
 
     With no models, the bundled demo pair on the bundled tasks.
     """
-    from calibaudit import running
+    from calibaudit.cli import inputs
 
-    running.load_numpy()
+    inputs.load_numpy()
     from calibaudit.models.distributed import rank
     from calibaudit.scoring.evaluate import is_saved_scores, paired
 
-    base, instruct = running.pair_of(base, instruct)
-    output = running.outputs(output, plot)
-    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = running.split_names(tasks) or running.saved_task_names((base, instruct))
+    base, instruct = inputs.pair_of(base, instruct)
+    output = inputs.outputs(output, plot)
+    options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = inputs.split_names(tasks) or inputs.saved_task_names((base, instruct))
     loaded = None
     if not (is_saved_scores(base) and is_saved_scores(instruct)):
-        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
-    with running.reporter(silent=quiet or no_progress) as report:
+        loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+    with inputs.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
-        before = running.scores_of(base, names, loaded, replace(options, revision=base_revision), report)
-        after = running.scores_of(instruct, names, loaded, replace(options, revision=instruct_revision), report)
+        before = inputs.scores_of(base, names, loaded, replace(options, revision=base_revision), report)
+        after = inputs.scores_of(instruct, names, loaded, replace(options, revision=instruct_revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.advice.recommend import recommend as recommended
@@ -155,7 +155,7 @@ def compare(
     head = head_of(base, instruct, (base_revision, instruct_revision), offline=offline)
     advice = recommended(before, after, comparison, head=head)
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, loaded or ()))
-    running.deliver(result, output, json, lambda console: render_comparison(comparison, console, advice, quiet=quiet))
+    inputs.deliver(result, output, json, lambda console: render_comparison(comparison, console, advice, quiet=quiet))
 
 
 @app.command()
@@ -189,21 +189,21 @@ def score(
     config: Config = None,
 ) -> None:
     """Audit one checkpoint, and save its scores (-o) for later comparisons."""
-    from calibaudit import running
+    from calibaudit.cli import inputs
 
-    running.load_numpy()
+    inputs.load_numpy()
     from calibaudit.models.distributed import rank
     from calibaudit.scoring.evaluate import is_saved_scores, paired
 
-    output = running.outputs(output, plot, two_models=False)
-    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = running.split_names(tasks)
+    output = inputs.outputs(output, plot, two_models=False)
+    options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = inputs.split_names(tasks)
     loaded = None
     if not is_saved_scores(model):
-        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
-    with running.reporter(silent=quiet or no_progress) as report:
+        loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+    with inputs.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
-        scores = running.scores_of(model, names, loaded, replace(options, revision=revision), report)
+        scores = inputs.scores_of(model, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = paired(scores, scores)
@@ -226,12 +226,12 @@ def import_lm_eval(
     debug: Debug = False,
 ) -> None:
     """Audit what lm-evaluation-harness logged (--log_samples), and save it (-o) as scores: no model is run."""
-    from calibaudit import running
+    from calibaudit.cli import inputs
 
-    running.load_numpy()
+    inputs.load_numpy()
     from calibaudit.scores.lm_eval import read_lm_eval
 
-    output = running.outputs(output, plot, two_models=False)
+    output = inputs.outputs(output, plot, two_models=False)
     scores = read_lm_eval(samples, None if scoring is None else scoring.value)
     _deliver_audit(scores, (), seed, bins, resamples, output, json, quiet)
 
@@ -247,9 +247,9 @@ def _deliver_audit(
     quiet: bool,
 ) -> None:
     """One model's audit with its raw scores, saved and shown."""
-    from calibaudit import running
     from calibaudit.analysis.audit import Settings, audit_model
     from calibaudit.analysis.worst_errors import worst_errors
+    from calibaudit.cli import inputs
     from calibaudit.report.result_json import audit_dict
     from calibaudit.report.terminal.comparison import render_audit
 
@@ -257,7 +257,7 @@ def _deliver_audit(
     audit = audit_model(scores, settings)
     saved = audit_dict(audit, errors=worst_errors(scores, tasks))
     result = {**saved, "scores": [entry.to_dict() for entry in scores]}
-    running.deliver(result, output, as_json, lambda console: render_audit(audit, console, quiet=quiet))
+    inputs.deliver(result, output, as_json, lambda console: render_audit(audit, console, quiet=quiet))
 
 
 app.command()(recommend)
@@ -276,14 +276,14 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Show a saved result again, or save it in other formats (-o report.html)."""
-    from calibaudit import running
+    from calibaudit.cli import inputs
     from calibaudit.report.result_json import read_result
     from calibaudit.report.saved import is_comparison
     from calibaudit.report.terminal.saved import page_of
 
     result = read_result(file)
-    output = running.outputs(output, plot, two_models=is_comparison(result), gated=result.get("verdict") is not None)
-    running.deliver(result, output, json, page_of(result, str(file), quiet=quiet))
+    output = inputs.outputs(output, plot, two_models=is_comparison(result), gated=result.get("verdict") is not None)
+    inputs.deliver(result, output, json, page_of(result, str(file), quiet=quiet))
 
 
 @app.command("env")
@@ -292,19 +292,18 @@ def show_environment(
     debug: Debug = False,
 ) -> None:
     """Show versions, devices and the kernels each device will run: what a bug report needs."""
-    from calibaudit import running
-    from calibaudit.environment import gather_environment
-    from calibaudit.report.environment import render_environment
+    from calibaudit.cli import inputs
+    from calibaudit.cli.environment import gather_environment, render_environment
 
     found = gather_environment()
-    running.deliver(found.to_dict(), None, json, lambda console: render_environment(found, console))
+    inputs.deliver(found.to_dict(), None, json, lambda console: render_environment(found, console))
 
 
 def main() -> None:
     """The installed command."""
     import sys
 
-    from calibaudit.running import exit_code_of
+    from calibaudit.cli.inputs import exit_code_of
 
     sys.exit(exit_code_of(_run, debug="--debug" in sys.argv))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.options import (
+from calibaudit.cli.options import (
     AsJson,
     CacheDir,
     ChatTemplate,
@@ -123,9 +123,9 @@ def fix(
 
     DIR gets the checkpoint, a model card, fix.json and training.jsonl.
     """
-    from calibaudit import running
+    from calibaudit.cli import inputs
 
-    running.load_numpy()
+    inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
     from calibaudit.analysis.samples import Settings
     from calibaudit.errors import CalibauditError, Interrupted
@@ -162,10 +162,10 @@ def fix(
         pilot=read_grid(grid, PRIORS if prior is PriorChoice.auto else [prior.value]) if pilot else (),
     )
     check_folder(out, resume=resume)
-    options = running.run_options(chat_template, "auto", dtype, device, cache_dir, no_cache, offline)
-    names = running.split_names(tasks)
-    loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
-    with running.reporter(silent=quiet or no_progress) as report:
+    options = inputs.run_options(chat_template, "auto", dtype, device, cache_dir, no_cache, offline)
+    names = inputs.split_names(tasks)
+    loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring)
+    with inputs.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded for warning in task.warnings)
 
         def trained(step: int, n_steps: int, loss: float, tokens_per_second: float) -> None:
@@ -195,7 +195,7 @@ def fix(
     if repair.proof is not None:
         write_whole(model_card(repair, out), out / "README.md")
         write_whole(result_text(result), out / "fix.json")
-    running.deliver(result, None, json, lambda console: render_repair(repair, str(out), console, quiet=quiet))
+    inputs.deliver(result, None, json, lambda console: render_repair(repair, str(out), console, quiet=quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)
 

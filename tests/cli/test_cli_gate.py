@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import jsonschema
 import pytest
 from made_scores import TUNED, made_scores
+from test_cli import write_task
 
 from calibaudit.analysis.audit import Settings, audit_model
 from calibaudit.report.result_json import audit_dict
 from calibaudit.scores.scores import Scores
 from tests.families import save_tiny
-from tests.test_cli import write_task
 
 COMMAND = Path(sys.executable).with_name("calibaudit")
 QUICK = ("--resamples", "200")

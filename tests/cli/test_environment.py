@@ -13,10 +13,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from calibaudit import environment as environment_module
-from calibaudit.environment import PACKAGES, DeviceReport, EnvironmentReport, gather_environment
+from calibaudit.cli import environment as environment_module
+from calibaudit.cli.environment import PACKAGES, DeviceReport, EnvironmentReport, gather_environment, render_environment
 from calibaudit.kernels import dispatch, kernel_path
-from calibaudit.report.environment import render_environment
 
 MADE = EnvironmentReport(
     platform="Linux-6.1-x86_64",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.options import Debug, FewshotSeed, Mirror, NumFewshot, Offline
+from calibaudit.cli.options import Debug, FewshotSeed, Mirror, NumFewshot, Offline
 
 tasks_app = typer.Typer(
     help="List the known tasks, show one as a model sees it, check a task file.", invoke_without_command=True
@@ -35,11 +35,11 @@ def show_task(
     debug: Debug = False,
 ) -> None:
     """Show one item exactly as a model sees it: prompt and continuations, with spaces made visible."""
-    from calibaudit import running
+    from calibaudit.cli import inputs
     from calibaudit.errors import TaskError
     from calibaudit.report.terminal.tasks import render_item
 
-    (task, *others) = running.tasks_of([name], num_fewshot, fewshot_seed, item + 1, mirror, offline, None)
+    (task, *others) = inputs.tasks_of([name], num_fewshot, fewshot_seed, item + 1, mirror, offline, None)
     if others:
         names = ", ".join(t.name for t in (task, *others))
         raise TaskError(f"{name} is a group of {len(others) + 1} tasks; name one of them: {names}")

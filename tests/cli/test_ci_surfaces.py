@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ci_readers import runner, suite_of
 from made_scores import TUNED, made_scores
-from test_gate_cli import COMMAND, calibaudit, check_refused, environment, save, two
+from test_cli_gate import COMMAND, calibaudit, check_refused, environment, save, two
 
 from calibaudit.report.github import MAX_SUMMARY
 from calibaudit.scores.baseline import bless
@@ -123,7 +123,7 @@ def test_a_summary_that_cannot_be_written_changes_no_exit_code(folder: Path, tmp
 
 def test_saved_scores_need_no_torch(folder: Path) -> None:
     code = (
-        "import os, sys; from calibaudit.cli import main\n"
+        "import os, sys; from calibaudit.cli.app import main\n"
         "try: main()\n"
         "except SystemExit as end: code = end.code\n"
         "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'matplotlib'} & set(sys.modules)\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.options import (
+from calibaudit.cli.options import (
     AsJson,
     BatchSize,
     Bins,
@@ -96,27 +96,27 @@ def gate(
 
     Exit 2 when the two sides cannot be compared: other items, scoring or chat template. That is never a regression.
     """
-    from calibaudit import running
+    from calibaudit.cli import inputs
 
-    running.load_numpy()
+    inputs.load_numpy()
     from calibaudit.gating.verdict import Limits
     from calibaudit.models.distributed import rank
     from calibaudit.scoring.evaluate import is_saved_scores, paired
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     _check_there(baseline, candidate)
-    output = running.outputs(output, plot, gated=True)
-    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = running.split_names(tasks) or running.saved_task_names((baseline, candidate))
+    output = inputs.outputs(output, plot, gated=True)
+    options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = inputs.split_names(tasks) or inputs.saved_task_names((baseline, candidate))
     loaded = None
     if not (is_saved_scores(baseline) and is_saved_scores(candidate)):
-        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
+        loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
         for name in filter(is_saved_scores, (baseline, candidate)):
             _check_items(name, loaded)
-    with running.reporter(silent=quiet or no_progress) as report:
+    with inputs.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
-        before = running.scores_of(baseline, names, loaded, replace(options, revision=baseline_revision), report)
-        after = running.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
+        before = inputs.scores_of(baseline, names, loaded, replace(options, revision=baseline_revision), report)
+        after = inputs.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.analysis.audit import Settings
@@ -138,7 +138,7 @@ def gate(
     result = {**saved, "verdict": verdict.to_dict()}
     in_log = github.on_actions() and not json
     with github.inert_log(in_log):
-        running.deliver(
+        inputs.deliver(
             result, output, json, lambda console: render_verdict(verdict, comparison.warnings, console, quiet=quiet)
         )
     for line in github.annotation_lines(verdict, comparison.warnings) if in_log else ():
@@ -180,9 +180,9 @@ def bless(
     config: Config = None,
 ) -> None:
     """Write the baseline that `gate` holds later candidates against: small, one line an item, meant to be committed."""
-    from calibaudit import running
+    from calibaudit.cli import inputs
 
-    running.load_numpy()
+    inputs.load_numpy()
     from calibaudit.errors import OutputError
     from calibaudit.models.distributed import rank
     from calibaudit.report.result_json import check_writable, write_whole
@@ -193,14 +193,14 @@ def bless(
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
     _check_there(candidate)
     check_writable(output)
-    options = running.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = running.split_names(tasks)
+    options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
+    names = inputs.split_names(tasks)
     loaded = None
     if not is_saved_scores(candidate):
-        loaded = running.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
-    with running.reporter(silent=quiet or no_progress) as report:
+        loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
+    with inputs.reporter(silent=quiet or no_progress) as report:
         report.notices(warning for task in loaded or () for warning in task.warnings)
-        scores = running.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
+        scores = inputs.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = paired(scores, scores)

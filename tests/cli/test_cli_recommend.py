@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from made_scores import INFO, TUNED, made_scores
 
-from calibaudit.cli import main
+from calibaudit.cli.app import main
 from calibaudit.scores.scores import Scores
 
 QUICK = ("-t", "arithmetic,words", "--limit", "60", "--resamples", "100")
