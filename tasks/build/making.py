@@ -1,6 +1,6 @@
 """What every builder shares: a question, its split, its options and its line in the JSONL file.
 
-A builder is a module of this folder with `questions(rng)`, which yields more `Question`s than are needed. `python
+A task's folder has a module `questions` with `questions(rng)`, which yields more `Question`s than are needed. `python
 tasks/build` runs them all; the same seed and the same pinned packages give the same bytes.
 """
 

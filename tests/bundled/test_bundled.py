@@ -14,11 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ROOT / "tasks"
-NAMES = sorted(
-    path.stem
-    for path in (TASKS / "build").glob("*.py")
-    if path.stem not in ("__main__", "making") and path.stem[0] != "_"
-)
+NAMES = sorted(path.parent.name for path in (TASKS / "build").glob("*/questions.py"))
 N_TEST, N_TRAIN, N_LEVELS = 256, 320, 5
 
 

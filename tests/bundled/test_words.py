@@ -109,7 +109,7 @@ def test_homophones_by_a_pronouncing_dictionary(root: Path) -> None:
 
 def test_three_of_the_four_words_are_of_one_kind(root: Path) -> None:
     """By the builder's table: no word is of two kinds, and the answer alone is of another kind than the rest."""
-    tables = runpy.run_path(str(root / "tasks" / "build" / "_words_kinds.py"))
+    tables = runpy.run_path(str(root / "tasks" / "build" / "words" / "kinds.py"))
     members = [(word[:-1], kind) for kind, words in tables["KINDS"].items() for word in words.split()]
     kind = dict(members)
     assert len(kind) == len(members)

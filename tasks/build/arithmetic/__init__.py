@@ -1,0 +1,1 @@
+"""What the task `arithmetic` is made of; docs/tasks/arithmetic.md is its data card."""

@@ -1,0 +1,1 @@
+"""What the task `calendar` is made of; docs/tasks/calendar.md is its data card."""

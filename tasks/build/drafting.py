@@ -1,0 +1,125 @@
+"""From drafts of questions, with pools of wrong answers, to the questions of a task, spread over levels and topics."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from build.making import LEVELS, Question
+from build.ranking import Chooser
+
+PER_LEVEL = 124
+"""Questions yielded of each level: 620, of which a task takes 576."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A Question before its distractors are chosen. pool: wrong answers, the most plausible first."""
+
+    fact: str
+    topic: str
+    level: int
+    question: str
+    statement: str
+    answer: str
+    pool: tuple[str, ...]
+
+
+def value(option: str) -> int | None:
+    """The number an option stands for: '42', '+81', 'UTC-03:30', '07:45', 'U+00E9', '10^-6', '0x1B'; None for words."""
+    if match := re.fullmatch(r"(?:UTC)?([+-]?)(\d\d?):(\d\d)", option):
+        return int(match[1] + "1") * (60 * int(match[2]) + int(match[3]))
+    if match := re.fullmatch(r"(?:U\+|0x)([0-9A-F]+)", option):
+        return int(match[1], 16)
+    if match := re.fullmatch(r"(?:10\^|2\^)?([+-]?\d+)", option):
+        return int(match[1])
+    return None
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+def numbers(options: Iterable[str]) -> bool:
+    return all(value(option) is not None for option in options)
+
+
+def near(
+    rng: random.Random, answer: int, low: int, high: int, slips: Iterable[int] = (), reach: int = 3
+) -> tuple[str, ...]:
+    """Numbers of low..high to stand beside the answer: the slips (common errors), then those within reach, shuffled."""
+    close = [n for n in range(answer - reach, answer + reach + 1) if n != answer]
+    rng.shuffle(close)
+    pool = dict.fromkeys(n for n in (*slips, *close) if low <= n <= high and n != answer)
+    return tuple(map(str, pool))
+
+
+def capped(level: int) -> int:
+    """The nearest level there is."""
+    return max(LEVELS[0], min(LEVELS[-1], level))
+
+
+def shuffled(rng: random.Random, *pools: Iterable[str]) -> tuple[str, ...]:
+    """The pools one after the other, each in random order; the first is the most plausible."""
+    order: list[str] = []
+    for pool in pools:
+        texts = list(dict.fromkeys(pool))
+        rng.shuffle(texts)
+        order += texts
+    return tuple(dict.fromkeys(order))
+
+
+def selected(drafts: Iterable[Draft], rng: random.Random, per_level: int = PER_LEVEL) -> list[Draft]:
+    """As many drafts of each level, dealt topic by topic in turn, so that a topic with few of them keeps them all.
+
+    Two drafts about one fact stay only when their levels are the same: the split, which keeps a fact on one side, can
+    then spread the levels evenly. Raises ValueError when a level has too few.
+    """
+    heaps: dict[int, dict[str, list[Draft]]] = {level: {} for level in LEVELS}
+    for draft in drafts:
+        heaps[draft.level].setdefault(draft.topic, []).append(draft)
+    levels: dict[str, int] = {}
+    chosen: list[Draft] = []
+    for level, topics in heaps.items():
+        for heap in topics.values():
+            rng.shuffle(heap)
+        taken: list[Draft] = []
+        while len(taken) < per_level and any(topics.values()):
+            for _, heap in sorted(topics.items()):
+                while heap and levels.get(heap[-1].fact, level) != level:
+                    heap.pop()
+                if heap and len(taken) < per_level:
+                    taken.append(heap.pop())
+                    levels[taken[-1].fact] = level
+        if len(taken) < per_level:
+            raise ValueError(f"level {level}: {len(taken)} drafts; {per_level} are needed")
+        chosen += taken
+    rng.shuffle(chosen)
+    return chosen
+
+
+def distinct(answer: str, pool: Iterable[str]) -> list[str]:
+    """The pool without what differs from the answer, or from an earlier one, in case alone."""
+    kept = {answer.casefold(): answer}
+    for option in pool:
+        kept.setdefault(option.casefold(), option)
+    return [option for option in kept.values() if option != answer]
+
+
+def finished(drafts: Iterable[Draft], rng: random.Random) -> Iterator[Question]:
+    """The selected drafts as questions, each with three distractors of its pool."""
+    by_form, by_value = Chooser(rng), Chooser(rng, value)
+    for draft in selected(drafts, rng):
+        pool = distinct(draft.answer, draft.pool)
+        chooser = by_value if numbers((draft.answer, *pool)) else by_form
+        yield Question(
+            fact=draft.fact,
+            topic=draft.topic,
+            level=draft.level,
+            question=draft.question,
+            statement=draft.statement,
+            answer=draft.answer,
+            distractors=chooser.choose(draft.topic, draft.answer, pool),
+        )

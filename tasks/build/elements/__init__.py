@@ -1,0 +1,1 @@
+"""What the task `elements` is made of; docs/tasks/elements.md is its data card."""

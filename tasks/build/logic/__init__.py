@@ -1,0 +1,1 @@
+"""What the task `logic` is made of; docs/tasks/logic.md is its data card."""

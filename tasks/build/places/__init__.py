@@ -1,0 +1,1 @@
+"""What the task `places` is made of; docs/tasks/places.md is its data card."""

@@ -1,0 +1,67 @@
+"""Reading: short passages about invented people and places, with four questions each.
+
+One sentence answers a question of level 1, and one about something beside the story a question of level 2. Level 3
+needs two sentences together or a comparison, level 4 a change or a calculation, level 5 several of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import combinations
+
+from build.even import Even
+from build.making import LEVELS, Question
+from build.reading.cast import Ask, Cast, Genre, casts
+from build.reading.moves import hiding, loans, race, stage
+from build.reading.places import garden, theft, will
+from build.reading.sums import market, recipe, shelter
+from build.reading.times import classes, label, watches
+from build.reading.trips import camp, ferry, ship, walk
+
+GENRES: tuple[Genre, ...] = (
+    *(hiding, race, stage, loans, garden, theft, will, market, recipe),
+    *(shelter, classes, label, watches, camp, ferry, ship, walk),
+)
+
+N_PASSAGES = 153
+"""A few more than the 144 that the two files hold: nine of each genre."""
+
+WORDS = (50, 90)
+"""The least and the most words of a passage."""
+
+
+def questions(rng: random.Random) -> Iterator[Question]:
+    """The questions of all passages; each passage leaves out one level, in turn."""
+    evens: dict[str, Even] = {}
+    for index, cast in zip(range(N_PASSAGES), casts(rng), strict=False):
+        genre = GENRES[index % len(GENRES)]
+        passage, asks = _told(rng, genre, cast)
+        left_out = LEVELS[(index + index // len(GENRES)) % len(LEVELS)]
+        for ask in asks:
+            if ask.level != left_out:
+                drafts = [_question(cast, genre, passage, ask, three) for three in combinations(ask.wrong[:6], 3)]
+                yield evens.setdefault(f"{genre.__name__} {ask.level}", Even()).pick(drafts)
+
+
+def _told(rng: random.Random, genre: Genre, cast: Cast) -> tuple[str, list[Ask]]:
+    """A passage of the wanted length; its questions, shuffled."""
+    for _ in range(100):
+        passage, asks = genre(rng, cast)
+        if WORDS[0] <= len(passage.split()) <= WORDS[1] and [ask.level for ask in asks] == list(LEVELS):
+            rng.shuffle(asks)
+            return passage, asks
+    raise ValueError(f"{genre.__name__}: no passage of {WORDS[0]} to {WORDS[1]} words: {passage}")
+
+
+def _question(cast: Cast, genre: Genre, passage: str, ask: Ask, wrong: tuple[str, ...]) -> Question:
+    return Question(
+        fact=cast.hero,
+        topic=genre.__name__,
+        level=ask.level,
+        question=ask.question,
+        statement=ask.statement,
+        answer=ask.answer,
+        distractors=wrong,
+        passage=passage,
+    )

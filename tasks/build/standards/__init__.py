@@ -1,0 +1,1 @@
+"""What the task `standards` is made of; docs/tasks/standards.md is its data card."""
