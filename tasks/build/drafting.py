@@ -5,26 +5,17 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
+from build.balancing import Balancer, weighed
 from build.making import LEVELS, Question
-from build.ranking import Chooser
 
 PER_LEVEL = 124
 """Questions yielded of each level: 620, of which a task takes 576."""
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A Question before its distractors are chosen. pool: wrong answers, the most plausible first."""
-
-    fact: str
-    topic: str
-    level: int
-    question: str
-    statement: str
-    answer: str
-    pool: tuple[str, ...]
+Draft = Question
+"""A question whose distractors are a pool, the most plausible first, of which three are still to be chosen."""
 
 
 def value(option: str) -> int | None:
@@ -110,16 +101,8 @@ def distinct(answer: str, pool: Iterable[str]) -> list[str]:
 
 def finished(drafts: Iterable[Draft], rng: random.Random) -> Iterator[Question]:
     """The selected drafts as questions, each with three distractors of its pool."""
-    by_form, by_value = Chooser(rng), Chooser(rng, value)
+    by_form, by_value = Balancer(weighed()), Balancer(weighed(value))
     for draft in selected(drafts, rng):
-        pool = distinct(draft.answer, draft.pool)
-        chooser = by_value if numbers((draft.answer, *pool)) else by_form
-        yield Question(
-            fact=draft.fact,
-            topic=draft.topic,
-            level=draft.level,
-            question=draft.question,
-            statement=draft.statement,
-            answer=draft.answer,
-            distractors=chooser.choose(draft.topic, draft.answer, pool),
-        )
+        pool = distinct(draft.answer, draft.distractors)
+        balancer = by_value if numbers((draft.answer, *pool)) else by_form
+        yield balancer.choose(rng, replace(draft, distractors=tuple(pool)))

@@ -22,8 +22,8 @@ from build.arithmetic.whole import (
     remainder,
     subtraction,
 )
+from build.balancing import Balancer, number, weighed
 from build.making import LEVELS, Question
-from build.ranking import Chooser, number
 
 PER_LEVEL = 11
 """Questions of each topic and level."""
@@ -62,7 +62,7 @@ def written(number: int | Fraction, decimals: bool) -> str:
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """660 exercises: 12 topics, five levels."""
-    chooser = Chooser(rng, number)
+    balancer = Balancer(weighed(number))
     for topic, (make, phrasings, sentence) in TOPICS.items():
         seen: set[str] = set()
         for level in LEVELS:
@@ -74,13 +74,13 @@ def questions(rng: random.Random) -> Iterator[Question]:
                     continue
                 seen.add(fact)
                 answer = written(made.answer, made.decimals)
-                pool = [written(slip, made.decimals) for slip in made.slips if slip != made.answer]
-                yield Question(
+                draft = Question(
                     fact=fact,
                     topic=topic,
                     level=level,
                     question=rng.choice(phrasings).format(made.text),
                     statement=sentence.format(made.text),
                     answer=answer,
-                    distractors=chooser.choose(topic, answer, pool),
+                    distractors=tuple(written(slip, made.decimals) for slip in made.slips if slip != made.answer),
                 )
+                yield balancer.choose(rng, draft)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
+from build.balancing import Balancer, weighed
 from build.calendar.dates import (
     COMMON,
     DAYS,
@@ -35,7 +36,6 @@ from build.calendar.shifts import (
     weekday_shift,
 )
 from build.making import Question
-from build.ranking import Chooser
 
 
 def leap_year(rng: random.Random, level: int) -> Draft:
@@ -186,7 +186,7 @@ PLAN: dict[str, tuple[Callable[[random.Random, int], Draft], tuple[int, int, int
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """630 questions, 126 of each level."""
-    chooser = Chooser(rng, rank)
+    balancer = Balancer(weighed(rank))
     seen: set[str] = set()
     for topic, (make, counts) in PLAN.items():
         for level, count in enumerate(counts, start=1):
@@ -197,5 +197,5 @@ def questions(rng: random.Random) -> Iterator[Question]:
                     continue
                 seen.add(fact)
                 made += 1
-                chosen = chooser.choose(topic, answer, pool)
-                yield Question(fact, topic, level, question, statement, answer, chosen)
+                draft = Question(fact, topic, level, question, statement, answer, tuple(pool))
+                yield balancer.choose(rng, draft)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from build.even import Even
+from build.balancing import EVEN, Balancer
 from build.logic.counts import counts, siblings
 from build.logic.family import family
 from build.logic.orders import line, order
@@ -37,12 +37,12 @@ DRAFTS = 10
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """All puzzles, topic by topic; no two say the same."""
+    balancer = Balancer(EVEN)
     for puzzle, wanted in TOPICS.items():
-        even = Even()
         told: set[str] = set()
         for level, n in zip(LEVELS, wanted, strict=True):
             for _ in range(n):
-                question = even.pick([_draft(puzzle, rng, level, told) for _ in range(DRAFTS)])
+                question = balancer.pick(puzzle.__name__, [_draft(puzzle, rng, level, told) for _ in range(DRAFTS)])
                 told.add(question.fact)
                 yield question
 

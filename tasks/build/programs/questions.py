@@ -12,10 +12,10 @@ import random
 from collections.abc import Iterator
 from importlib import import_module
 
+from build.balancing import Balancer, number, weighed
 from build.making import LEVELS, Question
 from build.programs.running import misread, run
 from build.programs.templates import TEMPLATES, Template
-from build.ranking import Chooser, number
 
 for templates in ("easy", "middle", "hard", "hardest"):
     import_module(f"build.programs.{templates}")  # registers its templates
@@ -92,7 +92,7 @@ def program(template: Template, rng: random.Random) -> tuple[str, list[str]]:
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """630 programs, 126 of each level."""
-    chooser = Chooser(rng, value)
+    balancer = Balancer(weighed(value))
     seen: set[str] = set()
     for level in LEVELS:
         templates = [template for template in TEMPLATES if template.level == level]
@@ -110,12 +110,13 @@ def questions(rng: random.Random) -> Iterator[Question]:
                 continue
             seen.add(code)
             made += 1
-            yield Question(
+            draft = Question(
                 fact=code,
                 topic=template.topic,
                 level=level,
                 question=f"What does this Python 3 program print?\n\n{code}",
                 statement=f"The Python 3 program\n\n{code}\n\nprints {{}}.",
                 answer=answer,
-                distractors=chooser.choose(template.topic, answer, pool),
+                distractors=tuple(pool),
             )
+            yield balancer.choose(rng, draft)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from itertools import combinations
 
-from build.even import Even
+from build.balancing import EVEN, Balancer
 from build.making import LEVELS, Question
 from build.reading.cast import Ask, Cast, Genre, casts
 from build.reading.moves import hiding, loans, race, stage
@@ -33,7 +33,7 @@ WORDS = (50, 90)
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """The questions of all passages; each passage leaves out one level, in turn."""
-    evens: dict[str, Even] = {}
+    balancer = Balancer(EVEN)
     for index, cast in zip(range(N_PASSAGES), casts(rng), strict=False):
         genre = GENRES[index % len(GENRES)]
         passage, asks = _told(rng, genre, cast)
@@ -41,7 +41,7 @@ def questions(rng: random.Random) -> Iterator[Question]:
         for ask in asks:
             if ask.level != left_out:
                 drafts = [_question(cast, genre, passage, ask, three) for three in combinations(ask.wrong[:6], 3)]
-                yield evens.setdefault(f"{genre.__name__} {ask.level}", Even()).pick(drafts)
+                yield balancer.pick(f"{genre.__name__} {ask.level}", drafts)
 
 
 def _told(rng: random.Random, genre: Genre, cast: Cast) -> tuple[str, list[Ask]]:

@@ -15,8 +15,8 @@ from math import floor
 
 import pint
 
+from build.balancing import Balancer, number, weighed
 from build.making import LEVELS, Question
-from build.ranking import Chooser, number
 from build.units.table import FACTORS, MIXED, NAMES, RIVALS, ROWS
 
 PER_LEVEL = 128
@@ -173,7 +173,7 @@ def mixed(
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """640 conversions, 128 of each level."""
-    chooser = Chooser(rng, number)
+    balancer = Balancer(weighed(number))
     seen: set[str] = set()
     for level in LEVELS:
         rows = [row for row in ROWS if row[1] == level]
@@ -194,4 +194,5 @@ def questions(rng: random.Random) -> Iterator[Question]:
             fact, question, statement, answer, pool = drawn
             seen.add(fact)
             made += 1
-            yield Question(fact, topic, level, question, statement, answer, chooser.choose(topic, answer, pool))
+            draft = Question(fact, topic, level, question, statement, answer, tuple(pool))
+            yield balancer.choose(rng, draft)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 
-from build.even import Even
+from build.balancing import EVEN, Balancer
 from build.making import LEVELS, Question
 from build.words.forms import ANAGRAMS, MEANINGS, PASTS, PLURALS
 from build.words.kinds import (
@@ -45,7 +45,7 @@ def questions(rng: random.Random) -> Iterator[Question]:
         if first.fact not in asked:
             asked.add(first.fact)
             by_level[first.level].setdefault(first.topic, []).append(drafts)
-    evens: dict[str, Even] = {}
+    balancer = Balancer(EVEN)
     for level in LEVELS:
         topics = by_level[level]
         taken = 0
@@ -54,7 +54,7 @@ def questions(rng: random.Random) -> Iterator[Question]:
                 raise ValueError(f"{taken} questions of level {level}; {PER_LEVEL} are needed")
             for topic in sorted(topics):
                 if topics[topic] and taken < PER_LEVEL:
-                    yield evens.setdefault(topic, Even()).pick(topics[topic].pop())
+                    yield balancer.pick(topic, topics[topic].pop())
                     taken += 1
 
 

@@ -1,0 +1,180 @@
+"""Which wrong answers stand beside a right one, so that the form of the options says nothing about which is right.
+
+Taken as they come, wrong answers would often put the right one in the middle, or make it the one that resembles all
+others. A `Balancer` counts at which rank the answers stood in several orderings of their options, and takes those
+options by which the answer stands where answers stood least.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+from build.making import N_CHOICES, Question
+
+POOL = 12
+"""Candidates looked at: 220 ways to take three."""
+
+DOUBT = 4
+"""What it costs to take a candidate one place further from the most plausible."""
+
+SHARE = 12
+"""What an answer adds to its ranks; ties may share it, and 12 is divisible by 1, 2, 3 and 4."""
+
+Ordering = Callable[[Sequence[str], str], Sequence[Any]]
+"""From the options and the text of the question: one key an option, to rank them by; no keys where it says nothing."""
+
+
+def length(options: Sequence[str], _: str) -> list[int]:
+    return [len(option) for option in options]
+
+
+def alphabet(options: Sequence[str], _: str) -> list[str]:
+    return list(options)
+
+
+def alike(one: str, other: str) -> int:
+    """How many characters two options have in common, counted from either end, less what one is longer."""
+    ahead = sum(a == b for a, b in zip(one, other, strict=False))
+    behind = sum(a == b for a, b in zip(reversed(one), reversed(other), strict=False))
+    return ahead + behind - abs(len(one) - len(other))
+
+
+def likeness(options: Sequence[str], _: str) -> list[int]:
+    """How much each option is like the others. The odd one out is low."""
+    return [sum(alike(option, other) for other in options if other != option) for option in options]
+
+
+def weighty_likeness(options: Sequence[str], text: str) -> list[int]:
+    """Likeness in which an option is also like itself, in all its characters: long ones rank higher."""
+    return [alike(option, option) + like for option, like in zip(options, likeness(options, text), strict=True)]
+
+
+def sharing(options: Sequence[str], text: str) -> list[int]:
+    """How many words each option shares with the text."""
+    words = set(re.findall(r"\w+", text.casefold()))
+    return [len(words.intersection(re.findall(r"\w+", option.casefold()))) for option in options]
+
+
+def mention(options: Sequence[str], text: str) -> list[int]:
+    """Where the text first names each option, if it names all."""
+    mentions = [re.search(rf"\b{re.escape(option)}\b", text) for option in options]
+    return [mention.start() for mention in mentions if mention] if all(mentions) else []
+
+
+def digits(options: Sequence[str], _: str) -> list[int]:
+    """The values of options that all are whole numbers."""
+    return [int(option) for option in options] if all(re.fullmatch(r"\d+", option) for option in options) else []
+
+
+def number(option: str) -> Fraction:
+    """The first number of a text: '7/12', '-3', '0.25', '4 weeks', '80%'. Raises ValueError if there is none."""
+    return Fraction(option.split()[0].rstrip("%"))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How much it costs that an answer stands where answers stood before.
+
+    orderings: with their weights. whole, group: the weights of what was counted over the task and over the group.
+    power: of the excess over the rank taken least; 2 bears many small ones rather than one that is large.
+    ties_share: an answer that ties with others counts in part at each of their ranks; if not, at the one taken least.
+    """
+
+    orderings: tuple[tuple[int, Ordering], ...]
+    whole: int
+    group: int
+    power: int
+    ties_share: bool
+
+
+def weighed(value: Callable[[str], Any] | None = None) -> Rule:
+    """The rule for pools, whose candidates differ in plausibility: the cost grows in proportion, to weigh against that.
+
+    value: what a task compares its options by, besides their form.
+    """
+    orderings: list[tuple[int, Ordering]] = [(3, length), (3, likeness), (2, alphabet)]
+    if value is not None:
+        orderings.append((4, lambda options, _: [value(option) for option in options]))
+    return Rule(tuple(orderings), whole=1, group=2, power=1, ties_share=True)
+
+
+EVEN = Rule(
+    ((2, length), (1, weighty_likeness), (2, alphabet), (1, sharing), (3, digits), (1, mention)),
+    whole=0,
+    group=1,
+    power=2,
+    ties_share=False,
+)
+"""The rule for drafts that are as good as each other: only evenness counts, in each group for itself."""
+
+
+class Balancer:
+    """Remembers the ranks at which answers stood, over the whole task and in each group of its questions."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._counts: dict[tuple[str | None, Ordering], list[int]] = {}
+
+    def pick(self, group: str, drafts: Sequence[Question]) -> Question:
+        """The draft that costs least, the earliest of equals. It counts from now on."""
+        best = min(drafts, key=lambda draft: self._cost(group, *_shown(draft)))
+        self._count(group, *_shown(best))
+        return best
+
+    def choose(self, rng: random.Random, draft: Question) -> Question:
+        """The draft with three of its distractors: those that cost least, the less plausible ones costing more.
+
+        Those that repeat the answer or each other are left out; of the rest the first `POOL` are looked at. Its topic
+        is its group. Raises ValueError when fewer than three are left.
+        """
+        candidates = [option for option in dict.fromkeys(draft.distractors) if option != draft.answer][:POOL]
+        if len(candidates) < N_CHOICES - 1:
+            raise ValueError(f"{len(candidates)} distractors for {draft.answer!r}: {candidates}")
+        text = _shown(draft)[1]
+        ranked = []
+        for places in combinations(range(len(candidates)), N_CHOICES - 1):
+            options = (draft.answer, *(candidates[place] for place in places))
+            cost = self._cost(draft.topic, options, text) + DOUBT * sum(places)
+            ranked.append((cost, rng.random(), options))
+        *_, options = min(ranked)
+        self._count(draft.topic, options, text)
+        return replace(draft, distractors=options[1:])
+
+    def _cost(self, group: str, options: Sequence[str], text: str) -> int:
+        cost = 0
+        for weight, counts, parts in self._standing(group, options, text):
+            least = min(counts)
+            excess = sum(part * (count - least) for part, count in zip(parts, counts, strict=True))
+            cost += weight * excess**self._rule.power // SHARE
+        return cost
+
+    def _count(self, group: str, options: Sequence[str], text: str) -> None:
+        for _, counts, parts in self._standing(group, options, text):
+            for rank, part in enumerate(parts):
+                counts[rank] += part
+
+    def _standing(
+        self, group: str, options: Sequence[str], text: str
+    ) -> Iterator[tuple[int, list[int], Sequence[int]]]:
+        """For each ordering, in the task and in the group: its weight, the ranks' counts, what the answer adds."""
+        for weight, ordering in self._rule.orderings:
+            keys = ordering(options, text)
+            if not keys:
+                continue
+            below = sum(key < keys[0] for key in keys)
+            tied = range(below, below + sum(key == keys[0] for key in keys))
+            for scope, scale in ((None, self._rule.whole), (group, self._rule.group)):
+                counts = self._counts.setdefault((scope, ordering), [0] * N_CHOICES)
+                ranks = tied if self._rule.ties_share else [min(tied, key=counts.__getitem__)]
+                yield weight * scale, counts, [SHARE // len(ranks) * (rank in ranks) for rank in range(N_CHOICES)]
+
+
+def _shown(draft: Question) -> tuple[tuple[str, ...], str]:
+    """The options that a draft shows, the answer first, and the text that asks for it."""
+    return (draft.answer, *draft.distractors[: N_CHOICES - 1]), f"{draft.passage}\n{draft.question}"
