@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from build.balancing import Balancer, weighed
 from build.making import LEVELS, Question
+from build.wording import listed
 
 PER_LEVEL = 124
 """Questions yielded of each level: 620, of which a task takes 576."""
@@ -60,6 +61,15 @@ def shuffled(rng: random.Random, *pools: Iterable[str]) -> tuple[str, ...]:
         rng.shuffle(texts)
         order += texts
     return tuple(dict.fromkeys(order))
+
+
+def which(rng: random.Random, fact: str, topic: str, level: int, names: Sequence[str], text: str, said: str) -> Draft:
+    """Which of the things named, in random order, has a property: the first of names. said: the same as a noun."""
+    mentioned = list(names)
+    rng.shuffle(mentioned)
+    listing = listed(mentioned)
+    question, statement = f"Which of {listing} {text}?", f"Of {listing}, {said} is {{}}."
+    return Draft(fact, topic, level, question, statement, names[0], tuple(names[1:]))
 
 
 def selected(drafts: Iterable[Draft], rng: random.Random, per_level: int = PER_LEVEL) -> list[Draft]:

@@ -10,6 +10,7 @@ from itertools import chain
 
 from build.arithmetic.slips import digits_off, value, wrong_products
 from build.arithmetic.whole import Sum
+from build.wording import plain
 
 
 def proper(rng: random.Random, denominators: Iterable[int]) -> tuple[int, int]:
@@ -126,13 +127,3 @@ def decimal(rng: random.Random, level: int) -> Sum:
     # A final zero would be dropped when written, and the number would stand out as the shortest.
     near = (Fraction(n, 10**places) for n in wrong if n > 0 and n % 10)
     return Sum(text, answer, chain(shifted, near), decimals=True)
-
-
-def plain(number: Fraction) -> str:
-    """A number that ends in base ten, without trailing zeros."""
-    whole, places = number, 0
-    while whole.denominator > 1:
-        whole, places = whole * 10, places + 1
-    digits = f"{abs(int(whole)):0{places + 1}d}"
-    text = digits[: len(digits) - places] + ("." + digits[len(digits) - places :] if places else "")
-    return f"-{text}" if number < 0 else text

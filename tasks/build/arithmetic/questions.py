@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from build.arithmetic.parts import change, decimal, fraction, percentage, plain
+from build.arithmetic.parts import change, decimal, fraction, percentage
 from build.arithmetic.whole import (
     Sum,
     addition,
@@ -24,6 +24,7 @@ from build.arithmetic.whole import (
 )
 from build.balancing import Balancer, number, weighed
 from build.making import LEVELS, Question
+from build.wording import plain
 
 PER_LEVEL = 11
 """Questions of each topic and level."""

@@ -6,21 +6,8 @@ import random
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+from build.wording import DAYS, MONTHS
+
 ORDINALS = ("first", "second", "third", "fourth")
 COMMON = 2023
 """A year without 29 February, for questions that name no year."""

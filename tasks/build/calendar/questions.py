@@ -13,8 +13,6 @@ from datetime import date, timedelta
 from build.balancing import Balancer, weighed
 from build.calendar.dates import (
     COMMON,
-    DAYS,
-    MONTHS,
     ORDINALS,
     any_date,
     calendar_named,
@@ -36,6 +34,7 @@ from build.calendar.shifts import (
     weekday_shift,
 )
 from build.making import Question
+from build.wording import DAYS, MONTHS
 
 
 def leap_year(rng: random.Random, level: int) -> Draft:

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from build.calendar.dates import COMMON, DAYS, MONTHS, any_date, length, long, near_dates, short
+from build.calendar.dates import COMMON, any_date, length, long, near_dates, short
+from build.wording import DAYS, MONTHS
 
 Draft = tuple[str, str, str, str, list[str]]
 """Fact, question, statement, answer, and a pool of distractors with the most plausible first."""

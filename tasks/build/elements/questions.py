@@ -6,12 +6,13 @@ Groups, periods, blocks and families follow from the atomic number alone: each p
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from build.drafting import Draft, finished, near, shuffled, words
+from build.drafting import Draft, finished, near, shuffled, which, words
 from build.elements.table import BY_SYMBOL, FAMILIES, TABLE, Element, below
 from build.making import Question
+from build.wording import article
 
 GASES = words("H He N O F Ne Cl Ar Kr Xe Rn")
 SOLIDS = words("Li C Na Mg Al Si P S K Ca Ti Cr Mn Fe Co Ni Cu Zn Ag Sn I Pt Au Pb U W Ba")
@@ -57,10 +58,6 @@ def wrong_symbols(element: Element) -> list[str]:
     single = [letters[0]] if len(element.symbol) == 1 or element.symbol[0] != letters[0] else []
     options = [symbol for symbol in [*single, *made, *real] if symbol != element.symbol]
     return options if len(set(options)) > 4 else [*options, *(e.symbol for e in TABLE if e.name in around(element))]
-
-
-def a(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def names(rng: random.Random) -> Iterator[Draft]:
@@ -177,10 +174,6 @@ def atoms(rng: random.Random) -> Iterator[Draft]:
         yield Draft(f"isotope {text}", "neutrons", level, question, statement, str(mass - e.number), pool)
 
 
-def listed(elements: Sequence[Element]) -> str:
-    return f"{', '.join(e.name for e in elements[:-1])} and {elements[-1].name}"
-
-
 def picks(rng: random.Random) -> Iterator[Draft]:
     """Questions that name four elements, one of which has a property."""
     kinds: list[tuple[str, str, int, list[Element], list[Element]]] = []
@@ -194,13 +187,13 @@ def picks(rng: random.Random) -> Iterator[Draft]:
         others = [
             e for e in known if e.family not in (family, "") or e.symbol in ("C", "N", "O", "S", "P", "Al", "Sn", "Pb")
         ]
-        kinds.append((f"is {a(family)}", family, 1 if family != "alkaline earth metal" else 2, members, others))
+        kinds.append((f"is {article(family)}", family, 1 if family != "alkaline earth metal" else 2, members, others))
     metals, nonmetals = [BY_SYMBOL[s] for s in METALS], [BY_SYMBOL[s] for s in NONMETALS]
     kinds.append(("is a metal", "metal", 1, metals, nonmetals))
     for text, fact, level, members, others in kinds:
         for e in members:
             four = [e, *rng.sample(others, 3)]
-            yield _pick(rng, f"{fact} {e.symbol}", "pick", level, four, text)
+            yield which(rng, f"{fact} {e.symbol}", "pick", level, [o.name for o in four], text, f"the one that {text}")
     yield from _compared(rng, "density", lambda e: e.density, 1.25, "is the densest", _weighable())
     yield from _compared(
         rng, "heavier", lambda e: e.mass, 1.0, "has the heaviest atoms", [e for e in TABLE if e.number < 93]
@@ -236,21 +229,8 @@ def _compared(
         seen.add(fact)
         close = values[3] < (1.7 if topic == "density" else 1.3) * values[2]
         level = min(5, max(max(e.fame for e in four) - 1, 1) + close + (topic == "density"))
-        yield _pick(
-            rng, fact, topic, level, [four[3], *four[:3]], text, f"Of {{}}, the element that {text} is {{{{}}}}."
-        )
-
-
-def _pick(
-    rng: random.Random, fact: str, topic: str, level: int, four: list[Element], text: str, said: str = ""
-) -> Draft:
-    mentioned = list(four)
-    rng.shuffle(mentioned)
-    listing = listed(mentioned)
-    statement = (said or f"Of {{}}, the one that {text} is {{{{}}}}.").format(listing)
-    return Draft(
-        fact, topic, level, f"Which of {listing} {text}?", statement, four[0].name, tuple(e.name for e in four[1:])
-    )
+        named = [e.name for e in (four[3], *four[:3])]
+        yield which(rng, fact, topic, level, named, text, f"the element that {text}")
 
 
 def questions(rng: random.Random) -> Iterator[Question]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from build.wording import listed
+
 Claim = Callable[[Any], bool]
 """Whether something is so in a world."""
 
@@ -68,10 +70,9 @@ def told(clauses: Iterable[str]) -> str:
 
 def given(clauses: Sequence[str]) -> str:
     """Clauses as one condition."""
-    if len(clauses) == 1:
-        return f"If {clauses[0]}"
-    return f"If {', '.join(clauses[:-1])} and {clauses[-1]}"
+    return f"If {listed(clauses)}"
 
 
-def article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+def supposed(clauses: Iterable[str]) -> str:
+    """Clauses as one condition, where they are long or have an "if" of their own."""
+    return f"Suppose this: {'; '.join(clauses)}."

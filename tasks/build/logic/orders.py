@@ -7,6 +7,7 @@ from itertools import permutations
 
 from build.logic.follows import MEN, WOMEN, Claim, Premise, given, sure, told
 from build.making import Question
+from build.wording import listed
 
 SCALES = (
     ("taller", "shorter", "tallest", "shortest", "equally tall"),
@@ -47,7 +48,7 @@ def order(rng: random.Random, level: int) -> Question | None:
         ask, end = f"Who is the {rank}?", f"the {rank} is"
     clauses = [premise.text for premise in premises]
     if level == 5:
-        clauses.insert(0, f"no two of {', '.join(sorted(people)[:-1])} and {sorted(people)[-1]} are {equal}")
+        clauses.insert(0, f"no two of {listed(sorted(people))} are {equal}")
     # Heights as ranks: with ties wherever the text does not exclude them.
     ranks = list(permutations(range(n))) if level == 5 else _heights(n)
     worlds = [dict(zip(people, heights, strict=True)) for heights in ranks]
@@ -126,7 +127,7 @@ def line(rng: random.Random, level: int) -> Question | None:
         return None
     rng.shuffle(texts)
     number = "Four" if n == 4 else "Five"
-    listed = f"{', '.join(sorted(people)[:-1])} and {sorted(people)[-1]}"
+    names = listed(sorted(people))
     ordinal = _ordinal(asked, n)
     near = [p for p in people if p != answer]
     rng.shuffle(near)
@@ -134,8 +135,8 @@ def line(rng: random.Random, level: int) -> Question | None:
         fact=" ".join(sorted(texts)) + ordinal,
         topic="line",
         level=level,
-        question=f"{number} people stand in a line: {listed}. {told(texts)} Who is {ordinal}?",
-        statement=f"{given([f'{listed} stand in a line', *texts])}, then the one who is {ordinal} is {{}}.",
+        question=f"{number} people stand in a line: {names}. {told(texts)} Who is {ordinal}?",
+        statement=f"{given([f'{names} stand in a line', *texts])}, then the one who is {ordinal} is {{}}.",
         answer=answer,
         distractors=tuple(near[:3]),
     )

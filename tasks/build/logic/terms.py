@@ -6,8 +6,9 @@ import random
 from functools import cache
 from itertools import product
 
-from build.logic.follows import BEINGS, NOUNS, Claim, Premise, article, given, n_needed, sure, told
+from build.logic.follows import BEINGS, NOUNS, Claim, Premise, given, n_needed, sure, told
 from build.making import Question
+from build.wording import article
 
 Kinds = tuple[bool, ...]
 """A world of `kinds`: whether the being is of each kind."""

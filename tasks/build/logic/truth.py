@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from itertools import combinations, pairwise, product
 
-from build.logic.follows import MEN, WOMEN, Claim, Premise, n_needed, sure, told
+from build.logic.follows import MEN, WOMEN, Claim, Premise, n_needed, supposed, sure, told
 from build.making import Question
+from build.wording import listed
 
 EVENTS = tuple(
     line.split(" / ")
@@ -91,7 +92,7 @@ def conditions(rng: random.Random, level: int) -> Question | None:
         topic="conditions",
         level=level,
         question=f"{told(texts)} What follows?",
-        statement=f"Suppose this: {'; '.join(texts)}. Then {{}}.",
+        statement=f"{supposed(texts)} Then {{}}.",
         answer=answer,
         distractors=tuple(wrong),
     )
@@ -134,8 +135,7 @@ def liars(rng: random.Random, level: int) -> Question | None:
     says = [_saying(rng, people, speaker, level) for speaker in range(n if level != 2 else 3)]
     if len({premise.text.split(" says ")[1] for premise in says}) < len(says):
         return None
-    listed = f"{', '.join(people[:-1])} and {people[-1]}"
-    opening = f"each of {listed} either always lies or never lies"
+    opening = f"each of {listed(people)} either always lies or never lies"
     options: dict[str, Claim]
     if level in (2, 4):
         liar = rng.random() < 0.6
@@ -169,7 +169,7 @@ def liars(rng: random.Random, level: int) -> Question | None:
         topic="liars",
         level=level,
         question=f"{told(texts)} {ask}",
-        statement=f"Suppose this: {'; '.join(texts)}. Then {end}.",
+        statement=f"{supposed(texts)} Then {end}.",
         answer=answer,
         distractors=tuple(wrong[:3]),
     )
@@ -223,7 +223,7 @@ def boxes(rng: random.Random, level: int) -> Question | None:
     colours = rng.sample(COLOURS, 4)
     thing = rng.choice(THINGS)
     worlds = range(4)
-    opening = f"a {thing} is in the {', '.join(colours[:-1])} or {colours[-1]} box"
+    opening = f"a {thing} is in the {listed(colours, 'or')} box"
     premises: list[Premise]
     if level == 1:
         out = rng.sample(range(4), 3)
@@ -257,7 +257,7 @@ def boxes(rng: random.Random, level: int) -> Question | None:
         topic="boxes",
         level=level,
         question=f"{told(texts)} Which box is the {thing} in?",
-        statement=f"Suppose this: {'; '.join(texts)}. Then the box that the {thing} is in is {{}}.",
+        statement=f"{supposed(texts)} Then the box that the {thing} is in is {{}}.",
         answer=answer,
         distractors=tuple(colour for colour in colours if colour != answer),
     )

@@ -7,12 +7,12 @@ tzdata (time zones).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from babel.core import get_global
 from babel.numbers import get_currency_name, get_territory_currencies
 
-from build.drafting import Draft, capped, finished, near, shuffled
+from build.drafting import Draft, capped, finished, near, shuffled, which
 from build.making import Question
 from build.places.countries import COUNTRIES, Country, by_region, plain
 from build.places.tables import (
@@ -142,26 +142,8 @@ def continents(rng: random.Random) -> Iterator[Draft]:
         others = [o for o in clear if o.continent != c.continent and abs(o.fame - c.fame) < 2]
         four = [c, *rng.sample(others, 3)]
         level = capped(min(max(o.fame for o in four) - 1, 4))
-        text = f"is in {c.continent}"
-        yield _pick(
-            rng,
-            f"continent {c.code}",
-            "in continent",
-            level,
-            four,
-            text,
-            f"Of {{}}, the one in {c.continent} is {{{{}}}}.",
-        )
-
-
-def _pick(
-    rng: random.Random, fact: str, topic: str, level: int, four: Sequence[Country], text: str, said: str
-) -> Draft:
-    mentioned = list(four)
-    rng.shuffle(mentioned)
-    listing = f"{', '.join(c.name for c in mentioned[:-1])} and {mentioned[-1].name}"
-    pool = tuple(c.name for c in four[1:])
-    return Draft(fact, topic, level, f"Which of {listing} {text}?", said.format(listing), four[0].name, pool)
+        fact, text, said = f"continent {c.code}", f"is in {c.continent}", f"the one in {c.continent}"
+        yield which(rng, fact, "in continent", level, [o.name for o in four], text, said)
 
 
 def borders(rng: random.Random) -> Iterator[Draft]:
@@ -201,7 +183,7 @@ def _compared(
             continue
         level = capped(max(c.fame for c in four[:2]) + (gap < 2 * ratio))
         fact = f"{topic} {' '.join(sorted(c.code for c in four))}"
-        yield _pick(rng, fact, topic, level, four, text, f"Of {{}}, the country that {text} is {{{{}}}}.")
+        yield which(rng, fact, topic, level, [c.name for c in four], text, f"the country that {text}")
 
 
 def questions(rng: random.Random) -> Iterator[Question]:

@@ -57,7 +57,6 @@ Story = tuple[str, list[Ask]]
 
 Genre = Callable[[random.Random, Cast], Story]
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -102,10 +101,6 @@ def asks(rng: random.Random, text: str, **groups: Sequence[str]) -> list[Ask]:
             wrong = _near(int(answer), [int(number) for number in numbers.split()], int(kind))
         found.setdefault(int(level), []).append(Ask(int(level), question, statement, answer, wrong))
     return [rng.choice(found[level]) for level in sorted(found)]
-
-
-def listed(items: Sequence[str]) -> str:
-    return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def clock(minutes: int) -> str:

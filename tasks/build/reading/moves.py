@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from build.reading.cast import DAYS, NUMBERS, Cast, Story, asks, told
+from build.reading.cast import NUMBERS, Cast, Story, asks, told
+from build.wording import DAYS
 
 THINGS = ("key", "ring", "letter", "medal", "map", "coin", "watch", "locket")
 SPOTS = ("teapot", "piano", "stove", "bookcase", "wardrobe", "barrel", "basket", "trunk", "clock", "drawer", "boot")

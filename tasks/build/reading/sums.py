@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from build.reading.cast import NUMBERS, Cast, Story, asks, listed, told
+from build.reading.cast import NUMBERS, Cast, Story, asks, told
+from build.wording import listed
 
 WARES = (
     *(("jar of honey", "jars of honey"), ("loaf of bread", "loaves of bread"), ("candle", "candles"), ("pie", "pies")),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from build.reading.cast import DAYS, NUMBERS, Cast, Story, asks, clock, told
+from build.reading.cast import NUMBERS, Cast, Story, asks, clock, told
+from build.wording import DAYS
 
 SUBJECTS = ("pottery", "chess", "singing", "drawing", "knitting", "judo", "cooking", "Greek")
 HALLS = ("blue room", "gym", "cellar", "tower room", "kitchen", "old stable")

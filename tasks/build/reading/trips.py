@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from build.reading.cast import DAYS, NUMBERS, Cast, Story, asks, clock, told
+from build.reading.cast import NUMBERS, Cast, Story, asks, clock, told
+from build.wording import DAYS
 
 CARGO = ("barrels of oil", "sacks of salt", "crates of tea", "bales of wool", "boxes of nails", "casks of wine")
 

@@ -8,8 +8,7 @@ from datetime import date, timedelta
 
 from build.drafting import Draft, near, shuffled, words
 from build.standards.tables import COLOURS, DIRECTIVES, ERRORS, SIGNALS
-
-MONTHS = words("January February March April May June July August September October November December")
+from build.wording import MONTHS
 
 
 def signals(rng: random.Random) -> Iterator[Draft]:

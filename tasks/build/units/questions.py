@@ -18,6 +18,7 @@ import pint
 from build.balancing import Balancer, number, weighed
 from build.making import LEVELS, Question
 from build.units.table import FACTORS, MIXED, NAMES, RIVALS, ROWS
+from build.wording import plain
 
 PER_LEVEL = 128
 """Questions of each level, spread evenly over the level's rows."""
@@ -40,15 +41,6 @@ def convert(value: Fraction, source: str, target: str) -> Fraction:
 
 def name(value: Fraction, unit: str) -> str:
     return f"{plain(value)} {NAMES[unit][value != 1]}"
-
-
-def plain(value: Fraction) -> str:
-    """A value that ends in base ten, without trailing zeros. Raises ValueError if it does not end within six places."""
-    scaled = value * 10**6
-    if scaled.denominator > 1:
-        raise ValueError(f"{value} has no end in base ten")
-    text = f"{Decimal(int(scaled)).scaleb(-6):f}"
-    return text.rstrip("0").rstrip(".")
 
 
 def written(value: Fraction, places: int | None) -> str:

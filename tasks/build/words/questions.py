@@ -9,6 +9,7 @@ from itertools import combinations
 
 from build.balancing import EVEN, Balancer
 from build.making import LEVELS, Question
+from build.wording import article, listed
 from build.words.forms import ANAGRAMS, MEANINGS, PASTS, PLURALS
 from build.words.kinds import (
     CALLINGS,
@@ -128,7 +129,7 @@ def _pooled(rng: random.Random, topic: str, table: str, ask: str, say: str) -> I
         others = {other: far for far, _, other, _ in reversed(lines) if other != answer and other not in also}
         near = sorted(others, key=lambda other: abs(others[other] - level))[:9]
         if topic in ("homes", "sounds"):
-            word = f"{'an' if word[0] in 'aeio' else 'a'} {word}"
+            word = article(word)
         question = Question(f"{topic}: {word}", topic, level, ask.format(word), say.format(word), answer, ())
         yield _drafted(rng, question, near)
 
@@ -183,8 +184,8 @@ def _odd(rng: random.Random) -> Iterator[Drafts]:
                 three, odd = rng.sample(fits[kind], 3), rng.choice(fits[other])
                 words = [*three, odd]
                 rng.shuffle(words)
-                listed = f"{', '.join(words[:-1])} and {words[-1]}"
-                ask = f"Which is the odd one out among {listed}?"
-                say = f"Among {listed}, the odd one out is {{}}."
+                names = listed(words)
+                ask = f"Which is the odd one out among {names}?"
+                say = f"Among {names}, the odd one out is {{}}."
                 drafts.append(Question(f"odd: {sorted(words)}", "odd", level, ask, say, odd, tuple(three)))
             yield drafts

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 
 from build.making import LEVELS, Question
+from build.wording import listed
 
 _ONES = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
@@ -155,14 +156,14 @@ def alphabet(rng: random.Random) -> Iterator[Question]:
             seen.add(tuple(sorted(four)))
             place = rng.choice((1, 2)) if level in (3, 5) else rng.choice((0, 3))
             word = ("first", "second", "third", "last")[place]
-            listed = f"{', '.join(four[:-1])} and {four[-1]}"
+            names = listed(four)
             answer = sorted(four)[place]
             yield Question(
                 fact=f"alphabet: {sorted(four)}",
                 topic="alphabet",
                 level=level,
-                question=f"In alphabetical order, which comes {word} among {listed}?",
-                statement=f"In the alphabetical order of {listed}, the word that comes {word} is {{}}.",
+                question=f"In alphabetical order, which comes {word} among {names}?",
+                statement=f"In the alphabetical order of {names}, the word that comes {word} is {{}}.",
                 answer=answer,
                 distractors=tuple(option for option in four if option != answer),
             )
