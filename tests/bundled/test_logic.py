@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from logic_readers import Row, boxes, counts, family, liars, sentences, siblings, sure
+from bundled.readers.logic import Row, boxes, counts, family, liars, sentences, siblings, sure
 
 ORDINALS = ["first", "second", "third", "fourth", "fifth"]
 NEGATIVE = {"not", "closed", "wrong", "dry", "outside", "shut", "awake"}

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import reading_readers
-import reading_sums
+from bundled.readers import reading, sums
 
 Row = dict[str, Any]
 NUMERIC = r"\d+|\d+:\d\d"
 WITH_NUMBERS = ("market", "recipe", "shelter", "ship", "walk", "ferry", "camp", "classes", "label", "watches")
 WITHOUT = ("hiding", "race", "stage", "loans", "garden", "theft", "will")
-READERS = {name: getattr(reading_readers, name) for name in WITHOUT}
-READERS |= {name: getattr(reading_sums, name) for name in WITH_NUMBERS}
+READERS = {name: getattr(reading, name) for name in WITHOUT}
+READERS |= {name: getattr(sums, name) for name in WITH_NUMBERS}
 PLACE_WORDS = ("Island", "Hut", "Lake", "Bridge", "Pass", "Rock", "Bay", "Point", "Cove")
 
 
@@ -63,7 +62,7 @@ def test_no_two_passages_share_a_full_name_and_every_statement_names_its_story(r
 
 
 def test_wrong_choices_are_named_in_the_passage_unless_they_are_numbers(root: Path) -> None:
-    days = set(reading_readers.DAYS)
+    days = set(reading.DAYS)
     for row in rows(root):
         for choice in row["choices"]:
             if not re.fullmatch(NUMERIC, choice) and choice not in days:

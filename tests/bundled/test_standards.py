@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import scipy.constants
-from standards_facts import (
+from bundled.readers.standards import (
     BASE,
     ICAO,
     LINUX,

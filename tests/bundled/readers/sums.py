@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reading_readers import DAYS, NAME, ORDINALS, clock, find, whole
+from bundled.readers.reading import DAYS, NAME, ORDINALS, clock, find, whole
 
 
 def one(things: str) -> str:

@@ -1,0 +1,1 @@
+"""Answer the items of bundled tasks again, by other means than the scripts that made them."""
