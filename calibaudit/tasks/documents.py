@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
     """The documents of a task.
 
     `dataset_path` is looked for beside the task file, in the current folder, below `mirror`, and then on the hub
-    (or, with offline, in the local cache of `datasets`). No code of a data set is ever run.
+    (or, with offline, in the local cache of `datasets`). Local files are read anew every time: that cache never serves
+    them. No code of a data set is ever run.
     Raises TaskError: nothing found, unreadable, configuration missing, hub out of reach.
     """
     spec = definition.spec
@@ -71,12 +73,13 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
                 "name the files in dataset_kwargs.data_files"
             )
         files = _data_files(definition)
-        return _load_dataset(definition, path, files, offline=offline or "://" not in str(files))
+        remote = [_is_remote(name) for name in _names(files["data_files"])]
+        return _load_dataset(definition, path, files, offline=offline or not any(remote), local=not all(remote))
     local = _local_path(definition, mirror)
     if local is None:
-        return _load_dataset(definition, path, _extra_files(definition), offline=offline)
+        return _load_dataset(definition, path, _extra_files(definition), offline=offline, local=False)
     if local.is_dir():
-        return _load_dataset(definition, str(local), _extra_files(definition), offline=True)
+        return _load_dataset(definition, str(local), _extra_files(definition), offline=True, local=True)
     if spec.dataset_kwargs is not None and spec.dataset_kwargs.data_files is not None:
         raise TaskError(f"{definition.where}: dataset_path names a file, so dataset_kwargs.data_files must go")
     if local.suffix not in OWN_SUFFIXES:
@@ -187,17 +190,40 @@ def _data_files(definition: Definition) -> dict[str, Any]:
     return {"data_files": resolve_all(files)}
 
 
+def _names(files: str | list[str] | Mapping[str, str | list[str]]) -> list[str]:
+    """All file names of a `data_files`."""
+    if isinstance(files, str):
+        return [files]
+    return files if isinstance(files, list) else [name for value in files.values() for name in _names(value)]
+
+
+def _is_remote(name: str) -> bool:
+    """Whether a file lies on another machine; `zip://a.csv::b.zip` lies where b.zip does."""
+    protocol, found, _ = name.rpartition("::")[2].partition("://")
+    return bool(found) and protocol not in ("file", "local")
+
+
 def _extra_files(definition: Definition) -> dict[str, Any]:
     """dataset_kwargs for a data set, whose data_files are relative to the data set itself."""
     kwargs = definition.spec.dataset_kwargs
     return {} if kwargs is None else kwargs.model_dump(exclude_none=True, exclude={"trust_remote_code"})
 
 
-def _load_dataset(definition: Definition, path: str, extra: Mapping[str, Any], *, offline: bool) -> Documents:
+def _load_dataset(
+    definition: Definition, path: str, extra: Mapping[str, Any], *, offline: bool, local: bool
+) -> Documents:
     spec = definition.spec
     with quiet_datasets(offline=offline) as datasets:
         try:
-            loaded = datasets.load_dataset(path, spec.dataset_name, **extra)
+            if local:
+                # The cache of `datasets` keeps a folder's rows by its name, a file's by its path and time: two mirrors
+                # share them, and what was changed in place comes back as it was. So: a cache for this once.
+                with tempfile.TemporaryDirectory(prefix="calibaudit-", ignore_cleanup_errors=True) as cache:
+                    loaded = datasets.load_dataset(
+                        path, spec.dataset_name, cache_dir=cache, keep_in_memory=True, **extra
+                    )
+            else:
+                loaded = datasets.load_dataset(path, spec.dataset_name, **extra)
         except Exception as error:
             # `datasets` raises what its readers, the hub's client and pyarrow raise; the user needs one line.
             raise TaskError(_reason(definition, path, error, offline=offline)) from error

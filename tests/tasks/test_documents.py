@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from hypothesis import strategies as st
 
 from calibaudit.errors import TaskError
 from calibaudit.tasks.documents import Documents, load_documents, quiet_datasets, read_json_documents
+from calibaudit.tasks.items import Item
+from calibaudit.tasks.load import load_task
 from calibaudit.tasks.registry import definitions_of_file
 
 ROWS = [{"q": "one?", "c": ["a", "b"], "gold": 0}, {"q": "two?", "c": ["c", "d"], "gold": 1}]
@@ -46,6 +51,31 @@ def hub_folder(folder: Path) -> Path:
         readme += f"- config_name: {config}\n  data_files:\n  - split: test\n    path: {config}/test.jsonl\n"
     (folder / "README.md").write_text(readme + "---\n")
     return folder
+
+
+def put(path: Path, content: bytes) -> None:
+    """Every time with the same time of change, as `cp -p` and rsync may leave it."""
+    path.write_bytes(content)
+    os.utime(path, (1e9, 1e9))
+
+
+def marked(suffix: str, mark: str) -> bytes:
+    """One row, whose text is `mark`, as a file of that kind holds it."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table({"text": [mark]})
+    sink = pa.BufferOutputStream()
+    if suffix == "parquet":
+        parquet.write_table(table, sink)
+        return bytes(sink.getvalue())
+    if suffix == "arrow":
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue())
+    texts = {"jsonl": lines([{"text": mark}]), "csv": f"text\n{mark}\n", "txt": mark}
+    text = texts[suffix.removesuffix(".gz")].encode()
+    return gzip.compress(text) if suffix.endswith(".gz") else text
 
 
 @given(st.lists(st.dictionaries(st.text(), st.none() | st.integers() | st.text(), min_size=1), min_size=1, max_size=5))
@@ -137,6 +167,110 @@ def test_mirror_has_the_hubs_layout(tmp_path: Path) -> None:
         found = documents(tmp_path, tmp_path / "mirror", dataset_path="someone/set", dataset_name=config)
         assert [row["config"] for row in found.split("test", "").rows] == [config] * 2
         assert not found.split("test", "").own
+
+
+FORMATS = {"jsonl": "json", "jsonl.gz": "json", "csv": "csv", "parquet": "parquet", "arrow": "arrow", "txt": "text"}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_folder_changed_in_place_is_read_anew(suffix: str, tmp_path: Path) -> None:
+    folder = tmp_path / "mirror" / "someone" / "set"
+    folder.mkdir(parents=True)
+    for time in ("first", "second"):
+        for split in ("train", "test"):
+            put(folder / f"{split}.{suffix}", marked(suffix, f"{time} {split}"))
+        found = documents(tmp_path, tmp_path / "mirror", dataset_path="someone/set")
+        for split in ("train", "test"):
+            assert [row["text"] for row in found.split(split, "").rows] == [f"{time} {split}"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("pattern", [False, True], ids=["named", "pattern"])
+def test_data_files_changed_in_place_are_read_anew(suffix: str, pattern: bool, tmp_path: Path) -> None:
+    files = {"test": "rows.*" if pattern else f"rows.{suffix}"}
+    for time in ("first", "second"):
+        put(tmp_path / f"rows.{suffix}", marked(suffix, time))
+        found = documents(tmp_path, dataset_path=FORMATS[suffix], dataset_kwargs={"data_files": files})
+        assert [row["text"] for row in found.split("test", "").rows] == [time]
+
+
+def test_two_mirrors_of_one_name_give_each_its_own_rows(tmp_path: Path) -> None:
+    for mirror in ("a", "b"):
+        folder = hub_folder(tmp_path / mirror / "someone" / "set")
+        put(folder / "main" / "test.jsonl", marked("jsonl", mirror))
+    keys = {"dataset_path": "someone/set", "dataset_name": "main"}
+    found = [documents(tmp_path, tmp_path / mirror, **keys) for mirror in ("a", "b")]
+    assert [each.split("test", "").rows[0]["text"] for each in found] == ["a", "b"]
+
+
+def test_a_changed_mirror_changes_items_and_examples(tmp_path: Path) -> None:
+    folder = hub_folder(tmp_path / "mirror" / "someone" / "set")
+    readme = folder / "README.md"
+    train = "  - split: train\n    path: main/train.jsonl\n"
+    readme.write_text(readme.read_text().replace("  - split", train + "  - split", 1))
+    keys = {"dataset_path": "someone/set", "dataset_name": "main", "fewshot_split": "train"}
+
+    def items(question: str, example: str) -> tuple[Item, ...]:
+        put(folder / "main" / "test.jsonl", lines([{**ROWS[0], "q": question}]).encode())
+        put(folder / "main" / "train.jsonl", lines([{**ROWS[1], "q": example}]).encode())
+        documents(tmp_path, tmp_path / "mirror", **keys)  # writes t.yaml
+        return load_task(str(tmp_path / "t.yaml"), num_fewshot=1, mirror=tmp_path / "mirror", offline=True).items
+
+    assert [item.context for item in items("one?", "two?")] == ["two? d\n\none?"]
+    assert [item.context for item in items("one?", "new?")] == ["new? d\n\none?"]
+    assert [item.context for item in items("new?", "new?")] == ["new? d\n\nnew?"]
+
+
+def test_local_rows_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    hub_folder(tmp_path / "set")
+    (tmp_path / "bad.jsonl").write_text("{not json")
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    found = documents(tmp_path, dataset_path="set", dataset_name="main")
+    assert not list((tmp_path / "temp").iterdir())
+    assert [row["q"] for row in found.split("test", "").rows] == ["one?", "two?"]
+    with pytest.raises(TaskError):
+        documents(tmp_path, dataset_path="json", dataset_kwargs={"data_files": "bad.jsonl"})
+
+    def stop(path: str, name: str | None, cache_dir: str, **kwargs: Any) -> None:
+        (Path(cache_dir) / "half").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "load_dataset", stop)
+    with pytest.raises(KeyboardInterrupt):
+        documents(tmp_path, dataset_path="set", dataset_name="main")
+    assert not list((tmp_path / "temp").iterdir())
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "cached"),
+    [
+        ("https://host/a.csv", True),
+        (["hf://datasets/a/b/c.csv", "zip://a.csv::https://host/b.zip"], True),
+        ({"train": "https://host/a.csv", "test": ["d.csv"]}, False),
+        ("file:///d.csv", False),
+        ("zip://a.csv::/b.zip", False),
+    ],
+)
+def test_only_remote_files_go_through_the_cache(
+    files: Any, cached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    seen: dict[str, Any] = {}
+
+    def load(path: str, name: str | None, **kwargs: Any) -> Any:
+        seen.update(kwargs)
+        return datasets.DatasetDict({"test": datasets.Dataset.from_list(ROWS)})
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    (tmp_path / "d.csv").write_text("q\n1\n")
+    documents(tmp_path, dataset_path="csv", dataset_kwargs={"data_files": files})
+    assert ("cache_dir" not in seen) == cached
 
 
 def test_missing_configuration_and_split(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,20 @@ class TestSources:
             SftError, match="there is no file of split 'extra' in it; there is: test, train, validation"
         ):
             read_rows(str(tmp_path), split="extra")
+
+    @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.parquet", "."])
+    def test_what_was_changed_in_place_is_read_anew(self, name: str, tmp_path: Path) -> None:
+        for text in ("old", "new"):
+            if name == "a.parquet":
+                parquet.write_table(pyarrow.Table.from_pylist([{"text": text}]), tmp_path / name)
+            else:
+                row = {"text": text}
+                write(tmp_path / (name if name != "." else "a.jsonl"), [row] if name == "a.json" else row)
+            for path in tmp_path.iterdir():
+                os.utime(path, (1e9, 1e9))
+            (read,) = read_rows(str(tmp_path / name)).rows
+            assert isinstance(read, PlainText)
+            assert read.text == text
 
     def test_limit_counts_rows_that_are_read(self, tmp_path: Path) -> None:
         path = write(tmp_path / "f.jsonl", {"text": "a"}, {"text": ""}, {"text": "b"}, {"text": "c"})
