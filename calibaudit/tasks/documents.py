@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pkgutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -77,6 +78,11 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
         return _load_dataset(definition, path, files, offline=offline or not any(remote), local=not all(remote))
     local = _local_path(definition, mirror)
     if local is None:
+        if is_file_format(path):
+            raise TaskError(
+                f"{definition.where}: dataset_path {path!r} is a file format that is not read: "
+                f"take one of {', '.join(BUILDERS)}"
+            )
         return _load_dataset(definition, path, _extra_files(definition), offline=offline, local=False)
     if local.is_dir():
         return _load_dataset(definition, str(local), _extra_files(definition), offline=True, local=True)
@@ -201,6 +207,16 @@ def _is_remote(name: str) -> bool:
     """Whether a file lies on another machine; `zip://a.csv::b.zip` lies where b.zip does."""
     protocol, found, _ = name.rpartition("::")[2].partition("://")
     return bool(found) and protocol not in ("file", "local")
+
+
+def is_file_format(name: str) -> bool:
+    """Whether `datasets` takes a name for one of its own readers, which never asks the hub.
+
+    When it is told no files, such a reader takes those of the current folder.
+    """
+    from datasets import packaged_modules
+
+    return name in {module.name for module in pkgutil.iter_modules(packaged_modules.__path__)}
 
 
 def _extra_files(definition: Definition) -> dict[str, Any]:

@@ -314,6 +314,8 @@ def test_csv_and_parquet(tmp_path: Path) -> None:
         ({"dataset_path": "gone.jsonl"}, "dataset_path: there is no .*gone.jsonl"),
         ({"dataset_path": "./gone"}, "dataset_path: there is no"),
         ({"dataset_path": "/gone/away"}, "dataset_path: there is no /gone/away"),
+        ({"dataset_path": "pandas"}, "'pandas' is a file format that is not read: take one of json, csv, parquet"),
+        ({"dataset_path": "imagefolder", "dataset_kwargs": {"data_files": "d.txt"}}, "is a file format that is not"),
         ({"dataset_path": "d.txt"}, "d.txt is neither .jsonl nor .json"),
         ({"dataset_path": "d.jsonl", "dataset_kwargs": {"data_files": "d.jsonl"}}, "data_files must go"),
         ({"dataset_path": "json", "dataset_kwargs": {"data_files": "d.txt"}}, "data set json: "),

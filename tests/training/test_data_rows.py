@@ -238,6 +238,8 @@ class TestSources:
         [
             ("none.jsonl", r"none\.jsonl: there is no such file or folder, and it is not a hub id"),
             ("./a/b/c", "there is no such file or folder, and it is not a hub id"),
+            ("text", "text: there is no such file or folder, and it is not a hub id"),  # a reader of local files there
+            ("csv:small", "there is no such file or folder, and it is not a hub id"),
             ("empty.jsonl", r"empty\.jsonl: there are no rows in it"),
             ("rows.csv", r"rows\.csv: cannot be read: give one of \.jsonl, \.json, \.parquet, or a folder of them"),
             ("folder", r"folder: there is no file in it that ends in one of \.jsonl, \.json, \.parquet"),

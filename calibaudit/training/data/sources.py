@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import SftError
-from calibaudit.tasks.documents import quiet_datasets
+from calibaudit.tasks.documents import is_file_format, quiet_datasets
 
 DEMO = "demo:sft"
 SUFFIXES = (".jsonl", ".json", ".parquet")
@@ -33,7 +33,7 @@ def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed
             if path.suffix not in SUFFIXES:
                 raise SftError(f"{source}: cannot be read: give one of {', '.join(SUFFIXES)}, or a folder of them")
             yield from _READ_FILE[path.suffix](path, source)
-        elif path.suffix in SUFFIXES or not _HUB_ID.fullmatch(source):
+        elif path.suffix in SUFFIXES or not _HUB_ID.fullmatch(source) or is_file_format(source.partition(":")[0]):
             raise SftError(f"{source}: there is no such file or folder, and it is not a hub id like org/name")
         else:
             yield from _hub_rows(source, split, offline=offline)
