@@ -1,10 +1,24 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
+# datasets, huggingface_hub and transformers read these when they are imported, so they are set before any test module
+# is. Each worker of a parallel run imports this file, and so has a folder of its own.
+HF_HOME = tempfile.TemporaryDirectory(prefix="calibaudit-tests-", ignore_cleanup_errors=True)
+for _name in list(os.environ):
+    if _name.startswith(("HF_", "HUGGINGFACE_", "TRANSFORMERS_")) and _name.endswith(("_CACHE", "_PATH")):
+        del os.environ[_name]
+os.environ["HF_HOME"] = HF_HOME.name
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_unconfigure() -> None:
+    HF_HOME.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -273,6 +273,16 @@ def test_only_remote_files_go_through_the_cache(
     assert ("cache_dir" not in seen) == cached
 
 
+def test_the_librarys_folders_are_this_test_runs_own() -> None:
+    import datasets
+    from huggingface_hub import constants
+
+    home = Path(os.environ["HF_HOME"])
+    assert home.name.startswith("calibaudit-tests-")
+    for folder in (datasets.config.HF_DATASETS_CACHE, datasets.config.HF_MODULES_CACHE, constants.HF_HUB_CACHE):
+        assert Path(folder).is_relative_to(home)
+
+
 def test_missing_configuration_and_split(tmp_path: Path) -> None:
     hub_folder(tmp_path / "set")
     with pytest.raises(TaskError, match=r"data set set, other: BuilderConfig 'other' not found. Available"):
