@@ -18,8 +18,8 @@ from cases import CASES, Case, item_hash, write_mirror
 HERE = Path(__file__).resolve().parent
 
 
-def make(case: Case, mirror: Path, shared: Path) -> list[str]:
-    """One hash an item."""
+def make(case: Case, mirror: Path, shared: Path, cache: Path) -> list[str]:
+    """One hash an item. cache: an empty folder; `datasets` would hand one case the rows of another of the same name."""
     import lm_eval
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.tasks._yaml_loader import load_yaml
@@ -33,6 +33,7 @@ def make(case: Case, mirror: Path, shared: Path) -> list[str]:
     config["dataset_path"] = str(
         made_up if not case.shared or made_up.parent.name == "real" else shared_hub(shared, config)
     )
+    config["dataset_kwargs"] = {**(config.get("dataset_kwargs") or {}), "cache_dir": str(cache)}
     task = ConfigurableTask(config=config)
     if task.config.num_fewshot != 0 and case.num_fewshot is not None:
         task.set_config("num_fewshot", case.num_fewshot)
@@ -56,10 +57,12 @@ def gold(task: Any, doc: dict[str, Any]) -> int:
 
 def main() -> None:
     shared = Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parents[1] / ".." / "shared").resolve()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as caches:
         mirror = Path(folder)
         write_mirror(mirror, shared)
-        found = {case.name: make(case, mirror, shared) for case in CASES}
+        found = {}
+        for index, case in enumerate(CASES):
+            found[case.name] = make(case, mirror, shared, Path(caches) / str(index))
     result = {"lm_eval": importlib.metadata.version("lm_eval"), "items": found}
     (HERE / "prompts.json").write_text(json.dumps(result, indent=0) + "\n", encoding="utf-8")
 
