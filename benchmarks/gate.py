@@ -26,7 +26,7 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 from scipy.stats import binom
 
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.gating.evidence import Evidence, Level, Moved
 from calibaudit.gating.verdict import Limits, decide, gate
 from calibaudit.metrics.binning import bin_index

@@ -19,10 +19,11 @@ from scipy.special import softmax
 
 from calibaudit.metrics.binning import bin_columns, bin_index, bin_totals
 from calibaudit.metrics.calibration_error import adaptive_ece_rows, ece_rows, mce_rows, rms_ce_rows
+from calibaudit.metrics.intervals import change_interval, interval
+from calibaudit.metrics.ranking import TieBlocks
 from calibaudit.metrics.replicates import WeightedSample
-from calibaudit.metrics.resampling import bootstrap_weights, change_interval, interval
+from calibaudit.metrics.resampling import bootstrap_weights
 from calibaudit.metrics.smooth import smooth_ece_rows
-from calibaudit.metrics.ties import TieBlocks
 
 SHIFT, CORRELATION, N_TRUTH, N_BINS = 1.3, 0.7, 200_000, 15
 NAMES = ("gap", "ece", "ece_adaptive", "smooth_ece", "rms_ce", "ece_debiased", "mce")

@@ -10,14 +10,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calibaudit.advice.recommend import Recommendation, recommend
+    from calibaudit.advice.recommend import recommend
+    from calibaudit.advice.recommendation import Recommendation
     from calibaudit.analysis.audit import Audit, audit
     from calibaudit.analysis.compare import Comparison, compare
     from calibaudit.errors import CalibauditError
     from calibaudit.gating.verdict import Limits, Verdict, gate
     from calibaudit.models.model import Model, load_model
     from calibaudit.repair.fix import FixSettings, Repair, fix
-    from calibaudit.scores.scores import Scores, read_scores
+    from calibaudit.scores.saved import read_scores
+    from calibaudit.scores.scores import Scores
     from calibaudit.scoring.score import score
     from calibaudit.tasks.items import Item, Task
     from calibaudit.tasks.load import load_task, load_tasks

@@ -8,9 +8,11 @@ import numpy as np
 from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.recommend import PilotRun, recommend, recommend_from_pilot
-from calibaudit.analysis.audit import Settings, audit_model
+from calibaudit.advice.recommend import recommend, recommend_from_pilot
+from calibaudit.advice.recommendation import PilotRun
+from calibaudit.analysis.audit import audit_model
 from calibaudit.analysis.compare import compare
+from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.worst_errors import worst_errors, worst_new_errors
 from calibaudit.gating.verdict import Limits, gate
 from calibaudit.report.result_json import audit_dict, comparison_dict

@@ -217,7 +217,7 @@ def test_tables_and_figures_come_out(results: Path, tmp_path: Path, capsys, monk
 
 
 def test_the_advice_quotes_the_table() -> None:
-    """`cautioning.EVIDENCE` against the regret in ECE over all settings, as the tables print it."""
+    """`cautions.EVIDENCE` against the regret in ECE over all settings, as the tables print it."""
     text = (Path(__file__).resolve().parents[1] / "docs" / "studies" / "smoothing-small.md").read_text("utf-8")
     table = text[text.index("| method | all cells, n = 60 |") :].split("\n\n")[0]
     regret = dict(re.findall(r"^\| ([^|]+?) \| (\.\d+) ", table, re.MULTILINE))

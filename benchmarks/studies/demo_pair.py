@@ -23,10 +23,10 @@ from typing import Any
 from calibaudit.advice.recommend import KEPT as KEPT_OF_HARD
 from calibaudit.advice.recommend import MARGIN, recommend
 from calibaudit.analysis.compare import compare
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.demo.train import Recipe
 from calibaudit.models.checkpoints import find_checkpoint
-from calibaudit.models.load import load_tokenizer
+from calibaudit.models.tokenizer import load_tokenizer
 from calibaudit.scoring.evaluate import RunOptions, evaluate_model, load
 from calibaudit.tasks.load import load_tasks
 from calibaudit.training.data.encode import encode_rows

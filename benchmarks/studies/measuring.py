@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from benchmarks.studies.world import ASK, CHAT, N_DRAWS, Form, World, hidden_at
-from calibaudit.advice.recommend import MARGIN, NEAR, Recommendation, recommend
+from calibaudit.advice.recommend import MARGIN, NEAR, recommend
+from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.compare import compare
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.metrics import auroc, brier_items, ece, fit_temperature, gap, nll, nll_items
 from calibaudit.metrics.binning import bin_columns, bin_index, bin_totals
 from calibaudit.metrics.calibration_error import ece_rows

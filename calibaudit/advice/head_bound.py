@@ -174,7 +174,7 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
 
     from calibaudit.models.checkpoints import weight_files
     from calibaudit.models.head import config_scale, config_softcap
-    from calibaudit.models.load import quiet
+    from calibaudit.models.library import quiet
 
     files = weight_files(checkpoint)
     try:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.analysis.samples import Row, Settings, joined, task_row
+from calibaudit.analysis.samples import Row, joined, task_row
+from calibaudit.analysis.settings import Settings
 from calibaudit.scores.align import overall_order, paired
 from calibaudit.scores.scores import Scores
 

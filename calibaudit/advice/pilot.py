@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calibaudit.advice.recommend import PilotRun, Prior
+from calibaudit.advice.recommendation import PilotRun, Prior
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.models.checkpoints import Checkpoint
+from calibaudit.models.devices import free_memory
 from calibaudit.models.distributed import gathered, rank
-from calibaudit.scores.scores import SCHEMA_VERSION, read_scores
-from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
+from calibaudit.scores.saved import read_scores
+from calibaudit.scores.scores import SCHEMA_VERSION
+from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, load
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example
 from calibaudit.training.fit import fit_of

@@ -15,22 +15,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
 from calibaudit.advice import cautions
 from calibaudit.advice.head_bound import HeadBound
 from calibaudit.advice.mixture import WEIGHTS, Mixture, first_within, mixture_of, percentiles
+from calibaudit.advice.recommendation import (
+    TOO_SURE,
+    UNLEARNED,
+    Demand,
+    Method,
+    PilotPoint,
+    PilotRun,
+    Prior,
+    Recommendation,
+)
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError
 from calibaudit.scores.scores import Scores
-
-Method = Literal["stack", "pilot", "literature"]
-Prior = Literal["base", "uniform"]
 
 MARGIN = 0.03
 """The gap that smoothing need not remove. In a simulated world with known posteriors, the weight found at this margin
@@ -47,92 +52,6 @@ WORSE = 0.02
 
 KEPT = 0.95
 """Of what the hard-label run learned of the tuning data (first choices right), so much must a pilot run learn too."""
-
-_TOO_SURE, _UNLEARNED = "still too sure", "less learned"
-REJECTIONS = (_TOO_SURE, _UNLEARNED, "worse accuracy", "worse auroc", "worse nll")
-"""Why a pilot run is not taken."""
-
-
-@dataclass(frozen=True)
-class Demand:
-    """The diagnosis. gap, temperature: the tuned model's, over all items pooled (`pilot`: the hard-label run's).
-
-    option_epsilon: the share of uniform probability over the options that would close the gap, in [0, 1]; None where
-    the model is not overconfident. No factor for training: see the module's first lines.
-    """
-
-    gap: Interval
-    temperature: Interval
-    option_epsilon: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class PilotRun:
-    """One short tuning run, scored on the audited items. epsilon: in [0, 1]; 0 is the run with hard labels.
-
-    loss: the training's own at its end. seconds: of training. learned: share of the tuning data's own tokens that are
-    its first choice, in [0, 1].
-    """
-
-    epsilon: float
-    prior: Prior
-    scores: tuple[Scores, ...]
-    loss: float | None = None
-    n_steps: int | None = None
-    seconds: float | None = None
-    learned: float | None = None
-
-
-@dataclass(frozen=True)
-class PilotPoint:
-    """What a pilot run showed, over all items pooled. rejected: of REJECTIONS, with commas; may be empty."""
-
-    epsilon: float
-    prior: Prior
-    accuracy: float
-    gap: Interval
-    ece: float
-    nll: float
-    auroc: float | None
-    option_mass: float | None
-    learned: float | None
-    rejected: str
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """epsilon: the smoothing factor in [0, 1] with its bootstrap interval (none for `literature`); 0: none is needed.
-
-    prior: what to smooth towards. method: how it was got. reason: one sentence. nll_weight: the weight of base at
-    which the mixture's NLL is smallest, beside it; usually more; None for `pilot`. margin: the gap that was allowed.
-    warnings: when not to trust it, a sentence each. head: how sure the head can be; None where it was not read.
-    pilot: the runs behind it, by factor.
-    """
-
-    epsilon: Interval
-    prior: Prior
-    method: Method
-    reason: str
-    nll_weight: float | None
-    margin: float
-    demand: Demand
-    warnings: tuple[str, ...]
-    head: HeadBound | None = None
-    pilot: tuple[PilotPoint, ...] = ()
-
-    @property
-    def note(self) -> str | None:
-        """What to know wherever smoothing is advised; None where it is not."""
-        return cautions.NOTE if self.epsilon.value else None
-
-    @property
-    def evidence(self) -> str | None:
-        """How factors found by this method did where it could be checked; None where no smoothing is advised."""
-        return cautions.EVIDENCE[self.method] if self.epsilon.value else None
-
-    def to_dict(self) -> dict[str, Any]:
-        lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
-        return {**dataclasses.asdict(self), **lists}
 
 
 def recommend(
@@ -232,7 +151,7 @@ def recommend_from_pilot(
     if chosen is not None:
         warnings += cautions.about_mass(chosen.option_mass, "after that pilot run ")
         warnings += _by_temperature(mixture, demand, chosen.nll, "that pilot run does")
-        fit = {point.epsilon for point in points if point.prior == chosen.prior and point.rejected in ("", _TOO_SURE)}
+        fit = {point.epsilon for point in points if point.prior == chosen.prior and point.rejected in ("", TOO_SURE)}
         path = [hard, *(run for run in tried if run.prior == chosen.prior and run.epsilon in fit)]
         epsilon = Interval(chosen.epsilon, *_pilot_interval(path, margin, settings))
     return Recommendation(
@@ -270,9 +189,9 @@ def _point(run: PilotRun, against_hard: Comparison, hard: PilotRun, margin: floa
         if change.value is not None and (sign * change.value > WORSE or (ends and min(ends) > 0)):
             faults.append(f"worse {name}")
     if run.learned is not None and hard.learned is not None and run.learned < KEPT * hard.learned:
-        faults.append(_UNLEARNED)
+        faults.append(UNLEARNED)
     if not faults and margin is not None and _value(metrics["gap"]) > margin:
-        faults.append(_TOO_SURE)
+        faults.append(TOO_SURE)
     return PilotPoint(
         epsilon=run.epsilon,
         prior=run.prior,
@@ -291,7 +210,7 @@ def _best(points: Sequence[PilotPoint], hard_gap: float) -> PilotPoint | None:
     """The smallest factor that passes (of two, the lower NLL); else the nearest of those that are no worse."""
     if passing := [point for point in points if not point.rejected]:
         return min(passing, key=lambda point: (point.epsilon, point.nll))
-    nearer = [point for point in points if point.rejected == _TOO_SURE and _value(point.gap) < hard_gap]
+    nearer = [point for point in points if point.rejected == TOO_SURE and _value(point.gap) < hard_gap]
     return min(nearer, key=lambda point: _value(point.gap), default=None)
 
 

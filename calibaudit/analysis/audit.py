@@ -22,23 +22,11 @@ from calibaudit.analysis.estimates import (
     intervals,
     mean_estimates,
 )
-from calibaudit.analysis.samples import Row, Settings, task_row
+from calibaudit.analysis.samples import Row, task_row
+from calibaudit.analysis.settings import Settings
 from calibaudit.metrics import reliability
 from calibaudit.scores.align import check_one_model, overall_order
 from calibaudit.scores.scores import ModelInfo, Scores
-
-__all__ = [
-    "METRICS",
-    "Audit",
-    "Change",
-    "Interval",
-    "ModelAudit",
-    "Reliability",
-    "Settings",
-    "TaskAudit",
-    "audit",
-    "audit_model",
-]
 
 LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
 FEW_ITEMS = 100
@@ -148,7 +136,7 @@ class ModelAudit:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the envelope (schema version, date) that `reporting.result_json` puts around it."""
+        """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
         return {
             "model": self.model.to_dict(),
             "settings": self.settings.to_dict(),

@@ -12,9 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from calibaudit.analysis.audit import (
-    METRICS,
     Audit,
-    Change,
     few_items_warning,
     joined_scoring,
     listed,
@@ -24,6 +22,8 @@ from calibaudit.analysis.audit import (
     side_warnings,
 )
 from calibaudit.analysis.estimates import (
+    METRICS,
+    Change,
     Estimates,
     change_estimates,
     estimate,
@@ -33,7 +33,8 @@ from calibaudit.analysis.estimates import (
     mean_permuted,
     permuted_changes,
 )
-from calibaudit.analysis.samples import Row, Settings, task_row
+from calibaudit.analysis.samples import Row, task_row
+from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.resampling import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired
 from calibaudit.scores.scores import ModelInfo, Scores
@@ -118,7 +119,7 @@ class Comparison:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the envelope (schema version, date) that `reporting.result_json` puts around it."""
+        """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
         diagrams = {"reliability": _diagrams(self.pooled.before, self.pooled.after)}
         return {
             "before": self.before.to_dict(),
@@ -143,7 +144,7 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
     """Both models on the tasks they share.
 
     Raises ScoresError when the two sides do not hold the same items of the same tasks under the same scoring; how rows
-    are paired: see `pairing.paired`.
+    are paired: see `scores.align.paired`.
     """
     settings = settings or Settings()
     check_one_model(before)

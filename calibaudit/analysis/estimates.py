@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.analysis.samples import Row, Settings, joined
+from calibaudit.analysis.samples import Row, joined
+from calibaudit.analysis.settings import Settings
 from calibaudit.metrics import ece_floor_interval
+from calibaudit.metrics.intervals import change_interval, interval
 from calibaudit.metrics.replicates import METRIC_NAMES
-from calibaudit.metrics.resampling import change_interval, interval, permutation_p_value
+from calibaudit.metrics.resampling import permutation_p_value
 
 METRICS: tuple[str, ...] = (
     "accuracy",

@@ -7,51 +7,20 @@ share their draws too, so that one item counts as one piece of evidence overall.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.errors import CalibauditError
+from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.replicates import WeightedSample
 from calibaudit.metrics.resampling import bootstrap_weights, n_units, swap_masks
 from calibaudit.scores.scores import Scores
 
 CountArray = npt.NDArray[np.uint16]
 BoolArray = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the numbers are made. level: of every interval; 1 - level is the threshold of every test.
-
-    Raises CalibauditError on a value outside its range.
-    """
-
-    n_bins: int = 15
-    n_resamples: int = 1000
-    n_permutations: int = 1000
-    level: float = 0.95
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("n_bins", 1), ("n_resamples", 0), ("n_permutations", 0), ("seed", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise CalibauditError(f"{name} is {value}; it must be at least {least}")
-        if not 0 < self.level < 1:
-            raise CalibauditError(f"level is {self.level}; it must lie between 0 and 1, such as 0.95")
-
-    @property
-    def alpha(self) -> float:
-        return round(1 - self.level, 12)
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,7 +127,8 @@ def compare(
 
     inputs.load_numpy()
     from calibaudit.models.distributed import rank
-    from calibaudit.scoring.evaluate import is_saved_scores, paired
+    from calibaudit.scores.align import without_doubles
+    from calibaudit.scores.saved import is_saved_scores
 
     base, instruct = inputs.pair_of(base, instruct)
     output = inputs.outputs(output, plot)
@@ -143,14 +144,14 @@ def compare(
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.advice.recommend import recommend as recommended
-    from calibaudit.analysis.audit import Settings
     from calibaudit.analysis.compare import compare as compared
+    from calibaudit.analysis.settings import Settings
     from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.comparison import render_comparison
 
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples)
-    before, after = paired(before, after)
+    before, after = without_doubles(before, after)
     comparison = compared(before, after, settings)
     head = head_of(base, instruct, (base_revision, instruct_revision), offline=offline)
     advice = recommended(before, after, comparison, head=head)
@@ -193,7 +194,8 @@ def score(
 
     inputs.load_numpy()
     from calibaudit.models.distributed import rank
-    from calibaudit.scoring.evaluate import is_saved_scores, paired
+    from calibaudit.scores.align import without_doubles
+    from calibaudit.scores.saved import is_saved_scores
 
     output = inputs.outputs(output, plot, two_models=False)
     options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
@@ -206,7 +208,7 @@ def score(
         scores = inputs.scores_of(model, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    scores, _ = paired(scores, scores)
+    scores, _ = without_doubles(scores, scores)
     _deliver_audit(scores, loaded or (), seed, bins, resamples, output, json, quiet)
 
 
@@ -247,7 +249,8 @@ def _deliver_audit(
     quiet: bool,
 ) -> None:
     """One model's audit with its raw scores, saved and shown."""
-    from calibaudit.analysis.audit import Settings, audit_model
+    from calibaudit.analysis.audit import audit_model
+    from calibaudit.analysis.settings import Settings
     from calibaudit.analysis.worst_errors import worst_errors
     from calibaudit.cli import inputs
     from calibaudit.report.result_json import audit_dict

@@ -145,7 +145,7 @@ def split_names(values: Sequence[str] | None) -> list[str] | None:
 
 def saved_task_names(models: Sequence[str]) -> list[str] | None:
     """The tasks of the one saved file among the models, which the others are to be scored on; else None."""
-    from calibaudit.scoring.evaluate import is_saved_scores, saved
+    from calibaudit.scores.saved import is_saved_scores, saved
 
     files = [model for model in models if is_saved_scores(model)]
     return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None
@@ -263,7 +263,8 @@ def scores_of(
     name: str, task_names: Sequence[str] | None, tasks: Sequence[Task] | None, options: RunOptions, report: Reporter
 ) -> list[Scores]:
     """Saved scores, or those of a checkpoint on the tasks (None: both sides are files)."""
-    from calibaudit.scoring.evaluate import evaluate, is_saved_scores, saved
+    from calibaudit.scores.saved import is_saved_scores, saved
+    from calibaudit.scoring.evaluate import evaluate
 
     if is_saved_scores(name):
         if tasks is not None:

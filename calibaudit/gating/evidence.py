@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.analysis.samples import Row, Settings, joined, task_row
+from calibaudit.analysis.samples import Row, joined, task_row
+from calibaudit.analysis.settings import Settings
+from calibaudit.metrics.intervals import MIN_UNITS, change_interval, interval
 from calibaudit.metrics.noninferiority import (
     PairedSample,
     abs_gap_interval,
@@ -17,7 +19,7 @@ from calibaudit.metrics.noninferiority import (
     ece_t_p_value,
     swap_p_value,
 )
-from calibaudit.metrics.resampling import MIN_UNITS, change_interval, interval, swap_masks
+from calibaudit.metrics.resampling import swap_masks
 from calibaudit.scores.scores import Scores
 
 _NAMES = ("accuracy", "confidence", "ece")

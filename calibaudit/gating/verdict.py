@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
+from calibaudit.metrics.intervals import MIN_UNITS
 from calibaudit.metrics.noninferiority import weighted_holm
-from calibaudit.metrics.resampling import MIN_UNITS
 from calibaudit.scores.align import check_one_model, overall_order, paired
 from calibaudit.scores.scores import ModelInfo, Scores
 

@@ -16,7 +16,8 @@ from torch.autograd.function import once_differentiable
 
 from calibaudit.kernels import dispatch, operators
 from calibaudit.kernels.chunked.backward import Gradients, GradientSums, subtract_targets
-from calibaudit.kernels.chunked.blocks import Blocks, Head, cuts, full_float32
+from calibaudit.kernels.chunked.blocks import Blocks, Head, cuts
+from calibaudit.kernels.precision import full_float32
 from calibaudit.kernels.validation import IGNORE_INDEX
 
 DIRECT_BYTES = 37 << 20

@@ -14,18 +14,11 @@ from calibaudit.metrics.calibration_error import (
     rms_ce,
     underconfidence,
 )
+from calibaudit.metrics.intervals import change_interval, interval
 from calibaudit.metrics.proper_scores import BrierDecomposition, brier, brier_decomposition, brier_items, nll, nll_items
 from calibaudit.metrics.ranking import aurc, auroc
 from calibaudit.metrics.replicates import METRIC_NAMES, WeightedSample
-from calibaudit.metrics.resampling import (
-    bootstrap_weights,
-    change_interval,
-    holm,
-    interval,
-    n_units,
-    permutation_p_value,
-    swap_masks,
-)
+from calibaudit.metrics.resampling import bootstrap_weights, holm, n_units, permutation_p_value, swap_masks
 from calibaudit.metrics.smooth import smooth_ece
 from calibaudit.metrics.temperature import confidence_correct, fit_temperature
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.metrics.binning import BinTotals, bin_index, totals_of
-from calibaudit.metrics.ties import TieBlocks
+from calibaudit.metrics.ranking import TieBlocks
 from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, checked_n_bins, ones
 
 _BLOCK = 4_000_000

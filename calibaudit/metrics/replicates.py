@@ -12,10 +12,9 @@ from calibaudit.errors import ScoresError
 from calibaudit.metrics.binning import BinTotals, bin_columns, bin_index, bin_totals
 from calibaudit.metrics.calibration_error import adaptive_ece_rows, debiased_ece_rows, ece_rows, mce_rows, rms_ce_rows
 from calibaudit.metrics.proper_scores import brier_rows
-from calibaudit.metrics.ranking import aurc_rows, auroc_rows
+from calibaudit.metrics.ranking import TieBlocks, aurc_rows, auroc_rows
 from calibaudit.metrics.smooth import smooth_ece_rows
 from calibaudit.metrics.temperature import TemperatureTable, log_softmax
-from calibaudit.metrics.ties import TieBlocks
 from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_n_bins, checked_scores, locked, ones
 
 METRIC_NAMES: tuple[str, ...] = (

@@ -1,4 +1,4 @@
-"""Resampling of items or groups, and p-values. (The intervals of intervals.py can be had from here as well.)"""
+"""Resampling of items or groups, and p-values."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.metrics.intervals import MIN_UNITS, change_interval, interval
 from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray
-
-__all__ = [
-    "MIN_UNITS",
-    "bootstrap_weights",
-    "change_interval",
-    "holm",
-    "interval",
-    "n_units",
-    "permutation_p_value",
-    "swap_masks",
-]
 
 _BLOCK = 2_000_000
 """Weights made at once (16 MB of float64)."""

@@ -118,16 +118,6 @@ def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
     return files
 
 
-def check_tokenizer_files(checkpoint: Checkpoint) -> None:
-    """Raises ModelError when the folder has no tokenizer: transformers would make an empty one."""
-    folder = checkpoint.path
-    if not any((folder / file).is_file() for file in TOKENIZER_FILES) and not any(folder.glob("*.tiktoken")):
-        raise ModelError(
-            f"{checkpoint.name}: no tokenizer (tokenizer.json, tokenizer.model, vocab.json...); "
-            "copy the files from the model it was trained from"
-        )
-
-
 def read_settings(checkpoint: Checkpoint, file: str = "config.json") -> dict[str, Any]:
     """A JSON object of the checkpoint as it stands. Raises ModelError when it is none."""
     settings = _read_json(checkpoint.name, checkpoint.path / file)

@@ -14,11 +14,11 @@ from calibaudit.errors import ModelError
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.models import prefix_cache
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
+from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.head import Head, check_finite, find_head, probe_ids
-from calibaudit.models.load import first_line, is_out_of_memory, load_network
+from calibaudit.models.library import first_line
+from calibaudit.models.load import load_network
 from calibaudit.scores.scores import ModelInfo
-
-__all__ = ["Checkpoint", "Head", "Model", "find_checkpoint", "is_out_of_memory", "load_model"]
 
 DEFAULT_MAX_LENGTH = 2048
 
@@ -88,8 +88,8 @@ class Model:
         attention_mask: None where columns may attend to all before them (padding on the right), else additive,
         (B, 1, T, past + T). position_ids: (B, T), 0 at a row's first token; None: columns count.
         past: an earlier call's cache, which is extended in place (see `repeat_cache`).
-        Proven on loading: right padding without a mask always; `prefixes.block_mask`, with and without a past, where
-        `shares_prefix` is true.
+        Proven on loading: right padding without a mask always; `prefix_cache.block_mask`, with and without a past,
+        where `shares_prefix` is true.
         """
         options: dict[str, Any] = {"use_cache": use_cache or past is not None}
         if attention_mask is not None:

@@ -1,11 +1,42 @@
-"""Whether two checkpoints speak of the same tokens, so that one can start from, or be smoothed towards, the other."""
+"""A checkpoint's tokenizer: is it there, load it; and do two speak of the same tokens, so that one can start
+from, or be smoothed towards, the other?
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import Checkpoint, read_settings
+from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings
+from calibaudit.models.library import VERSION, first_line
+
+
+def check_tokenizer_files(checkpoint: Checkpoint) -> None:
+    """Raises ModelError when the folder has no tokenizer: transformers would make an empty one."""
+    folder = checkpoint.path
+    if not any((folder / file).is_file() for file in TOKENIZER_FILES) and not any(folder.glob("*.tiktoken")):
+        raise ModelError(
+            f"{checkpoint.name}: no tokenizer (tokenizer.json, tokenizer.model, vocab.json...); "
+            "copy the files from the model it was trained from"
+        )
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
+    """The tokenizer of a checkpoint whose files are on disk. Raises ModelError."""
+    loader = AutoTokenizer
+    if VERSION < (5,) and (checkpoint.path / "tokenizer_config.json").is_file():
+        settings = read_settings(checkpoint, "tokenizer_config.json")
+        if settings.get("tokenizer_class") == "TokenizersBackend":  # what transformers 5 calls this class
+            loader = PreTrainedTokenizerFast
+    try:
+        tokenizer = loader.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # tokenizers raise anything from KeyError to a bare Rust exception
+        raise ModelError(f"{checkpoint.name}: the tokenizer cannot be read ({first_line(error)})") from error
+    if len(tokenizer) == 0:
+        raise ModelError(f"{checkpoint.name}: the tokenizer is empty; copy its files from the original model")
+    return tokenizer
 
 
 def check_vocabularies(base: Checkpoint, instruct: Checkpoint, base_tokenizer: Any, instruct_tokenizer: Any) -> None:

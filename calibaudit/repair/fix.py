@@ -14,13 +14,15 @@ from typing import Any, Literal
 
 from calibaudit.advice.head_bound import HeadBound, bound_files
 from calibaudit.advice.pilot import GridPoint, PilotListener, pilot
-from calibaudit.advice.recommend import Recommendation, recommend, recommend_from_pilot
+from calibaudit.advice.recommend import recommend, recommend_from_pilot
+from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.compare import compare
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError
+from calibaudit.models.devices import free_memory
 from calibaudit.repair.proof import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
 from calibaudit.scores.scores import ModelInfo, Scores
-from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, free_memory, load
+from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, load
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example
 from calibaudit.training.fit import Fit, fit_of

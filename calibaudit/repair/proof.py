@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from calibaudit.analysis.compare import Comparison, compare
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError
 from calibaudit.scores.scores import Scores
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from calibaudit.files.text import one_line
 from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.report.document.markdown import markdown_page
-from calibaudit.report.plain import one_line
-from calibaudit.report.terminal.verdict import CHECK_NAMES, expected_found, sentence
+from calibaudit.report.words.verdict import CHECK_NAMES, expected_found, sentence
 
 MAX_SUMMARY = 1024 * 1024
 """Bytes of a step's summary; of a longer one GitHub shows nothing."""

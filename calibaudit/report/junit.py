@@ -12,11 +12,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from calibaudit.errors import OutputError
+from calibaudit.files.text import one_line
 from calibaudit.gating.verdict import Check, Part, Verdict
-from calibaudit.report.plain import one_line
 from calibaudit.report.saved import verdict_of
-from calibaudit.report.terminal.verdict import CHECK_NAMES, expected_found, sentence, value_text
 from calibaudit.report.words.text import bounds, number, p_text
+from calibaudit.report.words.verdict import CHECK_NAMES, expected_found, sentence, value_text
 
 ALL = "all items"
 _MAX_NAME, _MAX_TEXT = 120, 600

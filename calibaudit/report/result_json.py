@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from calibaudit.advice.recommend import Recommendation
+from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.worst_errors import ConfidentError

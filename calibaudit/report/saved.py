@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.recommend import REJECTIONS, Demand, PilotPoint, Recommendation
-from calibaudit.analysis.audit import METRICS, Audit, Change, Interval, ModelAudit, Reliability, Settings, TaskAudit
+from calibaudit.advice.recommendation import REJECTIONS, Demand, PilotPoint, Recommendation
+from calibaudit.analysis.audit import Audit, ModelAudit, Reliability, TaskAudit
 from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
+from calibaudit.analysis.estimates import METRICS, Change, Interval
+from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating.verdict import Check, Limits, Part, Verdict

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from calibaudit.analysis.audit import METRICS, Change, Interval
 from calibaudit.analysis.compare import Overall, TaskComparison
+from calibaudit.analysis.estimates import METRICS, Change, Interval
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
 
 COLUMNS = ("task", "side", "metric", "value", "low", "high", "p_value")

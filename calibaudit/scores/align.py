@@ -82,3 +82,15 @@ def _check_pair(before: Scores, after: Scores) -> None:
         )
     if before.groups != after.groups:
         raise ScoresError(f"{where}: the items' groups differ between before and after; score both with one task file")
+
+
+def without_doubles(before: Sequence[Scores], after: Sequence[Scores]) -> tuple[list[Scores], list[Scores]]:
+    """Without the rows that `both` doubled for nothing: where neither side had a chat template."""
+    if len(before) != len(after):
+        return list(before), list(after)  # compare says what is missing
+    kept = [
+        i
+        for i, (b, a) in enumerate(zip(before, after, strict=True))
+        if not any(before[j] is b and after[j] is a for j in range(i))
+    ]
+    return [before[i] for i in kept], [after[i] for i in kept]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.scores.packing import plain
 from calibaudit.tasks.items import SCORINGS, Scoring
 
 SCHEMA_VERSION = 1
@@ -207,31 +204,3 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
     except (TypeError, ValueError) as error:
         raise ScoresError(f"{source}: scores of task {data.get('task')!r} are malformed: {error}") from error
-
-
-def read_scores(path: Path) -> tuple[Scores, ...]:
-    """The scores that `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
-
-    Raises ScoresError when the file is neither.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScoresError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ScoresError(f"{path}: not JSON: {error}") from error
-    if isinstance(data, dict) and "baseline_version" in data:
-        data = plain(data, str(path))
-    if not isinstance(data, dict) or not isinstance(data.get("scores"), list):
-        raise ScoresError(
-            f"{path}: no saved scores in it; make such a file with `calibaudit score MODEL -o {path.name}`"
-        )
-    if data.get("schema_version") != SCHEMA_VERSION:
-        raise ScoresError(
-            f"{path}: schema_version {data.get('schema_version')!r}; this version of calibaudit reads {SCHEMA_VERSION}"
-        )
-    try:
-        model = ModelInfo(**data["model"])
-    except (KeyError, TypeError) as error:
-        raise ScoresError(f"{path}: its entry 'model' is missing or malformed: {error}") from error
-    return tuple(scores_from_dict(entry, model, str(path)) for entry in data["scores"])

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from calibaudit.errors import ModelError
-from calibaudit.models.model import Model, is_out_of_memory
+from calibaudit.models.devices import is_out_of_memory
+from calibaudit.models.model import Model
 from calibaudit.models.prefix_cache import Layout, block_mask, common_length, lay_out
 from calibaudit.scoring.encode import Row, Tokens
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from calibaudit.errors import ScoresError
 from calibaudit.models.distributed import own_device
-from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
-from calibaudit.scores.scores import Scores, read_scores
+from calibaudit.scores.scores import Scores
 from calibaudit.tasks.items import Task
 
 if TYPE_CHECKING:
@@ -39,14 +36,10 @@ class RunOptions:
     offline: bool = False
 
 
-def is_saved_scores(name: str) -> bool:
-    """Whether a command's MODEL is saved scores (a file, or another harness's logs) instead of a checkpoint."""
-    path = Path(name)
-    return (path.suffix in (".json", ".jsonl") and path.is_file()) or is_log_folder(path)
-
-
 def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice) -> list[Scores]:
     """The scores of checkpoint `name` on every task, in order; see `evaluate_model`."""
+    from calibaudit.models.devices import free_memory
+
     model = load(name, options, notice)
     results = evaluate_model(model, tasks, options, progress, notice)
     del model
@@ -102,37 +95,3 @@ def evaluate_model(
             )
             results += [scores] * (len(passes) if len(set(passes)) == 1 else 1)
     return results
-
-
-def saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
-    """The scores in `name`, those of `task_names` only, in that order, or all for None."""
-    path = Path(name)
-    scores = list(read_scores(path) if path.suffix == ".json" and path.is_file() else read_lm_eval([path]))
-    if task_names is None:
-        return scores
-    known = {entry.task for entry in scores}
-    for task in task_names:
-        if task not in known:
-            raise ScoresError(f"{name}: no scores of task {task!r}; it has {', '.join(sorted(known))}")
-    return [entry for task in task_names for entry in scores if entry.task == task]
-
-
-def paired(before: Sequence[Scores], after: Sequence[Scores]) -> tuple[list[Scores], list[Scores]]:
-    """Without the rows that `both` doubled for nothing: where neither side had a chat template."""
-    if len(before) != len(after):
-        return list(before), list(after)  # compare says what is missing
-    kept = [
-        i
-        for i, (b, a) in enumerate(zip(before, after, strict=True))
-        if not any(before[j] is b and after[j] is a for j in range(i))
-    ]
-    return [before[i] for i in kept], [after[i] for i in kept]
-
-
-def free_memory() -> None:
-    """Give back what a model that nobody holds any more has taken."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
-from calibaudit.models.load import load_tokenizer
-from calibaudit.models.tokenizer import check_vocabularies
+from calibaudit.models.tokenizer import check_vocabularies, load_tokenizer
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example, encode_rows
 from calibaudit.training.data.rows import read_rows

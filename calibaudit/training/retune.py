@@ -16,9 +16,9 @@ from typing import Any
 
 from calibaudit.errors import OutputError, SftError
 from calibaudit.models.checkpoints import Checkpoint
+from calibaudit.models.devices import DTYPES, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
-from calibaudit.models.load import DTYPES, load_network
-from calibaudit.scoring.evaluate import free_memory
+from calibaudit.models.load import load_network
 from calibaudit.training.data.encode import Example
 from calibaudit.training.save import save_checkpoint
 from calibaudit.training.settings import TrainingSettings

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.errors import OutputError
-from calibaudit.models.load import first_line, quiet
+from calibaudit.models.library import first_line, quiet
 
 
 def save_checkpoint(network: Any, tokenizer: Any, folder: Path, dtype: torch.dtype) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from calibaudit.errors import TrainingError
+from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.distributed import gathered, world_size
-from calibaudit.models.load import is_out_of_memory, quiet
+from calibaudit.models.library import quiet
 from calibaudit.training.data.encode import Example
 from calibaudit.training.loss.anchored import use_anchored_loss
 from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
@@ -94,7 +95,7 @@ def train(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     checkpoints.mkdir(parents=True, exist_ok=True)
-    gathered([0])  # under torchrun the process group is made, and at the end left, by `parallel`
+    gathered([0])  # under torchrun the process group is made, and at the end left, by `models.distributed`
     with quiet(), interruptible() as interrupt, _trainable(network, settings) as model, _loss(model, settings, anchor):
         try:
             arguments = arguments_of(settings, checkpoints, len(plan.steps), device)

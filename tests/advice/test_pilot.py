@@ -9,10 +9,10 @@ import pytest
 
 from calibaudit.advice.pilot import GridPoint, PilotListener, grid_of, pilot
 from calibaudit.advice.recommend import recommend_from_pilot
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.models.checkpoints import find_checkpoint
-from calibaudit.models.load import load_tokenizer
+from calibaudit.models.tokenizer import load_tokenizer
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.load import load_tasks
 from calibaudit.training.prepare import prepare

@@ -11,10 +11,11 @@ import pytest
 from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.recommend import LITERATURE, MARGIN, PilotRun, Recommendation, recommend, recommend_from_pilot
+from calibaudit.advice.recommend import LITERATURE, MARGIN, recommend, recommend_from_pilot
+from calibaudit.advice.recommendation import PilotRun, Recommendation
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.estimates import Interval
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.scores.scores import Scores
 

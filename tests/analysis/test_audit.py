@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from made_scores import INFO, TUNED, made_scores
 from sklearn.metrics import log_loss, roc_auc_score
 
-from calibaudit.analysis.audit import METRICS, Settings, audit, audit_model
-from calibaudit.analysis.estimates import estimate
+from calibaudit.analysis.audit import audit, audit_model
+from calibaudit.analysis.estimates import METRICS, estimate
 from calibaudit.analysis.samples import task_row
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.metrics import METRIC_NAMES
 

@@ -8,10 +8,11 @@ from made_scores import INFO, TUNED, made_scores
 from scipy.stats import kstest
 from test_audit import hand_ece, softmax
 
-from calibaudit.analysis.audit import METRICS, Settings, audit, audit_model
+from calibaudit.analysis.audit import audit, audit_model
 from calibaudit.analysis.compare import compare
-from calibaudit.analysis.estimates import permuted_changes
+from calibaudit.analysis.estimates import METRICS, permuted_changes
 from calibaudit.analysis.samples import task_row
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import ScoresError
 
 FAST = Settings(n_resamples=80, n_permutations=80)

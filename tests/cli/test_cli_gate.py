@@ -15,7 +15,8 @@ import pytest
 from made_scores import TUNED, made_scores
 from test_cli import write_task
 
-from calibaudit.analysis.audit import Settings, audit_model
+from calibaudit.analysis.audit import audit_model
+from calibaudit.analysis.settings import Settings
 from calibaudit.report.result_json import audit_dict
 from calibaudit.scores.scores import Scores
 from tests.families import save_tiny

@@ -9,8 +9,8 @@ import pytest
 from made_scores import INFO, TUNED, made_scores
 from scipy import stats
 
-from calibaudit.analysis.audit import Settings
 from calibaudit.analysis.compare import compare
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating.evidence import Evidence, Level, Moved, units_of, weigh
 from calibaudit.gating.verdict import Limits, decide, gate, shares

@@ -10,8 +10,7 @@ from made_samples import confidence_and_correct
 from sklearn.metrics import roc_auc_score
 
 from calibaudit import metrics
-from calibaudit.metrics.ranking import aurc_rows
-from calibaudit.metrics.ties import TieBlocks
+from calibaudit.metrics.ranking import TieBlocks, aurc_rows
 
 
 @given(confidence_and_correct())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_scores import INFO, TUNED, made_scores
 
-from calibaudit.analysis.samples import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError
 from calibaudit.repair.proof import judge, prove
 

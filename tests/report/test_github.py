@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from made_results import comparison_result
 from made_scores import TUNED, made_scores
 
-from calibaudit.analysis.audit import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.gating.verdict import Limits, gate
 from calibaudit.report import github
 from calibaudit.report.document.markdown import markdown_page

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import pytest
 from made_results import HOSTILE, audit_result, comparison_result, hostile_result
 
-from calibaudit.analysis.audit import Settings
+from calibaudit.analysis.settings import Settings
+from calibaudit.files.text import one_line, visible
 from calibaudit.report.document.html import html_page, percent
-from calibaudit.report.plain import one_line, visible
 from calibaudit.report.result_json import result_text
 from calibaudit.report.words.text import bounds, number, p_text, signed
 

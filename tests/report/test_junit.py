@@ -11,7 +11,7 @@ from ci_readers import suite_of
 from made_results import HOSTILE, comparison_result
 from made_scores import INFO, TUNED, made_scores
 
-from calibaudit.analysis.audit import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import OutputError
 from calibaudit.gating.verdict import Limits, gate
 from calibaudit.report.formats import FORMATS, check_format

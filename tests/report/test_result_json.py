@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from made_scores import TUNED, made_scores
 
-from calibaudit.analysis.audit import METRICS, Settings, audit_model
+from calibaudit.analysis.audit import audit_model
 from calibaudit.analysis.compare import compare
+from calibaudit.analysis.estimates import METRICS
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import OutputError, ScoresError
 from calibaudit.report.result_json import (
     audit_dict,

@@ -9,11 +9,15 @@ import pytest
 from made_scores import TUNED, made_scores
 from rich.console import Console
 
-from calibaudit.analysis.audit import Change, Interval, Settings, audit_model
+from calibaudit.analysis.audit import audit_model
 from calibaudit.analysis.compare import compare
+from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.analysis.settings import Settings
+from calibaudit.files.text import shortened
 from calibaudit.report.terminal.comparison import render_audit, render_comparison
 from calibaudit.report.terminal.diagram import diagram
-from calibaudit.report.words.text import headline, number, p_text, points, short_names, shortened, signed, wrapped
+from calibaudit.report.words.findings import headline, points
+from calibaudit.report.words.text import number, p_text, short_names, signed, wrapped
 
 FAST = Settings(n_resamples=40, n_permutations=40)
 LONG = "high_school_microeconomics_and_its_many_friends_in_a_long_name"

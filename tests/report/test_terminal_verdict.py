@@ -8,9 +8,10 @@ import pytest
 from made_scores import TUNED, made_scores
 from rich.console import Console
 
-from calibaudit.analysis.audit import Settings
+from calibaudit.analysis.settings import Settings
 from calibaudit.gating.verdict import Limits, Verdict, gate
-from calibaudit.report.terminal.verdict import render_verdict, sentence
+from calibaudit.report.terminal.verdict import render_verdict
+from calibaudit.report.words.verdict import sentence
 
 FAST = Settings(n_resamples=150, n_permutations=150)
 

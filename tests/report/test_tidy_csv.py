@@ -6,7 +6,7 @@ import io
 import pytest
 from made_results import audit_result, comparison_result, hostile_result
 
-from calibaudit.analysis.audit import METRICS
+from calibaudit.analysis.estimates import METRICS
 from calibaudit.report.tidy_csv import COLUMNS, tidy_csv
 
 

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_scores import INFO, TUNED, made_scores
 
-from calibaudit.analysis.audit import Settings, audit
+from calibaudit.analysis.audit import audit
+from calibaudit.analysis.settings import Settings
 from calibaudit.errors import ScoresError
-from calibaudit.scores.baseline import bless, public_name
-from calibaudit.scores.packing import packed, unpacked
-from calibaudit.scores.scores import ModelInfo, Scores, read_scores
+from calibaudit.scores.baseline import bless, packed, public_name, unpacked
+from calibaudit.scores.saved import read_scores
+from calibaudit.scores.scores import ModelInfo, Scores
 
 FAST = Settings(n_resamples=0, n_permutations=0)
 

@@ -14,7 +14,7 @@ from calibaudit.analysis.compare import compare
 from calibaudit.errors import ScoresError
 from calibaudit.models.model import load_model
 from calibaudit.scores.lm_eval import read_lm_eval
-from calibaudit.scoring.evaluate import is_saved_scores, saved
+from calibaudit.scores.saved import is_saved_scores, saved
 from calibaudit.scoring.score import score
 from calibaudit.tasks.load import load_task
 

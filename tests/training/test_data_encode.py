@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from calibaudit.demo.train import _example
 from calibaudit.errors import SftError
 from calibaudit.models.checkpoints import find_checkpoint
-from calibaudit.models.load import load_tokenizer
+from calibaudit.models.tokenizer import load_tokenizer
 from calibaudit.training.data.encode import IGNORED, Encoded, Example, encode_rows
 from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row, read_rows
 

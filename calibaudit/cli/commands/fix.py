@@ -127,7 +127,7 @@ def fix(
 
     inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
-    from calibaudit.analysis.samples import Settings
+    from calibaudit.analysis.settings import Settings
     from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.models.distributed import rank
     from calibaudit.repair.fix import FixSettings, Listener

@@ -101,7 +101,8 @@ def gate(
     inputs.load_numpy()
     from calibaudit.gating.verdict import Limits
     from calibaudit.models.distributed import rank
-    from calibaudit.scoring.evaluate import is_saved_scores, paired
+    from calibaudit.scores.align import without_doubles
+    from calibaudit.scores.saved import is_saved_scores
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     _check_there(baseline, candidate)
@@ -119,15 +120,15 @@ def gate(
         after = inputs.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    from calibaudit.analysis.audit import Settings
     from calibaudit.analysis.compare import compare
+    from calibaudit.analysis.settings import Settings
     from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.gating.verdict import gate as gated
     from calibaudit.report import github
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.verdict import render_verdict
 
-    before, after = paired(before, after)
+    before, after = without_doubles(before, after)
     settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples, level=1 - alpha)
     verdict = gated(before, after, limits, settings)
     # The page shows the comparison's warnings only; its intervals take most of the time, so they are made for files.
@@ -186,8 +187,9 @@ def bless(
     from calibaudit.errors import OutputError
     from calibaudit.models.distributed import rank
     from calibaudit.report.result_json import check_writable, write_whole
+    from calibaudit.scores.align import without_doubles
     from calibaudit.scores.baseline import bless as blessed
-    from calibaudit.scoring.evaluate import is_saved_scores, paired
+    from calibaudit.scores.saved import is_saved_scores
 
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
@@ -203,7 +205,7 @@ def bless(
         scores = inputs.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    scores, _ = paired(scores, scores)
+    scores, _ = without_doubles(scores, scores)
     text = blessed(scores)
     write_whole(text, output)
     if not quiet:
@@ -227,7 +229,7 @@ def _check_there(*names: str) -> None:
 def _check_items(name: str, tasks: Sequence[Task]) -> None:
     """Raise ScoresError before anything is scored when saved scores are of other items than the tasks'."""
     from calibaudit.errors import ScoresError
-    from calibaudit.scoring.evaluate import saved
+    from calibaudit.scores.saved import saved
 
     for task in tasks:
         for entry in saved(name, [task.name]):

@@ -36,7 +36,7 @@ from calibaudit.cli.options import (
 if TYPE_CHECKING:
     from calibaudit.advice.head_bound import HeadBound
     from calibaudit.advice.pilot import GridPoint
-    from calibaudit.advice.recommend import PilotRun
+    from calibaudit.advice.recommendation import PilotRun
     from calibaudit.cli.inputs import Reporter
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.training.prepare import Prepared
@@ -135,10 +135,11 @@ def recommend(
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
-    from calibaudit.analysis.samples import Settings
+    from calibaudit.analysis.settings import Settings
     from calibaudit.errors import CalibauditError
     from calibaudit.models.distributed import rank
-    from calibaudit.scoring.evaluate import is_saved_scores, paired
+    from calibaudit.scores.align import without_doubles
+    from calibaudit.scores.saved import is_saved_scores
 
     base, instruct = inputs.pair_of(base, instruct)
     output = inputs.outputs(output, None)
@@ -190,7 +191,7 @@ def recommend(
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.advice import render_advice
 
-    before, after = paired(before, after)
+    before, after = without_doubles(before, after)
     settings = Settings(seed=seed, n_resamples=resamples, n_permutations=resamples)
     comparison = compare(before, after, settings)
     head = head_of(base, instruct, revisions, offline=offline)
@@ -207,7 +208,7 @@ def recommend(
 def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offline: bool) -> HeadBound | None:
     """How sure the tuned model's head can be, or base's; None where neither is a checkpoint whose head can be read."""
     from calibaudit.advice.head_bound import HeadBound, bound_checkpoint
-    from calibaudit.scoring.evaluate import is_saved_scores
+    from calibaudit.scores.saved import is_saved_scores
 
     for name, revision in ((instruct, revisions[1]), (base, revisions[0])):
         if not is_saved_scores(name):

@@ -13,7 +13,8 @@ from calibaudit.kernels.chunked.backward import (
     slope_of,
     subtract_targets,
 )
-from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, Head, blocks_for, full_float32
+from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, Head, blocks_for
+from calibaudit.kernels.precision import full_float32
 from calibaudit.kernels.validation import AnchoredForward
 
 

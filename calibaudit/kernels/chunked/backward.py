@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.chunked.blocks import Blocks, Head, Span, blocks_for, full_float32
+from calibaudit.kernels.chunked.blocks import Blocks, Head, Span, blocks_for
+from calibaudit.kernels.precision import full_float32
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES as SCRATCH_BYTES
-from calibaudit.kernels.chunked.blocks import Head, blocks_for, full_float32
+from calibaudit.kernels.chunked.blocks import Head, blocks_for
+from calibaudit.kernels.precision import full_float32
 from calibaudit.kernels.validation import IGNORE_INDEX, HeadForward, LinearLogprobs, check_linear, check_targets
 
 

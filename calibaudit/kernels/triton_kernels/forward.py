@@ -33,7 +33,7 @@ class Shares(NamedTuple):
 
 
 class Retained(NamedTuple):
-    """Where a sweep leaves its logits, packed (see retaining.py): slots of `columns` columns, `step` bytes apart."""
+    """Where a sweep leaves its logits, packed (see retained.py): slots of `columns` columns, `step` bytes apart."""
 
     planes: Tensor
     step: int

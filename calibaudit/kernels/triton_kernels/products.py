@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.chunked.blocks import full_float32
+from calibaudit.kernels.precision import full_float32
 from calibaudit.kernels.triton_kernels.packing import halves
 from calibaudit.kernels.triton_kernels.tiles import (
     TRITON_TYPES,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calibaudit.advice.recommend import Recommendation
-from calibaudit.analysis.audit import Change, Interval, ModelAudit
+from calibaudit.advice.recommendation import Recommendation
+from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.report.words.text import advice, audit_headline, bounds, headline, lean, number, p_text, signed
+from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.report.words.findings import advice, audit_headline, headline, lean
+from calibaudit.report.words.text import bounds, number, p_text, signed
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.report.document.tables import Head, Row, Table, p_cell
-from calibaudit.report.terminal.verdict import CHECK_NAMES, sentence, value_text
 from calibaudit.report.words.text import bounds
+from calibaudit.report.words.verdict import CHECK_NAMES, sentence, value_text
 
 _OUTCOMES = {
     "passed": ("better", "Gate: passed", "Accept it: the gate passed"),

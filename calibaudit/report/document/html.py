@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibaudit.analysis.audit import Audit, Interval, ModelAudit, Reliability
+from calibaudit.analysis.audit import Audit, ModelAudit, Reliability
 from calibaudit.analysis.compare import Comparison, TaskComparison
+from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.worst_errors import MAX_OPTION, MAX_QUESTION
+from calibaudit.files.text import one_line, visible
 from calibaudit.report.document import first_screen, tables
 from calibaudit.report.document.gate import gate_view
 from calibaudit.report.figures import draw
 from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
 from calibaudit.report.figures.svg import inline_svg
-from calibaudit.report.plain import one_line, visible
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.text import bounds, number, short_names, signed
 

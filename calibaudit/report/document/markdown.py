@@ -8,10 +8,10 @@ from typing import Any
 
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
+from calibaudit.files.text import one_line
 from calibaudit.report.document import first_screen, tables
 from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
-from calibaudit.report.plain import one_line
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.text import bounds, number
 

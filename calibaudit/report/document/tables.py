@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from calibaudit.advice.recommend import PilotPoint
-from calibaudit.analysis.audit import METRICS, Audit, Change, Interval, ModelAudit
+from calibaudit.advice.recommendation import PilotPoint
+from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
+from calibaudit.analysis.estimates import METRICS, Change, Interval
 from calibaudit.report.words.text import NOTHING, bounds, number, p_text, signed
 
 NAMES = {

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibaudit.analysis.audit import Change, Reliability
+from calibaudit.analysis.audit import Reliability
+from calibaudit.analysis.estimates import Change
+from calibaudit.files.text import one_line
 from calibaudit.metrics.intervals import wilson
 from calibaudit.report.figures.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
-from calibaudit.report.plain import one_line
 from calibaudit.report.words.text import signed
 
 if TYPE_CHECKING:

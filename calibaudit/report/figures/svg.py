@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from calibaudit.report.plain import one_line
+from calibaudit.files.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

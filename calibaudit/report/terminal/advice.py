@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.advice.recommend import PilotPoint, Recommendation
+from calibaudit.advice.recommendation import PilotPoint, Recommendation
 from calibaudit.analysis.compare import Comparison
-from calibaudit.report.terminal.comparison import comparison_header, note_lines, page_width, print_parts, warning_lines
+from calibaudit.report.terminal.comparison import comparison_header
 from calibaudit.report.terminal.layout import styled
-from calibaudit.report.words.text import NOTHING, advice, bounds, number, short_names, signed, wrapped
+from calibaudit.report.terminal.page import note_lines, page_width, print_parts, warning_lines
+from calibaudit.report.words.findings import advice
+from calibaudit.report.words.text import NOTHING, bounds, number, short_names, signed, wrapped
 
 
 def render_advice(

@@ -6,21 +6,21 @@ where its encoding knows no more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.advice.recommend import Recommendation
+from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import ModelAudit, Reliability
 from calibaudit.analysis.compare import Comparison
-from calibaudit.report.terminal.diagram import BAR, IDEAL, OVER, UNDER, diagram
+from calibaudit.files.text import shortened
+from calibaudit.report.terminal.diagram import diagram
 from calibaudit.report.terminal.layout import styled
+from calibaudit.report.terminal.page import note_lines, page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
-from calibaudit.report.words.text import advice, audit_headline, headline, short_names, shortened, wrapped
-
-_MIN_WIDTH = 50
-_ASCII = str.maketrans({"→": "->", "−": "-", "–": "-", "…": "~", "─": "-", BAR: "#", OVER: ".", UNDER: "+", IDEAL: "|"})
+from calibaudit.report.words.findings import advice, audit_headline, headline
+from calibaudit.report.words.text import short_names, wrapped
 
 
 def render_comparison(
@@ -78,13 +78,6 @@ def comparison_header(comparison: Comparison, width: int) -> list[Text]:
     return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
 
-def pair_lines(before: str, after: str, width: int) -> list[str]:
-    """`before → after`, on two lines where one is too short."""
-    if len(before) + len(after) + 6 <= width:
-        return [f" {before} → {after}"]
-    return [f" {shortened(before, width - 4)}", f" → {shortened(after, width - 4)}"]
-
-
 def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
     scorings = " + ".join(sorted({task.scoring for task in audit.tasks}))
     facts = [_plural(len(audit.tasks), "task"), f"{audit.pooled.n_items:,} items", scorings]
@@ -95,50 +88,5 @@ def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
     return [Text(name, style="bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
 
-def warning_lines(warnings: Iterable[str], width: int) -> list[Text]:
-    """What a reader must know, a ! before each sentence."""
-    return [line for text in warnings for line in styled(wrapped(text, width - 1, " ! ", "   "), "yellow")]
-
-
-def note_lines(recommendation: Recommendation, width: int) -> list[Text]:
-    """What stands beside every factor above 0."""
-    found = [f"Note: {recommendation.note}." if recommendation.note else "", _sentence(recommendation.evidence)]
-    return [line for text in found if text for line in styled(wrapped(text, width - 1), "")]
-
-
-def _sentence(text: str | None) -> str:
-    return f"{text[0].upper()}{text[1:]}." if text else ""
-
-
 def _plural(n: int, thing: str) -> str:
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
-
-
-def page_width(console: Console) -> int:
-    """The console's width, 50 at least."""
-    return max(console.width, _MIN_WIDTH)
-
-
-def print_parts(parts: Iterable[Sequence[Text]], console: Console) -> None:
-    """A blank line between the parts; ASCII where the stream's encoding cannot say more."""
-    ascii_only = not _encodes("".join(map(chr, _ASCII)), console.encoding)
-    for i, lines in enumerate(part for part in parts if part):
-        if i:
-            console.print()
-        for line in lines:
-            shown = _in_ascii(line) if ascii_only else line
-            console.print(shown, soft_wrap=True, highlight=False)
-
-
-def _encodes(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def _in_ascii(line: Text) -> Text:
-    plain = line.plain.translate(_ASCII).encode("ascii", "replace").decode("ascii")
-    spans = line.spans if len(plain) == len(line) else []
-    return Text(plain, style=line.style, spans=spans)

@@ -8,8 +8,9 @@ import numpy as np
 from rich.text import Text
 
 from calibaudit.analysis.audit import FloatArray, Reliability
+from calibaudit.files.text import shortened
 from calibaudit.report.terminal.layout import styled
-from calibaudit.report.words.text import number, shortened, wrapped
+from calibaudit.report.words.text import number, wrapped
 
 BAR, OVER, UNDER, IDEAL = "█", "░", "▓", "│"
 MAX_LINES = 20

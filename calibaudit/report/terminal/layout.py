@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from calibaudit.report.words.text import shortened
+from calibaudit.files.text import shortened
 
 _NAME_WIDTH = 14  # narrower names would not be told apart
 

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.text import Text
 
 from calibaudit.repair.fix import Repair
-from calibaudit.report.terminal.comparison import page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.terminal.layout import styled
+from calibaudit.report.terminal.page import page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.words.repair import MEASURES, how, repair_sentence, repair_warnings, retention, training_facts
 from calibaudit.report.words.text import number, signed, wrapped
 

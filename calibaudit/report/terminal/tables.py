@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from calibaudit.analysis.audit import Audit, Change, ModelAudit, TaskAudit
+from calibaudit.analysis.audit import Audit, ModelAudit, TaskAudit
 from calibaudit.analysis.compare import Comparison, TaskComparison
+from calibaudit.analysis.estimates import Change
 from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
 from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
 

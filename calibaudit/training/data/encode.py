@@ -1,9 +1,9 @@
 """Tuning rows -> token ids and labels: what is learned, found in the text and checked in the tokens.
 
 A chat is rendered by the tokenizer's template, and the assistant's turns are learned with the mark that ends them
-(`framing`). A prompt with its completion is a chat of two turns where there is a template; else the completion is
+(`chat`). A prompt with its completion is a chat of two turns where there is a template; else the completion is
 learned, whitespace before it and EOS included. Plain text is learned whole, with EOS.
-A token across the start of what is learned belongs to it, as it does when a choice is scored (`encoding`).
+A token across the start of what is learned belongs to it, as it does when a choice is scored (`scoring.encode`).
 """
 
 from __future__ import annotations

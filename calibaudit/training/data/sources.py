@@ -23,7 +23,7 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?")
 
 
 def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
-    """The rows of a file, a folder, `demo:sft` or a hub id, as `sftrows.read_rows` says. Raises SftError."""
+    """The rows of a file, a folder, `demo:sft` or a hub id, as `rows.read_rows` says. Raises SftError."""
     path = _demo_file(source) if source.startswith("demo:") else Path(source).expanduser()
     try:
         if path.is_dir():

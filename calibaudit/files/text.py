@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-from calibaudit.report.words.text import shortened
-
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
@@ -30,3 +28,13 @@ def _shown(c: str) -> str:
     if category == "Cc":
         return chr(0x2400 + ord(c)) if ord(c) < 32 else _REPLACED
     return _REPLACED if category == "Cs" or c in _REORDERING else c
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` characters, an ellipsis in the middle where some had to go: names differ at both ends."""
+    if len(text) <= width:
+        return text
+    if width < 3:
+        return text[:width]
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"

@@ -1,0 +1,102 @@
+"""What advice says: a smoothing factor, what it rests on, and the pilot runs behind it. Types only."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from calibaudit.advice import cautions
+from calibaudit.advice.head_bound import HeadBound
+from calibaudit.analysis.estimates import Interval
+from calibaudit.scores.scores import Scores
+
+Method = Literal["stack", "pilot", "literature"]
+Prior = Literal["base", "uniform"]
+
+TOO_SURE = "still too sure"
+UNLEARNED = "less learned"
+REJECTIONS = (TOO_SURE, UNLEARNED, "worse accuracy", "worse auroc", "worse nll")
+"""Why a pilot run is not taken."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The diagnosis. gap, temperature: the tuned model's, over all items pooled (`pilot`: the hard-label run's).
+
+    option_epsilon: the share of uniform probability over the options that would close the gap, in [0, 1]; None where
+    the model is not overconfident. No factor for training: see the module's first lines.
+    """
+
+    gap: Interval
+    temperature: Interval
+    option_epsilon: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class PilotRun:
+    """One short tuning run, scored on the audited items. epsilon: in [0, 1]; 0 is the run with hard labels.
+
+    loss: the training's own at its end. seconds: of training. learned: share of the tuning data's own tokens that are
+    its first choice, in [0, 1].
+    """
+
+    epsilon: float
+    prior: Prior
+    scores: tuple[Scores, ...]
+    loss: float | None = None
+    n_steps: int | None = None
+    seconds: float | None = None
+    learned: float | None = None
+
+
+@dataclass(frozen=True)
+class PilotPoint:
+    """What a pilot run showed, over all items pooled. rejected: of REJECTIONS, with commas; may be empty."""
+
+    epsilon: float
+    prior: Prior
+    accuracy: float
+    gap: Interval
+    ece: float
+    nll: float
+    auroc: float | None
+    option_mass: float | None
+    learned: float | None
+    rejected: str
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """epsilon: the smoothing factor in [0, 1] with its bootstrap interval (none for `literature`); 0: none is needed.
+
+    prior: what to smooth towards. method: how it was got. reason: one sentence. nll_weight: the weight of base at
+    which the mixture's NLL is smallest, beside it; usually more; None for `pilot`. margin: the gap that was allowed.
+    warnings: when not to trust it, a sentence each. head: how sure the head can be; None where it was not read.
+    pilot: the runs behind it, by factor.
+    """
+
+    epsilon: Interval
+    prior: Prior
+    method: Method
+    reason: str
+    nll_weight: float | None
+    margin: float
+    demand: Demand
+    warnings: tuple[str, ...]
+    head: HeadBound | None = None
+    pilot: tuple[PilotPoint, ...] = ()
+
+    @property
+    def note(self) -> str | None:
+        """What to know wherever smoothing is advised; None where it is not."""
+        return cautions.NOTE if self.epsilon.value else None
+
+    @property
+    def evidence(self) -> str | None:
+        """How factors found by this method did where it could be checked; None where no smoothing is advised."""
+        return cautions.EVIDENCE[self.method] if self.epsilon.value else None
+
+    def to_dict(self) -> dict[str, Any]:
+        lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
+        return {**dataclasses.asdict(self), **lists}

@@ -1,0 +1,1 @@
+"""Files read and written, and foreign text made visible."""

@@ -1,0 +1,35 @@
+"""transformers: its version, its noise off, its errors in a line."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import transformers
+from transformers.utils import logging as transformers_logging
+
+VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers' own warnings and bars off: what matters in them is checked here and said in one line."""
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, 300 characters at most; the error's type where it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

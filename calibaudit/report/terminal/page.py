@@ -1,0 +1,69 @@
+"""What every page in a terminal has: its width, its title, its warnings and notes, and how it is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from calibaudit.advice.recommendation import Recommendation
+from calibaudit.files.text import shortened
+from calibaudit.report.terminal.diagram import BAR, IDEAL, OVER, UNDER
+from calibaudit.report.terminal.layout import styled
+from calibaudit.report.words.text import wrapped
+
+_MIN_WIDTH = 50
+_ASCII = str.maketrans({"→": "->", "−": "-", "–": "-", "…": "~", "─": "-", BAR: "#", OVER: ".", UNDER: "+", IDEAL: "|"})
+
+
+def pair_lines(before: str, after: str, width: int) -> list[str]:
+    """`before → after`, on two lines where one is too short."""
+    if len(before) + len(after) + 6 <= width:
+        return [f" {before} → {after}"]
+    return [f" {shortened(before, width - 4)}", f" → {shortened(after, width - 4)}"]
+
+
+def warning_lines(warnings: Iterable[str], width: int) -> list[Text]:
+    """What a reader must know, a ! before each sentence."""
+    return [line for text in warnings for line in styled(wrapped(text, width - 1, " ! ", "   "), "yellow")]
+
+
+def note_lines(recommendation: Recommendation, width: int) -> list[Text]:
+    """What stands beside every factor above 0."""
+    found = [f"Note: {recommendation.note}." if recommendation.note else "", _sentence(recommendation.evidence)]
+    return [line for text in found if text for line in styled(wrapped(text, width - 1), "")]
+
+
+def _sentence(text: str | None) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def page_width(console: Console) -> int:
+    """The console's width, 50 at least."""
+    return max(console.width, _MIN_WIDTH)
+
+
+def print_parts(parts: Iterable[Sequence[Text]], console: Console) -> None:
+    """A blank line between the parts; ASCII where the stream's encoding cannot say more."""
+    ascii_only = not _encodes("".join(map(chr, _ASCII)), console.encoding)
+    for i, lines in enumerate(part for part in parts if part):
+        if i:
+            console.print()
+        for line in lines:
+            shown = _in_ascii(line) if ascii_only else line
+            console.print(shown, soft_wrap=True, highlight=False)
+
+
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _in_ascii(line: Text) -> Text:
+    plain = line.plain.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+    spans = line.spans if len(plain) == len(line) else []
+    return Text(plain, style=line.style, spans=spans)

@@ -1,0 +1,117 @@
+"""A gate's verdict as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from calibaudit.gating.verdict import Check, Verdict
+from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
+
+CHECK_NAMES = {
+    "ece": "ECE change",
+    "gap": "|gap| change",
+    "max_ece": "ECE",
+    "max_gap": "|gap|",
+    "max_brier": "Brier",
+}
+"""What is checked, by `Check.measure`."""
+
+
+def sentence(verdict: Verdict) -> str:
+    """What the gate says and the figures that it hangs on, in one or two sentences."""
+    name = short_names(verdict.before.name, verdict.after.name)[1]
+    if verdict.outcome == "regressed":
+        return f"Regressed: {_regression(verdict, name)}"
+    if verdict.outcome == "over_limit":
+        return f"Over a limit: {_excess(verdict)}. No regression against the baseline was found."
+    margin = number(verdict.limits.margin)
+    ece, gap = verdict.overall.checks[:2]
+    if verdict.outcome == "passed":
+        return (
+            f"Passed: the calibration of {name} is no worse than the baseline's by {margin} or more: "
+            f"ECE {_moved(ece)}, |gap| {_moved(gap)}."
+        )
+    return f"Inconclusive: no regression found, but {_doubt(verdict)}"
+
+
+def expected_found(check: Check) -> str:
+    """`expected at most +.020, found +.145 [.123, .189], p = .002`."""
+    p_value = "" if check.p_value is None else f", {p_text(check.p_value)}"
+    found = f"{value_text(check, check.found)} {bounds(check.low, check.high)}".strip()
+    return f"expected at most {value_text(check, check.allowed)}, found {found}{p_value}"
+
+
+def value_text(check: Check, value: float) -> str:
+    """A value of the check: a change has its sign."""
+    return number(value) if check.measure.startswith("max_") else signed(value)
+
+
+def _regression(verdict: Verdict, name: str) -> str:
+    if any(check.finding == "broken" for check in verdict.overall.checks[:2]):
+        part, where = verdict.overall, ""
+    else:
+        part, where = (
+            next(task for task in verdict.tasks if any(check.finding == "broken" for check in task.checks[:2])),
+            " on {}",
+        )
+    broken = [check for check in part.checks[:2] if check.finding == "broken"]
+    figures = " and ".join(
+        f"{CHECK_NAMES[check.measure].split()[0]} {number(check.before)} → {number(check.after)} ({_figures(check)})"
+        for check in broken
+    )
+    others = [task.name for task in verdict.tasks if task.outcome == "regressed" and task.name != part.name]
+    more = f" Tasks that regressed: {_listed(others)}." if others and len(verdict.tasks) > 1 else ""
+    return (
+        f"{name} is worse calibrated than the baseline{where.format(part.name)}: {figures}; "
+        f"a worsening of {number(verdict.limits.margin)} is allowed.{more}"
+    )
+
+
+def _excess(verdict: Verdict) -> str:
+    parts = [verdict.overall, *(verdict.tasks if len(verdict.tasks) > 1 else ())]
+    found = [
+        f"{'' if part is verdict.overall else part.name + ' '}{CHECK_NAMES[check.measure]} {number(check.found)} "
+        f"{bounds(check.low, check.high)}, at most {number(check.allowed)} is allowed"
+        for part in parts
+        for check in part.checks
+        if check.finding == "broken"
+    ]
+    return _listed(found, "; ")
+
+
+def _doubt(verdict: Verdict) -> str:
+    overall = verdict.overall
+    if not overall.judged:
+        least = max(verdict.limits.min_items, 10)
+        return (
+            f"{overall.n_items:,} items in {overall.n_units:,} independent units are too few to judge; "
+            f"at least {least:,} are needed."
+        )
+    open_checks = [check for check in overall.checks if check.finding == "undecided"]
+    worst = max(open_checks, key=lambda check: check.n_to_settle or float("inf"))
+    more = (
+        "The value is too near the limit for any count of items to settle it."
+        if verdict.n_to_settle is None
+        else f"About {verdict.n_to_settle:,} items would settle it."
+    )
+    interval = bounds(worst.low, worst.high)
+    if worst.measure.startswith("max_"):
+        return f"{CHECK_NAMES[worst.measure]} may lie in {interval}, at most {number(worst.allowed)} is allowed. {more}"
+    return (
+        f"{overall.n_items:,} items cannot rule out a worsening of {number(worst.allowed)}: "
+        f"{CHECK_NAMES[worst.measure]} {signed(worst.found)} {interval}. {more}"
+    )
+
+
+def _figures(check: Check) -> str:
+    parts = [" ".join(part for part in (signed(check.found), bounds(check.low, check.high)) if part)]
+    return ", ".join([*parts, p_text(check.p_value)])
+
+
+def _moved(check: Check) -> str:
+    return f"{signed(check.found)} {bounds(check.low, check.high)}"
+
+
+def _listed(entries: Sequence[str], between: str = ", ", most: int = 3) -> str:
+    shown = between.join(entries[:most])
+    return f"{shown} and {len(entries) - most} more" if len(entries) > most else shown

@@ -1,0 +1,59 @@
+"""Saved scores read back: a file of ours, a committed baseline, or another harness's logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from calibaudit.errors import ScoresError
+from calibaudit.scores.baseline import plain
+from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
+from calibaudit.scores.scores import SCHEMA_VERSION, ModelInfo, Scores, scores_from_dict
+
+
+def read_scores(path: Path) -> tuple[Scores, ...]:
+    """The scores that `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
+
+    Raises ScoresError when the file is neither.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScoresError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ScoresError(f"{path}: not JSON: {error}") from error
+    if isinstance(data, dict) and "baseline_version" in data:
+        data = plain(data, str(path))
+    if not isinstance(data, dict) or not isinstance(data.get("scores"), list):
+        raise ScoresError(
+            f"{path}: no saved scores in it; make such a file with `calibaudit score MODEL -o {path.name}`"
+        )
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise ScoresError(
+            f"{path}: schema_version {data.get('schema_version')!r}; this version of calibaudit reads {SCHEMA_VERSION}"
+        )
+    try:
+        model = ModelInfo(**data["model"])
+    except (KeyError, TypeError) as error:
+        raise ScoresError(f"{path}: its entry 'model' is missing or malformed: {error}") from error
+    return tuple(scores_from_dict(entry, model, str(path)) for entry in data["scores"])
+
+
+def is_saved_scores(name: str) -> bool:
+    """Whether a command's MODEL is saved scores (a file, or another harness's logs) instead of a checkpoint."""
+    path = Path(name)
+    return (path.suffix in (".json", ".jsonl") and path.is_file()) or is_log_folder(path)
+
+
+def saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
+    """The scores in `name`, those of `task_names` only, in that order, or all for None."""
+    path = Path(name)
+    scores = list(read_scores(path) if path.suffix == ".json" and path.is_file() else read_lm_eval([path]))
+    if task_names is None:
+        return scores
+    known = {entry.task for entry in scores}
+    for task in task_names:
+        if task not in known:
+            raise ScoresError(f"{name}: no scores of task {task!r}; it has {', '.join(sorted(known))}")
+    return [entry for task in task_names for entry in scores if entry.task == task]
