@@ -274,3 +274,16 @@ def _gain_and_shift(norm: Any, weights: dict[str, Tensor | None], size: int) -> 
 def _unit(rows: Tensor) -> Tensor:
     """Rows of root mean square 1."""
     return rows / rows.square().mean(dim=1, keepdim=True).sqrt()
+
+
+def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offline: bool) -> HeadBound | None:
+    """How sure the tuned model's head can be, or base's; None where neither is a checkpoint whose head can be read."""
+    from calibaudit.advice.head_bound import HeadBound, bound_checkpoint
+    from calibaudit.scores.saved import is_saved_scores
+
+    for name, revision in ((instruct, revisions[1]), (base, revisions[0])):
+        if not is_saved_scores(name):
+            found = bound_checkpoint(name, revision=revision, offline=offline)
+            if isinstance(found, HeadBound):
+                return found
+    return None

@@ -18,6 +18,7 @@ from typing import Any
 
 from calibaudit.advice.recommendation import PilotRun, Prior
 from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import free_memory
 from calibaudit.models.distributed import gathered, rank
@@ -186,9 +187,9 @@ def _kept(path: Path | None, point: GridPoint) -> PilotRun | None:
     if path is None or not path.is_file():
         return None
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))["run"]
+        facts = read_json(path, ScoresError)["run"]
         return PilotRun(point.epsilon, point.prior, read_scores(path), **facts)
-    except (OSError, ValueError, KeyError, TypeError, ScoresError):  # of another version, or torn: run it again
+    except (KeyError, TypeError, ScoresError):  # of another version, or torn: run it again
         return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import CalibauditError
+from calibaudit.files.read import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -57,10 +58,9 @@ def _checked(path: Path, key: str, value: Any) -> Any:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    text = read_text(path, CalibauditError)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CalibauditError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return tomllib.loads(text)
     except ValueError as error:
         raise CalibauditError(f"{path}: not valid TOML: {error}") from error
 

@@ -1,62 +1,39 @@
-"""What every command does around its work: read the flags, show progress, deliver the result, end with an exit code."""
+"""From the flags of a command to what it works on: options of a run, tasks, the models' scores."""
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from calibaudit.errors import CalibauditError, Interrupted
-from calibaudit.models.distributed import rank
+from calibaudit.errors import CalibauditError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from calibaudit.analysis.settings import Settings
+    from calibaudit.cli.groups import ItemFlags, RunFlags, StatisticsFlags, TuningFlags
+    from calibaudit.cli.progress import Reporter
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.tasks.items import Task
+    from calibaudit.training.settings import TrainingSettings
 
 DEFAULT_TASKS = ("bundled",)
-INTERRUPTED = 130
-BROKEN_PIPE = 141
 
 
-def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
-    """Runs the command; a failure becomes one line on stderr and its exit code. debug: the traceback first."""
-    try:
-        command()
-        sys.stdout.flush()
-    except KeyboardInterrupt as stop:
-        kept = "finished items are kept, the same command goes on from there"
-        print(f"calibaudit: interrupted; {stop if isinstance(stop, Interrupted) else kept}", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader is gone (`| head`); Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except Exception as error:
-        if type(error).__name__ == "Exit":  # the parser's: --help, --version, tasks check
-            return int(getattr(error, "exit_code", 0))
-        if debug:
-            traceback.print_exc()
-        return _failed(error)
-    return 0
+@dataclass(frozen=True)
+class Asked:
+    """What the models are asked. names: of tasks, as the user gave them; None: none was named.
 
+    tasks: loaded; None where every model is a file of saved scores.
+    """
 
-def _failed(error: Exception) -> int:
-    if isinstance(error, CalibauditError):
-        text, code = str(error), error.exit_code
-    elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
-        text, code = error.format_message().rstrip(".") + "; see --help", 2
-    else:
-        text, code = f"{type(error).__name__}: {error} (a fault of calibaudit's own: please report it with --debug)", 2
-    print("calibaudit: " + " ".join(text.split()), file=sys.stderr)
-    return code
+    names: Sequence[str] | None
+    tasks: Sequence[Task] | None
+
+    def loaded(self) -> Sequence[Task]:
+        """The tasks, none where none was loaded."""
+        return self.tasks or ()
 
 
 def load_numpy() -> None:
@@ -74,30 +51,22 @@ def load_numpy() -> None:
             del os.environ[name]
 
 
-def run_options(
-    chat_template: str,
-    batch_size: str,
-    dtype: str,
-    device: str,
-    cache_dir: Path | None,
-    no_cache: bool,
-    offline: bool,
-) -> RunOptions:
+def run_options(run: RunFlags, batch_size: str = "auto") -> RunOptions:
     """Raises CalibauditError for a batch size that is neither `auto` nor a positive number."""
     from calibaudit.scoring.cache import default_cache_dir
     from calibaudit.scoring.evaluate import RunOptions
 
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
-    if offline:
+    if run.offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     return RunOptions(
-        dtype=dtype,
-        device=device,
+        dtype=run.dtype,
+        device=run.device,
         batch_size=None if batch_size == "auto" else int(batch_size),
-        chat_template=chat_template,  # type: ignore[arg-type]  # one of the enum's values
-        cache_dir=None if no_cache else cache_dir or default_cache_dir(),
-        offline=offline,
+        chat_template=run.chat_template.value,
+        cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
+        offline=run.offline,
     )
 
 
@@ -110,26 +79,29 @@ def pair_of(base: str | None, instruct: str | None) -> tuple[str, str]:
     return base, instruct
 
 
-def tasks_of(
-    names: Sequence[str] | None,
-    num_fewshot: int | None,
-    fewshot_seed: int,
-    limit: int | None,
-    mirror: Path | None,
-    offline: bool,
-    scoring: str | None,
-) -> tuple[Task, ...]:
+def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
+    """What to ask the models; where one of two is a file of saved scores and no task is named, what that file holds.
+
+    Raises TaskError when a task is unusable.
+    """
+    from calibaudit.scores.saved import is_saved_scores, saved_task_names
+
+    names = split_names(items.tasks) or (saved_task_names(models) if len(models) > 1 else None)
+    return Asked(names, None if all(map(is_saved_scores, models)) else tasks_of(names, items, offline=offline))
+
+
+def tasks_of(names: Sequence[str] | None, items: ItemFlags, *, offline: bool) -> tuple[Task, ...]:
     """The named tasks, loaded; the bundled ones when none is named. Raises TaskError when one is unusable."""
     from calibaudit.tasks.load import load_tasks
 
     return load_tasks(
         names or DEFAULT_TASKS,
-        num_fewshot=num_fewshot,
-        seed=fewshot_seed,
-        limit=limit,
-        mirror=mirror,
+        num_fewshot=items.num_fewshot,
+        seed=items.fewshot_seed,
+        limit=items.limit,
+        mirror=items.mirror,
         offline=offline,
-        scoring=scoring,  # type: ignore[arg-type]  # one of the enum's values
+        scoring=None if items.scoring is None else items.scoring.value,
     )
 
 
@@ -143,148 +115,51 @@ def split_names(values: Sequence[str] | None) -> list[str] | None:
     return names
 
 
-def saved_task_names(models: Sequence[str]) -> list[str] | None:
-    """The tasks of the one saved file among the models, which the others are to be scored on; else None."""
-    from calibaudit.scores.saved import is_saved_scores, saved
+def score_all(
+    models: Sequence[str], revisions: Sequence[str | None], questions: Asked, options: RunOptions, report: Reporter
+) -> list[list[Scores]]:
+    """The scores of each model, in order; revisions: of each on the hub."""
+    from calibaudit.scoring.evaluate import scores_of
 
-    files = [model for model in models if is_saved_scores(model)]
-    return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None
-
-
-def outputs(
-    files: Sequence[Path] | None, plots: Sequence[Path] | None, *, two_models: bool = True, gated: bool = False
-) -> list[Path]:
-    """The files of -o and of --plot. Raises OutputError now for what could not be written after an hour of scoring."""
-    from calibaudit.report.formats import check_format, check_picture
-    from calibaudit.report.result_json import check_writable
-
-    for path in plots or ():
-        check_picture(path)
-    paths = [*(files or ()), *(plots or ())]
-    for path in paths:
-        check_format(path, two_models=two_models, gated=gated)
-        check_writable(path)
-    return paths
-
-
-def deliver(
-    result: Mapping[str, Any], paths: Sequence[Path] | None, as_json: bool, render: Callable[[Console], None]
-) -> None:
-    """Saves the result, then prints it (the JSON alone, or the page): a reader that leaves early loses no file."""
-    from rich.console import Console
-
-    from calibaudit.report.formats import content
-    from calibaudit.report.result_json import result_text, write_whole
-
-    for data, path in [(content(result, path), path) for path in paths or ()]:
-        write_whole(data, path)
-    if as_json:
-        sys.stdout.write(result_text(result))
-        return
-    console = Console()
-    with console.capture() as page:  # rich itself would end a closed pipe with exit code 1
-        render(console)
-    sys.stdout.write(page.get())
-
-
-class Reporter:
-    """Progress bars and notices on stderr."""
-
-    def __init__(self, console: Console, bars: Any) -> None:
-        self._console = console
-        self._bars = bars
-        self._ids: dict[str, Any] = {}
-
-    def progress(self, label: str, done: int, total: int, detail: str = "") -> None:
-        """detail: what is shown after the label."""
-        if self._bars is None:
-            return
-        if label not in self._ids:
-            self._ids[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._ids[label], completed=done, description=f"{label} {detail}".rstrip())
-
-    def notices(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            self.notice(text)
-
-    def notice(self, text: str) -> None:
-        self._console.print(f"calibaudit: {text}", style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def reporter(*, silent: bool) -> Iterator[Reporter]:
-    """A Reporter; its bars show only on a terminal, and not when silent."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    handler = _Notices(console)
-    logger = logging.getLogger("calibaudit")
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        if silent or not console.is_terminal or rank() > 0:
-            yield Reporter(console, None)
-            return
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
+    return [
+        scores_of(
+            name, questions.names, questions.tasks, replace(options, revision=revision), report.progress, report.notice
         )
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as bars:
-            yield Reporter(console, bars)
-    finally:
-        logger.removeHandler(handler)
+        for name, revision in zip(models, revisions, strict=True)
+    ]
 
 
-class _Notices(logging.Handler):
-    """The package's own warnings, as notices on stderr."""
+def settings_of(statistics: StatisticsFlags) -> Settings:
+    from calibaudit.analysis.settings import Settings
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.WARNING)
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = f"calibaudit: {record.getMessage()}"
-        self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
-def scores_of(
-    name: str, task_names: Sequence[str] | None, tasks: Sequence[Task] | None, options: RunOptions, report: Reporter
-) -> list[Scores]:
-    """Saved scores, or those of a checkpoint on the tasks (None: both sides are files)."""
-    from calibaudit.scores.saved import is_saved_scores, saved
-    from calibaudit.scoring.evaluate import evaluate
-
-    if is_saved_scores(name):
-        if tasks is not None:
-            return saved(name, [task.name for task in tasks])
-        return saved(name, None if task_names is None else _scored_names(task_names))
-    assert tasks is not None
-    return evaluate(
-        name, tasks, options, lambda label, done, total: report.progress(f"{name} {label}", done, total), report.notice
+    return Settings(
+        seed=statistics.seed,
+        n_bins=statistics.bins,
+        n_resamples=statistics.resamples,
+        n_permutations=statistics.resamples,
     )
 
 
-def _scored_names(names: Sequence[str]) -> list[str]:
-    """Groups and task files as the names their scores are saved under; any other name as it is, it may be one."""
-    from calibaudit.errors import TaskError
-    from calibaudit.tasks.load import member_names
+def training_settings(data: str, tuning: TuningFlags, batch_size: int | None, seed: int) -> TrainingSettings:
+    """How to tune, with hard labels.
 
-    found: dict[str, None] = {}
-    for name in names:
-        try:
-            found |= dict.fromkeys(member_names(name))
-        except TaskError:
-            found[name] = None
-    return list(found)
+    What no flag gives is as in Huang, Lu, Zeng 2025 (arXiv 2508.00264), with 8 rows a batch; for the bundled data,
+    whose models are a thousandth of the usual size, as the bundled instruct was made.
+    """
+    from calibaudit.training.settings import TrainingSettings
+
+    rate, times, rows = 2e-5, 2.0, 8
+    if data == "demo:sft":
+        from calibaudit.demo.train import Recipe
+
+        recipe = Recipe()
+        rate, times, rows = recipe.sft_rate, float(recipe.sft_epochs), recipe.sft_rows
+    return TrainingSettings(
+        label_smoothing=0.0,
+        prior="uniform",
+        learning_rate=rate if tuning.learning_rate is None else tuning.learning_rate,
+        epochs=times if tuning.epochs is None else tuning.epochs,
+        max_steps=tuning.max_steps,
+        batch_size=rows if batch_size is None else batch_size,
+        seed=seed,
+    )

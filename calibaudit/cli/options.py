@@ -1,4 +1,7 @@
-"""The flags that commands share, each defined once. Only Typer is imported."""
+"""The flags that commands share, each defined once. Only Typer is imported.
+
+Every option states its own name: Typer 0.27.2 takes the metavar for it where the two are the same word.
+"""
 
 from __future__ import annotations
 
@@ -57,15 +60,23 @@ Tasks = Annotated[
     ),
 ]
 Limit = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Score only the first N items of each task.", show_default=False)
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="Score only the first N items of each task.", show_default=False),
 ]
 NumFewshot = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="Examples before each question [default: the task's].", show_default=False),
+    typer.Option(
+        "--num-fewshot",
+        metavar="N",
+        min=0,
+        help="Examples before each question [default: the task's].",
+        show_default=False,
+    ),
 ]
 Scoring = Annotated[
     ScoringChoice | None,
     typer.Option(
+        "--scoring",
         metavar="NAME",
         help="How choices are scored: letter, cloze, cloze_token, cloze_byte, cloze_char, pmi [default: the task's].",
         show_default=False,
@@ -74,28 +85,41 @@ Scoring = Annotated[
 ChatTemplate = Annotated[
     ChatTemplateChoice,
     typer.Option(
-        help="auto: inside the tokenizer's chat template where it has one. off: plain text. both: each task twice."
+        "--chat-template",
+        help="auto: inside the tokenizer's chat template where it has one. off: plain text. both: each task twice.",
     ),
 ]
-BatchSize = Annotated[str, typer.Option(metavar="N|auto", help="Rows a forward pass; auto: as many as fit.")]
-DType = Annotated[str, typer.Option("--dtype", metavar="auto|float32|bfloat16|float16", help="Weights' type.")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
-Seed = Annotated[
-    int, typer.Option(metavar="N", min=0, help="Seed of the resampling that gives intervals and p-values.")
+BatchSize = Annotated[
+    str, typer.Option("--batch-size", metavar="N|auto", help="Rows a forward pass; auto: as many as fit.")
 ]
-FewshotSeed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the choice of few-shot examples.")]
-Bins = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Confidence bins of ECE and the diagrams.")]
-Resamples = Annotated[int, typer.Option(metavar="N", min=100, help="Bootstrap resamples and permutations.")]
+DType = Annotated[str, typer.Option("--dtype", metavar="auto|float32|bfloat16|float16", help="Weights' type.")]
+Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the resampling that gives intervals and p-values.")
+]
+FewshotSeed = Annotated[
+    int, typer.Option("--fewshot-seed", metavar="N", min=0, help="Seed of the choice of few-shot examples.")
+]
+Bins = Annotated[
+    int, typer.Option("--bins", metavar="N", min=1, max=1000, help="Confidence bins of ECE and the diagrams.")
+]
+Resamples = Annotated[
+    int, typer.Option("--resamples", metavar="N", min=100, help="Bootstrap resamples and permutations.")
+]
 CacheDir = Annotated[
     Path | None,
     typer.Option(
-        metavar="FOLDER", help="Where finished items are kept [default: ~/.cache/calibaudit].", show_default=False
+        "--cache-dir",
+        metavar="FOLDER",
+        help="Where finished items are kept [default: ~/.cache/calibaudit].",
+        show_default=False,
     ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no finished items, use none.")]
 Mirror = Annotated[
     Path | None,
     typer.Option(
+        "--mirror",
         metavar="FOLDER",
         help="Folder with hub data sets, as OWNER/NAME folders, looked in before the hub.",
         show_default=False,
@@ -129,10 +153,32 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Config = Annotated[
     Path | None,
     typer.Option(
+        "--config",
         metavar="FILE",
         is_eager=True,
         callback=_read_config,
         help="TOML file with defaults for these flags [default: [tool.calibaudit] of ./pyproject.toml].",
         show_default=False,
+    ),
+]
+
+
+def revision_of(of: str, name: str = "--revision") -> Any:
+    """The flag for the hub revision of the model `of`."""
+    return typer.Option(name, metavar="REV", help=f"Hub revision of {of}.", show_default=False)
+
+
+Base = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="BASE",
+        help="Checkpoint before tuning: folder, hub id or saved scores [default: demo:base].",
+        show_default=False,
+    ),
+]
+Instruct = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="INSTRUCT", help="Checkpoint after tuning: the same [default: demo:instruct].", show_default=False
     ),
 ]

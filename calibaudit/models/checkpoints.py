@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import SafetensorError, safe_open
 
 from calibaudit.errors import ModelError
+from calibaudit.files.read import read_json
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
@@ -231,10 +231,7 @@ def _check_safetensors(name: str, file: Path) -> None:
 
 
 def _read_json(name: str, path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{name}: {path.name} cannot be read as JSON ({error})") from error
+    return read_json(path, ModelError, name=f"{name}: {path.name}")
 
 
 def _from_hub(name: str, file: str, revision: str | None, cache: Path | None, offline: bool) -> Path:

@@ -8,7 +8,6 @@ is taken. Under `acc_mutual_info` the continuations stand there a second time, w
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.read import decode_json, json_lines, read_json, read_text
 from calibaudit.scores.scores import ModelInfo, Scores, padded
 from calibaudit.tasks.items import Item, Scoring, Task
 
@@ -122,16 +122,9 @@ def _scores(file: Path, name: str, asked: Scoring | None) -> Scores:
 def _samples(file: Path) -> list[_Sample]:
     """The documents in order, each once."""
     found: dict[int, _Sample] = {}
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    sample = _sample(line, f"{file}:{number}")
-                    found.setdefault(sample.doc_id, sample)
-    except OSError as error:
-        raise ScoresError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ScoresError(f"{file}: not UTF-8 text: {error}") from error
+    for number, line in json_lines(read_text(file, ScoresError)):
+        sample = _sample(line, f"{file}:{number}")
+        found.setdefault(sample.doc_id, sample)
     if not found:
         raise ScoresError(f"{file}: no samples in it; was the task run with --log_samples?")
     return [found[key] for key in sorted(found)]
@@ -139,7 +132,7 @@ def _samples(file: Path) -> list[_Sample]:
 
 def _sample(line: str, where: str) -> _Sample:
     try:
-        row = json.loads(line)
+        row = decode_json(line)
         pairs = [_pair(entry) for entry in _entries(row["arguments"])]
         lls = [float(response[0][0]) for response in row["resps"]]
         doc_id, doc = int(row["doc_id"]), row["doc"]
@@ -262,8 +255,8 @@ def _results(file: Path) -> dict[str, Any]:
     if match is None:
         return {}
     try:
-        found = json.loads((file.parent / f"results_{match['date']}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(file.parent / f"results_{match['date']}.json", ScoresError)
+    except ScoresError:
         return {}
     return found if isinstance(found, dict) else {}
 

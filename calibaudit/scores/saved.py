@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
 from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
 from calibaudit.scores.scores import SCHEMA_VERSION, ModelInfo, Scores, scores_from_dict
@@ -17,12 +17,7 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
 
     Raises ScoresError when the file is neither.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScoresError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ScoresError(f"{path}: not JSON: {error}") from error
+    data = read_json(path, ScoresError)
     if isinstance(data, dict) and "baseline_version" in data:
         data = plain(data, str(path))
     if not isinstance(data, dict) or not isinstance(data.get("scores"), list):
@@ -57,3 +52,9 @@ def saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
         if task not in known:
             raise ScoresError(f"{name}: no scores of task {task!r}; it has {', '.join(sorted(known))}")
     return [entry for task in task_names for entry in scores if entry.task == task]
+
+
+def saved_task_names(models: Sequence[str]) -> list[str] | None:
+    """The tasks of the one saved file among the models, which the others are to be scored on; else None."""
+    files = [model for model in models if is_saved_scores(model)]
+    return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from calibaudit.errors import OutputError
+from calibaudit.files.read import decode_json
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class ItemCache:
         file.flush()
         for line in lines[1:]:
             try:
-                fields = json.loads(line)
+                fields = decode_json(line)
                 result = PromptResult(
                     fields["key"],
                     tuple(fields["logprobs"]),

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from calibaudit.errors import TaskError
 from calibaudit.models.distributed import own_device
+from calibaudit.scores.saved import is_saved_scores, saved
 from calibaudit.scores.scores import Scores
 from calibaudit.tasks.items import Task
+from calibaudit.tasks.load import member_names
 
 if TYPE_CHECKING:
     from calibaudit.models.model import Model
@@ -95,3 +98,31 @@ def evaluate_model(
             )
             results += [scores] * (len(passes) if len(set(passes)) == 1 else 1)
     return results
+
+
+def scores_of(
+    name: str,
+    task_names: Sequence[str] | None,
+    tasks: Sequence[Task] | None,
+    options: RunOptions,
+    progress: Progress,
+    notice: Notice,
+) -> list[Scores]:
+    """Saved scores, or those of checkpoint `name` on the tasks (None: `name` is a file, read by task_names alone)."""
+    if is_saved_scores(name):
+        if tasks is not None:
+            return saved(name, [task.name for task in tasks])
+        return saved(name, None if task_names is None else _scored_names(task_names))
+    assert tasks is not None
+    return evaluate(name, tasks, options, lambda label, done, n: progress(f"{name} {label}", done, n), notice)
+
+
+def _scored_names(names: Sequence[str]) -> list[str]:
+    """Groups and task files as the names their scores are saved under; any other name as it is, it may be one."""
+    found: dict[str, None] = {}
+    for name in names:
+        try:
+            found |= dict.fromkeys(member_names(name))
+        except TaskError:
+            found[name] = None
+    return list(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pkgutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import TaskError
+from calibaudit.files.read import NotJson, decode_json, json_lines, parse_json, read_text
 from calibaudit.tasks.schema import Definition
 
 Document = Mapping[str, Any]
@@ -102,21 +102,15 @@ def read_json_documents(path: Path) -> Split:
 
     Raises TaskError naming file and line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise TaskError(f"{path}: cannot be read: {error.strerror}") from None
+    text = read_text(path, TaskError)
     rows: list[Document] = []
     lines: list[int] = []
     if path.suffix == ".jsonl":
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                rows.append(_parse_object(line, f"{path}:{number}"))
-                lines.append(number)
+        for number, line in json_lines(text):
+            rows.append(_parse_object(line, f"{path}:{number}"))
+            lines.append(number)
     else:
-        parsed = _parse_json(text, str(path), has_line=False)
+        parsed = parse_json(text, str(path), TaskError, unique_keys=True)
         if not isinstance(parsed, list):
             raise TaskError(f"{path}: a .json file must hold a list of objects (one object a line: name it .jsonl)")
         for index, row in enumerate(parsed):
@@ -130,28 +124,14 @@ def read_json_documents(path: Path) -> Split:
 
 
 def _parse_object(text: str, where: str) -> dict[str, Any]:
-    row = _parse_json(text, where, has_line=True)
+    """where: file and line."""
+    try:
+        row = decode_json(text, unique_keys=True)
+    except NotJson as error:
+        raise TaskError(f"{where}: {error.reason}") from None
     if not isinstance(row, dict):
         raise TaskError(f"{where}: an object is wanted, not {type(row).__name__}")
     return row
-
-
-def _parse_json(text: str, where: str, *, has_line: bool) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        row = dict(pairs)
-        if len(row) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise TaskError(f"{where}: key {twice!r} stands twice in one object")
-        return row
-
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except json.JSONDecodeError as error:
-        place = where if has_line else f"{where}:{error.lineno}"
-        raise TaskError(f"{place}: not valid JSON: {error.msg} (column {error.colno})") from None
-    except RecursionError:
-        raise TaskError(f"{where}: not usable: nested too deeply") from None
 
 
 def _local_path(definition: Definition, mirror: Path | None) -> Path | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from calibaudit.errors import TaskError
+from calibaudit.files.read import read_text
 
 KeyPath = tuple[str | int, ...]
 
@@ -105,14 +106,12 @@ def _read(path: Path, above: tuple[Path, ...]) -> Source:
     if path.resolve() in above:
         chain = " -> ".join(step.name for step in (*above, path))
         raise TaskFileError([f"{path}: include: the files include one another in a circle: {chain}"])
+    if not path.exists():
+        raise TaskFileError([f"{path}: there is no such task file"])
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise TaskFileError([f"{path}: there is no such task file"]) from None
-    except UnicodeDecodeError as error:
-        raise TaskFileError([f"{path}: not UTF-8 text (byte {error.start})"]) from None
-    except OSError as error:
-        raise TaskFileError([f"{path}: cannot be read: {error.strerror}"]) from None
+        text = read_text(path, TaskError)
+    except TaskError as error:
+        raise TaskFileError([str(error)]) from None
     source = _parse(path, text)
     return merge_includes(source, (*above, path.resolve()))
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from calibaudit.errors import TrainingError
+from calibaudit.files.read import read_json
 from calibaudit.training.data.encode import Example
 from calibaudit.training.settings import TrainingSettings
 
@@ -56,9 +57,9 @@ def check_made_from(checkpoint: Path, wanted: Mapping[str, Any]) -> None:
     """Raises TrainingError, which names all that differs."""
     path = checkpoint / MADE_FROM
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path}: cannot be read; remove {checkpoint} to go on from an earlier one") from error
+        found = read_json(path, TrainingError)
+    except TrainingError as error:
+        raise TrainingError(f"{error}; remove {checkpoint} to go on from an earlier one") from error
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:
         said = ", ".join(f"{name} {found.get(name)} (now {wanted[name]})" for name in differing)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import OutputError, SftError
+from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import DTYPES, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
@@ -122,9 +123,9 @@ def _identity(
 def _finished(out: Path, identity: Mapping[str, Any]) -> TrainingRun:
     path = out / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path, SftError)
         made_from, run = record["made_from"], TrainingRun(**record["run"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (SftError, KeyError, TypeError) as error:
         raise SftError(f"{path}: cannot be read ({error}); remove {out} and train again") from error
     for name, value in json.loads(json.dumps(identity)).items():
         if made_from.get(name) != value:

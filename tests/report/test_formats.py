@@ -108,7 +108,7 @@ def test_one_model_has_no_changes(cli, saved, tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "not JSON"),
+        ("", "not valid JSON"),
         ("{}", "not a calibaudit result"),
         ('{"schema_version": 1}', "not a whole result of calibaudit"),
         ('{"schema_version": 1, "before": {}}', "not a whole result of calibaudit"),

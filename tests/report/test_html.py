@@ -6,10 +6,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from made_results import HOSTILE, audit_result, comparison_result, hostile_result
+from made_results import audit_result, comparison_result, hostile_result
 
 from calibaudit.analysis.settings import Settings
-from calibaudit.files.text import one_line, visible
 from calibaudit.report.document.html import html_page, percent
 from calibaudit.report.result_json import result_text
 from calibaudit.report.words.text import bounds, number, p_text, signed
@@ -253,11 +252,3 @@ def test_five_thousand_items_and_many_tasks_stay_small():
 )
 def test_percent(probability, shown):
     assert percent(probability) == shown
-
-
-def test_visible():
-    assert visible("a\x00\x1b\x7f\u202eb\ud800\n\tc", 50) == "a␀␛��b�\n\tc"
-    assert visible("x" * 100, 11) == "xxxxx…xxxxx"
-    assert one_line(" a\n b\t c ", 50) == "a b c"
-    assert one_line("مرحبا", 50) == "مرحبا"
-    assert all(len(visible(text, 60)) <= 60 for text in HOSTILE)

@@ -164,7 +164,7 @@ class TestSources:
         [
             (b"{}", "a .json file must hold a list of objects"),
             (b'{"text": "a"}\n{"text": "b"}',
-             r"f\.json:2: not valid JSON: Extra data \(one object a line: name it \.jsonl\)"),
+             r"f\.json:2: not valid JSON: Extra data \(column 1\) \(one object a line: name it \.jsonl\)"),
             (b"\xff", r"not UTF-8 text \(byte 0\)"),
             (b"[]", "there are no rows in it"),
         ],

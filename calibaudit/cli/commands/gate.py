@@ -10,32 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.cli.options import (
-    AsJson,
-    BatchSize,
-    Bins,
-    CacheDir,
-    ChatTemplate,
-    ChatTemplateChoice,
-    Config,
-    Debug,
-    Device,
-    DType,
-    FewshotSeed,
-    Limit,
-    Mirror,
-    NoCache,
-    NoProgress,
-    NumFewshot,
-    Offline,
-    Output,
-    Plot,
-    Quiet,
-    Resamples,
-    Scoring,
-    Seed,
-    Tasks,
-)
+from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.options import BatchSize, revision_of
 
 if TYPE_CHECKING:
     from calibaudit.tasks.items import Task
@@ -48,49 +24,36 @@ def gate(
     candidate: Annotated[
         str, typer.Argument(metavar="CANDIDATE", help="What is to be merged: a checkpoint or saved scores.")
     ],
-    margin: Annotated[float, typer.Option(metavar="X", help="Worsening of ECE or |gap| that is no alarm.")] = 0.02,
-    alpha: Annotated[float, typer.Option(metavar="X", help="Rate of false alarms, all tasks together.")] = 0.05,
+    *,
+    margin: Annotated[
+        float, typer.Option("--margin", metavar="X", help="Worsening of ECE or |gap| that is no alarm.")
+    ] = 0.02,
+    alpha: Annotated[
+        float, typer.Option("--alpha", metavar="X", help="Rate of false alarms, all tasks together.")
+    ] = 0.05,
     max_ece: Annotated[
-        float | None, typer.Option(metavar="X", help="Limit on the candidate's ECE.", show_default=False)
+        float | None, typer.Option("--max-ece", metavar="X", help="Limit on the candidate's ECE.", show_default=False)
     ] = None,
     max_gap: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Limit on its |confidence - accuracy|.", show_default=False),
+        typer.Option("--max-gap", metavar="X", help="Limit on its |confidence - accuracy|.", show_default=False),
     ] = None,
     max_brier: Annotated[
-        float | None, typer.Option(metavar="X", help="Limit on its Brier score.", show_default=False)
+        float | None, typer.Option("--max-brier", metavar="X", help="Limit on its Brier score.", show_default=False)
     ] = None,
-    min_items: Annotated[int, typer.Option(metavar="N", help="Items a task needs to be judged on its own.")] = 100,
+    min_items: Annotated[
+        int, typer.Option("--min-items", metavar="N", help="Items a task needs to be judged on its own.")
+    ] = 100,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when inconclusive.")] = False,
-    tasks: Tasks = None,
-    limit: Limit = None,
-    num_fewshot: NumFewshot = None,
-    scoring: Scoring = None,
-    chat_template: ChatTemplate = ChatTemplateChoice.auto,
+    items: ItemFlags,
+    run: RunFlags,
     batch_size: BatchSize = "auto",
-    dtype: DType = "auto",
-    device: Device = "auto",
-    baseline_revision: Annotated[
-        str | None, typer.Option(metavar="REV", help="Hub revision of BASELINE.", show_default=False)
-    ] = None,
-    revision: Annotated[
-        str | None, typer.Option(metavar="REV", help="Hub revision of CANDIDATE.", show_default=False)
-    ] = None,
-    seed: Seed = 0,
-    fewshot_seed: FewshotSeed = 1234,
-    bins: Bins = 15,
-    resamples: Resamples = 1000,
-    cache_dir: CacheDir = None,
-    no_cache: NoCache = False,
-    mirror: Mirror = None,
-    offline: Offline = False,
-    output: Output = None,
-    plot: Plot = None,
-    json: AsJson = False,
-    quiet: Quiet = False,
-    no_progress: NoProgress = False,
-    debug: Debug = False,
-    config: Config = None,
+    baseline_revision: Annotated[str | None, revision_of("BASELINE", "--baseline-revision")] = None,
+    revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
+    statistics: StatisticsFlags,
+    files: FileFlags,
+    page: PageFlags,
+    session: SessionFlags,
 ) -> None:
     """Fail when calibration regressed: exit 1; 0 when it did not; 3 when that is open, under --strict.
 
@@ -99,48 +62,50 @@ def gate(
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
-    from calibaudit.gating.verdict import Limits
+    from calibaudit.cli.outputs import checked_outputs, deliver
+    from calibaudit.cli.progress import reporter
+    from calibaudit.gating import Limits
     from calibaudit.models.distributed import rank
-    from calibaudit.scores.align import without_doubles
     from calibaudit.scores.saved import is_saved_scores
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
-    _check_there(baseline, candidate)
-    output = inputs.outputs(output, plot, gated=True)
-    options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = inputs.split_names(tasks) or inputs.saved_task_names((baseline, candidate))
-    loaded = None
-    if not (is_saved_scores(baseline) and is_saved_scores(candidate)):
-        loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
-        for name in filter(is_saved_scores, (baseline, candidate)):
-            _check_items(name, loaded)
-    with inputs.reporter(silent=quiet or no_progress) as report:
-        report.notices(warning for task in loaded or () for warning in task.warnings)
-        before = inputs.scores_of(baseline, names, loaded, replace(options, revision=baseline_revision), report)
-        after = inputs.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
+    models = (baseline, candidate)
+    _check_there(*models)
+    paths = checked_outputs(files, gated=True)
+    options = inputs.run_options(run, batch_size)
+    asked = inputs.asked(models, items, offline=run.offline)
+    if asked.tasks is not None:
+        for name in filter(is_saved_scores, models):
+            _check_items(name, asked.tasks)
+    with reporter(silent=page.quiet or session.no_progress) as report:
+        report.warnings_of(asked.loaded())
+        sides = inputs.score_all(models, (baseline_revision, revision), asked, options, report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.analysis.compare import compare
-    from calibaudit.analysis.settings import Settings
     from calibaudit.analysis.worst_errors import worst_new_errors
-    from calibaudit.gating.verdict import gate as gated
+    from calibaudit.gating import gate as gated
     from calibaudit.report import github
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.verdict import render_verdict
+    from calibaudit.scores.align import without_doubles
 
-    before, after = without_doubles(before, after)
-    settings = Settings(seed=seed, n_bins=bins, n_resamples=resamples, n_permutations=resamples, level=1 - alpha)
+    before, after = without_doubles(*sides)
+    settings = replace(inputs.settings_of(statistics), level=1 - alpha)
     verdict = gated(before, after, limits, settings)
     # The page shows the comparison's warnings only; its intervals take most of the time, so they are made for files.
     summary = github.summary_path()
-    whole = bool(output) or json or summary is not None
+    whole = bool(paths) or page.json or summary is not None
     comparison = compare(before, after, settings if whole else replace(settings, n_resamples=0, n_permutations=0))
-    saved = comparison_dict(comparison, errors=worst_new_errors(before, after, loaded or ()))
+    saved = comparison_dict(comparison, errors=worst_new_errors(before, after, asked.loaded()))
     result = {**saved, "verdict": verdict.to_dict()}
-    in_log = github.on_actions() and not json
+    in_log = github.on_actions() and not page.json
     with github.inert_log(in_log):
-        inputs.deliver(
-            result, output, json, lambda console: render_verdict(verdict, comparison.warnings, console, quiet=quiet)
+        deliver(
+            result,
+            paths,
+            page,
+            lambda console: render_verdict(verdict, comparison.warnings, console, quiet=page.quiet),
         )
     for line in github.annotation_lines(verdict, comparison.warnings) if in_log else ():
         print(line)
@@ -156,53 +121,37 @@ def gate(
 
 def bless(
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="Checkpoint or saved scores.")],
-    tasks: Tasks = None,
-    limit: Limit = None,
-    num_fewshot: NumFewshot = None,
-    scoring: Scoring = None,
-    chat_template: ChatTemplate = ChatTemplateChoice.auto,
+    *,
+    items: ItemFlags,
+    run: RunFlags,
     batch_size: BatchSize = "auto",
-    dtype: DType = "auto",
-    device: Device = "auto",
-    revision: Annotated[
-        str | None, typer.Option(metavar="REV", help="Hub revision of CANDIDATE.", show_default=False)
-    ] = None,
-    fewshot_seed: FewshotSeed = 1234,
-    cache_dir: CacheDir = None,
-    no_cache: NoCache = False,
-    mirror: Mirror = None,
-    offline: Offline = False,
+    revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The baseline, to be committed.")
     ] = Path("baseline.json"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
-    no_progress: NoProgress = False,
-    debug: Debug = False,
-    config: Config = None,
+    session: SessionFlags,
 ) -> None:
     """Write the baseline that `gate` holds later candidates against: small, one line an item, meant to be committed."""
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
+    from calibaudit.cli.progress import reporter
     from calibaudit.errors import OutputError
+    from calibaudit.files.write import check_writable, write_whole
     from calibaudit.models.distributed import rank
-    from calibaudit.report.result_json import check_writable, write_whole
     from calibaudit.scores.align import without_doubles
     from calibaudit.scores.baseline import bless as blessed
-    from calibaudit.scores.saved import is_saved_scores
 
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
     _check_there(candidate)
     check_writable(output)
-    options = inputs.run_options(chat_template, batch_size, dtype, device, cache_dir, no_cache, offline)
-    names = inputs.split_names(tasks)
-    loaded = None
-    if not is_saved_scores(candidate):
-        loaded = inputs.tasks_of(names, num_fewshot, fewshot_seed, limit, mirror, offline, scoring and scoring.value)
-    with inputs.reporter(silent=quiet or no_progress) as report:
-        report.notices(warning for task in loaded or () for warning in task.warnings)
-        scores = inputs.scores_of(candidate, names, loaded, replace(options, revision=revision), report)
+    options = inputs.run_options(run, batch_size)
+    asked = inputs.asked([candidate], items, offline=run.offline)
+    with reporter(silent=quiet or session.no_progress) as report:
+        report.warnings_of(asked.loaded())
+        (scores,) = inputs.score_all([candidate], [revision], asked, options, report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = without_doubles(scores, scores)

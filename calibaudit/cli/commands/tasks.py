@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from calibaudit.cli.groups import ItemFlags
 from calibaudit.cli.options import Debug, FewshotSeed, Mirror, NumFewshot, Offline
 
 tasks_app = typer.Typer(
@@ -27,7 +28,7 @@ def list_tasks(context: typer.Context) -> None:
 @tasks_app.command("show")
 def show_task(
     name: Annotated[str, typer.Argument(help="Task name or YAML file.")],
-    item: Annotated[int, typer.Option(min=0, help="Which item, from 0.")] = 0,
+    item: Annotated[int, typer.Option("--item", min=0, help="Which item, from 0.")] = 0,
     num_fewshot: NumFewshot = None,
     fewshot_seed: FewshotSeed = 1234,
     mirror: Mirror = None,
@@ -39,7 +40,8 @@ def show_task(
     from calibaudit.errors import TaskError
     from calibaudit.report.terminal.tasks import render_item
 
-    (task, *others) = inputs.tasks_of([name], num_fewshot, fewshot_seed, item + 1, mirror, offline, None)
+    asked = ItemFlags(limit=item + 1, num_fewshot=num_fewshot, fewshot_seed=fewshot_seed, mirror=mirror)
+    (task, *others) = inputs.tasks_of([name], asked, offline=offline)
     if others:
         names = ", ".join(t.name for t in (task, *others))
         raise TaskError(f"{name} is a group of {len(others) + 1} tasks; name one of them: {names}")

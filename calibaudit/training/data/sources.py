@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import SftError
+from calibaudit.files.read import NotJson, decode_json, read_text
 from calibaudit.tasks.documents import is_file_format, quiet_datasets
 
 DEMO = "demo:sft"
@@ -84,27 +84,18 @@ def _json_lines(path: Path, name: str) -> Iterator[Placed]:
 
 def _parse(text: bytes) -> Mapping[str, Any] | str:
     try:
-        row = json.loads(text.decode("utf-8"))
-    except UnicodeDecodeError:
-        return "not UTF-8 text"
-    except json.JSONDecodeError as error:
-        return f"not valid JSON: {error.msg} (column {error.colno})"
-    except RecursionError:
-        return "nested too deeply"
+        row = decode_json(text)
+    except NotJson as error:
+        return error.reason
     return row if isinstance(row, dict) else f"an object is wanted, not {type(row).__name__}"
 
 
 def _json_list(path: Path, name: str) -> Iterator[Placed]:
     try:
-        rows = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise SftError(f"{name}: not UTF-8 text (byte {error.start})") from None
-    except json.JSONDecodeError as error:
-        raise SftError(
-            f"{name}:{error.lineno}: not valid JSON: {error.msg} (one object a line: name it .jsonl)"
-        ) from None
-    except RecursionError:
-        raise SftError(f"{name}: nested too deeply") from None
+        rows = decode_json(read_text(path, SftError, name=name))
+    except NotJson as error:
+        place = name if error.line is None else f"{name}:{error.line}"
+        raise SftError(f"{place}: {error.reason} (one object a line: name it .jsonl)") from None
     if not isinstance(rows, list):
         raise SftError(f"{name}: a .json file must hold a list of objects (one object a line: name it .jsonl)")
     for index, row in enumerate(rows):

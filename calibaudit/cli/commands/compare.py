@@ -1,0 +1,58 @@
+"""The command `compare`. Only Typer is imported at the top; the rest when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.options import Base, BatchSize, Instruct, revision_of
+
+
+def compare(
+    base: Base = None,
+    instruct: Instruct = None,
+    *,
+    items: ItemFlags,
+    run: RunFlags,
+    batch_size: BatchSize = "auto",
+    base_revision: Annotated[str | None, revision_of("BASE", "--base-revision")] = None,
+    instruct_revision: Annotated[str | None, revision_of("INSTRUCT", "--instruct-revision")] = None,
+    statistics: StatisticsFlags,
+    files: FileFlags,
+    page: PageFlags,
+    session: SessionFlags,
+) -> None:
+    """Audit a base checkpoint and its tuned sibling: accuracy, ECE, Brier, overconfidence, and what tuning changed.
+
+    With no models, the bundled demo pair on the bundled tasks.
+    """
+    from calibaudit.cli import inputs
+
+    inputs.load_numpy()
+    from calibaudit.cli.outputs import checked_outputs, deliver
+    from calibaudit.cli.progress import reporter
+    from calibaudit.models.distributed import rank
+
+    models = inputs.pair_of(base, instruct)
+    revisions = (base_revision, instruct_revision)
+    paths = checked_outputs(files)
+    options = inputs.run_options(run, batch_size)
+    asked = inputs.asked(models, items, offline=run.offline)
+    with reporter(silent=page.quiet or session.no_progress) as report:
+        report.warnings_of(asked.loaded())
+        sides = inputs.score_all(models, revisions, asked, options, report)
+    if rank() > 0:  # torchrun's first process speaks for all
+        return
+    from calibaudit.advice.head_bound import head_of
+    from calibaudit.advice.recommend import recommend as recommended
+    from calibaudit.analysis.compare import compare as compared
+    from calibaudit.analysis.worst_errors import worst_new_errors
+    from calibaudit.report.result_json import comparison_dict
+    from calibaudit.report.terminal.comparison import render_comparison
+    from calibaudit.scores.align import without_doubles
+
+    before, after = without_doubles(*sides)
+    comparison = compared(before, after, inputs.settings_of(statistics))
+    advice = recommended(before, after, comparison, head=head_of(*models, revisions, offline=run.offline))
+    result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, asked.loaded()))
+    deliver(result, paths, page, lambda console: render_comparison(comparison, console, advice, quiet=page.quiet))

@@ -1,0 +1,29 @@
+"""The command `report`. Only Typer is imported at the top; the rest when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calibaudit.cli.groups import FileFlags, PageFlags
+from calibaudit.cli.options import Debug
+
+
+def report(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A result that compare, score or gate saved as .json.")],
+    *,
+    files: FileFlags,
+    page: PageFlags,
+    debug: Debug = False,
+) -> None:
+    """Show a saved result again, or save it in other formats (-o report.html)."""
+    from calibaudit.cli.outputs import checked_outputs, deliver
+    from calibaudit.report.result_json import read_result
+    from calibaudit.report.saved import is_comparison
+    from calibaudit.report.terminal.saved import page_of
+
+    result = read_result(file)
+    paths = checked_outputs(files, two_models=is_comparison(result), gated=result.get("verdict") is not None)
+    deliver(result, paths, page, page_of(result, str(file), quiet=page.quiet))

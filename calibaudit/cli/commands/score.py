@@ -1,0 +1,93 @@
+"""The commands `score` and `import-lm-eval`. Only Typer is imported at the top; the rest when they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.options import BatchSize, Debug, Scoring, revision_of
+
+if TYPE_CHECKING:
+    from calibaudit.scores.scores import Scores
+    from calibaudit.tasks.items import Task
+
+
+def score(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint (folder or hub id) or saved scores.")],
+    *,
+    items: ItemFlags,
+    run: RunFlags,
+    batch_size: BatchSize = "auto",
+    revision: Annotated[str | None, revision_of("MODEL")] = None,
+    statistics: StatisticsFlags,
+    files: FileFlags,
+    page: PageFlags,
+    session: SessionFlags,
+) -> None:
+    """Audit one checkpoint, and save its scores (-o) for later comparisons."""
+    from calibaudit.cli import inputs
+
+    inputs.load_numpy()
+    from calibaudit.cli.outputs import checked_outputs
+    from calibaudit.cli.progress import reporter
+    from calibaudit.models.distributed import rank
+    from calibaudit.scores.align import without_doubles
+
+    paths = checked_outputs(files, two_models=False)
+    options = inputs.run_options(run, batch_size)
+    asked = inputs.asked([model], items, offline=run.offline)
+    with reporter(silent=page.quiet or session.no_progress) as report:
+        report.warnings_of(asked.loaded())
+        (scores,) = inputs.score_all([model], [revision], asked, options, report)
+    if rank() > 0:  # torchrun's first process speaks for all
+        return
+    scores, _ = without_doubles(scores, scores)
+    _deliver_audit(scores, asked.loaded(), statistics, paths, page)
+
+
+def import_lm_eval(
+    samples: Annotated[
+        list[Path], typer.Argument(metavar="SAMPLES...", help="Sample files (.jsonl) of one model, or their folders.")
+    ],
+    *,
+    scoring: Scoring = None,
+    statistics: StatisticsFlags,
+    files: FileFlags,
+    page: PageFlags,
+    debug: Debug = False,
+) -> None:
+    """Audit what lm-evaluation-harness logged (--log_samples), and save it (-o) as scores: no model is run."""
+    from calibaudit.cli import inputs
+
+    inputs.load_numpy()
+    from calibaudit.cli.outputs import checked_outputs
+    from calibaudit.scores.lm_eval import read_lm_eval
+
+    paths = checked_outputs(files, two_models=False)
+    scores = read_lm_eval(samples, None if scoring is None else scoring.value)
+    _deliver_audit(scores, (), statistics, paths, page)
+
+
+def _deliver_audit(
+    scores: Sequence[Scores],
+    tasks: Sequence[Task],
+    statistics: StatisticsFlags,
+    paths: Sequence[Path],
+    page: PageFlags,
+) -> None:
+    """One model's audit with its raw scores, saved and shown."""
+    from calibaudit.analysis.audit import audit_model
+    from calibaudit.analysis.worst_errors import worst_errors
+    from calibaudit.cli.inputs import settings_of
+    from calibaudit.cli.outputs import deliver
+    from calibaudit.report.result_json import audit_dict
+    from calibaudit.report.terminal.comparison import render_audit
+
+    audit = audit_model(scores, settings_of(statistics))
+    saved = audit_dict(audit, errors=worst_errors(scores, tasks))
+    result = {**saved, "scores": [entry.to_dict() for entry in scores]}
+    deliver(result, paths, page, lambda console: render_audit(audit, console, quiet=page.quiet))

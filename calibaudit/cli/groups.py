@@ -1,0 +1,155 @@
+"""The flags that commands share, in groups: a command takes a group as one parameter. Only Typer is imported."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from calibaudit.cli.options import (
+    AsJson,
+    Bins,
+    CacheDir,
+    ChatTemplate,
+    ChatTemplateChoice,
+    Config,
+    Debug,
+    Device,
+    DType,
+    FewshotSeed,
+    Limit,
+    Mirror,
+    NoCache,
+    NoProgress,
+    NumFewshot,
+    Offline,
+    Output,
+    Plot,
+    Quiet,
+    Resamples,
+    Scoring,
+    Seed,
+    Tasks,
+)
+
+
+@dataclass(frozen=True)
+class ItemFlags:
+    """Which items are asked, and how their choices are scored."""
+
+    tasks: Tasks = None
+    limit: Limit = None
+    num_fewshot: NumFewshot = None
+    scoring: Scoring = None
+    fewshot_seed: FewshotSeed = 1234
+    mirror: Mirror = None
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """How a checkpoint is loaded and run."""
+
+    chat_template: ChatTemplate = ChatTemplateChoice.auto
+    dtype: DType = "auto"
+    device: Device = "auto"
+    cache_dir: CacheDir = None
+    no_cache: NoCache = False
+    offline: Offline = False
+
+
+@dataclass(frozen=True)
+class StatisticsFlags:
+    """How findings are made of scores."""
+
+    seed: Seed = 0
+    bins: Bins = 15
+    resamples: Resamples = 1000
+
+
+@dataclass(frozen=True)
+class FileFlags:
+    """Where the result is saved."""
+
+    output: Output = None
+    plot: Plot = None
+
+
+@dataclass(frozen=True)
+class PageFlags:
+    """What is printed."""
+
+    json: AsJson = False
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True)
+class SessionFlags:
+    """What a long command shows on the way, and where its defaults come from."""
+
+    no_progress: NoProgress = False
+    debug: Debug = False
+    config: Config = None
+
+
+@dataclass(frozen=True)
+class TuningFlags:
+    """How a model is tuned, apart from the data and the factor."""
+
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", metavar="X", help="Tuning: AdamW's peak [default: 2e-5].", show_default=False),
+    ] = None
+    epochs: Annotated[
+        float | None,
+        typer.Option("--epochs", metavar="X", help="Tuning: times through the rows [default: 2].", show_default=False),
+    ] = None
+    max_steps: Annotated[
+        int | None,
+        typer.Option("--max-steps", metavar="N", min=1, help="Tuning: stop after N steps instead.", show_default=False),
+    ] = None
+    max_length: Annotated[
+        int, typer.Option("--max-length", metavar="N", min=8, help="Tuning: tokens of a row; longer ones are cut.")
+    ] = 4096
+    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Which split of a hub data set.")] = "train"
+    grid: Annotated[str, typer.Option("--grid", metavar="X,X", help="Pilot: the factors, apart from 0.")] = (
+        "0.1,0.3,0.5,0.7"
+    )
+
+
+def flagged(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` as Typer is to read it: where a parameter is one of the groups above, the flags of the group.
+
+    Called with the flags' values, it makes the groups and calls `command` with them.
+    Raises ValueError when two groups have a flag of one name.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type[Any]] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        hint = hints[parameter.name]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            groups[parameter.name] = hint
+            flags = get_type_hints(hint, include_extras=True)
+            parameters += [_keyword(field.name, field.default, flags[field.name]) for field in dataclasses.fields(hint)]
+        else:
+            parameters.append(_keyword(parameter.name, parameter.default, hint))
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+        command(**values)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature gives
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del run.__wrapped__
+    return run
+
+
+def _keyword(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,0 +1,74 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from calibaudit.errors import OutputError
+
+
+def write_whole(content: str | bytes, path: Path) -> None:
+    """Write text (as UTF-8) or bytes beside `path`, flush it to the disk, and put it in place in one step.
+
+    A link stays a link: its target is replaced. An existing file's permissions are kept. What is no file (a pipe,
+    a terminal, /dev/null) is written to directly.
+    Raises OutputError when that cannot be done; nothing half-written is left.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    target = path.resolve()
+    if target.is_dir():
+        raise OutputError(f"{path}: cannot be written: it is a folder; name a file")
+    temporary: Path | None = None
+    try:
+        if _is_stream(path):
+            path.write_bytes(data)
+            return
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {_reason(error, target)}") from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):  # gone already when it was put in place
+                temporary.unlink()
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError now if `path` could not be written later: before an hour of scoring, not after it."""
+    target = path.resolve()
+    if target.is_dir():
+        raise OutputError(f"{path}: cannot be written: it is a folder; name a file")
+    if _is_stream(path):
+        return
+    try:
+        with tempfile.TemporaryFile(prefix=f".{target.name}.", dir=target.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {_reason(error, target)}") from error
+
+
+def _is_stream(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _reason(error: OSError, target: Path) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"the folder {target.parent} does not exist; make it first"
+    return f"{error.strerror or error} (folder {target.parent}); free it or name another file with -o"

@@ -1,0 +1,91 @@
+"""A file is whole or not there, whatever the disk says."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from calibaudit.errors import OutputError
+from calibaudit.files.write import check_writable, write_whole
+
+
+def test_permissions_and_links_stay(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_whole("new", tmp_path / "new.json")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "new.json").stat().st_mode) == 0o640
+    (tmp_path / "new.json").chmod(0o604)
+    (tmp_path / "link.json").symlink_to(tmp_path / "new.json")
+    write_whole("newer", tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "new.json").read_text() == "newer"
+    assert stat.S_IMODE((tmp_path / "new.json").stat().st_mode) == 0o604
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_no_half_one(step, tmp_path, monkeypatch):
+    path = tmp_path / "out.json"
+    path.write_text("old")
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full) if step == "fsync" else monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OutputError, match=r"out\.json: cannot be written: No space left on device") as caught:
+        write_whole("new", path)
+    assert "\n" not in str(caught.value)
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.json"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_device_that_is_always_full():
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_whole("text", Path("/dev/full"))
+    assert not Path("/dev/full").is_file()
+
+
+@pytest.mark.parametrize("act", [check_writable, lambda path: write_whole("text", path)], ids=["check", "write"])
+def test_unwritable_places(act, tmp_path):
+    with pytest.raises(OutputError, match=r"the folder .*nowhere does not exist; make it first"):
+        act(tmp_path / "nowhere" / "out.json")
+    with pytest.raises(OutputError, match="it is a folder; name a file"):
+        act(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written: Not a directory"):
+        act(tmp_path / "file" / "out.json")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("act", [check_writable, lambda path: write_whole("text", path)], ids=["check", "write"])
+def test_a_folder_one_may_not_write_to(act, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o500)
+    try:
+        if os.access(locked, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        with pytest.raises(OutputError, match="Permission denied"):
+            act(locked / "out.json")
+    finally:
+        locked.chmod(0o700)
+
+
+def test_no_permission_whoever_runs_this(tmp_path, monkeypatch):
+    def denied(*_args, **_kwargs):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.mkstemp", denied)
+    with pytest.raises(OutputError, match="Permission denied"):
+        write_whole("text", tmp_path / "out.json")
+
+
+def test_check_writable_leaves_nothing(tmp_path):
+    check_writable(tmp_path / "out.json")
+    assert list(tmp_path.iterdir()) == []
