@@ -106,7 +106,7 @@ def test_jsonl_with_a_byte_order_mark_and_line_separators_inside_strings(tmp_pat
         ("d.json", '{"q": 1}', "must hold a list of objects"),
         ("d.json", '[{"q": 1}, 3]', "d.json, row 1: an object is wanted, not int"),
         ("d.json", '[\n{"q": 1},\n', "d.json:3: not valid JSON"),
-        ("d.json", "[" * 100_000, "d.json: not"),
+        ("d.json", "[" * 100_000, "d.json: nested too deeply"),
     ],
 )
 def test_faulty_json_is_told_with_its_line(name: str, text: str, told: str, tmp_path: Path) -> None:
