@@ -1,108 +1,129 @@
-"""Imports point one way (docs/architecture.md), and the command line starts light."""
+"""The house is as docs/architecture.md draws it, its folders and modules are small, and what is to start light does."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 HEAVY = ("torch", "transformers", "scipy", "pandas", "matplotlib", "datasets", "numpy", "jinja2", "yaml")
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def allowed(root: Path) -> dict[str, set[str]]:
-    """The import table of docs/architecture.md: module -> modules it may import."""
-    text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
-    table: dict[str, set[str]] = {}
-    for modules, targets in re.findall(r"^\| (`.+?`) \| (.+?) \|", text, flags=re.MULTILINE):
-        for module in re.findall(r"`(\w+)`", modules):
-            assert module not in table, f"{module} stands twice in the table"
-            table[module] = set(re.findall(r"`(\w+)`", targets))
-    return table
+def loaded_from(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def module_files(root: Path) -> list[Path]:
-    return sorted((root / "calibaudit").rglob("*.py"))
+structure = loaded_from(ROOT / ".ci" / "structure.py")
+MODULES = structure.modules()
 
 
-def unit(name: str) -> str:
-    """calibaudit.metrics.binning -> metrics."""
-    return name.split(".")[1] if "." in name else ""
+def below(*packages: str) -> list[str]:
+    return [name for name in MODULES if structure.package_of(name) in packages]
 
 
-def imports(path: Path) -> set[str]:
-    """Units of calibaudit that the file imports anywhere, type-checking blocks aside."""
-    found: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if id(node) in skipped:
+def imported_with(modules: list[str]) -> set[str]:
+    """The top-level modules that a new Python holds after importing these."""
+    code = f"import sys, {', '.join(modules)}; print(*{{m.partition('.')[0] for m in sys.modules}})"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_the_table_is_what_the_imports_say() -> None:
+    """Each way: no import that it does not allow, no arrow that no import needs, no package that it forgets."""
+    table, graph = structure.table(), structure.package_graph()
+    assert set(table) == set(graph)
+    assert {f"{one} -> {two}" for one in graph for two in graph[one] - table[one]} == set(), "not in the table"
+    assert {f"{one} -> {two}" for one in graph for two in table[one] - graph[one]} == set(), "in the table for nothing"
+
+
+def test_no_file_imports_the_root_and_no_two_form_a_circle() -> None:
+    graph = structure.file_graph()
+    assert structure.circles(graph) == []
+    assert [name for name, targets in graph.items() if "calibaudit" in targets and name != "calibaudit.__main__"] == []
+
+
+def test_a_circle_would_be_seen(tmp_path: Path) -> None:
+    package = tmp_path / "calibaudit"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "one.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from calibaudit.two import A\n"
+    )
+    (package / "two.py").write_text("def f():\n    from calibaudit import three\n    return three\n")
+    (package / "three.py").write_text("import calibaudit.one\n")
+    graph = structure.file_graph(tmp_path)
+    assert structure.circles(graph) == [["calibaudit.one", "calibaudit.three", "calibaudit.two"]]
+    assert structure.longest_chain({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ["c", "b", "a"]
+
+
+def test_nothing_but_the_doors_stands_at_the_root() -> None:
+    files = {path.name for path in (ROOT / "calibaudit").iterdir() if path.is_file()}
+    assert files == {"__init__.py", "__main__.py", "errors.py", "py.typed"}
+
+
+def test_folders_and_modules_are_small() -> None:
+    assert {folder: n for folder, n in structure.fullness().items() if n > 13} == {}
+    assert {module: n for module, n in structure.lengths().items() if n >= 350} == {}
+    assert len(structure.longest_chain(structure.package_graph())) <= 10
+
+
+def test_no_module_is_called_as_what_its_package_hands_on() -> None:
+    for name, path in MODULES.items():
+        if path.name != "__init__.py":
             continue
-        if isinstance(node, ast.Import):
-            found |= {unit(alias.name) for alias in node.names if alias.name.startswith("calibaudit.")}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{path}: relative import"
-            if node.module == "calibaudit":
-                found |= {alias.name for alias in node.names}
-            elif node.module.startswith("calibaudit."):
-                found.add(unit(node.module))
-    return found
+        found = re.search(r"^__all__ = \[(.*?)\]", path.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        handed_on = set(re.findall(r'"(\w+)"', found[1])) if found else set()
+        inside = {module.removeprefix(f"{name}.").split(".")[0] for module in MODULES if module.startswith(f"{name}.")}
+        assert not handed_on & inside, name
 
 
-def test_every_module_is_in_the_table_and_imports_only_what_it_may(root: Path) -> None:
-    table = allowed(root)
-    package = root / "calibaudit"
-    units = set()
-    faults = []
-    for path in module_files(root):
-        name = path.relative_to(package).parts[0].removesuffix(".py")
-        if name in ("__init__", "__main__"):
-            continue
-        units.add(name)
-        extra = imports(path) - {name} - table.get(name, set())
-        faults += [f"{path.relative_to(root)} imports {target}" for target in sorted(extra)]
-    assert not faults
-    assert units == set(table), "the table and the package name different modules"
+def test_an_init_is_empty_except_where_it_is_a_door() -> None:
+    for name, path in MODULES.items():
+        if path.name == "__init__.py" and name not in {
+            f"calibaudit{part}" for part in ("", ".metrics", ".kernels", ".gating")
+        }:
+            (only,) = ast.parse(path.read_text("utf-8")).body
+            assert isinstance(only, ast.Expr), name
 
 
-def test_the_table_has_no_circle(root: Path) -> None:
-    table = allowed(root)
-    done: list[str] = []
-
-    def visit(module: str, path: tuple[str, ...]) -> None:
-        assert module not in path, f"circle: {' -> '.join((*path, module))}"
-        if module not in done:
-            for target in sorted(table[module]):
-                visit(target, (*path, module)) if target in table else None
-            done.append(module)
-
-    for module in table:
-        visit(module, ())
+def test_the_page_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`(\w+/[\w/]+\.py)`", text)
+    assert len(named) > 25
+    assert [name for name in named if not (ROOT / "calibaudit" / name).is_file()] == []
+    arrows = set(re.findall(r"^    (\w+) --> (\w+)$", text, re.MULTILINE))
+    graph = structure.package_graph()
+    assert {arrow for arrow in arrows if arrow[0] not in graph[arrow[1]]} == set()
+    assert {name for arrow in arrows for name in arrow} == set(graph) - {"errors", "files"}
 
 
-def test_no_module_is_long(root: Path) -> None:
-    long = [f"{p.relative_to(root)}: {n}" for p in module_files(root) if (n := len(p.read_text().splitlines())) > 350]
-    assert not long
+def test_the_numbers_start_without_networks() -> None:
+    light = [*below("metrics", "scores", "analysis", "gating", "files", "errors"), "calibaudit.scoring.evaluate"]
+    assert not imported_with(light) & {"torch", "transformers", "datasets", "pandas", "matplotlib"}
 
 
-@pytest.mark.parametrize("module", ["calibaudit", "calibaudit.cli.app"])
-def test_importing_loads_nothing_heavy(module: str) -> None:
-    code = f"import sys, {module}; print(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not set(loaded) & set(HEAVY)
+def test_the_command_line_starts_light() -> None:
+    light = [name for name in below("cli") if name != "calibaudit.cli.environment"]
+    assert len(light) > 15
+    assert not imported_with(["calibaudit", "calibaudit.__main__", *light]) & set(HEAVY)
 
 
-def test_metrics_need_no_torch() -> None:
-    code = "import sys, calibaudit.metrics as m; m.ece([.5, .7], [1, 0]); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+@pytest.mark.parametrize("package", sorted({structure.package_of(name) for name in MODULES} - {"", "__main__", "cli"}))
+def test_a_packages_door_is_light(package: str) -> None:
+    """What stands in an `__init__` is paid by every module of the package."""
+    if package != "kernels":  # its door hands on functions that need torch
+        assert "torch" not in imported_with([f"calibaudit.{package}"])
 
 
 def test_public_names_resolve() -> None:

@@ -20,24 +20,8 @@ from calibaudit.metrics.intervals import change_interval, interval
 from calibaudit.metrics.replicates import METRIC_NAMES
 from calibaudit.metrics.resampling import permutation_p_value
 
-METRICS: tuple[str, ...] = (
-    "accuracy",
-    "confidence",
-    "gap",
-    "ece",
-    "ece_floor",
-    "ece_debiased",
-    "ece_adaptive",
-    "smooth_ece",
-    "rms_ce",
-    "mce",
-    "brier",
-    "nll",
-    "auroc",
-    "aurc",
-    "temperature",
-    "option_mass",
-)
+_AFTER_ECE = METRIC_NAMES.index("ece") + 1
+METRICS: tuple[str, ...] = (*METRIC_NAMES[:_AFTER_ECE], "ece_floor", *METRIC_NAMES[_AFTER_ECE:])
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -35,6 +35,7 @@ from calibaudit.cli.options import (
     Scoring,
     Seed,
     Tasks,
+    revision_of,
 )
 
 
@@ -60,6 +61,18 @@ class RunFlags:
     cache_dir: CacheDir = None
     no_cache: NoCache = False
     offline: Offline = False
+
+
+@dataclass(frozen=True)
+class PairFlags:
+    """Which revisions of two models on the hub."""
+
+    base_revision: Annotated[str | None, revision_of("BASE", "--base-revision")] = None
+    instruct_revision: Annotated[str | None, revision_of("INSTRUCT", "--instruct-revision")] = None
+
+    def both(self) -> tuple[str | None, str | None]:
+        """BASE's, INSTRUCT's."""
+        return self.base_revision, self.instruct_revision
 
 
 @dataclass(frozen=True)

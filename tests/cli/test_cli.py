@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jsonschema
 import pytest
+import task_files
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
@@ -44,20 +45,7 @@ Cli = Callable[..., Ended]
 
 
 def write_task(folder: Path, name: str = "tiny", documents: Any = DOCUMENTS, **keys: object) -> Path:
-    (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in documents))
-    whole = {
-        "task": name,
-        "dataset_path": f"{name}.jsonl",
-        "test_split": "test",
-        "output_type": "multiple_choice",
-        "doc_to_text": "q",
-        "doc_to_choice": "options",
-        "doc_to_target": "gold",
-        **keys,
-    }
-    path = folder / f"{name}.yaml"
-    path.write_text(json.dumps(whole))
-    return path
+    return task_files.write_task(folder, name, documents, **keys)
 
 
 @pytest.fixture(scope="module")

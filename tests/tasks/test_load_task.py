@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import task_files
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,20 +36,7 @@ items = st.builds(
 def write_task(folder: Path, name: str = "tiny", n: int = 4, **keys: object) -> Path:
     """A task file with n JSONL documents beside it."""
     rows = [{"q": f"{name} {i}?", "options": ["yes", "no", "both"][: 2 + i % 2], "gold": i % 2} for i in range(n)]
-    (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    whole = {
-        "task": name,
-        "dataset_path": f"{name}.jsonl",
-        "test_split": "test",
-        "output_type": "multiple_choice",
-        "doc_to_text": "q",
-        "doc_to_choice": "options",
-        "doc_to_target": "gold",
-        **keys,
-    }
-    path = folder / f"{name}.yaml"
-    path.write_text(json.dumps({key: value for key, value in whole.items() if value is not ...}))
-    return path
+    return task_files.write_task(folder, name, rows, **keys)
 
 
 def test_key_is_the_hash_of_what_the_model_sees() -> None:

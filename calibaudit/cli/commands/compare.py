@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
-from calibaudit.cli.options import Base, BatchSize, Instruct, revision_of
+from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, PairFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.options import Base, BatchSize, Instruct
 
 
 def compare(
@@ -15,8 +13,7 @@ def compare(
     items: ItemFlags,
     run: RunFlags,
     batch_size: BatchSize = "auto",
-    base_revision: Annotated[str | None, revision_of("BASE", "--base-revision")] = None,
-    instruct_revision: Annotated[str | None, revision_of("INSTRUCT", "--instruct-revision")] = None,
+    pair: PairFlags,
     statistics: StatisticsFlags,
     files: FileFlags,
     page: PageFlags,
@@ -34,13 +31,12 @@ def compare(
     from calibaudit.models.distributed import rank
 
     models = inputs.pair_of(base, instruct)
-    revisions = (base_revision, instruct_revision)
     paths = checked_outputs(files)
     options = inputs.run_options(run, batch_size)
     asked = inputs.asked(models, items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
-        sides = inputs.score_all(models, revisions, asked, options, report)
+        sides = inputs.score_all(models, pair.both(), asked, options, report)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.advice.head_bound import head_of
@@ -53,6 +49,6 @@ def compare(
 
     before, after = without_doubles(*sides)
     comparison = compared(before, after, inputs.settings_of(statistics))
-    advice = recommended(before, after, comparison, head=head_of(*models, revisions, offline=run.offline))
+    advice = recommended(before, after, comparison, head=head_of(*models, pair.both(), offline=run.offline))
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, asked.loaded()))
     deliver(result, paths, page, lambda console: render_comparison(comparison, console, advice, quiet=page.quiet))

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags, TuningFlags
-from calibaudit.cli.options import Base, BatchSize, ChatTemplateChoice, Instruct, revision_of
+from calibaudit.cli.groups import (
+    FileFlags,
+    ItemFlags,
+    PageFlags,
+    PairFlags,
+    RunFlags,
+    SessionFlags,
+    StatisticsFlags,
+    TuningFlags,
+)
+from calibaudit.cli.options import Base, BatchSize, ChatTemplateChoice, Instruct
 
 if TYPE_CHECKING:
     from calibaudit.advice.pilot import GridPoint
@@ -65,8 +74,7 @@ def recommend(
     items: ItemFlags,
     run: RunFlags,
     batch_size: BatchSize = "auto",
-    base_revision: Annotated[str | None, revision_of("BASE", "--base-revision")] = None,
-    instruct_revision: Annotated[str | None, revision_of("INSTRUCT", "--instruct-revision")] = None,
+    pair: PairFlags,
     statistics: StatisticsFlags,
     files: FileFlags,
     page: PageFlags,
@@ -86,7 +94,6 @@ def recommend(
     from calibaudit.scores.saved import is_saved_scores
 
     models = inputs.pair_of(base, instruct)
-    revisions = (base_revision, instruct_revision)
     paths = checked_outputs(files)
     options = inputs.run_options(run, batch_size)
     settings = inputs.settings_of(statistics)
@@ -113,11 +120,11 @@ def recommend(
             assert data is not None
             plan = prepare(
                 *models, data, asked.loaded(),
-                max_length=tuning.max_length, split=tuning.split, revisions=revisions, offline=run.offline,
+                max_length=tuning.max_length, split=tuning.split, revisions=pair.both(), offline=run.offline,
             )  # fmt: skip
             report.notices(plan.data.notices())
             asked = replace(asked, tasks=plan.tasks)
-        sides = inputs.score_all(models, revisions, asked, options, report)
+        sides = inputs.score_all(models, pair.both(), asked, options, report)
         if pilot:
             runs = _run_pilot(plan, points, training, options, sides[1][0].model.dtype, report)
     if rank() > 0:  # torchrun's first process speaks for all
@@ -133,7 +140,7 @@ def recommend(
 
     before, after = without_doubles(*sides)
     comparison = compare(before, after, settings)
-    head = head_of(*models, revisions, offline=run.offline)
+    head = head_of(*models, pair.both(), offline=run.offline)
     if runs:
         gap = comparison.pooled.after.metrics["gap"]
         allowed = MARGIN if margin is None else margin
