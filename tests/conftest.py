@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -33,6 +35,18 @@ def shared() -> Path:
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"needs the reference inputs in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`calibaudit compare`, as typed, on the bundled pair: a folder with page.txt, result.json and the cache."""
+    folder = tmp_path_factory.mktemp("demo-audit")
+    files = ["-o", str(folder / "result.json"), "--cache-dir", str(folder / "cache")]
+    command = [sys.executable, "-m", "calibaudit", "compare", *files]
+    environment = os.environ | {"COLUMNS": "80", "PYTHONUTF8": "1"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=True)
+    (folder / "page.txt").write_text(ended.stdout, encoding="utf-8")
     return folder
 
 

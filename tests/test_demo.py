@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -185,12 +183,8 @@ def test_training_twice_gives_the_same_weights(facts: list[Fact]) -> None:
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """`calibaudit compare`, as typed, on the shipped files."""
-    folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "calibaudit", "compare", "--json", "--cache-dir", str(folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    return dict(json.loads(ended.stdout))
+def result(demo_audit: Path) -> dict[str, Any]:
+    return dict(json.loads((demo_audit / "result.json").read_text(encoding="utf-8")))
 
 
 def test_the_audit_finds_what_the_pair_is_for(result: dict[str, Any]) -> None:

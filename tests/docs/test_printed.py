@@ -1,0 +1,144 @@
+"""What the pages show as printed is printed: the words as they are, the numbers as near as another CPU brings them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_scores import TUNED, made_scores
+from markdown_pages import PAGES, ROOT, blocks
+from stand_ins import WHOLE_REPAIR, run_in
+
+from calibaudit.scores.scores import Scores
+
+NUMBER = re.compile(r"[+−]?(?:\d[\d,]*)?\.?\d+")
+FORMULAS = ("loss = lse(z)", "reach_y = V", "p_y <= 1")
+"""How the text blocks begin that nothing prints."""
+
+NEAR = 0.01
+"""bfloat16 products of another CPU move the third digit."""
+
+
+def shown(beginning: str) -> list[tuple[str, str]]:
+    """Place and text of the text blocks that begin so."""
+    return [(block.place, block.text) for block in blocks("text") if block.text.lstrip().startswith(beginning)]
+
+
+def shape(text: str) -> str:
+    """The words, numbers as #; lines are joined, and a p-value's sign and the stars of significance left out."""
+    text = re.sub(r"p [<=] ", "p ", text.replace("*", "").replace("─", ""))
+    return " ".join(NUMBER.sub("#", text).split())
+
+
+def numbers(text: str) -> list[str]:
+    return NUMBER.findall(text)
+
+
+def value(number: str) -> float:
+    return float(number.replace(",", "").replace("−", "-"))
+
+
+def check_near(text: str, printed: str, place: str) -> None:
+    """Counts are equal, shares within NEAR, and percentage points within 100 times that."""
+    pairs = list(zip(numbers(text), numbers(printed), strict=True))
+    for told, found in pairs:
+        if "." in told:
+            near = NEAR if abs(value(told)) < 2 else 100 * NEAR
+            assert value(told) == pytest.approx(value(found), abs=near + 1e-9), f"{place}: {told}, here {found}"
+        else:
+            assert told == found, place
+
+
+def beginning_of(printed: str, text: str) -> str:
+    """As much of what was printed as has the words of `text`."""
+    lines = printed.splitlines()
+    for n in range(1, len(lines) + 1):
+        if shape("\n".join(lines[:n])) == shape(text):
+            return "\n".join(lines[:n])
+    raise AssertionError(f"not printed:\n{text}\nbut:\n{printed}")
+
+
+def test_every_text_block_is_held_against_something() -> None:
+    known = (" demo:instruct → fixed", " demo:base → demo:instruct", " It helped:", " lab/base", "Advice:")
+    for block in blocks("text"):
+        assert block.text.startswith((*known, *FORMULAS)), f"{block.place}: say here what prints this"
+
+
+def test_the_audit_of_the_bundled_pair(demo_audit: Path) -> None:
+    printed = (demo_audit / "page.txt").read_text(encoding="utf-8")
+    ((place, text),) = shown("demo:base → demo:instruct")
+    check_near(text, beginning_of(printed, text), place)
+    ((place, text),) = shown("Advice:")
+    advice = printed[printed.index("Advice:") : printed.index("(stack).") + len("(stack).")]
+    assert shape(text) == shape(advice)
+    check_near(text, advice, place)
+
+
+def test_quoted_gaps_of_the_bundled_pair(demo_audit: Path) -> None:
+    result = json.loads((demo_audit / "result.json").read_text(encoding="utf-8"))
+    gap = 100 * result["overall"]["pooled"]["after"]["gap"]["value"]
+    found = [re.findall(r"([\d.]+)\s+points\s+surer", page.read_text(encoding="utf-8")) for page in PAGES]
+    quoted = [float(number) for numbers in found for number in numbers]
+    assert len(quoted) == 2
+    assert quoted == pytest.approx([gap] * 2, abs=100 * NEAR)
+
+
+@pytest.fixture(scope="module")
+def repair(demo_audit: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of the whole repair, but for two steps of training in place of 108."""
+    folder = tmp_path_factory.mktemp("repair")
+    settings = "[tool.calibaudit]\nresamples = 100\n[tool.calibaudit.fix]\nmax-steps = 2\n"
+    (folder / "pyproject.toml").write_text(settings, encoding="utf-8")
+    ended = run_in(folder, WHOLE_REPAIR, demo_audit / "cache")
+    assert ended.code in (0, 1), ended
+    return ended.out
+
+
+def test_the_repair_of_the_bundled_pair(repair: str) -> None:
+    """All words but those of the sentence, which two steps change; the numbers of base and before, and the factor."""
+    ((place, text),) = shown("demo:instruct → fixed")
+    table = "                 accuracy"
+    told, printed = text[text.index(table) :], repair[repair.index(table) : repair.index("of what tuning added.\n")]
+    printed += "of what tuning added.\n"
+    assert text.startswith(repair.splitlines()[0] + "\n\n It helped:")
+    assert shape(told).replace("epochs", "epoch") == shape(printed).replace("epochs", "epoch")
+    for row in (" base ", " before "):
+        lines = [line for part in (told, printed) for line in part.splitlines() if line.startswith(row)]
+        check_near(lines[0], lines[1], place)
+    factors = [part.split("Tuned again from base with smoothing ")[1].split("(")[0] for part in (told, printed)]
+    check_near(factors[0], factors[1], place)
+
+
+def test_the_repair_is_told_once() -> None:
+    """README quotes the sentence of docs/fix.md, whose numbers are those of its table."""
+    ((_, quoted),) = shown("It helped:")
+    ((_, page),) = shown("demo:instruct → fixed")
+    assert quoted.strip() in page
+    before, after = (
+        re.findall(rf"^ {side} +(\S+) +(\S+)", page, flags=re.MULTILINE)[0] for side in ("before", "after")
+    )
+    assert f"ECE {before[1]} → {after[1]} " in quoted
+    assert f"accuracy {before[0]} → {after[0]} " in quoted
+
+
+def test_the_gate_of_two_made_up_tasks(tmp_path: Path) -> None:
+    """Nothing is scored here, so the numbers are the same everywhere."""
+    for name, how in (("base", {}), ("tuned", {"heat": 2.0, "model": TUNED})):
+        save(tmp_path / f"{name}.json", [made_scores(1_200, task=f"task-{i}", seed=i, **how) for i in range(2)])
+    ended = run_in(tmp_path, "calibaudit gate base.json tuned.json", tmp_path)
+    assert ended.code == 1
+    ((place, text),) = shown("lab/base → lab/tuned")
+    assert beginning_of(ended.out, text).split() == text.split(), place
+
+
+def save(path: Path, scores: list[Scores]) -> None:
+    data: dict[str, Any] = {"schema_version": 1, "model": scores[0].model.to_dict()}
+    path.write_text(json.dumps({**data, "scores": [entry.to_dict() for entry in scores]}), encoding="utf-8")
+
+
+def test_the_third_digit_is_excused_where_it_is_shown() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "fix.md"):
+        assert "third digit depends on the CPU" in page.read_text(encoding="utf-8")
