@@ -133,6 +133,7 @@ class Parsed(Exception):
     """The script has read its arguments, and is to do no more."""
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")  # other tests import the scripts
 @pytest.mark.parametrize("text", [*REST, *(text for text in in_text() if not text.startswith("calibaudit "))])
 def test_other_lines_are_known(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts of this repository are started and stopped when they have taken their flags; nothing is measured."""
