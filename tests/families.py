@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 VOCAB = 131  # odd, and larger than the tokenizer's: real checkpoints pad theirs
@@ -91,3 +92,34 @@ def save_tiny(
     (network or tiny_network(family, seed, vocab_size=vocab_size)).save_pretrained(folder, **options)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def byte_tokenizer(
+    texts: Sequence[str],
+    vocab_size: int,
+    special_tokens: Sequence[str] = ("<s>", "</s>"),
+    *,
+    bos: bool = False,
+    eos_after: bool = False,
+    merge_spaces: bool = False,
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE trained on texts; special_tokens begin with <s> and </s>.
+
+    bos, eos_after: tokens that it puts around a text. merge_spaces: tokens cross words.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not merge_spaces)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(special_tokens),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    if bos or eos_after:
+        single = ("<s> " if bos else "") + "$A" + (" </s>" if eos_after else "")
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=single, special_tokens=[("<s>", 0), ("</s>", 1)]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")

@@ -41,7 +41,7 @@ def is_saved_scores(name: str) -> bool:
     return (path.suffix in (".json", ".jsonl") and path.is_file()) or is_log_folder(path)
 
 
-def saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
+def read_saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
     """The scores in `name`, those of `task_names` only, in that order, or all for None."""
     path = Path(name)
     scores = list(read_scores(path) if path.suffix == ".json" and path.is_file() else read_lm_eval([path]))
@@ -57,4 +57,4 @@ def saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
 def saved_task_names(models: Sequence[str]) -> list[str] | None:
     """The tasks of the one saved file among the models, which the others are to be scored on; else None."""
     files = [model for model in models if is_saved_scores(model)]
-    return list(dict.fromkeys(entry.task for entry in saved(files[0], None))) if len(files) == 1 else None
+    return list(dict.fromkeys(entry.task for entry in read_saved(files[0], None))) if len(files) == 1 else None

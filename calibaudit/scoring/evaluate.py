@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from calibaudit.errors import TaskError
 from calibaudit.models.distributed import own_device
-from calibaudit.scores.saved import is_saved_scores, saved
+from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
 from calibaudit.tasks.items import Task
 from calibaudit.tasks.load import member_names
@@ -111,8 +111,8 @@ def scores_of(
     """Saved scores, or those of checkpoint `name` on the tasks (None: `name` is a file, read by task_names alone)."""
     if is_saved_scores(name):
         if tasks is not None:
-            return saved(name, [task.name for task in tasks])
-        return saved(name, None if task_names is None else _scored_names(task_names))
+            return read_saved(name, [task.name for task in tasks])
+        return read_saved(name, None if task_names is None else _scored_names(task_names))
     assert tasks is not None
     return evaluate(name, tasks, options, lambda label, done, n: progress(f"{name} {label}", done, n), notice)
 

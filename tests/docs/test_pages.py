@@ -10,7 +10,7 @@ import pytest
 from markdown_pages import PAGES, ROOT, anchors, blocks, links, spans
 
 HANDLED = {"python", "sh", "yaml", "toml", "jsonl", "json", "text", "mermaid"}
-"""Each of these has its test in this folder, mermaid in test_layout.py; what may not be run is written in running text."""
+"""Each of these has its test in this folder, mermaid in test_layout.py; what may not be run stands in running text."""
 
 FOLDERS = ("calibaudit", "tests", "docs", "tasks", "benchmarks", ".ci", ".github")
 PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\b")  # tasks/NAME.train.jsonl

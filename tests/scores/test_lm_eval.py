@@ -14,7 +14,7 @@ from calibaudit.analysis.compare import compare
 from calibaudit.errors import ScoresError
 from calibaudit.models.model import load_model
 from calibaudit.scores.lm_eval import read_lm_eval
-from calibaudit.scores.saved import is_saved_scores, saved
+from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scoring.score import score
 from calibaudit.tasks.load import load_task
 
@@ -51,7 +51,7 @@ def written(tmp_path: Path) -> Callable[..., Path]:
 def test_real_logs_give_the_metrics_that_were_logged(shared: Path, model: str) -> None:
     folder = shared / "data" / "lm_eval_logs" / model
     assert is_saved_scores(str(folder))
-    both = saved(str(folder), None)
+    both = read_saved(str(folder), None)
     assert [(part.task, part.scoring, part.n_items) for part in both] == [
         ("arc_challenge_local", "cloze", 300),
         ("openbookqa_letters_local", "letter", 300),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from families import byte_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from calibaudit.errors import ModelError, TaskError
@@ -23,29 +23,8 @@ CHAT = (
 CHAT_WITHOUT_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}" + CHAT
 
 
-def make_tokenizer(
-    *, bos: bool = False, eos_after: bool = False, merge_spaces: bool = False
-) -> PreTrainedTokenizerFast:
-    """A small byte-level BPE. bos, eos_after: tokens it puts around a text. merge_spaces: tokens cross words."""
-    tokenizer = Tokenizer(models.BPE())
-    if not merge_spaces:
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    else:
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=["<s>", "</s>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(TEXT, trainer)
-    if bos or eos_after:
-        single = ("<s> " if bos else "") + "$A" + (" </s>" if eos_after else "")
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=single, special_tokens=[("<s>", 0), ("</s>", 1)]
-        )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+def make_tokenizer(**options: bool) -> PreTrainedTokenizerFast:
+    return byte_tokenizer(TEXT, 400, **options)
 
 
 def item(**changes: Any) -> Item:

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from families import byte_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from calibaudit.demo.train import _example
@@ -91,24 +92,8 @@ TEMPLATES = {
 }
 
 
-def make_tokenizer(template: str | None = None, *, bos: bool = False, eos_after: bool = False) -> Any:
-    """A small byte-level BPE. bos, eos_after: the tokens that it puts around a text."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=420,
-        special_tokens=list(MARKS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(TEXT, trainer)
-    if bos or eos_after:
-        single = ("<s> " if bos else "") + "$A" + (" </s>" if eos_after else "")
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=single, special_tokens=[("<s>", 0), ("</s>", 1)]
-        )
-    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+def make_tokenizer(template: str | None = None, **options: bool) -> Any:
+    made = byte_tokenizer(TEXT, 420, MARKS, **options)
     made.chat_template = template
     return made
 

@@ -178,10 +178,10 @@ def _check_there(*names: str) -> None:
 def _check_items(name: str, tasks: Sequence[Task]) -> None:
     """Raise ScoresError before anything is scored when saved scores are of other items than the tasks'."""
     from calibaudit.errors import ScoresError
-    from calibaudit.scores.saved import saved
+    from calibaudit.scores.saved import read_saved
 
     for task in tasks:
-        for entry in saved(name, [task.name]):
+        for entry in read_saved(name, [task.name]):
             if entry.scoring != task.scoring:
                 raise ScoresError(
                     f"task {task.name!r}: scoring differs: {entry.scoring} in {name}, {task.scoring} now; give "
