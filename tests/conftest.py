@@ -16,7 +16,23 @@ for _name in list(os.environ):
         del os.environ[_name]
 os.environ["HF_HOME"] = HF_HOME.name
 
+# One thread a process, and a child's too: the networks here are tiny, and the threads of workers beside each other wait
+# for each other. tests/gpu, which has no workers, is left its threads for what it compares with.
+if not any("tests/gpu" in argument for argument in sys.argv):
+    for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[_name] = "1"
+
+MOST_WORKERS = 8  # beyond these the longest test decides, and each worker has its own torch: 1 GB
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers under `-n auto`: none for tests/gpu, whose tests share one device, nor for tests named one by one."""
+    if any("tests/gpu" in argument or "::" in argument for argument in config.args):
+        return 0
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") or min(usable, MOST_WORKERS))
 
 
 def pytest_unconfigure() -> None:

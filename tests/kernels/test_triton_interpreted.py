@@ -1,4 +1,4 @@
-"""Runs triton_cases.py under Triton's interpreter, in a process of its own: all of it, with nothing skipped."""
+"""Runs triton_cases.py under Triton's interpreter, in processes of their own: all of it, with nothing skipped."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from pathlib import Path
 
 import pytest
 
-AT_LEAST = 400  # cases; the file holds more
+N_SHARES = 3  # so that the workers of a run can divide the cases
+AT_LEAST = 19  # cases a share; the file holds more than three times as many
+
+CHILD = """
+import sys, pytest
+share, n_shares, *arguments = sys.argv[1:]
+class Share:
+    @staticmethod
+    def pytest_collection_modifyitems(items):
+        items[:] = items[int(share)::int(n_shares)]
+sys.exit(pytest.main(arguments, plugins=[Share]))
+"""
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Triton is there for Linux only")
-@pytest.mark.timeout(1800)
-def test_every_case_passes_under_the_interpreter(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", range(N_SHARES))
+def test_every_case_passes_under_the_interpreter(root: Path, tmp_path: Path, share: int) -> None:
     report = tmp_path / "report.xml"
-    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"--junitxml={report}",
-         str(root / "tests" / "kernels" / "triton_cases.py")],
-        cwd=root, env=environment, capture_output=True, text=True, timeout=1700, check=False,
+        [sys.executable, "-c", CHILD, str(share), str(N_SHARES), "-q", "-x", "-n0", "-p", "no:cacheprovider",
+         f"--junitxml={report}", str(root / "tests" / "kernels" / "triton_cases.py")],
+        cwd=root, env=environment, capture_output=True, text=True, timeout=590, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     suite = next(ElementTree.parse(report).iter("testsuite"))
