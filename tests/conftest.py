@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import Cli, Ended
+
 # datasets, huggingface_hub and transformers read these when they are imported, so they are set before any test module
 # is. Each worker of a parallel run imports this file, and so has a folder of its own.
 HF_HOME = tempfile.TemporaryDirectory(prefix="calibaudit-tests-", ignore_cleanup_errors=True)
@@ -64,6 +66,25 @@ def demo_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=True)
     (folder / "page.txt").write_text(ended.stdout, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """The command in this process, its streams caught at the file descriptors, as under a pipe."""
+    from calibaudit.cli.app import main
+
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")  # --offline sets them for good; they go when the test ends
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["calibaudit", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return Ended(int(caught.value.code or 0), *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture(autouse=True)

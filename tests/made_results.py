@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,6 +69,18 @@ def sides(
     return before, after, tasks
 
 
+def made_once(make: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Computed once a process for the same arguments; whoever asks gets a copy of their own."""
+    made = functools.cache(make)
+
+    @functools.wraps(make)
+    def copied(**how: Any) -> dict[str, Any]:
+        return copy.deepcopy(made(**how))
+
+    return copied
+
+
+@made_once
 def comparison_result(*, gated: bool = False, settings: Settings = FAST, **how: Any) -> dict[str, Any]:
     """What `compare` would save, or with `gated` what `gate` would."""
     before, after, tasks = sides(**how)
@@ -77,6 +92,7 @@ def comparison_result(*, gated: bool = False, settings: Settings = FAST, **how: 
     return comparison_dict(comparison, recommend(before, after, comparison), errors=errors)
 
 
+@made_once
 def piloted_result(**how: Any) -> dict[str, Any]:
     """What `recommend --pilot` would save: hard labels, runs that are rejected, and one that is taken."""
     before, after, tasks = sides(**how)
@@ -89,12 +105,14 @@ def piloted_result(**how: Any) -> dict[str, Any]:
     return comparison_dict(comparison, advice, errors=worst_new_errors(before, after, tasks))
 
 
+@made_once
 def audit_result(**how: Any) -> dict[str, Any]:
     """What `score` would save, without the raw scores."""
     _, after, tasks = sides(**how)
     return audit_dict(audit_model(after, FAST), errors=worst_errors(after, tasks))
 
 
+@made_once
 def hostile_result() -> dict[str, Any]:
     """A result file as an attacker, or an odd data set, would make it: every free text is hostile and unbounded."""
     infos = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from typing import Any
 
@@ -13,7 +14,7 @@ from made_scores import INFO, TUNED, made_scores
 from calibaudit.advice.head_bound import HeadBound
 from calibaudit.advice.recommend import LITERATURE, MARGIN, recommend, recommend_from_pilot
 from calibaudit.advice.recommendation import PilotRun, Recommendation
-from calibaudit.analysis.compare import compare
+from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
@@ -26,9 +27,20 @@ def pair(n: int = 2_000, heat: float = 2.5, **fields: Any) -> tuple[Scores, Scor
     return made_scores(n, model=INFO, **fields), made_scores(n, model=TUNED, heat=heat, **fields)
 
 
-def advice(*pairs: tuple[Scores, Scores], **options: Any) -> Recommendation:
-    before, after = ([p[i] for p in pairs] for i in (0, 1))
-    return recommend(before, after, compare(before, after, SETTINGS), **options)
+@functools.cache
+def plain_pair(n: int = 2_000, heat: float = 2.5) -> tuple[Scores, Scores]:
+    """A pair that several tests look at: made and compared once."""
+    return pair(n, heat)
+
+
+@functools.cache
+def compared(before: tuple[Scores, ...], after: tuple[Scores, ...], settings: Settings) -> Comparison:
+    return compare(before, after, settings)
+
+
+def advice(*pairs: tuple[Scores, Scores], settings: Settings = SETTINGS, **options: Any) -> Recommendation:
+    before, after = (tuple(p[i] for p in pairs) for i in (0, 1))
+    return recommend(before, after, compared(before, after, settings), **options)
 
 
 def hand_gap(before: Scores, after: Scores, weight: float) -> float:
@@ -42,7 +54,7 @@ def hand_gap(before: Scores, after: Scores, weight: float) -> float:
 
 @pytest.mark.parametrize("margin", [0.0, MARGIN, 0.1])
 def test_the_weight_is_the_smallest_that_brings_the_gap_within_the_margin(margin: float) -> None:
-    before, after = pair()
+    before, after = plain_pair()
     found = advice((before, after), margin=margin)
     assert (found.method, found.prior, found.margin) == ("stack", "base", margin)
     weight = found.epsilon.value
@@ -57,11 +69,11 @@ def test_the_weight_is_the_smallest_that_brings_the_gap_within_the_margin(margin
 
 def test_the_interval_covers_the_weight_of_a_large_sample() -> None:
     """Twenty samples of 1,000 items against the weight of 60,000: 95 % intervals may miss twice, not five times."""
-    truth = advice(pair(60_000, seed=99)).epsilon.value
+    truth = advice(pair(60_000, seed=99), settings=Settings(n_resamples=0, n_permutations=0)).epsilon.value
     assert truth is not None
     missed = 0
     for seed in range(20):
-        epsilon = advice(pair(1_000, seed=seed)).epsilon
+        epsilon = advice(pair(1_000, seed=seed), settings=Settings(n_resamples=200, n_permutations=0)).epsilon
         assert epsilon.low is not None
         assert epsilon.high is not None
         missed += not epsilon.low <= truth <= epsilon.high
@@ -69,7 +81,7 @@ def test_the_interval_covers_the_weight_of_a_large_sample() -> None:
 
 
 def test_the_option_epsilon_closes_the_gap_when_mixed_with_uniform() -> None:
-    before, after = pair()
+    before, after = plain_pair()
     epsilon = advice((before, after)).demand.option_epsilon
     assert epsilon is not None
     probs = np.exp(after.logprobs)
@@ -78,7 +90,7 @@ def test_the_option_epsilon_closes_the_gap_when_mixed_with_uniform() -> None:
 
 
 def test_the_nll_weight_is_the_best_of_the_grid() -> None:
-    before, after = pair()
+    before, after = plain_pair()
     found = advice((before, after)).nll_weight
     rows = np.arange(len(after.answer))
 
@@ -90,12 +102,12 @@ def test_the_nll_weight_is_the_best_of_the_grid() -> None:
 
 
 def test_nothing_to_repair_is_a_factor_of_zero() -> None:
-    found = advice(pair(4_000, heat=1.0))
+    found = advice(plain_pair(4_000, heat=1.0))
     assert (found.epsilon.value, found.method) == (0.0, "stack")
     assert found.demand.option_epsilon is None or found.demand.option_epsilon < 0.05
     assert "already" in found.reason
     assert any("covers 0" in warning for warning in found.warnings)
-    assert not any("covers 0" in warning for warning in advice(pair()).warnings)
+    assert not any("covers 0" in warning for warning in advice(plain_pair()).warnings)
 
 
 def test_a_base_beyond_the_margin_is_asked_for_no_more_than_it_can_give() -> None:
@@ -112,17 +124,17 @@ def test_a_base_beyond_the_margin_is_asked_for_no_more_than_it_can_give() -> Non
 
 
 def test_underconfidence_is_warned_of() -> None:
-    found = advice(pair(4_000, heat=0.5))
+    found = advice(plain_pair(4_000, heat=0.5))
     assert found.epsilon.value == 0.0
     assert any("underconfident: the factor answers overconfidence only" in warning for warning in found.warnings)
-    assert not any("underconfident" in warning for warning in advice(pair()).warnings)
+    assert not any("underconfident" in warning for warning in advice(plain_pair()).warnings)
 
 
 def test_how_the_method_did_stands_wherever_smoothing_is_advised() -> None:
-    found = advice(pair())
+    found = advice(plain_pair())
     assert found.method == "stack"
     assert "ended .017 above the least ECE" in (found.evidence or "")
-    assert advice(pair(4_000, heat=1.0)).evidence is None
+    assert advice(plain_pair(4_000, heat=1.0)).evidence is None
 
 
 def test_where_base_is_no_better_the_literature_is_named_and_said_so() -> None:
@@ -136,7 +148,7 @@ def test_where_base_is_no_better_the_literature_is_named_and_said_so() -> None:
     )
     assert "literature" in found.reason
     assert any("no less overconfident" in warning for warning in found.warnings)
-    assert not any("no less overconfident" in warning for warning in advice(pair()).warnings)
+    assert not any("no less overconfident" in warning for warning in advice(plain_pair()).warnings)
 
 
 def test_tasks_of_opposite_sign_are_warned_of() -> None:
@@ -147,50 +159,50 @@ def test_tasks_of_opposite_sign_are_warned_of() -> None:
 
 def test_a_temperature_that_fits_better_is_named() -> None:
     """Here the tuned model is base with every logit times 2.5, so a temperature of 2.5 undoes it exactly."""
-    found = advice(pair())
+    found = advice(plain_pair())
     assert any("temperature of 2." in warning for warning in found.warnings)
     noisy_before, noisy_after = made_scores(2_000), made_scores(2_000, heat=2.5, noise=2.0, model=TUNED)
     assert not any("temperature" in warning for warning in advice((noisy_before, noisy_after)).warnings)
 
 
 def test_few_items_and_low_option_mass_are_warned_of() -> None:
-    assert any("only 200 items" in warning for warning in advice(pair(200)).warnings)
-    assert not any("items: take" in warning for warning in advice(pair(500)).warnings)
+    assert any("only 200 items" in warning for warning in advice(plain_pair(200)).warnings)
+    assert not any("items: take" in warning for warning in advice(plain_pair(500)).warnings)
     for mass, warned in ((0.3, True), (0.7, False)):
         letter = {"scoring": "letter", "option_mass": np.full(2_000, mass)}
         assert any("30 % of the probability" in warning for warning in advice(pair(**letter)).warnings) is warned
         assert any("options of letter" in warning for warning in advice(pair(**letter)).warnings) is warned
-    assert not any("options of letter" in warning for warning in advice(pair()).warnings)
+    assert not any("options of letter" in warning for warning in advice(plain_pair()).warnings)
 
 
 def test_items_that_depend_on_each_other_give_no_interval_and_say_so() -> None:
     found = advice(pair(groups=tuple(f"passage-{i % 3}" for i in range(2_000))))
     assert found.epsilon.low is None
     assert any("too few independent items" in warning for warning in found.warnings)
-    assert not any("independent" in warning for warning in advice(pair()).warnings)
+    assert not any("independent" in warning for warning in advice(plain_pair()).warnings)
 
 
 SMALL_HEAD = HeadBound(128_256, 64, reach=4.0, median_prob=0.0004, top_prob=0.3, least_entropy=1.2)
 
 
 def test_a_head_that_cannot_be_sure_is_warned_of() -> None:
-    found = advice(pair(), head=SMALL_HEAD)
+    found = advice(plain_pair(), head=SMALL_HEAD)
     assert any("128,256 over a hidden size of 64" in warning for warning in found.warnings)
     assert found.head == SMALL_HEAD
     for head in (None, HeadBound(2_048, 256, 40.0, 0.9999, 1.0, 0.0)):
-        assert not any("hidden size" in warning for warning in advice(pair(), head=head).warnings)
-    unneeded = advice(pair(4_000, heat=0.7), head=SMALL_HEAD)
+        assert not any("hidden size" in warning for warning in advice(plain_pair(), head=head).warnings)
+    unneeded = advice(plain_pair(4_000, heat=0.7), head=SMALL_HEAD)
     assert unneeded.epsilon.value == 0
     assert not any("hidden size" in warning for warning in unneeded.warnings)
 
 
 def test_the_note_stands_wherever_smoothing_is_advised_and_is_no_warning() -> None:
-    found = advice(pair())
+    found = advice(plain_pair())
     assert found.note is not None
     assert "teach another" in found.note
     assert "abstain" in found.note
     assert not any("teach another" in warning for warning in found.warnings)
-    assert advice(pair(4_000, heat=0.7)).note is None
+    assert advice(plain_pair(4_000, heat=0.7)).note is None
 
 
 def run(epsilon: float, prior: Any = "base", *, heat: float, n: int = 2_000, **fields: Any) -> PilotRun:
@@ -317,6 +329,6 @@ def test_the_result_is_plain_json() -> None:
     data = json.loads(json.dumps(piloted(HARD, run(0.3, heat=1.0), head=SMALL_HEAD).to_dict(), allow_nan=False))
     assert data["pilot"][1]["prior"] == "base"
     assert data["head"]["hidden_size"] == 64
-    data = json.loads(json.dumps(advice(pair()).to_dict(), allow_nan=False))
+    data = json.loads(json.dumps(advice(plain_pair()).to_dict(), allow_nan=False))
     assert set(data) >= {"epsilon", "prior", "method", "reason", "warnings", "demand"}
     assert set(data["epsilon"]) == {"value", "low", "high"}

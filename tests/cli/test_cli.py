@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema
 import pytest
@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
 
-from calibaudit.cli.app import main
 from calibaudit.models.checkpoints import TOKENIZER_FILES, WEIGHTS
+from tests.command import Cli, Ended
 from tests.families import VOCAB, save_tiny
 
 COMMAND = [sys.executable, "-m", "calibaudit"]
@@ -31,17 +31,6 @@ DOCUMENTS = [
 ]
 for number, row in enumerate(DOCUMENTS):
     row["q"] = f"{row['q']} {'the red mat ' * (number + 1)}".rstrip()
-
-
-class Ended(NamedTuple):
-    """A finished run of the command."""
-
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Ended]
 
 
 def write_task(folder: Path, name: str = "tiny", documents: Any = DOCUMENTS, **keys: object) -> Path:
@@ -66,23 +55,6 @@ def copy(base: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def task(tmp_path: Path) -> Path:
     return write_task(tmp_path)
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """The command in this process, its streams caught at the file descriptors, as under a pipe."""
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-        monkeypatch.setenv(name, "1")  # --offline sets them for good; they go when the test ends
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["calibaudit", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return Ended(int(caught.value.code or 0), *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema
 import pytest
@@ -19,18 +19,11 @@ from calibaudit.analysis.audit import audit_model
 from calibaudit.analysis.settings import Settings
 from calibaudit.report.result_json import audit_dict
 from calibaudit.scores.scores import Scores
+from tests.command import Ended
 from tests.families import save_tiny
 
 COMMAND = Path(sys.executable).with_name("calibaudit")
 QUICK = ("--resamples", "200")
-
-
-class Ended(NamedTuple):
-    """A finished run of the command."""
-
-    code: int
-    out: str
-    err: str
 
 
 def environment() -> dict[str, str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +10,16 @@ import jsonschema
 import pytest
 from made_scores import INFO, TUNED, made_scores
 
-from calibaudit.cli.app import main
 from calibaudit.scores.scores import Scores
+from tests.command import Cli
 
 QUICK = ("-t", "arithmetic,words", "--limit", "60", "--resamples", "100")
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """One cache for the module: the bundled pair's scores are the same in every test."""
     monkeypatch.setenv("CALIBAUDIT_CACHE", str(tmp_path_factory.getbasetemp() / "advice-cache"))
-    monkeypatch.setenv("COLUMNS", "80")
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["calibaudit", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return int(caught.value.code or 0), *capfd.readouterr()
-
-    return run
 
 
 def saved(folder: Path, name: str, scores: Scores) -> Path:

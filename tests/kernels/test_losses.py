@@ -1,4 +1,10 @@
-"""The losses on the chunked path: against the float64 reference, torch's own loss, and the laws they obey."""
+"""The losses on the chunked path: against the float64 reference, torch's own loss, and the laws they obey.
+
+Where the options of a head meet sizes, scratch, smoothing, reductions or ignored rows, they are crossed pairwise and
+not in full (TestPaths.test_head and test_anchored, test_public_loss_and_gradients, test_gradients_made_with_the_loss):
+each option is one line of the loop over chunks, so a fault needs two of them together, and every two are. The
+specification itself (TestReference) is crossed in full, as its cases take milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +25,24 @@ from calibaudit.kernels import anchored_cross_entropy, direct, linear_cross_entr
 from calibaudit.kernels.chunked.anchored import anchored_backward, anchored_forward
 from calibaudit.kernels.chunked.backward import head_backward
 from calibaudit.kernels.chunked.forward import head_forward
+from tests.pairwise import pairwise
 
-HEADS = [
-    {"bias": bias, "softcap": softcap, "logit_scale": scale, "padded": padded}
-    for bias, softcap, scale, padded in itertools.product((False, True), (None, 4.0), (1.0, 0.3), (0, 3))
-]
-SIZES = [(1, 1, 5), (7, 5, 131), (33, 17, 257)]
+OPTIONS: dict[str, tuple[Any, ...]] = {
+    "bias": (False, True), "softcap": (None, 4.0), "logit_scale": (1.0, 0.3), "padded": (0, 3),
+}  # fmt: skip
+HEADS = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
+SMALLEST = (1, 1, 5)
+SIZES = [(7, 5, 131), (33, 17, 257)]
 SCRATCH = [64 << 20, 20_000, 64]
+
+
+def with_heads(*factors: Any) -> list[tuple[Any, ...]]:
+    """Pairwise rows of the factors and of a head's options; these come last, as one dict."""
+    rows = pairwise(*factors, *OPTIONS.values())
+    return [(*row[: len(factors)], dict(zip(OPTIONS, row[len(factors) :], strict=True))) for row in rows]
+
+
+PATHS = with_heads([SMALLEST], SCRATCH) + with_heads(SIZES, SCRATCH)  # one row in one chunk proves no pair
 
 
 def tensors(n: int, d: int, v: int, option: dict[str, Any], seed: int = 0) -> dict[str, Any]:
@@ -127,12 +144,10 @@ class TestReference:
 
 
 class TestPaths:
-    """The low-level functions against the reference, all options crossed."""
+    """The low-level functions against the reference, every two options together."""
 
-    @pytest.mark.parametrize("scratch", SCRATCH)
-    @pytest.mark.parametrize("option", HEADS, ids=str)
-    @pytest.mark.parametrize("size", SIZES, ids=str)
-    def test_head(self, size: tuple[int, int, int], option: dict[str, Any], scratch: int) -> None:
+    @pytest.mark.parametrize(("size", "scratch", "option"), PATHS, ids=str)
+    def test_head(self, size: tuple[int, int, int], scratch: int, option: dict[str, Any]) -> None:
         made = tensors(*size, option)
         several = torch.stack([made["targets"], made["targets"].clamp(min=0)], dim=1)
         for top, mean in itertools.product((False, True), repeat=2):
@@ -151,10 +166,8 @@ class TestPaths:
             )
             assert_close(found, exact)
 
-    @pytest.mark.parametrize("scratch", SCRATCH)
-    @pytest.mark.parametrize("option", HEADS, ids=str)
-    @pytest.mark.parametrize("size", SIZES, ids=str)
-    def test_anchored(self, size: tuple[int, int, int], option: dict[str, Any], scratch: int) -> None:
+    @pytest.mark.parametrize(("size", "scratch", "option"), PATHS, ids=str)
+    def test_anchored(self, size: tuple[int, int, int], scratch: int, option: dict[str, Any]) -> None:
         made, prior = tensors(*size, option), prior_of(size[0], size[2])
         heads = (made["hidden"], made["weight"], prior["prior_hidden"], prior["prior_weight"], made["targets"])
         exact = reference.anchored_forward(*heads, **made["head"], **prior["options"])
@@ -219,11 +232,13 @@ def public_loss(
     return loss, torch.autograd.grad(loss, leaves, upstream)
 
 
-@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-@pytest.mark.parametrize("option", HEADS, ids=str)
-@pytest.mark.parametrize("eps", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("anchored", [False, True], ids=["uniform", "anchored"])
-def test_public_loss_and_gradients(anchored: bool, eps: float, option: dict[str, Any], reduction: str) -> None:
+@pytest.mark.parametrize(
+    ("anchored", "eps", "reduction", "option"),
+    with_heads([False], [0.0, 0.1, 1.0], ["none", "mean", "sum"])
+    + with_heads([True], [0.0, 0.1, 1.0], ["none", "mean", "sum"]),
+    ids=str,
+)
+def test_public_loss_and_gradients(anchored: bool, eps: float, reduction: str, option: dict[str, Any]) -> None:
     made = tensors(11, 6, 61, option)
     prior = prior_of(11, 61) if anchored else None
     loss, gradients = public_loss(made, eps, reduction, prior, scratch_bytes=5000)
@@ -355,9 +370,11 @@ def test_graph_may_be_kept_and_a_loss_used_twice(reduction: str, bias: bool, sof
     assert_close(torch.autograd.grad(loss * 2.0 + loss, leaves), [3.0 / 1.7 * value for value in wanted])
 
 
-@pytest.mark.parametrize("n_ignored", [0, 10, 100, 150])
-@pytest.mark.parametrize("v", [61, 4501])
-@pytest.mark.parametrize("needs", list(itertools.product((False, True), repeat=3))[1:], ids=str)
+@pytest.mark.parametrize(
+    ("needs", "v", "n_ignored"),
+    pairwise(list(itertools.product((False, True), repeat=3))[1:], [61, 4501], [0, 10, 100, 150]),
+    ids=str,
+)
 def test_gradients_made_with_the_loss(needs: tuple[bool, bool, bool], v: int, n_ignored: int) -> None:
     """Several blocks of rows and several spans of columns, every choice of frozen inputs."""
     made = tensors(150, 6, v, HEADS[-1] | {"softcap": None})

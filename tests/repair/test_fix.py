@@ -16,7 +16,6 @@ import referencing
 import yaml
 
 import calibaudit
-from calibaudit.cli.app import main
 from tests.families import save_tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -31,19 +30,6 @@ def cache(monkeypatch, tmp_path_factory):
     """One cache for the module: the bundled pair's scores are the same in every test."""
     folder = tmp_path_factory.getbasetemp() / "fix-cache"
     monkeypatch.setenv("CALIBAUDIT_CACHE", str(folder))
-    monkeypatch.setenv("COLUMNS", "80")
-
-
-@pytest.fixture
-def cli(monkeypatch, capfd):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["calibaudit", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return int(caught.value.code or 0), *capfd.readouterr()
-
-    return run
 
 
 def names(folder):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from made_results import audit_result, comparison_result
 
-from calibaudit.cli.app import main
 from calibaudit.errors import OutputError
 from calibaudit.report.formats import DIAGRAMS, FORMATS, check_format, content
 from calibaudit.report.result_json import result_text
@@ -22,18 +20,6 @@ STARTS = {
     ".svg": b"<?xml",
     ".png": b"\x89PNG",
 }
-
-
-@pytest.fixture
-def cli(monkeypatch, capfd):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["calibaudit", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return int(caught.value.code or 0), *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")
