@@ -21,7 +21,7 @@ os.environ["HF_HOME"] = HF_HOME.name
 # One thread a process, and a child's too: the networks here are tiny, and the threads of workers beside each other wait
 # for each other. tests/gpu, which has no workers, is left its threads for what it compares with.
 if not any("tests/gpu" in argument for argument in sys.argv):
-    for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+    for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[_name] = "1"
 
 MOST_WORKERS = 8  # beyond these the longest test decides, and each worker has its own torch: 1 GB

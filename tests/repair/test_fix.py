@@ -46,14 +46,40 @@ def schema_errors(result):
     return [error.message for error in validator.iter_errors(result)]
 
 
-def test_from_rows_to_verdict(cli, tmp_path):
-    out = tmp_path / "fixed"
-    code, page, _ = cli(*PAIR, "--out", out, *SHORT)
+@pytest.fixture(scope="module")
+def made():
+    """The runs that several tests look at, by name; none of them changes a file."""
+    return {}
+
+
+@pytest.fixture
+def repaired(made, cli, tmp_path_factory):
+    """A run whose factor comes from the advice: its folder, exit code and page."""
+    if "repaired" not in made:
+        out = tmp_path_factory.mktemp("repaired") / "fixed"
+        code, page, _ = cli(*PAIR, "--out", out, *SHORT)
+        made["repaired"] = out, code, page
+    return made["repaired"]
+
+
+@pytest.fixture
+def unchanged(made, cli, tmp_path_factory):
+    """A run from instruct that moves no weight: its folder, of an odd name, exit code and page."""
+    if "unchanged" not in made:
+        out = tmp_path_factory.mktemp("unchanged") / "my model: 1"
+        code, page, _ = cli(*PAIR, "--out", out, *SHORT, "--smoothing", "0.5", "--start", "instruct",
+                            "--learning-rate", "1e-12", "--quiet")  # fmt: skip
+        made["unchanged"] = out, code, page
+    return made["unchanged"]
+
+
+def test_from_rows_to_verdict(repaired):
+    out, code, page = repaired
     result = json.loads((out / "fix.json").read_text("utf-8"))
     assert schema_errors(result) == []
     assert code == (0 if result["verdict"]["outcome"] == "helped" else 1)
     assert {"model.safetensors", "config.json", "tokenizer.json", "training.jsonl", "README.md"} <= set(names(out))
-    assert names(tmp_path) == ["fixed"]
+    assert names(out.parent) == ["fixed"]
     assert all(len(line) <= 80 for line in page.splitlines())
     assert " ".join(page.split()).count(result["verdict"]["sentence"]) == 1
 
@@ -88,9 +114,8 @@ def test_its_figures_are_those_of_the_models(cli, tmp_path):
                 )  # bfloat16, other batches
 
 
-def test_the_card_is_one_that_the_hub_takes(cli, tmp_path):
-    out = tmp_path / "my model: 1"
-    cli(*PAIR, "--out", out, *SHORT, "--smoothing", "0.5", "--start", "instruct")
+def test_the_card_is_one_that_the_hub_takes(unchanged):
+    out, *_ = unchanged
     _, front, body = (out / "README.md").read_text("utf-8").split("---\n", 2)
     assert yaml.safe_load(front) == {
         "base_model": "demo:instruct",
@@ -98,12 +123,11 @@ def test_the_card_is_one_that_the_hub_takes(cli, tmp_path):
         "tags": ["calibration", "label-smoothing"],
     }
     assert "# my model: 1" in body
-    assert str(tmp_path) not in body
+    assert str(out.parent) not in body
 
 
-def test_a_saved_repair_makes_a_report(cli, tmp_path):
-    out = tmp_path / "fixed"
-    cli(*PAIR, "--out", out, *SHORT, "--smoothing", "0.5")
+def test_a_saved_repair_makes_a_report(cli, repaired, tmp_path):
+    out, *_ = repaired
     code, page, err = cli("report", out / "fix.json", "-o", tmp_path / "report.html")
     assert (code, err) == (0, "")
     assert "ECE" in page
@@ -136,9 +160,8 @@ def test_a_pilot_chooses_on_the_other_half(cli, tmp_path):
     refused(cli(*PAIR, "--out", tmp_path / "no", *SHORT, "--pilot", "--smoothing", "0.5"), "--pilot chooses the factor")
 
 
-def test_a_run_that_changes_nothing_did_not_help(cli, tmp_path):
-    code, page, _ = cli(*PAIR, "--out", tmp_path / "fixed", *SHORT, "--smoothing", "0.5", "--start", "instruct",
-                        "--learning-rate", "1e-12", "--quiet")  # fmt: skip
+def test_a_run_that_changes_nothing_did_not_help(unchanged):
+    _, code, page = unchanged
     assert code == 1
     assert "It did not help" in page
 
