@@ -68,6 +68,15 @@ def demo_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def few_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """256 rows of demo:sft, for where their number does not matter: a run scores all of them under each model."""
+    rows = (ROOT / "calibaudit" / "demo" / "sft.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    path = tmp_path_factory.mktemp("few") / "rows.jsonl"
+    path.write_text("".join(rows[::9]), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
     """The command in this process, its streams caught at the file descriptors, as under a pipe."""

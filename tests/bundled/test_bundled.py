@@ -31,10 +31,18 @@ def test_there_are_at_least_eight_and_the_groups_name_them() -> None:
     assert list(member_names("bundled_letter")) == [f"{name}_letter" for name in grouped]
 
 
-def test_building_gives_the_shipped_files_byte_for_byte(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, str(TASKS / "build"), "--out", str(tmp_path)], check=True, capture_output=True)
+def test_every_shipped_file_has_a_builder() -> None:
+    built = [f"{name}{part}.jsonl" for name in NAMES for part in ("", ".train")]
+    assert sorted(built) == sorted(path.name for path in TASKS.glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_building_gives_the_shipped_files_byte_for_byte(name: str, tmp_path: Path) -> None:
+    """A task a test, so that workers divide them: its own name is its seed."""
+    command = [sys.executable, str(TASKS / "build"), name, "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
     made = sorted(path.name for path in tmp_path.iterdir())
-    assert made == sorted(path.name for path in TASKS.glob("*.jsonl"))
+    assert made == [f"{name}.jsonl", f"{name}.train.jsonl"]
     for file in made:
         assert (tmp_path / file).read_bytes() == (TASKS / file).read_bytes(), file
 

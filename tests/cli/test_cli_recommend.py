@@ -106,9 +106,9 @@ def test_the_bundled_pair_and_its_heads_bound(cli: Cli, root: Path) -> None:
     assert compared["recommendation"] == result["recommendation"]
 
 
-def test_a_pilot_shows_its_runs(cli: Cli, root: Path, tmp_path: Path) -> None:
+def test_a_pilot_shows_its_runs(cli: Cli, root: Path, few_rows: Path, tmp_path: Path) -> None:
     saved_to = tmp_path / "advice.json"
-    flags = ("--pilot", "--data", "demo:sft", "--grid", "0.5", "--max-steps", "3", "--train-batch-size", "16")
+    flags = ("--pilot", "--data", few_rows, "--grid", "0.5", "--max-steps", "3", "--train-batch-size", "16")
     code, page, _ = cli("recommend", *QUICK, *flags, "-o", saved_to)
     assert code == 0
     assert max(map(len, page.splitlines())) <= 80

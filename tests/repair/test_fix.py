@@ -53,6 +53,12 @@ def made():
 
 
 @pytest.fixture
+def few(few_rows):
+    """The command with few of the pair's rows."""
+    return (*PAIR[:-1], few_rows)
+
+
+@pytest.fixture
 def repaired(made, cli, tmp_path_factory):
     """A run whose factor comes from the advice: its folder, exit code and page."""
     if "repaired" not in made:
@@ -63,11 +69,11 @@ def repaired(made, cli, tmp_path_factory):
 
 
 @pytest.fixture
-def unchanged(made, cli, tmp_path_factory):
+def unchanged(made, few, cli, tmp_path_factory):
     """A run from instruct that moves no weight: its folder, of an odd name, exit code and page."""
     if "unchanged" not in made:
         out = tmp_path_factory.mktemp("unchanged") / "my model: 1"
-        code, page, _ = cli(*PAIR, "--out", out, *SHORT, "--smoothing", "0.5", "--start", "instruct",
+        code, page, _ = cli(*few, "--out", out, *SHORT, "--smoothing", "0.5", "--start", "instruct",
                             "--learning-rate", "1e-12", "--quiet")  # fmt: skip
         made["unchanged"] = out, code, page
     return made["unchanged"]
@@ -92,9 +98,9 @@ def test_from_rows_to_verdict(repaired):
     assert result["training"]["n_steps"] == 6
 
 
-def test_its_figures_are_those_of_the_models(cli, tmp_path):
+def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
     out = tmp_path / "fixed"
-    code, text, _ = cli(*PAIR, "--out", out, *SHORT, "--smoothing", "0.5", "--prior", "uniform", "--json")
+    code, text, _ = cli(*few, "--out", out, *SHORT, "--smoothing", "0.5", "--prior", "uniform", "--json")
     result = json.loads(text)
     assert result == json.loads((out / "fix.json").read_text("utf-8"))
     assert code in (0, 1)
@@ -145,9 +151,9 @@ def test_nothing_is_trained_where_nothing_is_wrong(cli, tmp_path):
     assert names(tmp_path) == ["rows.jsonl"]
 
 
-def test_a_pilot_chooses_on_the_other_half(cli, tmp_path):
+def test_a_pilot_chooses_on_the_other_half(cli, few, tmp_path):
     out = tmp_path / "fixed"
-    code, text, err = cli(*PAIR, "--out", out, *SHORT, "--pilot", "--grid", "0.5", "--prior", "uniform", "--json")
+    code, text, err = cli(*few, "--out", out, *SHORT, "--pilot", "--grid", "0.5", "--prior", "uniform", "--json")
     assert code in (0, 1), err
     result = json.loads(text)
     assert schema_errors(result) == []
@@ -220,8 +226,8 @@ def start(*arguments, cwd):
     )  # fmt: skip
 
 
-def test_an_interrupted_run_goes_on(cli, tmp_path):
-    arguments = (*PAIR, "--out", "fixed", *TASKS, "--batch-size", "16", "--max-steps", "12", "--save-steps", "3",
+def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
+    arguments = (*few, "--out", "fixed", *TASKS, "--batch-size", "16", "--max-steps", "12", "--save-steps", "3",
                  "--smoothing", "0.5")  # fmt: skip
     process = start(*arguments, cwd=tmp_path)
     checkpoints = tmp_path / "fixed.partial" / "checkpoints"
@@ -237,15 +243,14 @@ def test_an_interrupted_run_goes_on(cli, tmp_path):
     )
     assert not (tmp_path / "fixed").exists()
 
-    again = start(*arguments, cwd=tmp_path)
-    _, err = again.communicate(timeout=120)
-    assert again.returncode == 2
-    assert "go on with --resume" in err
+    monkeypatch.chdir(tmp_path)
+    again = cli(*arguments)
+    assert again.code == 2
+    assert "go on with --resume" in again.err
 
-    resumed = start(*arguments, "--resume", "--json", cwd=tmp_path)
-    out, err = resumed.communicate(timeout=180)
-    assert resumed.returncode in (0, 1), err
-    result = json.loads(out)
+    resumed = cli(*arguments, "--resume", "--json")
+    assert resumed.code in (0, 1), resumed.err
+    result = json.loads(resumed.out)
     assert result["training"]["resumed_from"] >= 3
     assert result["training"]["n_steps"] == 12
     assert names(tmp_path) == ["fixed"]
@@ -253,9 +258,8 @@ def test_an_interrupted_run_goes_on(cli, tmp_path):
     # Trained, but cut off before the proof: only the proof is made again. Another factor is another run.
     (tmp_path / "fixed" / "fix.json").unlink()
     trained = (tmp_path / "fixed" / "model.safetensors").read_bytes()
-    absolute = [tmp_path / "fixed" if argument == "fixed" else argument for argument in arguments]
-    code, text, _ = cli(*absolute, "--resume", "--json")
-    assert code == resumed.returncode
+    code, text, _ = cli(*arguments, "--resume", "--json")
+    assert code == resumed.code
     assert json.loads(text)["proof"]["repair"]["overall"] == result["proof"]["repair"]["overall"]
     assert (tmp_path / "fixed" / "model.safetensors").read_bytes() == trained
-    refused(cli(*absolute, "--resume", "--smoothing", "0.25"), "was trained with label_smoothing 0.5, not 0.25")
+    refused(cli(*arguments, "--resume", "--smoothing", "0.25"), "was trained with label_smoothing 0.5, not 0.25")

@@ -522,10 +522,15 @@ PROCESSES = """
 import os, sys, torch
 from pathlib import Path
 sys.path[:0] = ["tests"]
-from test_train import distributed
-network = distributed(Path(sys.argv[1]), sys.argv[2], batch_size=2)
-torch.save(network.state_dict(), Path(sys.argv[1]) / f"weights-{os.environ['RANK']}.pt")
+from test_train import KINDS, distributed
+for kind in KINDS:
+    folder = Path(sys.argv[1]) / kind
+    network = distributed(folder, kind, batch_size=2)
+    torch.save(network.state_dict(), folder / f"weights-{os.environ['RANK']}.pt")
 """
+
+
+KINDS = ("full", "lora")
 
 
 def distributed(folder: Path, kind: str, batch_size: int) -> Any:
@@ -536,22 +541,29 @@ def distributed(folder: Path, kind: str, batch_size: int) -> Any:
     return tuned(folder, chosen, n=22)[0]
 
 
-@pytest.mark.parametrize("kind", ["full", "lora"])
-def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path, root: Path, kind: str) -> None:
-    script = tmp_path / "run.py"
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A folder for each kind of run, all of them by the same two processes: starting these is most of the work."""
+    folder = tmp_path_factory.mktemp("two")
+    script = folder / "run.py"
     script.write_text(PROCESSES)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     run = subprocess.run(
-        [*command, str(script), str(tmp_path / "two"), kind],
+        [*command, str(script), str(folder)],
         capture_output=True, text=True, check=False, cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path, two: Path, kind: str) -> None:
     one = distributed(tmp_path / "one", kind, batch_size=4)
     for rank in range(2):
-        found = torch.load(tmp_path / f"two/weights-{rank}.pt")
+        found = torch.load(two / kind / f"weights-{rank}.pt")
         for name, value in one.state_dict().items():
             torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
     assert len(log(tmp_path / "one")) == 6
-    for ours, theirs in zip(log(tmp_path / "two"), log(tmp_path / "one"), strict=True):
+    for ours, theirs in zip(log(two / kind), log(tmp_path / "one"), strict=True):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
         assert ours["tokens"] == theirs["tokens"]
