@@ -521,7 +521,7 @@ def test_memory_stays_far_below_the_logits(tmp_path: Path) -> None:
 PROCESSES = """
 import os, sys, torch
 from pathlib import Path
-sys.path[:0] = ["tests"]
+sys.path[:0] = ["tests", "tests/training"]
 from test_train import KINDS, distributed
 for kind in KINDS:
     folder = Path(sys.argv[1]) / kind
