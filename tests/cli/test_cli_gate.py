@@ -1,4 +1,4 @@
-"""`calibaudit gate` and `bless` through the installed command: exit codes, pages, files."""
+"""`calibaudit gate` and `bless`: exit codes, pages, files. test_ci_surfaces.py has each code from a process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from calibaudit.analysis.audit import audit_model
 from calibaudit.analysis.settings import Settings
 from calibaudit.report.result_json import audit_dict
 from calibaudit.scores.scores import Scores
-from tests.command import Ended
+from tests.command import Cli, Ended
 from tests.families import save_tiny
 
 COMMAND = Path(sys.executable).with_name("calibaudit")
@@ -41,6 +41,19 @@ def calibaudit(*arguments: object, cwd: Path) -> Ended:
         timeout=180,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def here(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command in this process, in the folder `cwd`: a process for each call would mostly import."""
+    for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: object, cwd: Path) -> Ended:
+        monkeypatch.chdir(cwd)
+        return cli(*arguments)
+
+    return run
 
 
 def save(path: Path, scores: list[Scores]) -> Path:
@@ -76,8 +89,8 @@ def check_refused(ended: Ended, *said: str) -> None:
         assert part in line
 
 
-def test_exit_1_when_it_regressed(folder: Path) -> None:
-    ended = calibaudit("gate", "baseline.json", "worse.json", *QUICK, cwd=folder)
+def test_exit_1_when_it_regressed(folder: Path, here: Cli) -> None:
+    ended = here("gate", "baseline.json", "worse.json", *QUICK, cwd=folder)
     assert (ended.code, ended.err) == (1, "")
     lines = ended.out.splitlines()
     assert max(map(len, lines)) <= 80
@@ -90,8 +103,8 @@ def test_exit_1_when_it_regressed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 3)])
-def test_inconclusive_is_0_and_3_under_strict(folder: Path, flags: tuple[str, ...], code: int) -> None:
-    ended = calibaudit("gate", "baseline.json", "same.json", *QUICK, "--margin", ".01", *flags, cwd=folder)
+def test_inconclusive_is_0_and_3_under_strict(folder: Path, flags: tuple[str, ...], code: int, here: Cli) -> None:
+    ended = here("gate", "baseline.json", "same.json", *QUICK, "--margin", ".01", *flags, cwd=folder)
     assert (ended.code, ended.err) == (code, "")
     text = " ".join(ended.out.split())
     assert "Inconclusive: no regression found, but 1,800 items cannot rule out a worsening of .010" in text
@@ -99,15 +112,15 @@ def test_inconclusive_is_0_and_3_under_strict(folder: Path, flags: tuple[str, ..
 
 
 @pytest.mark.parametrize("flags", [(), ("--strict",)])
-def test_exit_0_when_it_passed(folder: Path, flags: tuple[str, ...]) -> None:
-    ended = calibaudit("gate", "baseline.json", "same.json", *QUICK, "--margin", ".2", *flags, cwd=folder)
+def test_exit_0_when_it_passed(folder: Path, flags: tuple[str, ...], here: Cli) -> None:
+    ended = here("gate", "baseline.json", "same.json", *QUICK, "--margin", ".2", *flags, cwd=folder)
     assert (ended.code, ended.err) == (0, "")
     assert " Passed: the calibration of tuned is no worse" in ended.out
 
 
-def test_exit_1_over_a_limit(folder: Path) -> None:
+def test_exit_1_over_a_limit(folder: Path, here: Cli) -> None:
     flags = ("--margin", ".5", "--max-gap", ".05", "--max-brier", "1.9")
-    ended = calibaudit("gate", "baseline.json", "worse.json", *QUICK, *flags, cwd=folder)
+    ended = here("gate", "baseline.json", "worse.json", *QUICK, *flags, cwd=folder)
     assert ended.code == 1
     assert " Over a limit: |gap| ." in ended.out
     assert "at most .050" in ended.out
@@ -122,20 +135,22 @@ def test_exit_1_over_a_limit(folder: Path) -> None:
         ({"fingerprint": "changed"}, ("another content (fingerprint", "changed after")),
     ],
 )
-def test_exit_2_says_what_differs(folder: Path, tmp_path: Path, fields: dict[str, Any], said: tuple[str, ...]) -> None:
+def test_exit_2_says_what_differs(
+    folder: Path, tmp_path: Path, fields: dict[str, Any], said: tuple[str, ...], here: Cli
+) -> None:
     other = save(tmp_path / "other.json", [made_scores(900, task="sums", heat=3, model=TUNED, **fields)])
-    check_refused(calibaudit("gate", folder / "baseline.json", other, "-t", "sums", cwd=tmp_path), "'sums'", *said)
+    check_refused(here("gate", folder / "baseline.json", other, "-t", "sums", cwd=tmp_path), "'sums'", *said)
 
 
-def test_exit_2_for_what_cannot_be_used(folder: Path) -> None:
-    check_refused(calibaudit("gate", "baseline.json", "nowhere.json", cwd=folder), "nowhere.json: no such file")
-    check_refused(calibaudit("gate", "baseline.json", "same.json", "--margin", "2", cwd=folder), "margin is 2.0")
-    check_refused(calibaudit("gate", "baseline.json", cwd=folder), "CANDIDATE")
-    check_refused(calibaudit("bless", "base.json", "-o", "baseline.txt", cwd=folder), "must end in .json")
+def test_exit_2_for_what_cannot_be_used(folder: Path, here: Cli) -> None:
+    check_refused(here("gate", "baseline.json", "nowhere.json", cwd=folder), "nowhere.json: no such file")
+    check_refused(here("gate", "baseline.json", "same.json", "--margin", "2", cwd=folder), "margin is 2.0")
+    check_refused(here("gate", "baseline.json", cwd=folder), "CANDIDATE")
+    check_refused(here("bless", "base.json", "-o", "baseline.txt", cwd=folder), "must end in .json")
     spoilt = json.loads((folder / "baseline.json").read_text())
     spoilt["tasks"][0]["items"][7][2] = "?"
     (folder / "spoilt.json").write_text(json.dumps(spoilt))
-    check_refused(calibaudit("gate", "spoilt.json", "same.json", cwd=folder), "spoilt.json", "item 'sums-7'")
+    check_refused(here("gate", "spoilt.json", "same.json", cwd=folder), "spoilt.json", "item 'sums-7'")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe to interrupt at a known moment")
@@ -162,25 +177,25 @@ def test_exit_130_when_interrupted(folder: Path, tmp_path: Path) -> None:
     assert err.startswith("calibaudit: interrupted")
 
 
-def test_limits_from_pyproject_and_a_flag_beats_them(folder: Path, tmp_path: Path) -> None:
+def test_limits_from_pyproject_and_a_flag_beats_them(folder: Path, tmp_path: Path, here: Cli) -> None:
     table = "[tool.calibaudit]\nresamples = 200\n[tool.calibaudit.gate]\nmargin = 0.4\nstrict = true\nmax-ece = 0.5\n"
     (tmp_path / "pyproject.toml").write_text(table)
     sides = folder / "baseline.json", folder / "worse.json"
-    kept = calibaudit("gate", *sides, "--json", cwd=tmp_path)
+    kept = here("gate", *sides, "--json", cwd=tmp_path)
     verdict = json.loads(kept.out)["verdict"]
     assert (kept.code, verdict["outcome"]) == (0, "passed")
     assert verdict["limits"]["margin"] == 0.4
     assert verdict["limits"]["max_ece"] == 0.5
     assert verdict["limits"]["strict"] is True
-    assert calibaudit("gate", *sides, "--margin", ".02", "-q", cwd=tmp_path).code == 1
+    assert here("gate", *sides, "--margin", ".02", "-q", cwd=tmp_path).code == 1
     (tmp_path / "pyproject.toml").write_text("[tool.calibaudit.gate]\nmargni = 0.4\n")
-    check_refused(calibaudit("gate", *sides, cwd=tmp_path), "'gate.margni'", "did you mean 'margin'?")
+    check_refused(here("gate", *sides, cwd=tmp_path), "'gate.margni'", "did you mean 'margin'?")
 
 
-def test_the_saved_result_fits_its_schema_and_json_is_the_same(folder: Path, root: Path) -> None:
+def test_the_saved_result_fits_its_schema_and_json_is_the_same(folder: Path, root: Path, here: Cli) -> None:
     schema = json.loads((root / "docs" / "result.schema.json").read_text(encoding="utf-8"))
     arguments = ("gate", "baseline.json", "worse.json", *QUICK, "--max-ece", ".05", "-o", "verdict.json", "--json")
-    ended = calibaudit(*arguments, cwd=folder)
+    ended = here(*arguments, cwd=folder)
     assert ended.code == 1
     result = json.loads(ended.out)
     jsonschema.validate(result, schema)
@@ -193,21 +208,21 @@ def test_the_saved_result_fits_its_schema_and_json_is_the_same(folder: Path, roo
     assert result["settings"]["level"] == 0.95
 
 
-def test_the_baseline_stands_for_the_scores_it_was_made_of(folder: Path) -> None:
+def test_the_baseline_stands_for_the_scores_it_was_made_of(folder: Path, here: Cli) -> None:
     plain, blessed = (
-        json.loads(calibaudit("gate", name, "worse.json", *QUICK, "--json", cwd=folder).out)["verdict"]["overall"]
+        json.loads(here("gate", name, "worse.json", *QUICK, "--json", cwd=folder).out)["verdict"]["overall"]
         for name in ("base.json", "baseline.json")
     )
     for old, new in zip(plain["checks"], blessed["checks"], strict=True):
         assert new["found"] == pytest.approx(old["found"], abs=5e-4)
     assert (folder / "baseline.json").stat().st_size / 1800 <= 60
-    assert calibaudit("compare", "baseline.json", "worse.json", *QUICK, "-q", cwd=folder).code == 0
-    again = calibaudit("bless", "baseline.json", "-o", "again.json", "-q", cwd=folder)
+    assert here("compare", "baseline.json", "worse.json", *QUICK, "-q", cwd=folder).code == 0
+    again = here("bless", "baseline.json", "-o", "again.json", "-q", cwd=folder)
     assert (again.code, again.out) == (0, "")
     assert (folder / "again.json").read_bytes() == (folder / "baseline.json").read_bytes()
 
 
-def test_git_merges_two_branches_that_blessed_different_tasks(folder: Path, tmp_path: Path) -> None:
+def test_git_merges_two_branches_that_blessed_different_tasks(folder: Path, tmp_path: Path, here: Cli) -> None:
     def git(*arguments: str) -> None:
         who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
         subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
@@ -218,7 +233,7 @@ def test_git_merges_two_branches_that_blessed_different_tasks(folder: Path, tmp_
 
     def commit(scores: list[Scores], branch: str) -> None:
         save(tmp_path / "new.json", scores)
-        assert calibaudit("bless", "new.json", "-q", cwd=tmp_path).code == 0
+        assert here("bless", "new.json", "-q", cwd=tmp_path).code == 0
         git("add", "baseline.json")
         git("commit", "-m", branch)
 
@@ -231,11 +246,11 @@ def test_git_merges_two_branches_that_blessed_different_tasks(folder: Path, tmp_
     commit([base[0], maps], "right")
     git("merge", "left", "-m", "both")
     save(tmp_path / "new.json", [sums, maps])
-    assert calibaudit("bless", "new.json", "-o", "both.json", "-q", cwd=tmp_path).code == 0
+    assert here("bless", "new.json", "-o", "both.json", "-q", cwd=tmp_path).code == 0
     assert path.read_bytes() == (tmp_path / "both.json").read_bytes()
 
 
-def test_a_model_against_its_baseline(tmp_path: Path) -> None:
+def test_a_model_against_its_baseline(tmp_path: Path, here: Cli) -> None:
     save_tiny(tmp_path / "tiny", seed=0)
     documents = [
         {"q": f"the cat sat on {'the red mat ' * (i % 7)}", "options": ["the mat", "a dog"], "gold": i % 2}
@@ -243,25 +258,25 @@ def test_a_model_against_its_baseline(tmp_path: Path) -> None:
     ]
     write_task(tmp_path, documents=documents)
     flags = ("-t", "tiny.yaml", "--no-cache", "--offline", "--device", "cpu")
-    ended = calibaudit("bless", tmp_path / "tiny", *flags, cwd=tmp_path)
+    ended = here("bless", tmp_path / "tiny", *flags, cwd=tmp_path)
     assert ended.code == 0, ended
     text = (tmp_path / "baseline.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     assert json.loads(text)["model"]["name"] == "tiny"
-    ended = calibaudit("gate", "baseline.json", "tiny", *flags, *QUICK, "--min-items", "20", "--json", cwd=tmp_path)
+    ended = here("gate", "baseline.json", "tiny", *flags, *QUICK, "--min-items", "20", "--json", cwd=tmp_path)
     assert ended.code == 0, ended
     verdict = json.loads(ended.out)["verdict"]
     assert verdict["outcome"] != "regressed"
     assert abs(verdict["overall"]["checks"][0]["found"]) < 1e-3
     # other items than the baseline's are told before the model is even looked for
     check_refused(
-        calibaudit("gate", "baseline.json", "no/such/model", *flags, "--limit", "10", cwd=tmp_path),
+        here("gate", "baseline.json", "no/such/model", *flags, "--limit", "10", cwd=tmp_path),
         "baseline.json holds other items",
         "30 items",
         "now 10",
         "bless a new baseline",
     )
     check_refused(
-        calibaudit("gate", "baseline.json", "no/such/model", *flags, "--scoring", "cloze_byte", cwd=tmp_path),
+        here("gate", "baseline.json", "no/such/model", *flags, "--scoring", "cloze_byte", cwd=tmp_path),
         "scoring differs: cloze in baseline.json, cloze_byte now",
     )
