@@ -19,13 +19,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairwise import pairwise
 
 from calibaudit.errors import CalibauditError
 from calibaudit.kernels import anchored_cross_entropy, direct, linear_cross_entropy, reference
 from calibaudit.kernels.chunked.anchored import anchored_backward, anchored_forward
 from calibaudit.kernels.chunked.backward import head_backward
 from calibaudit.kernels.chunked.forward import head_forward
-from tests.pairwise import pairwise
 
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "bias": (False, True), "softcap": (None, 4.0), "logit_scale": (1.0, 0.3), "padded": (0, 3),

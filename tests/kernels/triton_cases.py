@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from pairwise import pairwise
 from torch import Tensor
 
 from calibaudit.kernels.triton_kernels import anchored, backward, forward, packing, retained, tiles
-from tests.pairwise import pairwise
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 ONE = [(1, 1, 1)]

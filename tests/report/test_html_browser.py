@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from made_results import audit_result, comparison_result, hostile_result
+from tests.chromium import BINARY, Chromium
 
 from calibaudit.report.document.html import html_page
-from tests.chromium import BINARY, Chromium
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"needs Chromium at {BINARY}: apt-get install chromium")
 

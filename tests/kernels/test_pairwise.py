@@ -6,8 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-
-from tests.pairwise import pairwise
+from pairwise import pairwise
 
 FACTORS: list[list[list[Any]]] = [
     [[1, 2, 3], ["a", "b"]],
