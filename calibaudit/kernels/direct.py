@@ -94,7 +94,7 @@ class _Reduced(torch.autograd.Function):
             needs = ctx.needs_input_grad[:3]
             found = operators.linear_backward(
                 (upstream * ctx.share).expand(targets.shape), hidden, weight, targets, lse, bias, eps, None, scale,
-                n_vocab, ignore_index, scratch_bytes, None, *needs,
+                n_vocab, ignore_index, scratch_bytes, *needs,
             )  # fmt: skip
             return *operators.given(found, needs), None, None
         if (factor := upstream.item()) != 1.0:

@@ -519,7 +519,7 @@ def test_operators_obey_the_rules_of_custom_operators() -> None:
     bias, targets = torch.randn(9, requires_grad=True), torch.randint(9, (6,))
     operators = torch.ops.calibaudit
     settings_ = (9, -100, None)
-    linear = (hidden, weight, targets, bias, 0.1, None, 1.0, *settings_, None)
+    linear = (hidden, weight, targets, bias, 0.1, None, 1.0, *settings_)
     torch.library.opcheck(operators.linear_cross_entropy.default, linear)
     prior = (hidden.detach(), weight.detach())
     anchored = (hidden, weight, *prior, targets, bias, 0.1, 4.0, 1.0, None, None, 1.0, *settings_)
