@@ -126,6 +126,15 @@ def test_long_contexts_lose_tokens_on_the_left_as_each_choice_needs() -> None:
             assert whole.context[-len(row.context) :] == row.context
 
 
+def test_a_context_that_just_fits_is_not_cut() -> None:
+    tokenizer = make_tokenizer()
+    prompt = plain_prompt(item(choices=("no",)), "t")
+    (row,) = encode(tokenizer, prompt).rows
+    needed = len(row.context) + len(row.continuations[0]) - 1  # the last token is never fed
+    assert not encode(tokenizer, prompt, max_length=needed).truncated
+    assert encode(tokenizer, prompt, max_length=needed - 1).truncated
+
+
 def test_a_continuation_longer_than_the_window_is_an_error() -> None:
     with pytest.raises(TaskError, match=r"t: choice 1 has \d+ tokens, more than the model's window of 4"):
         encode(make_tokenizer(), plain_prompt(item(choices=("no", "the cat sat on zzzzzz the mat")), "t"), max_length=4)
