@@ -392,7 +392,9 @@ def test_the_librarys_switches_are_put_back() -> None:
 
     def state() -> tuple[object, ...]:
         levels = [logging.getLogger(name).level for name in ("datasets", "huggingface_hub")]
-        return datasets.is_progress_bar_enabled(), datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE, *levels
+        # Older releases know HF_DATASETS_OFFLINE alone.
+        offline = getattr(datasets.config, "HF_HUB_OFFLINE", datasets.config.HF_DATASETS_OFFLINE)
+        return datasets.is_progress_bar_enabled(), offline, constants.HF_HUB_OFFLINE, *levels
 
     before = state()
     with quiet_datasets(offline=True):
