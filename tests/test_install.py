@@ -1,4 +1,4 @@
-"""The wheel, installed into an empty environment, knows its tasks from any folder."""
+"""The wheel, installed into an empty environment, knows its tasks from any folder; the bounds are what CI runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,59 @@ import subprocess
 import sys
 import venv
 import zipfile
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HELD = {"datasets", "huggingface-hub", "jinja2", "transformers", "typer"}
+"""The dependencies that .ci/bounds runs at both ends; with click, which only older Typers need."""
+
+
+def dependencies(root: Path) -> dict[str, Requirement]:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {found.name: found for found in map(Requirement, project["dependencies"])}
+
+
+def lower_bound(requirement: Requirement) -> Version:
+    (bound,) = (entry.version for entry in requirement.specifier if entry.operator == ">=")
+    return Version(bound)
+
+
+def pins(root: Path, name: str) -> dict[str, Version]:
+    """The versions of .ci/constraints/NAME.txt; each line is `package==version`."""
+    lines = (root / ".ci" / "constraints" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("==") for line in lines if not line.startswith("#"))
+    return {package: Version(pinned) for package, pinned in pairs}
+
+
+def test_the_lower_bounds_are_the_versions_that_ci_runs(root: Path) -> None:
+    oldest = pins(root, "oldest")
+    assert set(oldest) == HELD | {"click"}
+    assert {name: lower_bound(dependencies(root)[name]) for name in HELD} == {name: oldest[name] for name in HELD}
+
+
+def test_the_newest_versions_are_within_the_bounds(root: Path) -> None:
+    oldest, newest = pins(root, "oldest"), pins(root, "newest")
+    assert set(newest) == set(oldest)
+    for name in HELD:
+        assert newest[name] in dependencies(root)[name].specifier, name
+    assert all(newest[name] >= oldest[name] for name in oldest)
+
+
+def test_click_is_pinned_at_what_the_oldest_typer_asks(root: Path) -> None:
+    oldest = pins(root, "oldest")
+    if Version(version("typer")) != oldest["typer"]:
+        pytest.skip("needs the oldest Typer: .ci/bounds oldest runs it")
+    (click,) = (found for found in map(Requirement, requires("typer") or ()) if found.name == "click")
+    assert lower_bound(click) == oldest["click"]
 
 
 @pytest.mark.install
@@ -24,7 +74,7 @@ def test_the_wheel_lists_its_tasks_from_another_folder(root: Path, tmp_path: Pat
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     # What listing needs; torch and the rest are not installed here, and so are shown not to be needed for it.
-    needed = ["typer>=0.16", "rich>=13.7", "pydantic>=2.7", "pyyaml>=6.0", "jinja2>=3.1"]
+    needed = [str(dependencies(root)[name]) for name in ("typer", "rich", "pydantic", "pyyaml", "jinja2")]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *needed], check=True, cwd=tmp_path)
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)], check=True, cwd=tmp_path)
     command = tmp_path / "env" / "bin" / "calibaudit"
