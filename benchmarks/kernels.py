@@ -66,6 +66,12 @@ class World:
         dz = (p - (1 - self.eps) * (self.targets[:, None] == rows)) / self.n
         return loss.item(), dh, dz.T @ hidden
 
+    @property
+    def head(self) -> Any:
+        from calibaudit.kernels.heads import Head
+
+        return Head(self.weight, None, None, 1.0, self.v)
+
     def leaves(self) -> tuple[Tensor, Tensor]:
         return self.hidden.detach().requires_grad_(), self.weight.detach().requires_grad_()
 
@@ -87,6 +93,7 @@ def backward_of(loss: Callable[[Tensor, Tensor], Tensor], world: World) -> Step:
 def own_steps(world: World) -> dict[str, tuple[Step, float]]:
     """Name to (forward and backward, the smoothing it does)."""
     from calibaudit.kernels import linear_cross_entropy
+    from calibaudit.kernels.heads import Needs
     from calibaudit.kernels.triton_kernels.retained import head_loss_gradients
 
     targets, eps = world.targets, world.eps
@@ -94,9 +101,8 @@ def own_steps(world: World) -> dict[str, tuple[Step, float]]:
     def at_once(scratch: int) -> Step:
         def step() -> tuple[Tensor, Tensor, Tensor]:
             found, (dh, dw, _) = head_loss_gradients(
-                world.hidden, world.weight, targets, world.upstream, bias=None, softcap=None, logit_scale=1.0,
-                n_vocab=world.v, label_smoothing=eps, need_hidden=True, need_weight=True, need_bias=False,
-                scratch_bytes=scratch,
+                world.hidden, world.head, targets, world.upstream, label_smoothing=eps,
+                needs=Needs(True, True, False), scratch_bytes=scratch,
             )  # fmt: skip
             loss = found.lse - (1 - eps) * found.target_logit[:, 0]
             assert dh is not None
@@ -221,7 +227,6 @@ def forward_section(name: str, world: World, runs: int) -> None:
     floor, _ = products(world, runs)
     print(f"\n**Forward, {name}** (one product: {floor:.2f} ms)\n")
     print("| | ms | / product | MiB |\n| --- | ---: | ---: | ---: |")
-    common: dict[str, Any] = {"bias": None, "softcap": None, "logit_scale": 1.0, "n_vocab": world.v}
     lse = torch.cat([(part.float() @ world.weight.T.float()).logsumexp(1) for part in world.hidden[:512].split(64)])
     sides: dict[str, Callable[[], Any]] = {}
     for what, options in {
@@ -229,7 +234,7 @@ def forward_section(name: str, world: World, runs: int) -> None:
         "log-probabilities and top token": {"top": True, "mean": False},
     }.items():  # fmt: skip
         sides[f"calibaudit, {what}"] = lambda options=options: head_forward(
-            world.hidden, world.weight, world.targets[:, None], **common, **options
+            world.hidden, world.head, world.targets[:, None], **options
         )
 
     def plain(h: Tensor, w: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from calibaudit.kernels.chunked import forward
 from calibaudit.kernels.chunked.forward import logprobs_from_logits
 from calibaudit.kernels.dispatch import kernel_path
 from calibaudit.kernels.losses import anchored_cross_entropy, linear_cross_entropy
-from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, LinearLogprobs, check_linear
+from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, LinearLogprobs, check_head, check_targets
 
 __all__ = [
     "IGNORE_INDEX",
@@ -46,9 +46,8 @@ def linear_logprobs(
     Memory beyond inputs and results: about 64 MiB of scratch; with Triton about 2 MiB.
     Raises KernelArgumentError (a ValueError), which names the argument.
     """
-    n_vocab = check_linear(hidden, weight, targets, bias, softcap, logit_scale, vocab_size)
+    head = check_head(hidden, weight, bias, softcap, logit_scale, vocab_size)
+    check_targets(targets, hidden.shape[0], head.n_vocab, hidden.device)
     if kernel_path(hidden.device)[0] == "chunked":
-        return forward.linear_logprobs(
-            hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale, vocab_size=n_vocab
-        )
-    return dispatch.linear_logprobs(hidden, weight, targets, bias, softcap, logit_scale, n_vocab)
+        return forward.linear_logprobs(hidden, head, targets)
+    return dispatch.linear_logprobs(hidden, head, targets)

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from calibaudit.kernels import dispatch, operators
-from calibaudit.kernels.chunked.backward import Gradients, GradientSums, subtract_targets
-from calibaudit.kernels.chunked.blocks import Blocks, Head, cuts
+from calibaudit.kernels.chunked.backward import GradientSums, subtract_targets
+from calibaudit.kernels.chunked.blocks import Blocks, cuts, span_of
+from calibaudit.kernels.heads import Gradients, Head, Needs
 from calibaudit.kernels.precision import full_float32
 from calibaudit.kernels.validation import IGNORE_INDEX
 
@@ -27,37 +28,26 @@ _ENOUGH_ROWS = 64
 _COLUMNS = 2048
 
 
-def suits(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, softcap: float | None, scratch_bytes: int | None
-) -> bool:
+def suits(hidden: Tensor, head: Head, scratch_bytes: int | None) -> bool:
     """Whether this way is open and pays: eager float32 on the CPU, gradients wanted, no softcap, blocks of rows."""
-    if torch.compiler.is_compiling() or hidden.device.type != "cpu" or softcap is not None:
+    if torch.compiler.is_compiling() or hidden.device.type != "cpu" or head.softcap is not None:
         return False
-    tensors = [tensor for tensor in (hidden, weight, bias) if tensor is not None]
+    tensors = [tensor for tensor in (hidden, head.weight, head.bias) if tensor is not None]
     wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     if not wanted or any(tensor.dtype != torch.float32 for tensor in tensors):
         return False
     enough = min(_ENOUGH_ROWS, hidden.shape[0])
     in_pytorch = dispatch.kernel_path(hidden.device)[0] == "chunked"
-    return _rows(weight.shape[0], scratch_bytes) >= max(1, enough) and in_pytorch
+    return _rows(head.weight.shape[0], scratch_bytes) >= max(1, enough) and in_pytorch
 
 
 def reduced(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    bias: Tensor | None,
-    label_smoothing: float,
-    logit_scale: float,
-    n_vocab: int,
-    ignore_index: int,
-    scratch_bytes: int | None,
-    *,
-    mean: bool,
-) -> Tensor:
+    hidden: Tensor, head: Head, targets: Tensor, label_smoothing: float, ignore_index: int,
+    scratch_bytes: int | None, *, mean: bool,
+) -> Tensor:  # fmt: skip
     """The sum of the rows' losses, or their mean over those not ignored; arguments are checked but for targets."""
-    settings = (label_smoothing, logit_scale, n_vocab, ignore_index, scratch_bytes, mean)
-    loss: Tensor = _Reduced.apply(hidden, weight, bias, targets, settings)  # type: ignore[no-untyped-call]
+    settings = (label_smoothing, head.logit_scale, head.n_vocab, ignore_index, scratch_bytes, mean)
+    loss: Tensor = _Reduced.apply(hidden, head.weight, head.bias, targets, settings)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -72,10 +62,8 @@ class _Reduced(torch.autograd.Function):
         mapped, rows = operators.active_rows(targets, n_vocab, ignore_index)
         share = 1.0 / max(1, int((mapped != IGNORE_INDEX).sum())) if mean else 1.0
         h, y = operators.at_rows(rows, hidden, mapped)
-        head = Head(weight, bias, None, scale)
-        loss, lse, gradients = _loss_and_gradients(
-            h, head, y, n_vocab, eps, share, ctx.needs_input_grad[:3], _rows(n_vocab, scratch_bytes)
-        )
+        head, needs = Head(weight, bias, None, scale, n_vocab), Needs(*ctx.needs_input_grad[:3])
+        loss, lse, gradients = _loss_and_gradients(h, head, y, eps, share, needs, _rows(n_vocab, scratch_bytes))
         by_hidden, by_weight, by_bias = gradients
         if by_hidden is not None:
             by_hidden = operators.spread_rows(by_hidden, rows, hidden.shape[0])
@@ -109,22 +97,15 @@ def _rows(n_vocab: int, scratch_bytes: int | None) -> int:
 
 
 def _loss_and_gradients(
-    hidden: Tensor,
-    head: Head,
-    targets: Tensor,
-    n_vocab: int,
-    label_smoothing: float,
-    share: float,
-    needs: tuple[bool, bool, bool],
-    rows: int,
+    hidden: Tensor, head: Head, targets: Tensor, label_smoothing: float, share: float, needs: Needs, rows: int
 ) -> tuple[Tensor, Tensor, Gradients]:
     """Each row's loss and lse, and the gradients of the losses' sum times `share`. hidden (N, D), targets (N,)."""
-    n_rows = hidden.shape[0]
+    n_rows, n_vocab = hidden.shape[0], head.n_vocab
     n_blocks = -(-n_rows // max(1, rows))
     blocks = Blocks(n_rows, n_vocab, max(1, -(-n_rows // max(1, n_blocks))), min(n_vocab, _COLUMNS))
-    sums = GradientSums(hidden, head, blocks, *needs)
+    sums = GradientSums(hidden, head, blocks, needs)
     scratch = torch.empty(blocks.rows * n_vocab, dtype=torch.float32)
-    spans = [head.span(start, stop) for start, stop in blocks.spans()]
+    spans = [span_of(head, start, stop) for start, stop in blocks.spans()]
     losses, lses = torch.zeros(n_rows), torch.zeros(n_rows)
     with full_float32(hidden.device):
         for first, last in cuts(n_rows, blocks.rows):
@@ -133,7 +114,7 @@ def _loss_and_gradients(
             total, logits, target = (torch.zeros(last - first) for _ in range(3))
             chunks, tops = [], []
             for span in spans:  # z becomes exp(z - the largest logit so far)
-                z = head.logits(block, span, scratch[span.start * blocks.rows :])
+                z = span.logits(block, scratch[span.start * blocks.rows :])
                 chunks.append(z)
                 column = y - span.start
                 inside = (column >= 0) & (column < z.shape[1])

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 from collections.abc import Callable
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from calibaudit.kernels.chunked import anchored, backward, forward
 from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, GPU_SCRATCH_BYTES
+from calibaudit.kernels.heads import Head
 from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, LinearLogprobs
 
 logger = logging.getLogger(__name__)
@@ -65,14 +67,14 @@ def default_scratch(device: torch.device) -> int:
 
 
 def run(function: str, *arguments: Any, **options: Any) -> Any:
-    """`function` of the low-level interface, on the path that the first argument's device takes.
+    """`function` of the interface in kernels/heads.py, on the path that the first argument's device takes.
 
     A Triton failure other than a refusal or a lack of memory is warned of, with its cause, and sends this device's
     work to the chunked path from then on.
     """
     hidden: Tensor = arguments[0]
     fallback: Callable[..., Any] = getattr(_CHUNKED[function], function)
-    if kernel_path(hidden.device)[0] == "triton" and not _in_float64(arguments, options):
+    if kernel_path(hidden.device)[0] == "triton" and not _in_float64(arguments):
         try:
             return _triton_function(function)(*arguments, **options)
         except (KernelArgumentError, torch.OutOfMemoryError):
@@ -88,21 +90,10 @@ def run(function: str, *arguments: Any, **options: Any) -> Any:
 
 
 @torch.no_grad()
-def linear_logprobs(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-) -> LinearLogprobs:
+def linear_logprobs(hidden: Tensor, head: Head, targets: Tensor) -> LinearLogprobs:
     """`calibaudit.kernels.linear_logprobs` out of `head_forward`; the arguments are checked already."""
     wanted = targets if targets.ndim == 2 else targets[:, None]
-    found = run(
-        "head_forward", hidden, weight, wanted, bias=bias, softcap=softcap, logit_scale=logit_scale,
-        n_vocab=n_vocab, top=True, mean=False,
-    )  # fmt: skip
+    found = run("head_forward", hidden, head, wanted, top=True, mean=False)
     dead = ~found.lse.isfinite()  # NaN or +inf among the row's logits, or all of them -inf
     logprob = (found.target_logit - found.lse[:, None]).clamp(max=0.0)  # rounding could lift it by a digit
     logprob = logprob.masked_fill(dead[:, None], torch.nan).masked_fill(wanted == IGNORE_INDEX, 0.0)
@@ -117,9 +108,10 @@ def _triton_function(name: str) -> Callable[..., Any]:
     return found
 
 
-def _in_float64(arguments: tuple[Any, ...], options: dict[str, Any]) -> bool:
-    """The Triton kernels take no float64."""
-    return any(isinstance(value, Tensor) and value.dtype == torch.float64 for value in (*arguments, *options.values()))
+def _in_float64(arguments: tuple[Any, ...]) -> bool:
+    """The Triton kernels take no float64, neither in a tensor nor in a head."""
+    values = chain.from_iterable(value if isinstance(value, Head) else (value,) for value in arguments)
+    return any(isinstance(value, Tensor) and value.dtype == torch.float64 for value in values)
 
 
 def _why_not_triton(device: torch.device, asked: str) -> str | None:

@@ -39,15 +39,12 @@ def linear_cross_entropy(
     check_loss(label_smoothing, reduction, scratch_bytes)
     _check_leading("targets", targets, hidden)
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])
-    n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size)
+    head = check_head(rows, weight, bias, softcap, logit_scale, vocab_size)
     check_target_shape(flat, rows.shape[0], hidden.device)
-    if reduction != "none" and direct.suits(rows, weight, bias, softcap, scratch_bytes):
-        return direct.reduced(
-            rows, weight, flat, bias, label_smoothing, logit_scale, n_vocab, ignore_index, scratch_bytes,
-            mean=reduction == "mean",
-        )  # fmt: skip
+    if reduction != "none" and direct.suits(rows, head, scratch_bytes):
+        return direct.reduced(rows, head, flat, label_smoothing, ignore_index, scratch_bytes, mean=reduction == "mean")
     loss, _ = operators.linear(
-        rows, weight, flat, bias, label_smoothing, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes
+        rows, weight, flat, bias, label_smoothing, softcap, logit_scale, head.n_vocab, ignore_index, scratch_bytes
     )  # fmt: skip
     return _reduced(loss, targets, ignore_index, reduction)
 
@@ -82,7 +79,7 @@ def anchored_cross_entropy(
     _check_leading("prior_hidden", prior_hidden[..., 0] if prior_hidden.ndim else prior_hidden, hidden)
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])
     prior_rows = prior_hidden.detach().reshape(-1, prior_hidden.shape[-1])
-    n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size)
+    n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size).n_vocab
     check_head(prior_rows, prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab, prefix="prior_")
     if prior_rows.device != rows.device:
         raise KernelArgumentError(f"prior_hidden is on {prior_rows.device}, but hidden is on {rows.device}")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.kernels import dispatch
+from calibaudit.kernels.heads import Head, Needs
 from calibaudit.kernels.validation import IGNORE_INDEX, check_target_values
 
 _MANY_IGNORED = 0.25
@@ -65,9 +66,10 @@ def _fake_gradients(hidden: Tensor, weight: Tensor, bias: Tensor | None, needs: 
     )
 
 
-def _needed(ctx: Any, bias: Tensor | None, place: int) -> tuple[bool, bool, bool]:
+def _needed(ctx: Any, bias: Tensor | None, place: int) -> Needs:
     """Which gradients to make: hidden and weight come first among the inputs, the bias at `place`."""
-    return ctx.needs_input_grad[0], ctx.needs_input_grad[1], bias is not None and ctx.needs_input_grad[place]
+    needed = ctx.needs_input_grad
+    return Needs(needed[0], needed[1], bias is not None and needed[place])
 
 
 def given(gradients: tuple[Tensor, ...], needs: tuple[bool, ...]) -> list[Tensor | None]:
@@ -86,10 +88,8 @@ def linear(
     """loss and lse, (N,) float32 each; both 0 where ignored rows were left out."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, y = at_rows(rows, hidden, targets)
-    found = dispatch.run(
-        "head_forward", h, weight, y[:, None], bias=bias, softcap=softcap, logit_scale=logit_scale, n_vocab=n_vocab,
-        top=False, mean=label_smoothing > 0.0,
-    )  # fmt: skip
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    found = dispatch.run("head_forward", h, head, y[:, None], top=False, mean=label_smoothing > 0.0)
     loss = found.lse
     if label_smoothing < 1.0:
         loss = loss - (1.0 - label_smoothing) * found.target_logit[:, 0]
@@ -119,9 +119,8 @@ def linear_backward(
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, y, lse, upstream = at_rows(rows, hidden, targets, lse, upstream)
     gradients = dispatch.run(
-        "head_backward", h, weight, y, lse, _upstream(upstream, y), bias=bias, softcap=softcap,
-        logit_scale=logit_scale, n_vocab=n_vocab, label_smoothing=label_smoothing, need_hidden=need_hidden,
-        need_weight=need_weight, need_bias=need_bias,
+        "head_backward", h, Head(weight, bias, softcap, logit_scale, n_vocab), y, lse, _upstream(upstream, y),
+        label_smoothing=label_smoothing, needs=Needs(need_hidden, need_weight, need_bias),
         scratch_bytes=scratch_bytes or dispatch.default_scratch(hidden.device),
     )  # fmt: skip
     return _delivered(gradients, rows, hidden)
@@ -164,10 +163,9 @@ def anchored(
     """loss, lse and the prior's lse, (N,) float32 each; all 0 where ignored rows were left out."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, prior_h, y = at_rows(rows, hidden, prior_hidden, targets)
-    found = dispatch.run(
-        "anchored_forward", h, weight, prior_h, prior_weight, y, bias=bias, softcap=softcap, logit_scale=logit_scale,
-        n_vocab=n_vocab, prior_bias=prior_bias, prior_softcap=prior_softcap, prior_logit_scale=prior_logit_scale,
-    )  # fmt: skip
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    prior = Head(prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
+    found = dispatch.run("anchored_forward", h, head, prior_h, prior, y)
     loss = found.lse - label_smoothing * found.prior_mean_logit
     if label_smoothing < 1.0:
         loss = loss - (1.0 - label_smoothing) * found.target_logit
@@ -200,11 +198,11 @@ def anchored_backward(
     """Gradients by hidden, weight and bias; an empty tensor for one that is not needed."""
     targets, rows = active_rows(targets, n_vocab, ignore_index)
     h, prior_h, y, lse, prior_lse, upstream = at_rows(rows, hidden, prior_hidden, targets, lse, prior_lse, upstream)
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    prior = Head(prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
     gradients = dispatch.run(
-        "anchored_backward", h, weight, prior_h, prior_weight, y, lse, prior_lse, _upstream(upstream, y), bias=bias,
-        softcap=softcap, logit_scale=logit_scale, n_vocab=n_vocab, prior_bias=prior_bias, prior_softcap=prior_softcap,
-        prior_logit_scale=prior_logit_scale, label_smoothing=label_smoothing, need_hidden=need_hidden,
-        need_weight=need_weight, need_bias=need_bias,
+        "anchored_backward", h, head, prior_h, prior, y, lse, prior_lse, _upstream(upstream, y),
+        label_smoothing=label_smoothing, needs=Needs(need_hidden, need_weight, need_bias),
         scratch_bytes=scratch_bytes or dispatch.default_scratch(hidden.device),
     )  # fmt: skip
     return _delivered(gradients, rows, hidden)

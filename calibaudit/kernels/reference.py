@@ -5,35 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.validation import IGNORE_INDEX, AnchoredForward, HeadForward, LinearLogprobs, check_linear
-
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
-
-
-def logits(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, softcap: float | None, logit_scale: float, n_vocab: int
-) -> Tensor:
-    """(N, D), (rows, D) -> (N, n_vocab): z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap)."""
-    z = hidden.double() @ weight[:n_vocab].double().T
-    if bias is not None:
-        z = z + bias[:n_vocab].double()
-    z = z * logit_scale
-    return z if softcap is None else softcap * torch.tanh(z / softcap)
+from calibaudit.kernels.heads import AnchoredForward, Gradients, Head, HeadForward
+from calibaudit.kernels.validation import IGNORE_INDEX, LinearLogprobs
 
 
-def linear_logprobs(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None = None,
-    softcap: float | None = None,
-    logit_scale: float = 1.0,
-    vocab_size: int | None = None,
-) -> LinearLogprobs:
+def logits(hidden: Tensor, head: Head) -> Tensor:
+    """(N, D) -> (N, n_vocab): z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap)."""
+    z = hidden.double() @ head.weight[: head.n_vocab].double().T
+    if head.bias is not None:
+        z = z + head.bias[: head.n_vocab].double()
+    z = z * head.logit_scale
+    return z if head.softcap is None else head.softcap * torch.tanh(z / head.softcap)
+
+
+def linear_logprobs(hidden: Tensor, head: Head, targets: Tensor) -> LinearLogprobs:
     """As `calibaudit.kernels.linear_logprobs`, in float64."""
-    n_vocab = check_linear(hidden, weight, targets, bias, softcap, logit_scale, vocab_size)
-    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
+    z = logits(hidden, head)
     logprobs = torch.log_softmax(z, dim=1)
     wanted = targets if targets.ndim == 2 else targets[:, None]
     logprob = logprobs.gather(1, wanted.clamp(min=0)).masked_fill(wanted == IGNORE_INDEX, 0.0)
@@ -49,20 +36,9 @@ def losses(z: Tensor, targets: Tensor, label_smoothing: float, prior: Tensor | N
     return loss.masked_fill(targets == IGNORE_INDEX, 0.0)
 
 
-def head_forward(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    top: bool,
-    mean: bool,
-) -> HeadForward:
-    """As the kernels' function of that name, in float64."""
-    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
+def head_forward(hidden: Tensor, head: Head, targets: Tensor, *, top: bool, mean: bool) -> HeadForward:
+    """As kernels/heads.py says, in float64."""
+    z = logits(hidden, head)
     target = z.gather(1, targets.clamp(min=0)).masked_fill(targets == IGNORE_INDEX, 0.0)
     top_logit, top_token = z.max(dim=1)
     return HeadForward(
@@ -74,48 +50,25 @@ def head_forward(
     )
 
 
-def anchored_forward(
-    hidden: Tensor,
-    weight: Tensor,
-    prior_hidden: Tensor,
-    prior_weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    prior_bias: Tensor | None,
-    prior_softcap: float | None,
-    prior_logit_scale: float,
-) -> AnchoredForward:
-    """As the kernels' function of that name, in float64."""
-    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
-    u = logits(prior_hidden, prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
+def anchored_forward(hidden: Tensor, head: Head, prior_hidden: Tensor, prior: Head, targets: Tensor) -> AnchoredForward:
+    """As kernels/heads.py says, in float64."""
+    z, u = logits(hidden, head), logits(prior_hidden, prior)
     target = z.gather(1, targets.clamp(min=0)[:, None])[:, 0].masked_fill(targets == IGNORE_INDEX, 0.0)
     expected = (u.softmax(dim=1) * z).sum(dim=1)
     return AnchoredForward(torch.logsumexp(z, dim=1), target, torch.logsumexp(u, dim=1), expected)
 
 
 def head_gradients(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    upstream: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    label_smoothing: float,
-    prior: Tensor | None = None,
-) -> Gradients:
-    """By hidden, weight and bias, of sum_n upstream[n] * loss[n], by formula, in float64.
+    hidden: Tensor, head: Head, targets: Tensor, upstream: Tensor, *,
+    label_smoothing: float, prior: Tensor | None = None,
+) -> Gradients:  # fmt: skip
+    """As `head_backward` and `anchored_backward` in kernels/heads.py, by formula, in float64.
 
     prior: q (N, n_vocab); None: 1 / n_vocab each.
     dz = p - (1 - eps) 1_y - eps q, and through the softcap (1 - (z / softcap)^2) and the scale.
     """
-    z = logits(hidden, weight, bias, softcap, logit_scale, n_vocab)
+    weight, bias, softcap, logit_scale, n_vocab = head
+    z = logits(hidden, head)
     dz = z.softmax(dim=1) - label_smoothing * (torch.ones_like(z) / n_vocab if prior is None else prior)
     known = (targets != IGNORE_INDEX).double()
     dz.scatter_add_(1, targets.clamp(min=0)[:, None], (label_smoothing - 1.0) * known[:, None])
@@ -128,4 +81,4 @@ def head_gradients(
     if bias is not None:
         by_bias = torch.zeros(bias.shape, dtype=torch.float64, device=bias.device)
         by_bias[:n_vocab] = dz.sum(dim=0)
-    return dz @ weight[:n_vocab].double(), by_weight, by_bias
+    return Gradients(dz @ weight[:n_vocab].double(), by_weight, by_bias)

@@ -1,4 +1,4 @@
-"""What the head kernels take and give, checked in one place."""
+"""The public functions' arguments, checked in one place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.errors import CalibauditError
+from calibaudit.kernels.heads import Head
 
 IGNORE_INDEX = -100
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -35,48 +36,6 @@ class LinearLogprobs(NamedTuple):
     top_token: Tensor
 
 
-class HeadForward(NamedTuple):
-    """What one pass over the vocabulary leaves of each row's logits z (after scale and softcap), in nats, float32.
-
-    lse: (N,) log-sum-exp. target_logit: (N, K); 0 where the target is -100.
-    top_logit: (N,) and top_token: (N,) int64, the lowest id wins a tie; None unless asked for.
-    mean_logit: (N,) sum of the row's logits / their number; None unless asked for.
-    """
-
-    lse: Tensor
-    target_logit: Tensor
-    top_logit: Tensor | None
-    top_token: Tensor | None
-    mean_logit: Tensor | None
-
-
-class AnchoredForward(NamedTuple):
-    """The same of two heads: the student's z and the prior's u, with q = softmax(u); (N,) float32, in nats.
-
-    lse: of z. target_logit: z at the target; 0 where it is -100. prior_lse: of u. prior_mean_logit: sum_v q_v z_v.
-    """
-
-    lse: Tensor
-    target_logit: Tensor
-    prior_lse: Tensor
-    prior_mean_logit: Tensor
-
-
-def check_linear(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    vocab_size: int | None,
-) -> int:
-    """The number of weight rows that count. Raises KernelArgumentError, which names the argument."""
-    n_vocab = check_head(hidden, weight, bias, softcap, logit_scale, vocab_size)
-    check_targets(targets, hidden.shape[0], n_vocab, hidden.device)
-    return n_vocab
-
-
 def check_head(
     hidden: Tensor,
     weight: Tensor,
@@ -86,8 +45,8 @@ def check_head(
     vocab_size: int | None,
     *,
     prefix: str = "",
-) -> int:
-    """The number of weight rows that count; no tensor's values are read, so that a compiler can trace this.
+) -> Head:
+    """The head that these describe; no tensor's values are read, so that a compiler can trace this.
 
     prefix: what stands before the arguments' names, as in prior_hidden.
     Raises KernelArgumentError, which names the argument.
@@ -116,7 +75,7 @@ def check_head(
         raise KernelArgumentError(f"{prefix}softcap must be a finite number above 0 or None, not {softcap}")
     if not 0.0 < abs(logit_scale) < math.inf:
         raise KernelArgumentError(f"{prefix}logit_scale must be a finite number other than 0, not {logit_scale}")
-    return n_vocab
+    return Head(weight, bias, softcap, logit_scale, n_vocab)
 
 
 def check_targets(targets: Tensor, n_rows: int, n_vocab: int, device: torch.device) -> None:

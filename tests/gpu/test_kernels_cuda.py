@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from calibaudit.kernels.heads import Head, Needs
+
 VOCABULARIES = [101, 50257, 128257, 151936, 256000]
 OPTIONS = {
     "plain": {},
@@ -63,14 +65,13 @@ class Case:
         self.bias = torch.randn(v, **options).to(dtype) if bias else None
         self.eps, self.softcap, self.scale = eps, softcap, scale
 
-    def settings(self) -> dict[str, Any]:
-        return {"bias": self.bias, "softcap": self.softcap, "logit_scale": self.scale, "n_vocab": self.n_vocab}
+    @property
+    def head(self) -> Head:
+        return Head(self.weight, self.bias, self.softcap, self.scale, self.n_vocab)
 
     def needs(self, scratch: int) -> dict[str, Any]:
-        return {
-            "label_smoothing": self.eps, "need_hidden": True, "need_weight": True,
-            "need_bias": self.bias is not None, "scratch_bytes": scratch,
-        }  # fmt: skip
+        needs = Needs(True, True, self.bias is not None)
+        return {"label_smoothing": self.eps, "needs": needs, "scratch_bytes": scratch}
 
     def logits(self, leaves: list[Tensor]) -> Tensor:
         z = leaves[0] @ leaves[1][: self.n_vocab].T
@@ -114,7 +115,7 @@ def test_forward_and_gradients(v: int, width: int, option: str) -> None:
     case = Case(300, width, v, **OPTIONS[option])
     z, exact = case.gradients(torch.float64)
     targets = case.targets[:, None]
-    found = forward.head_forward(case.hidden, case.weight, targets, top=True, mean=True, **case.settings())
+    found = forward.head_forward(case.hidden, case.head, targets, top=True, mean=True)
     near = {"atol": 2e-5, "rtol": 2e-5}
     torch.testing.assert_close(found.lse.double(), z.logsumexp(1), **near)
     torch.testing.assert_close(found.mean_logit.double(), z.mean(1), **near)
@@ -124,13 +125,11 @@ def test_forward_and_gradients(v: int, width: int, option: str) -> None:
     top = z.gather(1, found.top_token[:, None])[:, 0]  # float32 may order near ties the other way
     torch.testing.assert_close(top, z.max(1).values, **near)
     del z
-    given = (case.hidden, case.weight, case.targets)
+    given = (case.hidden, case.head, case.targets)
     for scratch in (4 << 20, 64 << 20):
-        gradients = backward.head_backward(*given, found.lse, case.upstream, **case.settings(), **case.needs(scratch))
+        gradients = backward.head_backward(*given, found.lse, case.upstream, **case.needs(scratch))
         assert_as_good_as_naive(gradients, case, exact)
-        at_once, gradients = retained.head_loss_gradients(
-            *given, case.upstream, **case.settings(), **case.needs(scratch)
-        )
+        at_once, gradients = retained.head_loss_gradients(*given, case.upstream, **case.needs(scratch))
         assert_as_good_as_naive(gradients, case, exact)
         torch.testing.assert_close(at_once.lse, found.lse, atol=1e-5, rtol=1e-6)
 
@@ -141,11 +140,9 @@ def test_other_dtypes(dtype: torch.dtype) -> None:
 
     case = Case(300, 512, 50257, dtype, **OPTIONS["everything"])
     exact = case.gradients(torch.float64)[1]
-    found = forward.head_forward(
-        case.hidden, case.weight, case.targets[:, None], top=False, mean=True, **case.settings()
-    )
+    found = forward.head_forward(case.hidden, case.head, case.targets[:, None], top=False, mean=True)
     gradients = backward.head_backward(
-        case.hidden, case.weight, case.targets, found.lse, case.upstream, **case.settings(), **case.needs(16 << 20)
+        case.hidden, case.head, case.targets, found.lse, case.upstream, **case.needs(16 << 20)
     )
     assert_as_good_as_naive(gradients, case, exact)
 
@@ -158,9 +155,7 @@ def test_any_number_of_rows(n: int) -> None:
     case.hidden, case.targets, case.upstream = case.hidden[1:], case.targets[1:], case.upstream[1:]
     exact = case.gradients(torch.float64)[1]
     naive = case.gradients(torch.bfloat16)[1]
-    found = retained.head_loss_gradients(
-        case.hidden, case.weight, case.targets, case.upstream, **case.settings(), **case.needs(16 << 20)
-    )[1]
+    found = retained.head_loss_gradients(case.hidden, case.head, case.targets, case.upstream, **case.needs(16 << 20))[1]
     for value, right, other in zip(found, exact, naive, strict=False):
         assert distance(value, right) <= 2 * distance(other, right) + 1e-6
 
@@ -171,7 +166,6 @@ def test_anchored(v: int) -> None:
 
     eps = 0.5
     case, prior = Case(300, 512, v, eps=eps), Case(300, 256, v, seed=1)
-    plain = {"prior_bias": None, "prior_softcap": None, "prior_logit_scale": 1.0}
 
     def definition(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         leaves = [tensor.detach().to(dtype, copy=True).requires_grad_() for tensor in (case.hidden, case.weight)]
@@ -187,14 +181,12 @@ def test_anchored(v: int) -> None:
             [leaf.grad for leaf in leaves if leaf.grad is not None],
         )
 
-    given = (case.hidden, case.weight, prior.hidden, prior.weight, case.targets)
-    found = anchored.anchored_forward(*given, **case.settings(), **plain)
+    given = (case.hidden, case.head, prior.hidden, prior.head, case.targets)
+    found = anchored.anchored_forward(*given)
     lse, prior_lse, mean, exact = definition(torch.float64)
     for value, right in ((found.lse, lse), (found.prior_lse, prior_lse), (found.prior_mean_logit, mean)):
         torch.testing.assert_close(value.double(), right, atol=2e-5, rtol=2e-5)
-    gradients = anchored.anchored_backward(
-        *given, found.lse, found.prior_lse, case.upstream, **case.settings(), **plain, **case.needs(16 << 20)
-    )
+    gradients = anchored.anchored_backward(*given, found.lse, found.prior_lse, case.upstream, **case.needs(16 << 20))
     for value, right, other in zip(gradients, exact, definition(torch.bfloat16)[3], strict=False):
         assert distance(value, right) <= 2 * distance(other, right) + 1e-6
 
@@ -207,9 +199,9 @@ def test_dlogits_rows_sum_to_zero() -> None:
     case.weight[:] = case.weight[:1]
     lse = case.gradients(torch.float64)[0].logsumexp(1).float()
     naive = case.gradients(torch.bfloat16)[1][0].float().norm()
-    given = (case.hidden, case.weight, case.targets)
-    found = backward.head_backward(*given, lse, case.upstream, **case.settings(), **case.needs(16 << 20))
-    at_once = retained.head_loss_gradients(*given, case.upstream, **case.settings(), **case.needs(64 << 20))[1]
+    given = (case.hidden, case.head, case.targets)
+    found = backward.head_backward(*given, lse, case.upstream, **case.needs(16 << 20))
+    at_once = retained.head_loss_gradients(*given, case.upstream, **case.needs(64 << 20))[1]
     for gradients in (found, at_once):
         assert gradients[0] is not None
         assert gradients[0].float().norm() <= 2 * naive + 1e-6
@@ -222,7 +214,7 @@ def test_offsets_past_two_to_the_31(shape: tuple[int, int, int]) -> None:
     n, d, v = shape
     case = Case(n, d, v, eps=0.1)
     found, gradients = retained.head_loss_gradients(
-        case.hidden, case.weight, case.targets, case.upstream, **case.settings(), **case.needs(512 << 20)
+        case.hidden, case.head, case.targets, case.upstream, **case.needs(512 << 20)
     )
     rows = torch.tensor([1, 2, n // 2 + 1, n - 1], device="cuda")
     columns = torch.tensor([0, 1, v // 2, v - 2, v - 1], device="cuda")
@@ -244,20 +236,14 @@ def test_two_runs_are_bit_equal() -> None:
     from calibaudit.kernels.triton_kernels import backward, retained
 
     case = Case(1024, 2304, 50257, eps=0.1)
-    given = (case.hidden, case.weight, case.targets)
+    given = (case.hidden, case.head, case.targets)
     lse = case.logits([case.hidden.float(), case.weight.float()]).logsumexp(1)
     for scratch in (64 << 20, 512 << 20):
-        once, twice = (
-            retained.head_loss_gradients(*given, case.upstream, **case.settings(), **case.needs(scratch))
-            for _ in range(2)
-        )
+        once, twice = (retained.head_loss_gradients(*given, case.upstream, **case.needs(scratch)) for _ in range(2))
         assert torch.equal(once[0].lse, twice[0].lse)
         assert torch.equal(once[1][0], twice[1][0])
         assert torch.equal(once[1][1], twice[1][1])
-        once, twice = (
-            backward.head_backward(*given, lse, case.upstream, **case.settings(), **case.needs(scratch))
-            for _ in range(2)
-        )
+        once, twice = (backward.head_backward(*given, lse, case.upstream, **case.needs(scratch)) for _ in range(2))
         assert torch.equal(once[0], twice[0])
         assert torch.equal(once[1], twice[1])
 
@@ -280,21 +266,15 @@ def test_memory_stays_in_its_bounds(n: int, d: int, v: int) -> None:
 
     case = Case(n, d, v, eps=0.1)
     targets = case.targets[:, None]
-    held, found = peak(
-        lambda: forward.head_forward(case.hidden, case.weight, targets, top=False, mean=True, **case.settings())
-    )
+    held, found = peak(lambda: forward.head_forward(case.hidden, case.head, targets, top=False, mean=True))
     assert held - 3 * 4 * n <= 2 << 20
     gradients = 2 * (n * d + v * d)
-    given = (case.hidden, case.weight, case.targets)
+    given = (case.hidden, case.head, case.targets)
     for scratch in (160 << 20, 512 << 20):
         needs = case.needs(scratch)
-        held, _ = peak(
-            lambda needs=needs: backward.head_backward(*given, found.lse, case.upstream, **case.settings(), **needs)
-        )
+        held, _ = peak(lambda needs=needs: backward.head_backward(*given, found.lse, case.upstream, **needs))
         assert held - gradients <= scratch
-        held, _ = peak(
-            lambda needs=needs: retained.head_loss_gradients(*given, case.upstream, **case.settings(), **needs)
-        )
+        held, _ = peak(lambda needs=needs: retained.head_loss_gradients(*given, case.upstream, **needs))
         assert held - gradients <= scratch
 
 
@@ -304,7 +284,7 @@ def test_all_rows_ignored() -> None:
     case = Case(300, 512, 50257, eps=0.1)
     case.targets[:], case.upstream[:] = -100, 0.0
     gradients = retained.head_loss_gradients(
-        case.hidden, case.weight, case.targets, case.upstream, **case.settings(), **case.needs(64 << 20)
+        case.hidden, case.head, case.targets, case.upstream, **case.needs(64 << 20)
     )[1]
     assert (gradients[0] == 0).all()
     assert (gradients[1] == 0).all()

@@ -11,6 +11,7 @@ import torch
 from calibaudit.errors import CalibauditError
 from calibaudit.kernels import dispatch, kernel_path, linear_cross_entropy, linear_logprobs
 from calibaudit.kernels.chunked import forward
+from calibaudit.kernels.heads import Head
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_triton_is_used_where_asked_for(on_triton: dict[str, Any]) -> None:
     on_triton["head_forward"] = watched
     found = linear_logprobs(HIDDEN, WEIGHT, TARGETS)
     assert calls[0]["top"]
-    exact = forward.linear_logprobs(HIDDEN, WEIGHT, TARGETS)
+    exact = forward.linear_logprobs(HIDDEN, Head(WEIGHT, None, None, 1.0, 9), TARGETS)
     for value, wanted in zip(found, exact, strict=True):
         torch.testing.assert_close(value, wanted)
     assert kernel_path("cpu") == ("triton", "asked for by CALIBAUDIT_KERNELS")
@@ -87,9 +88,11 @@ def test_a_lack_of_memory_and_a_refusal_are_no_failure(on_triton: dict[str, Any]
     assert kernel_path("cpu")[0] == "triton"
 
 
-def test_float64_stays_in_pytorch(on_triton: dict[str, Any]) -> None:
-    loss = linear_cross_entropy(HIDDEN.double(), WEIGHT.double(), TARGETS[:, 0])  # the table of functions is empty
-    assert loss.isfinite()
+@pytest.mark.parametrize("which", ["hidden", "weight", "bias"])
+def test_float64_stays_in_pytorch(on_triton: dict[str, Any], which: str) -> None:
+    given = {"hidden": HIDDEN, "weight": WEIGHT, "bias": torch.zeros(9)}
+    given[which] = given[which].double()
+    assert linear_cross_entropy(**given, targets=TARGETS[:, 0]).isfinite()  # the table of functions is empty
     assert kernel_path("cpu")[0] == "triton"
 
 

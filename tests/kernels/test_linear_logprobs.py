@@ -12,15 +12,36 @@ import pytest
 import torch
 
 from calibaudit.errors import CalibauditError
-from calibaudit.kernels import linear_logprobs, logprobs_from_logits, reference
-from calibaudit.kernels.chunked.forward import linear_logprobs as chunked
+from calibaudit.kernels import LinearLogprobs, linear_logprobs, logprobs_from_logits, reference
+from calibaudit.kernels.chunked import forward
 from calibaudit.kernels.chunked.forward import logprobs_from_logits as chunked_from_logits
+from calibaudit.kernels.heads import Head
 
 SIZES = [(1, 1, 1), (1, 3, 2), (7, 5, 131), (33, 17, 257), (130, 64, 1000)]
 OPTIONS = [
     {"bias": bias, "softcap": softcap, "logit_scale": scale, "vocab_size": padded}
     for bias, softcap, scale, padded in itertools.product((False, True), (None, 4.0), (1.0, 0.3), (False, True))
 ]
+
+
+def head_of(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    softcap: float | None = None,
+    logit_scale: float = 1.0,
+    vocab_size: int | None = None,
+) -> Head:
+    return Head(weight, bias, softcap, logit_scale, weight.shape[0] if vocab_size is None else vocab_size)
+
+
+def chunked(
+    hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, *, scratch_bytes: int = 64 << 20, **options: Any
+) -> LinearLogprobs:
+    return forward.linear_logprobs(hidden, head_of(weight, **options), targets, scratch_bytes=scratch_bytes)
+
+
+def exactly(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, **options: Any) -> LinearLogprobs:
+    return reference.linear_logprobs(hidden, head_of(weight, **options), targets)
 
 
 def inputs(n: int, d: int, v: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> tuple[torch.Tensor, ...]:
@@ -56,7 +77,7 @@ def test_reference_equals_a_loop_over_the_definition(size: tuple[int, int, int],
     hidden, weight, bias, targets = inputs(min(n, 3), d, min(v, 20))
     options = made(option, bias, weight.shape[0])
     targets = targets.clamp(max=(options["vocab_size"] or weight.shape[0]) - 1)
-    result = reference.linear_logprobs(hidden, weight, targets, **options)
+    result = exactly(hidden, weight, targets, **options)
     for row in range(hidden.shape[0]):
         z = []
         for k in range(options["vocab_size"] or weight.shape[0]):
@@ -78,7 +99,7 @@ def test_equals_the_reference(size: tuple[int, int, int], option: dict[str, Any]
     hidden, weight, bias, targets = inputs(*size, dtype=dtype)
     options = made(option, bias, size[2])
     targets = targets.clamp(max=(options["vocab_size"] or size[2]) - 1)
-    exact = reference.linear_logprobs(hidden, weight, targets, **options)
+    exact = exactly(hidden, weight, targets, **options)
     # one block, several, and for the smallest one column at a time
     for scratch in (64 << 20, size[0] * size[2], *((64,) if size[2] <= 3 else ())):
         found = chunked(hidden, weight, targets, scratch_bytes=scratch, **options)
@@ -94,7 +115,7 @@ def test_several_targets_a_row_and_ignored_ones(scratch: int) -> None:
     targets[7] = -100
     targets[8] = targets[8, 0]
     found = chunked(hidden, weight, targets, bias=bias, scratch_bytes=scratch)
-    exact = reference.linear_logprobs(hidden, weight, targets, bias=bias)
+    exact = exactly(hidden, weight, targets, bias=bias)
     assert found.logprob.shape == (9, 4)
     assert_matches(found, exact, 2e-5)
     assert (found.logprob[targets == -100] == 0).all()
@@ -107,7 +128,7 @@ def test_several_targets_a_row_and_ignored_ones(scratch: int) -> None:
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (4, 0)])
 def test_no_rows_or_no_targets(shape: tuple[int, ...]) -> None:
     hidden, weight, _, _ = inputs(shape[0], 8, 31)
-    for function in (linear_logprobs, reference.linear_logprobs):
+    for function in (linear_logprobs, exactly):
         result = function(hidden, weight, torch.zeros(shape, dtype=torch.int64))
         assert result.logprob.shape == shape
         assert result.lse.shape == result.top_logprob.shape == result.top_token.shape == shape[:1]
@@ -150,7 +171,7 @@ def test_extreme_logits(sign: float, softcap: float | None) -> None:
     hidden = hidden * 1e4
     weight[:5] = sign * 3
     found = chunked(hidden, weight, targets, softcap=softcap, scratch_bytes=2048)
-    exact = reference.linear_logprobs(hidden, weight, targets, softcap=softcap)
+    exact = exactly(hidden, weight, targets, softcap=softcap)
     size = (hidden.double() @ weight.double().T).abs().max().item()
     # one rounding of a float32 logit of that size
     torch.testing.assert_close(found.logprob.double(), exact.logprob, atol=size * 2**-22, rtol=1e-5)
@@ -166,7 +187,7 @@ def test_minus_infinity_rules_tokens_out() -> None:
     bias[:30] = -torch.inf
     targets = torch.tensor([[3, 40]] * 6)
     found = chunked(hidden, weight, targets, bias=bias, scratch_bytes=128)  # whole chunks are -inf at first
-    exact = reference.linear_logprobs(hidden, weight[30:], torch.full((6,), 10), bias=bias[30:])
+    exact = exactly(hidden, weight[30:], torch.full((6,), 10), bias=bias[30:])
     assert (found.logprob[:, 0] == -torch.inf).all()
     torch.testing.assert_close(found.logprob[:, 1].double(), exact.logprob, atol=2e-5, rtol=0)
     assert torch.equal(found.top_token, exact.top_token + 30)
@@ -195,7 +216,7 @@ def test_inputs_may_be_views_and_are_left_alone() -> None:
     views = (wide[::2, 1::2], tall[:, ::2].T, spread[:, 0])
     copies = [view.clone() for view in (*views, long)]
     found = chunked(*views, bias=long[::2], softcap=5.0, logit_scale=0.5, scratch_bytes=2048)
-    exact = reference.linear_logprobs(hidden, weight, targets, bias=bias, softcap=5.0, logit_scale=0.5)
+    exact = exactly(hidden, weight, targets, bias=bias, softcap=5.0, logit_scale=0.5)
     assert_matches(found, exact, 2e-5)
     assert all(torch.equal(a, b) for a, b in zip((*views, long), copies, strict=True))
 
@@ -293,7 +314,6 @@ HIDDEN, WEIGHT, TARGETS = torch.zeros(4, 8), torch.zeros(10, 8), torch.zeros(4, 
 )
 def test_errors_name_the_argument(changed: dict[str, Any], said: str) -> None:
     arguments = {"hidden": HIDDEN, "weight": WEIGHT, "targets": TARGETS} | changed
-    for function in (linear_logprobs, reference.linear_logprobs):
-        with pytest.raises(ValueError, match=said) as caught:
-            function(**arguments)
-        assert isinstance(caught.value, CalibauditError)
+    with pytest.raises(ValueError, match=said) as caught:
+        linear_logprobs(**arguments)
+    assert isinstance(caught.value, CalibauditError)

@@ -26,6 +26,7 @@ from calibaudit.kernels import anchored_cross_entropy, direct, linear_cross_entr
 from calibaudit.kernels.chunked.anchored import anchored_backward, anchored_forward
 from calibaudit.kernels.chunked.backward import head_backward
 from calibaudit.kernels.chunked.forward import head_forward
+from calibaudit.kernels.heads import Head, Needs
 
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "bias": (False, True), "softcap": (None, 4.0), "logit_scale": (1.0, 0.3), "padded": (0, 3),
@@ -76,13 +77,16 @@ def prior_of(n: int, v: int, seed: int = 1) -> dict[str, Any]:
     }
 
 
+def head_of(made: dict[str, Any]) -> Head:
+    return Head(made["weight"], **made["head"])
+
+
+def prior_head(prior: dict[str, Any], n_vocab: int) -> Head:
+    return Head(prior["prior_weight"], *prior["options"].values(), n_vocab)
+
+
 def prior_probs(prior: dict[str, Any], n_vocab: int) -> torch.Tensor:
-    options = prior["options"]
-    u = reference.logits(
-        prior["prior_hidden"], prior["prior_weight"], options["prior_bias"], options["prior_softcap"],
-        options["prior_logit_scale"], n_vocab,
-    )  # fmt: skip
-    return u.softmax(dim=1)
+    return reference.logits(prior["prior_hidden"], prior_head(prior, n_vocab)).softmax(dim=1)
 
 
 def assert_close(found: Any, exact: Any, tolerance: float = 2e-5) -> None:
@@ -107,13 +111,12 @@ class TestReference:
                 if t is not None
             ]
             bias = leaves[2] if option["bias"] else None
-            z = reference.logits(leaves[0], leaves[1], **(made["head"] | {"bias": bias}))
+            z = reference.logits(leaves[0], Head(leaves[1], **(made["head"] | {"bias": bias})))
             loss = (reference.losses(z, made["targets"], eps, q) * made["upstream"]).sum()
             wanted = torch.autograd.grad(loss, leaves)
             found = reference.head_gradients(
-                made["hidden"], made["weight"], made["targets"], made["upstream"], **made["head"], label_smoothing=eps,
-                prior=q,
-            )  # fmt: skip
+                made["hidden"], head_of(made), made["targets"], made["upstream"], label_smoothing=eps, prior=q
+            )
             assert_close([t for t in found if t is not None], wanted, 1e-12)
 
     @pytest.mark.parametrize("eps", [0.0, 0.1, 1.0])
@@ -138,7 +141,7 @@ class TestReference:
         q = torch.randn(4, 7, dtype=torch.float64).softmax(1)
 
         def loss(h: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-            return reference.losses(reference.logits(h, w, b, softcap, 0.7, 7), y, 0.3, q)
+            return reference.losses(reference.logits(h, Head(w, b, softcap, 0.7, 7)), y, 0.3, q)
 
         assert torch.autograd.gradcheck(loss, (hidden, weight, bias))
 
@@ -151,35 +154,34 @@ class TestPaths:
         made = tensors(*size, option)
         several = torch.stack([made["targets"], made["targets"].clamp(min=0)], dim=1)
         for top, mean in itertools.product((False, True), repeat=2):
-            arguments = (made["hidden"], made["weight"], several)
-            found = head_forward(*arguments, **made["head"], top=top, mean=mean)
-            assert_close(found, reference.head_forward(*arguments, **made["head"], top=top, mean=mean))
-        lse = reference.head_forward(*arguments, **made["head"], top=False, mean=False).lse.float()
+            arguments = (made["hidden"], head_of(made), several)
+            found = head_forward(*arguments, top=top, mean=mean)
+            assert_close(found, reference.head_forward(*arguments, top=top, mean=mean))
+        lse = reference.head_forward(*arguments, top=False, mean=False).lse.float()
         for eps in (0.0, 0.1, 1.0):
             found = head_backward(
-                made["hidden"], made["weight"], made["targets"], lse, made["upstream"], **made["head"],
-                label_smoothing=eps, need_hidden=True, need_weight=True, need_bias=option["bias"],
-                scratch_bytes=scratch,
+                made["hidden"], head_of(made), made["targets"], lse, made["upstream"], label_smoothing=eps,
+                needs=Needs(True, True, option["bias"]), scratch_bytes=scratch,
             )  # fmt: skip
             exact = reference.head_gradients(
-                made["hidden"], made["weight"], made["targets"], made["upstream"], **made["head"], label_smoothing=eps
+                made["hidden"], head_of(made), made["targets"], made["upstream"], label_smoothing=eps
             )
             assert_close(found, exact)
 
     @pytest.mark.parametrize(("size", "scratch", "option"), PATHS, ids=str)
     def test_anchored(self, size: tuple[int, int, int], scratch: int, option: dict[str, Any]) -> None:
         made, prior = tensors(*size, option), prior_of(size[0], size[2])
-        heads = (made["hidden"], made["weight"], prior["prior_hidden"], prior["prior_weight"], made["targets"])
-        exact = reference.anchored_forward(*heads, **made["head"], **prior["options"])
-        assert_close(anchored_forward(*heads, **made["head"], **prior["options"]), exact)
+        prior_of_made = prior_head(prior, made["head"]["n_vocab"])
+        heads = (made["hidden"], head_of(made), prior["prior_hidden"], prior_of_made, made["targets"])
+        exact = reference.anchored_forward(*heads)
+        assert_close(anchored_forward(*heads), exact)
         for eps in (0.1, 1.0):
             found = anchored_backward(
-                *heads, exact.lse.float(), exact.prior_lse.float(), made["upstream"], **made["head"],
-                **prior["options"], label_smoothing=eps, need_hidden=True, need_weight=True, need_bias=option["bias"],
-                scratch_bytes=scratch,
+                *heads, exact.lse.float(), exact.prior_lse.float(), made["upstream"], label_smoothing=eps,
+                needs=Needs(True, True, option["bias"]), scratch_bytes=scratch,
             )  # fmt: skip
             wanted = reference.head_gradients(
-                made["hidden"], made["weight"], made["targets"], made["upstream"], **made["head"], label_smoothing=eps,
+                made["hidden"], head_of(made), made["targets"], made["upstream"], label_smoothing=eps,
                 prior=prior_probs(prior, made["head"]["n_vocab"]),
             )  # fmt: skip
             assert_close(found, wanted)
@@ -189,8 +191,8 @@ class TestPaths:
         made = tensors(7, 5, 31, HEADS[-1])
         lse = torch.zeros(7)
         found = head_backward(
-            made["hidden"], made["weight"], made["targets"], lse, made["upstream"], **made["head"], label_smoothing=0.1,
-            need_hidden=needs[0], need_weight=needs[1], need_bias=needs[2], scratch_bytes=1 << 20,
+            made["hidden"], head_of(made), made["targets"], lse, made["upstream"], label_smoothing=0.1,
+            needs=Needs(*needs), scratch_bytes=1 << 20,
         )  # fmt: skip
         assert [value is not None for value in found] == list(needs)
 
@@ -199,7 +201,7 @@ def reference_loss(made: dict[str, Any], eps: float, reduction: str, prior: dict
     """Loss and gradients by autograd in float64, reduced as F.cross_entropy does."""
     bias = made["head"]["bias"]
     leaves = [t.detach().double().requires_grad_() for t in (made["hidden"], made["weight"], bias) if t is not None]
-    z = reference.logits(leaves[0], leaves[1], **(made["head"] | {"bias": None if bias is None else leaves[2]}))
+    z = reference.logits(leaves[0], Head(leaves[1], **(made["head"] | {"bias": None if bias is None else leaves[2]})))
     q = None if prior is None else prior_probs(prior, made["head"]["n_vocab"])
     loss = reference.losses(z, made["targets"], eps, q)
     if reduction != "none":
@@ -384,7 +386,7 @@ def test_gradients_made_with_the_loss(needs: tuple[bool, bool, bool], v: int, n_
     for leaf, need in zip(leaves, needs, strict=True):
         leaf.requires_grad_(need)
     scratch, head = 4 * 64 * v, made["head"]
-    assert direct.suits(made["hidden"], made["weight"], head["bias"], None, scratch)
+    assert direct.suits(made["hidden"], head_of(made), scratch)
     loss = linear_cross_entropy(
         made["hidden"], made["weight"], made["targets"], bias=head["bias"], logit_scale=head["logit_scale"],
         vocab_size=head["n_vocab"], label_smoothing=0.1, scratch_bytes=scratch,
@@ -436,7 +438,7 @@ def test_frozen_inputs_get_no_gradient_and_cost_none(frozen: str, monkeypatch: p
         hidden, weight, torch.randint(9, (6,)), bias=bias, label_smoothing=0.1, reduction="none"
     )
     loss.sum().backward()
-    assert (asked[0]["need_hidden"], asked[0]["need_weight"]) == (frozen == "weight", frozen == "hidden")
+    assert asked[0]["needs"][:2] == (frozen == "weight", frozen == "hidden")
     assert (hidden.grad is not None, weight.grad is not None) == (frozen == "weight", frozen == "hidden")
     assert bias.grad is not None
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from pairwise import pairwise
 from torch import Tensor
 
+from calibaudit.kernels.heads import Head, Needs
 from calibaudit.kernels.triton_kernels import anchored, backward, forward, packing, retained, tiles
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
@@ -64,16 +65,12 @@ class Case:
         self.softcap, self.scale, self.eps = softcap, scale, eps
 
     @property
-    def settings(self) -> dict[str, Any]:
-        return {
-            "bias": self.bias, "softcap": self.softcap, "logit_scale": self.scale, "n_vocab": self.n_vocab,
-        }  # fmt: skip
+    def head(self) -> Head:
+        return Head(self.weight, self.bias, self.softcap, self.scale, self.n_vocab)
 
     def needs(self, scratch: int) -> dict[str, Any]:
-        return {
-            "label_smoothing": self.eps, "need_hidden": True, "need_weight": True,
-            "need_bias": self.bias is not None, "scratch_bytes": scratch,
-        }  # fmt: skip
+        needs = Needs(True, True, self.bias is not None)
+        return {"label_smoothing": self.eps, "needs": needs, "scratch_bytes": scratch}
 
     def leaves(self, dtype: torch.dtype) -> list[Tensor | None]:
         return [
@@ -151,7 +148,7 @@ def test_forward(size: tuple[int, int, int], dtype: torch.dtype, option: tuple[A
     z = case.logits(case.leaves(torch.float64)).detach()
     targets = torch.randint(case.n_vocab, (size[0], 3))
     targets[0, 1] = -100
-    found = forward.head_forward(case.hidden, case.weight, targets, top=True, mean=True, **case.settings)
+    found = forward.head_forward(case.hidden, case.head, targets, top=True, mean=True)
     near = {"atol": 2e-5, "rtol": 2e-5}
     torch.testing.assert_close(found.lse.double(), z.logsumexp(1), **near)
     torch.testing.assert_close(found.mean_logit.double(), z.mean(1), **near)
@@ -166,9 +163,7 @@ def test_forward(size: tuple[int, int, int], dtype: torch.dtype, option: tuple[A
 )
 def test_backward(size: tuple[int, int, int], dtype: torch.dtype, option: tuple[Any, ...]) -> None:
     case = Case(size, dtype, *option)
-    found = backward.head_backward(
-        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1)
-    )
+    found = backward.head_backward(case.hidden, case.head, case.targets, case.lse(), case.upstream, **case.needs(1))
     assert_as_good_as_naive(found, case)
 
 
@@ -181,7 +176,7 @@ def test_loss_and_gradients_at_once(size: tuple[int, int, int], scratch: int, op
     """No logit kept, some, all."""
     case = Case(size, torch.bfloat16, *option)
     found, gradients = retained.head_loss_gradients(
-        case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(scratch)
+        case.hidden, case.head, case.targets, case.upstream, **case.needs(scratch)
     )
     assert_as_good_as_naive(gradients, case)
     torch.testing.assert_close(found.lse, case.lse(), atol=2e-5, rtol=2e-5)
@@ -195,29 +190,25 @@ def test_rows_sure_of_their_target_keep_its_small_gradient(peak: float, eps: flo
     case = Case((50, 24, 150), torch.bfloat16, eps=eps)
     towards = F.normalize(case.weight.float(), dim=-1)[case.targets.clamp(min=0)] * peak
     case.hidden = (case.hidden.float() + towards).to(torch.bfloat16)
-    found = retained.head_loss_gradients(
-        case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 22)
-    )[1]
+    found = retained.head_loss_gradients(case.hidden, case.head, case.targets, case.upstream, **case.needs(1 << 22))[1]
     assert_as_good_as_naive(found, case)
 
 
 def test_kept_logits_of_every_home() -> None:
     """Slots in dW, slots in the scratch and recomputed chunks, all in one call."""
     case = Case((50, 24, 420), torch.bfloat16, eps=0.1)
-    head = tiles.Head(case.hidden, case.weight, None, None, 1.0, 420)
+    logits = tiles.HeadLogits(case.hidden, case.head)
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
         patch.setattr(retained, "GOOD_CHUNK", 32)
         scratch = 50 * 32 * 2 + packing.slot_bytes(50, 32, 32) * 2
         room = (1 << 20) + 64 * 50 + 50 * 24 + scratch
         shape = tiles.block_shape(case.hidden.device, torch.bfloat16, 50)
-        slots = retained.plan(head, shape, case.weight.numel() * 2, scratch)
+        slots = retained.plan(logits, shape, case.weight.numel() * 2, scratch)
         assert slots.in_weight > 1
         assert slots.in_scratch > 1
         assert (slots.in_weight + slots.in_scratch) * slots.columns < 420
-        found = retained.head_loss_gradients(
-            case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(room)
-        )[1]
+        found = retained.head_loss_gradients(case.hidden, case.head, case.targets, case.upstream, **case.needs(room))[1]
     assert_as_good_as_naive(found, case)
 
 
@@ -225,12 +216,13 @@ def test_kept_logits_of_every_home() -> None:
 @pytest.mark.parametrize("frozen", ["hidden", "weight", "bias"])
 def test_what_is_frozen_gets_no_gradient(frozen: str, fused: bool) -> None:
     case = Case((33, 24, 150), torch.bfloat16, bias=True, eps=0.1)
-    needs = case.needs(1 << 20) | {f"need_{frozen}": False}
-    given = (case.hidden, case.weight, case.targets)
+    needs = case.needs(1 << 20)
+    needs["needs"] = needs["needs"]._replace(**{frozen: False})
+    given = (case.hidden, case.head, case.targets)
     if fused:
-        found = retained.head_loss_gradients(*given, case.upstream, **case.settings, **needs)[1]
+        found = retained.head_loss_gradients(*given, case.upstream, **needs)[1]
     else:
-        found = backward.head_backward(*given, case.lse(), case.upstream, **case.settings, **needs)
+        found = backward.head_backward(*given, case.lse(), case.upstream, **needs)
     place = ("hidden", "weight", "bias").index(frozen)
     assert found[place] is None
     exact = case.gradients(torch.float64)
@@ -241,9 +233,7 @@ def test_what_is_frozen_gets_no_gradient(frozen: str, fused: bool) -> None:
 def test_hidden_gradient_in_blocks_of_rows() -> None:
     """Where dH's own sum would not fit in the scratch, rows come in blocks."""
     case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
-    found = backward.head_backward(
-        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(800)
-    )
+    found = backward.head_backward(case.hidden, case.head, case.targets, case.lse(), case.upstream, **case.needs(800))
     assert_as_good_as_naive(found, case)
 
 
@@ -252,7 +242,7 @@ def test_hidden_gradient_in_blocks_of_rows() -> None:
 def test_strided_inputs(step: Any, dtype: torch.dtype) -> None:
     case = Case((33, 24, 150), dtype, bias=True, eps=0.1)
     exact = backward.head_backward(
-        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
+        case.hidden, case.head, case.targets, case.lse(), case.upstream, **case.needs(1 << 20)
     )
     for name in ("hidden", "weight"):
         tensor = getattr(case, name)
@@ -262,10 +252,10 @@ def test_strided_inputs(step: Any, dtype: torch.dtype) -> None:
             strided = torch.zeros(tensor.shape[0], tensor.shape[1], 2, dtype=dtype)[..., 0].copy_(tensor)
         setattr(case, name, strided)
     assert not case.hidden.is_contiguous()
-    found = forward.head_forward(case.hidden, case.weight, case.targets[:, None], top=True, mean=True, **case.settings)
+    found = forward.head_forward(case.hidden, case.head, case.targets[:, None], top=True, mean=True)
     torch.testing.assert_close(found.lse, case.lse(), atol=2e-5, rtol=2e-5)
     again = backward.head_backward(
-        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
+        case.hidden, case.head, case.targets, case.lse(), case.upstream, **case.needs(1 << 20)
     )
     for a, b in zip(exact, again, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5 if dtype == torch.float32 else 1e-2)
@@ -275,7 +265,7 @@ def test_mixed_dtypes_multiply_in_float32() -> None:
     case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
     case.weight = case.weight.float() + 1e-4
     found = backward.head_backward(
-        case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
+        case.hidden, case.head, case.targets, case.lse(), case.upstream, **case.needs(1 << 20)
     )
     exact = case.gradients(torch.float64)
     assert found[0].dtype == torch.bfloat16
@@ -290,12 +280,8 @@ def test_ignored_rows_get_zero_and_give_nothing(ignored: str) -> None:
     rows = {"one": slice(0, 1), "all but one": slice(1, None), "all": slice(None)}[ignored]
     case.targets[rows], case.upstream[rows] = -100, 0.0
     for found in (
-        backward.head_backward(
-            case.hidden, case.weight, case.targets, case.lse(), case.upstream, **case.settings, **case.needs(1 << 20)
-        ),
-        retained.head_loss_gradients(
-            case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 21)
-        )[1],
+        backward.head_backward(case.hidden, case.head, case.targets, case.lse(), case.upstream, **case.needs(1 << 20)),
+        retained.head_loss_gradients(case.hidden, case.head, case.targets, case.upstream, **case.needs(1 << 21))[1],
     ):
         assert found[0] is not None
         assert found[1] is not None
@@ -307,21 +293,17 @@ def test_ignored_rows_get_zero_and_give_nothing(ignored: str) -> None:
 def test_two_runs_are_bit_equal_and_no_rows_work() -> None:
     case = Case((33, 24, 150), torch.bfloat16, eps=0.1)
     runs = [
-        retained.head_loss_gradients(
-            case.hidden, case.weight, case.targets, case.upstream, **case.settings, **case.needs(1 << 21)
-        )
+        retained.head_loss_gradients(case.hidden, case.head, case.targets, case.upstream, **case.needs(1 << 21))
         for _ in range(2)
     ]
     assert torch.equal(runs[0][0].lse, runs[1][0].lse)
     assert torch.equal(runs[0][1][0], runs[1][1][0])
     assert torch.equal(runs[0][1][1], runs[1][1][1])
     empty = Case((0, 24, 150), torch.bfloat16, bias=True)
-    found = forward.head_forward(
-        empty.hidden, empty.weight, empty.targets[:, None], top=True, mean=True, **empty.settings
-    )
+    found = forward.head_forward(empty.hidden, empty.head, empty.targets[:, None], top=True, mean=True)
     assert found.lse.shape == found.top_token.shape == (0,)
     gradients = backward.head_backward(
-        empty.hidden, empty.weight, empty.targets, found.lse, empty.upstream, **empty.settings, **empty.needs(1)
+        empty.hidden, empty.head, empty.targets, found.lse, empty.upstream, **empty.needs(1)
     )
     assert gradients[0].shape == (0, 24)
     assert (gradients[1] == 0).all()
@@ -331,17 +313,17 @@ def test_ties_take_the_lowest_id_and_minus_infinity_is_a_logit() -> None:
     hidden, weight = torch.ones(5, 8), torch.ones(150, 8)
     bias = torch.zeros(150)
     bias[:40] = -torch.inf
-    settings = {"bias": bias, "softcap": None, "logit_scale": 1.0, "n_vocab": 150}
+    head = Head(weight, bias, None, 1.0, 150)
     targets = torch.full((5, 1), 60)
-    found = forward.head_forward(hidden, weight, targets, top=True, mean=False, **settings)
+    found = forward.head_forward(hidden, head, targets, top=True, mean=False)
     assert (found.top_token == 40).all()
     torch.testing.assert_close(found.lse, torch.full((5,), 8.0) + torch.tensor(110.0).log())
     bias.fill_(-torch.inf)
-    dead = forward.head_forward(hidden, weight, targets, top=True, mean=False, **settings)
+    dead = forward.head_forward(hidden, head, targets, top=True, mean=False)
     assert (dead.lse == -torch.inf).all()
     hidden[2, 3] = torch.nan
     bias.zero_()
-    ill = forward.head_forward(hidden, weight, targets, top=True, mean=False, **settings)
+    ill = forward.head_forward(hidden, head, targets, top=True, mean=False)
     assert ill.lse.isnan().tolist() == [False, False, True, False, False]
 
 
@@ -352,9 +334,6 @@ def test_anchored(dtype: torch.dtype, option: tuple[Any, ...]) -> None:
     case = Case((17, 24, 75), dtype, *option)
     eps = case.eps
     prior = Case((17, 16, 80), dtype, softcap=6.0, scale=0.7, bias=not option[2], padding=80 - case.n_vocab)
-    prior_settings = {
-        "prior_bias": prior.bias, "prior_softcap": prior.softcap, "prior_logit_scale": prior.scale,
-    }  # fmt: skip
 
     def definition(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, list[Tensor | None]]:
         leaves = case.leaves(dtype)
@@ -365,14 +344,12 @@ def test_anchored(dtype: torch.dtype, option: tuple[Any, ...]) -> None:
         (loss * case.upstream.to(z.dtype)).sum().backward()
         return z.logsumexp(1), u.logsumexp(1), mean, [None if leaf is None else leaf.grad for leaf in leaves]
 
-    given = (case.hidden, case.weight, prior.hidden, prior.weight, case.targets)
-    found = anchored.anchored_forward(*given, **case.settings, **prior_settings)
+    given = (case.hidden, case.head, prior.hidden, prior.head, case.targets)
+    found = anchored.anchored_forward(*given)
     lse, prior_lse, mean, exact = definition(torch.float64)
     for value, wanted in ((found.lse, lse), (found.prior_lse, prior_lse), (found.prior_mean_logit, mean)):
         torch.testing.assert_close(value.double(), wanted.detach(), atol=2e-5, rtol=2e-5)
-    gradients = anchored.anchored_backward(
-        *given, found.lse, found.prior_lse, case.upstream, **case.settings, **prior_settings, **case.needs(1)
-    )
+    gradients = anchored.anchored_backward(*given, found.lse, found.prior_lse, case.upstream, **case.needs(1))
     for value, right, naive in zip(gradients, exact, definition(dtype)[3], strict=True):
         if right is None:
             assert value is None

@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.chunked.backward import (
-    Gradients,
-    GradientSums,
-    backward_blocks,
-    finish,
-    slope_of,
-    subtract_targets,
-)
-from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, Head, blocks_for
+from calibaudit.kernels.chunked.backward import GradientSums, backward_blocks, in_blocks
+from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, blocks_for, span_of
+from calibaudit.kernels.heads import AnchoredForward, Gradients, Head, Needs
 from calibaudit.kernels.precision import full_float32
-from calibaudit.kernels.validation import AnchoredForward
 
 
 @torch.no_grad()
-def anchored_forward(
-    hidden: Tensor,
-    weight: Tensor,
-    prior_hidden: Tensor,
-    prior_weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    prior_bias: Tensor | None,
-    prior_softcap: float | None,
-    prior_logit_scale: float,
-) -> AnchoredForward:
-    """hidden (N, D), weight (rows, D); prior_hidden (N, D'), prior_weight (rows', D'); targets (N,) -> (N,) each.
-
-    Beside the prior's running sum of exponentials runs sum_v exp(u_v - max) z_v, rescaled with it.
-    """
-    head = Head(weight, bias, softcap, logit_scale)
-    prior = Head(prior_weight, prior_bias, prior_softcap, prior_logit_scale)
-    blocks = blocks_for(hidden, (weight, prior_weight), n_vocab, CPU_SCRATCH_BYTES, n_buffers=2)
+def anchored_forward(hidden: Tensor, head: Head, prior_hidden: Tensor, prior: Head, targets: Tensor) -> AnchoredForward:
+    """Beside the prior's running sum of exponentials runs sum_v exp(u_v - max) z_v, rescaled with it."""
+    blocks = blocks_for(hidden, (head, prior), CPU_SCRATCH_BYTES, n_buffers=2)
     scratch, prior_scratch = blocks.scratch(hidden.device), blocks.scratch(hidden.device)
     n_rows = hidden.shape[0]
     top, prior_top = (torch.full((n_rows,), -torch.inf, device=hidden.device) for _ in range(2))
     total, prior_total, product, logit = (torch.zeros(n_rows, device=hidden.device) for _ in range(4))
     with full_float32(hidden.device):
         for start, stop in blocks.spans():
-            span, prior_span = head.span(start, stop), prior.span(start, stop)
+            span, prior_span = span_of(head, start, stop), span_of(prior, start, stop)
             for first, last in blocks.row_cuts():
                 rows = slice(first, last)
-                z = head.logits(hidden[rows].float(), span, scratch)
-                u = prior.logits(prior_hidden[rows].float(), prior_span, prior_scratch)
+                z = span.logits(hidden[rows].float(), scratch)
+                u = prior_span.logits(prior_hidden[rows].float(), prior_scratch)
                 column = targets[rows] - start
                 inside = (column >= 0) & (column < stop - start)
                 found = z.gather(1, column.clamp(0, stop - start - 1)[:, None])[:, 0]
@@ -59,7 +35,7 @@ def anchored_forward(
                 shrink, added = _step(u, prior_top, rows)
                 prior_total[rows] = prior_total[rows] * shrink + added
                 weighted = u.mul_(z)
-                if bias is not None:  # 0 * -inf: a token that both rule out adds nothing
+                if head.bias is not None:  # 0 * -inf: a token that both rule out adds nothing
                     weighted.masked_fill_(weighted.isnan() & (z == -torch.inf), 0.0)
                 product[rows] = product[rows] * shrink + weighted.sum(dim=1)
                 shrink, added = _step(z, top, rows)
@@ -77,47 +53,21 @@ def _step(z: Tensor, top: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def anchored_backward(
-    hidden: Tensor,
-    weight: Tensor,
-    prior_hidden: Tensor,
-    prior_weight: Tensor,
-    targets: Tensor,
-    lse: Tensor,
-    prior_lse: Tensor,
-    upstream: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    prior_bias: Tensor | None,
-    prior_softcap: float | None,
-    prior_logit_scale: float,
-    label_smoothing: float,
-    need_hidden: bool,
-    need_weight: bool,
-    need_bias: bool,
-    scratch_bytes: int,
-) -> Gradients:
-    """As `head_backward`, with dz = p - (1 - eps) 1_y - eps q. The prior gets no gradient."""
-    head = Head(weight, bias, softcap, logit_scale)
-    prior = Head(prior_weight, prior_bias, prior_softcap, prior_logit_scale)
-    blocks = backward_blocks(hidden, head, n_vocab, scratch_bytes, need_weight=need_weight, prior=prior)
-    sums = GradientSums(hidden, head, blocks, need_hidden, need_weight, need_bias)
-    scratch, prior_scratch = blocks.scratch(hidden.device), blocks.scratch(hidden.device)
-    derivative = torch.empty_like(scratch) if softcap is not None else None
-    with full_float32(hidden.device):
-        for start, stop in blocks.spans():
-            span, prior_span = head.span(start, stop), prior.span(start, stop)
-            for first, last in blocks.row_cuts():
-                rows = slice(first, last)
-                block = hidden[rows].float()
-                z = head.logits(block, span, scratch)
-                slope = slope_of(z, softcap, derivative)
-                z.sub_(lse[rows, None]).exp_()
-                u = prior.logits(prior_hidden[rows].float(), prior_span, prior_scratch)
-                z.sub_(u.sub_(prior_lse[rows, None]).exp_(), alpha=label_smoothing)
-                subtract_targets(z, targets[rows], start, 1.0 - label_smoothing)
-                sums.add(finish(z, slope, upstream[rows]), block, span, first, last)
-            sums.close(span)
-    return sums.result()
+    hidden: Tensor, head: Head, prior_hidden: Tensor, prior: Head, targets: Tensor, lse: Tensor, prior_lse: Tensor,
+    upstream: Tensor, *, label_smoothing: float, needs: Needs, scratch_bytes: int,
+) -> Gradients:  # fmt: skip
+    """As `head_backward`, towards the prior's distribution instead of the uniform one."""
+    blocks = backward_blocks(hidden, (head, prior), needs, scratch_bytes)
+    scratch = blocks.scratch(hidden.device)
+
+    def smoothing(start: int, stop: int) -> Callable[[Tensor, slice], None]:
+        span = span_of(prior, start, stop)
+
+        def smooth(p: Tensor, rows: slice) -> None:
+            u = span.logits(prior_hidden[rows].float(), scratch)
+            p.sub_(u.sub_(prior_lse[rows, None]).exp_(), alpha=label_smoothing)
+
+        return smooth
+
+    sums = GradientSums(hidden, head, blocks, needs)
+    return in_blocks(sums, targets, lse, upstream, 1.0 - label_smoothing, smoothing)

@@ -6,75 +6,66 @@ rounded once; the gradient of hidden is summed over the chunks in float32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.chunked.blocks import Blocks, Head, Span, blocks_for
+from calibaudit.kernels.chunked.blocks import Blocks, Span, blocks_for, span_of
+from calibaudit.kernels.heads import Gradients, Head, Needs
 from calibaudit.kernels.precision import full_float32
 
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+Smoothing = Callable[[int, int], Callable[[Tensor, slice], None]]
+"""For a span's start and stop: what subtracts eps q from the softmax p (rows, stop - start) of some rows, in place."""
 
 
 @torch.no_grad()
 def head_backward(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    lse: Tensor,
-    upstream: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    label_smoothing: float,
-    need_hidden: bool,
-    need_weight: bool,
-    need_bias: bool,
-    scratch_bytes: int,
-) -> Gradients:
-    """Gradients of sum_n upstream[n] * loss[n] by hidden, weight and bias; None for those not needed.
+    hidden: Tensor, head: Head, targets: Tensor, lse: Tensor, upstream: Tensor, *,
+    label_smoothing: float, needs: Needs, scratch_bytes: int,
+) -> Gradients:  # fmt: skip
+    """As kernels/heads.py says; beyond scratch_bytes hidden's gradient is held in float32 where hidden is not."""
 
-    loss = lse(z) - (1 - eps) z_y - eps mean(z), so dz = p - (1 - eps) 1_y - eps / n_vocab.
-    targets: (N,). lse, upstream: (N,) float32; upstream is 0 on ignored rows. Rows of weight from n_vocab get 0.
-    Held beyond inputs and results: about scratch_bytes, and hidden's gradient in float32 where hidden is not.
-    """
-    head = Head(weight, bias, softcap, logit_scale)
-    blocks = backward_blocks(hidden, head, n_vocab, scratch_bytes, need_weight=need_weight)
-    sums = GradientSums(hidden, head, blocks, need_hidden, need_weight, need_bias)
+    def smooth(p: Tensor, _: slice) -> None:
+        if label_smoothing:
+            p.sub_(label_smoothing / head.n_vocab)
+
+    sums = GradientSums(hidden, head, backward_blocks(hidden, (head,), needs, scratch_bytes), needs)
+    return in_blocks(sums, targets, lse, upstream, 1.0 - label_smoothing, lambda _start, _stop: smooth)
+
+
+def in_blocks(
+    sums: GradientSums, targets: Tensor, lse: Tensor, upstream: Tensor, hard: float, smoothing: Smoothing
+) -> Gradients:
+    """Every block's dz = p - hard 1_y - eps q, times upstream, into the sums; smoothing takes off the eps q."""
+    hidden, head, blocks = sums.like, sums.head, sums.blocks
     scratch = blocks.scratch(hidden.device)
-    derivative = torch.empty_like(scratch) if softcap is not None else None
+    derivative = torch.empty_like(scratch) if head.softcap is not None else None
     with full_float32(hidden.device):
         for start, stop in blocks.spans():
-            span = head.span(start, stop)
+            span, smooth = span_of(head, start, stop), smoothing(start, stop)
             for first, last in blocks.row_cuts():
                 rows = slice(first, last)
                 block = hidden[rows].float()
-                z = head.logits(block, span, scratch)
-                slope = slope_of(z, softcap, derivative)
+                z = span.logits(block, scratch)
+                slope = slope_of(z, head.softcap, derivative)
                 z.sub_(lse[rows, None]).exp_()
-                if label_smoothing:
-                    z.sub_(label_smoothing / n_vocab)
-                subtract_targets(z, targets[rows], start, 1.0 - label_smoothing)
+                smooth(z, rows)
+                subtract_targets(z, targets[rows], start, hard)
                 sums.add(finish(z, slope, upstream[rows]), block, span, first, last)
             sums.close(span)
     return sums.result()
 
 
-def backward_blocks(
-    hidden: Tensor,
-    head: Head,
-    n_vocab: int,
-    scratch_bytes: int,
-    *,
-    need_weight: bool,
-    prior: Head | None = None,
-) -> Blocks:
-    """Blocks that leave room for what the gradients add: a derivative under softcap, a prior's logits, a span of dW."""
-    n_buffers = 1 + (head.softcap is not None) + (prior is not None)
-    weights = (head.weight,) if prior is None else (head.weight, prior.weight)
-    span_of_gradient = head.weight.shape[1] if need_weight and head.weight.dtype != torch.float32 else 0
-    return blocks_for(hidden, weights, n_vocab, scratch_bytes, n_buffers=n_buffers, column_floats=span_of_gradient)
+def backward_blocks(hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int) -> Blocks:
+    """Blocks that leave room for what the gradients by the first of the heads (the second is a prior) add.
+
+    That is a derivative under softcap, a prior's logits, a span of dW.
+    """
+    weight = heads[0].weight
+    n_buffers = len(heads) + (heads[0].softcap is not None)
+    span_of_gradient = weight.shape[1] if needs.weight and weight.dtype != torch.float32 else 0
+    return blocks_for(hidden, heads, scratch_bytes, n_buffers=n_buffers, column_floats=span_of_gradient)
 
 
 def slope_of(z: Tensor, softcap: float | None, scratch: Tensor | None) -> Tensor | None:
@@ -104,32 +95,28 @@ def finish(z: Tensor, slope: Tensor | None, upstream: Tensor) -> Tensor:
 class GradientSums:
     """The three gradients while they grow. `add` every block of a span, then `close` the span."""
 
-    def __init__(
-        self, hidden: Tensor, head: Head, blocks: Blocks, need_hidden: bool, need_weight: bool, need_bias: bool
-    ) -> None:
+    def __init__(self, hidden: Tensor, head: Head, blocks: Blocks, needs: Needs) -> None:
         weight, bias = head.weight, head.bias
-        self.scale = head.logit_scale
-        self.like = hidden
-        self.hidden = torch.zeros(hidden.shape, dtype=torch.float32, device=hidden.device) if need_hidden else None
+        self.like, self.head, self.blocks = hidden, head, blocks
+        self.hidden = torch.zeros(hidden.shape, dtype=torch.float32, device=hidden.device) if needs.hidden else None
         self.weight: Tensor | None = None
         self.span: Tensor | None = None
-        if need_weight:
+        if needs.weight:
             self.weight = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
             self.weight[blocks.n_vocab if blocks.n_rows else 0 :].zero_()
             if weight.dtype != torch.float32:
                 self.span = torch.empty(blocks.columns, weight.shape[1], dtype=torch.float32, device=weight.device)
-        self.bias = torch.zeros_like(bias, dtype=torch.float32) if need_bias and bias is not None else None
-        self.bias_like = bias
+        self.bias = torch.zeros_like(bias, dtype=torch.float32) if needs.bias and bias is not None else None
 
     def add(self, dx: Tensor, block: Tensor, span: Span, first: int, last: int) -> None:
         """dx: (rows, columns) gradient by the logits before softcap, after scale. block: hidden's rows in float32."""
         if self.hidden is not None:
-            self.hidden[first:last].addmm_(dx, span.weight, alpha=self.scale)
+            self.hidden[first:last].addmm_(dx, span.weight, alpha=self.head.logit_scale)
         if self.weight is not None:
             rows = self._rows(span)
-            torch.addmm(rows, dx.T, block, beta=float(first > 0), alpha=self.scale, out=rows)
+            torch.addmm(rows, dx.T, block, beta=float(first > 0), alpha=self.head.logit_scale, out=rows)
         if self.bias is not None:
-            self.bias[span.start : span.stop].add_(dx.sum(dim=0), alpha=self.scale)
+            self.bias[span.start : span.stop].add_(dx.sum(dim=0), alpha=self.head.logit_scale)
 
     def close(self, span: Span) -> None:
         """Every row's share is in: round the span's rows of the weight's gradient."""
@@ -138,8 +125,9 @@ class GradientSums:
 
     def result(self) -> Gradients:
         hidden = None if self.hidden is None else self.hidden.to(self.like.dtype)
-        bias = None if self.bias is None or self.bias_like is None else self.bias.to(self.bias_like.dtype)
-        return hidden, self.weight, bias
+        like = self.head.bias
+        bias = None if self.bias is None or like is None else self.bias.to(like.dtype)
+        return Gradients(hidden, self.weight, bias)
 
     def _rows(self, span: Span) -> Tensor:
         assert self.weight is not None

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from calibaudit.kernels.heads import Head
+
 CPU_SCRATCH_BYTES = 64 << 20
 GPU_SCRATCH_BYTES = 512 << 20
 _CACHED_BYTES = 4 << 20  # on CPU a block of logits that stays near the cache is read back faster than it is written out
@@ -20,33 +22,27 @@ class Span(NamedTuple):
     stop: int
     weight: Tensor
     bias: Tensor | None
-
-
-class Head(NamedTuple):
-    """z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap)."""
-
-    weight: Tensor
-    bias: Tensor | None
     softcap: float | None
     logit_scale: float
 
-    def span(self, start: int, stop: int) -> Span:
-        """The rows of weight, upcast once for all rows of hidden."""
-        bias = None if self.bias is None else self.bias[start:stop].float()
-        return Span(start, stop, self.weight[start:stop].float(), bias)
-
-    def logits(self, hidden: Tensor, span: Span, scratch: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor, scratch: Tensor) -> Tensor:
         """(rows, D) float32 -> (rows, stop - start) float32, in `scratch`'s memory."""
-        z = scratch[: hidden.shape[0] * (span.stop - span.start)].view(hidden.shape[0], -1)
-        if span.bias is not None:
-            torch.addmm(span.bias, hidden, span.weight.T, beta=self.logit_scale, alpha=self.logit_scale, out=z)
+        z = scratch[: hidden.shape[0] * (self.stop - self.start)].view(hidden.shape[0], -1)
+        if self.bias is not None:
+            torch.addmm(self.bias, hidden, self.weight.T, beta=self.logit_scale, alpha=self.logit_scale, out=z)
         elif self.logit_scale != 1.0:
-            torch.addmm(z, hidden, span.weight.T, beta=0.0, alpha=self.logit_scale, out=z)
+            torch.addmm(z, hidden, self.weight.T, beta=0.0, alpha=self.logit_scale, out=z)
         else:
-            torch.mm(hidden, span.weight.T, out=z)
+            torch.mm(hidden, self.weight.T, out=z)
         if self.softcap is not None:
             z.div_(self.softcap).tanh_().mul_(self.softcap)
         return z
+
+
+def span_of(head: Head, start: int, stop: int) -> Span:
+    """The rows of weight, upcast once for all rows of hidden."""
+    bias = None if head.bias is None else head.bias[start:stop].float()
+    return Span(start, stop, head.weight[start:stop].float(), bias, head.softcap, head.logit_scale)
 
 
 class Blocks(NamedTuple):
@@ -73,26 +69,20 @@ def cuts(n: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def blocks_for(
-    hidden: Tensor,
-    weights: tuple[Tensor, ...],
-    n_vocab: int,
-    scratch_bytes: int,
-    *,
-    n_buffers: int = 1,
-    column_floats: int = 0,
+    hidden: Tensor, heads: tuple[Head, ...], scratch_bytes: int, *, n_buffers: int = 1, column_floats: int = 0
 ) -> Blocks:
     """Half the scratch for `n_buffers` blocks of logits, a quarter each for float32 copies by column and by row.
 
-    weights: those of which a span is upcast unless it is float32 already. column_floats: further floats held for each
-    column of a span, such as a row of a gradient.
+    heads: one, or two over the same vocabulary; a span of weight is upcast unless it is float32 already.
+    column_floats: further floats held for each column of a span, such as a row of a gradient.
     """
-    n_rows = hidden.shape[0]
+    n_rows, n_vocab = hidden.shape[0], heads[0].n_vocab
     on_cpu = hidden.device.type == "cpu"
     floats = max(1, scratch_bytes // 4)
     block = floats // 2 // n_buffers
     if on_cpu:
         block = min(block, _CACHED_BYTES // 4)
-    by_column = column_floats + sum(weight.shape[1] for weight in weights if weight.dtype != torch.float32)
+    by_column = column_floats + sum(head.weight.shape[1] for head in heads if head.weight.dtype != torch.float32)
     columns = min(n_vocab, block // max(1, min(n_rows, 512 if on_cpu else 2048)))
     if by_column:
         columns = min(columns, floats // 4 // by_column)

@@ -10,47 +10,28 @@ import torch
 from torch import Tensor
 
 from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES as SCRATCH_BYTES
-from calibaudit.kernels.chunked.blocks import Head, blocks_for
+from calibaudit.kernels.chunked.blocks import blocks_for, span_of
+from calibaudit.kernels.heads import Head, HeadForward
 from calibaudit.kernels.precision import full_float32
-from calibaudit.kernels.validation import IGNORE_INDEX, HeadForward, LinearLogprobs, check_linear, check_targets
+from calibaudit.kernels.validation import IGNORE_INDEX, LinearLogprobs, check_targets
 
 
 @torch.no_grad()
 def linear_logprobs(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None = None,
-    softcap: float | None = None,
-    logit_scale: float = 1.0,
-    vocab_size: int | None = None,
-    scratch_bytes: int = SCRATCH_BYTES,
+    hidden: Tensor, head: Head, targets: Tensor, *, scratch_bytes: int = SCRATCH_BYTES
 ) -> LinearLogprobs:
     """As `calibaudit.kernels.linear_logprobs`; beyond inputs and results at most about `scratch_bytes` are held."""
-    n_vocab = check_linear(hidden, weight, targets, bias, softcap, logit_scale, vocab_size)
     running = _Running(targets, with_token=True)
-    _pass_over(hidden, Head(weight, bias, softcap, logit_scale), n_vocab, running, scratch_bytes)
+    _pass_over(hidden, head, running, scratch_bytes)
     return running.logprobs()
 
 
 @torch.no_grad()
-def head_forward(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    top: bool,
-    mean: bool,
-) -> HeadForward:
-    """What the losses need of each row's logits. hidden (N, D), weight (rows >= n_vocab, D), targets (N, K) int64."""
+def head_forward(hidden: Tensor, head: Head, targets: Tensor, *, top: bool, mean: bool) -> HeadForward:
+    """As kernels/heads.py says."""
     running = _Running(targets, with_token=top, with_sum=mean)
-    _pass_over(hidden, Head(weight, bias, softcap, logit_scale), n_vocab, running, SCRATCH_BYTES)
-    return running.forward(n_vocab)
+    _pass_over(hidden, head, running, SCRATCH_BYTES)
+    return running.forward(head.n_vocab)
 
 
 @torch.no_grad()
@@ -66,14 +47,14 @@ def logprobs_from_logits(logits: Tensor, targets: Tensor, *, scratch_bytes: int 
     return running.logprobs()
 
 
-def _pass_over(hidden: Tensor, head: Head, n_vocab: int, running: _Running, scratch_bytes: int) -> None:
-    blocks = blocks_for(hidden, (head.weight,), n_vocab, scratch_bytes)
+def _pass_over(hidden: Tensor, head: Head, running: _Running, scratch_bytes: int) -> None:
+    blocks = blocks_for(hidden, (head,), scratch_bytes)
     scratch = blocks.scratch(hidden.device)
     with full_float32(hidden.device):
         for start, stop in blocks.spans():
-            span = head.span(start, stop)
+            span = span_of(head, start, stop)
             for first, last in blocks.row_cuts():
-                running.add(head.logits(hidden[first:last].float(), span, scratch), start, first, last)
+                running.add(span.logits(hidden[first:last].float(), scratch), start, first, last)
 
 
 class _Running:

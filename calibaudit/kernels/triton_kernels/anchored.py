@@ -14,30 +14,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.triton_kernels.backward import store_dlogits
+from calibaudit.kernels.heads import AnchoredForward, Gradients, Head, Needs
+from calibaudit.kernels.triton_kernels.backward import dlogits_arguments, store_dlogits
 from calibaudit.kernels.triton_kernels.forward import share_count
 from calibaudit.kernels.triton_kernels.gather import target_logits
-from calibaudit.kernels.triton_kernels.gradients import (
-    Gradients,
-    Needs,
-    by_recomputation,
-    in_two_passes,
-    no_rows,
-    row_blocks_for,
-    smoothing_terms,
-)
-from calibaudit.kernels.triton_kernels.tiles import (
-    TRITON_TYPES,
-    Head,
-    Tiles,
-    block_shape,
-    compute_type,
-    describable,
-    multiprocessors,
-    source,
-    tile_bits,
-)
-from calibaudit.kernels.validation import AnchoredForward
+from calibaudit.kernels.triton_kernels.gradients import Chunk, by_recomputation, by_rows, smoothing_terms
+from calibaudit.kernels.triton_kernels.tiles import HeadLogits, Tiles, block_shape, compute_type, tile_bits
 
 
 @triton.jit
@@ -162,100 +144,51 @@ def _dlogits_kernel(
         )  # fmt: skip
 
 
-def _both(head: Head, prior: Head) -> tuple[Tiles, dict[str, Any]]:
+def _both(z: HeadLogits, u: HeadLogits) -> tuple[Tiles, dict[str, Any]]:
     """The block shape for both heads at once, and what a kernel needs of them."""
-    dtype = torch.float32 if torch.float32 in (head.dtype, prior.dtype) else head.dtype
-    tiles = block_shape(head.hidden.device, dtype, head.hidden.shape[0], heads=2)
-    named = head.arguments(tiles) | prior.arguments(tiles, "prior_")
-    named |= {"COMPUTE": compute_type(head.dtype), "prior_COMPUTE": compute_type(prior.dtype)}
+    dtype = torch.float32 if torch.float32 in (z.dtype, u.dtype) else z.dtype
+    tiles = block_shape(z.hidden.device, dtype, z.hidden.shape[0], heads=2)
+    named = z.arguments(tiles) | u.arguments(tiles, "prior_")
+    named |= {"COMPUTE": compute_type(z.dtype), "prior_COMPUTE": compute_type(u.dtype)}
     named |= {"ROWS": tiles.rows, "COLUMNS": tiles.columns, "DEPTH": tiles.depth}
     return tiles, named | {"num_warps": tiles.warps, "num_stages": tiles.stages}
 
 
 @torch.no_grad()
-def anchored_forward(
-    hidden: Tensor,
-    weight: Tensor,
-    prior_hidden: Tensor,
-    prior_weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    prior_bias: Tensor | None,
-    prior_softcap: float | None,
-    prior_logit_scale: float,
-) -> AnchoredForward:
-    """hidden (N, D), weight (rows, D); prior_hidden (N, D'), prior_weight (rows', D'); targets (N,) -> (N,) each."""
-    head = Head(hidden, weight, bias, softcap, logit_scale, n_vocab)
-    prior = Head(prior_hidden, prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
+def anchored_forward(hidden: Tensor, head: Head, prior_hidden: Tensor, prior: Head, targets: Tensor) -> AnchoredForward:
+    """As kernels/heads.py says."""
+    z, u = HeadLogits(hidden, head), HeadLogits(prior_hidden, prior)
     n_rows, device = hidden.shape[0], hidden.device
     lse, prior_lse, mean = (torch.empty(n_rows, dtype=torch.float32, device=device) for _ in range(3))
     if n_rows:
-        tiles, named = _both(head, prior)
-        n_shares = share_count(n_rows, n_vocab, tiles, device)
+        tiles, named = _both(z, u)
+        n_shares = share_count(n_rows, head.n_vocab, tiles, device)
         top, total, prior_top, prior_total, product = parts = torch.empty(5, n_shares, n_rows, device=device).unbind()
         _sweep_kernel[(triton.cdiv(n_rows, tiles.rows) * n_shares,)](
             top_out=top, total_out=total, prior_top_out=prior_top, prior_total_out=prior_total, product_out=product,
-            n_rows=n_rows, stop=n_vocab, n_shares=n_shares, **named,
+            n_rows=n_rows, stop=head.n_vocab, n_shares=n_shares, **named,
         )  # fmt: skip
         block = 16 if device.type == "cpu" else 256
         _join_kernel[(triton.cdiv(n_rows, block),)](*parts, lse, prior_lse, mean, n_rows, n_shares, ROWS=block)
-    return AnchoredForward(lse, target_logits(head, targets[:, None])[:, 0], prior_lse, mean)
+    return AnchoredForward(lse, target_logits(z, targets[:, None])[:, 0], prior_lse, mean)
 
 
 @torch.no_grad()
 def anchored_backward(
-    hidden: Tensor,
-    weight: Tensor,
-    prior_hidden: Tensor,
-    prior_weight: Tensor,
-    targets: Tensor,
-    lse: Tensor,
-    prior_lse: Tensor,
-    upstream: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    prior_bias: Tensor | None,
-    prior_softcap: float | None,
-    prior_logit_scale: float,
-    label_smoothing: float,
-    need_hidden: bool,
-    need_weight: bool,
-    need_bias: bool,
-    scratch_bytes: int,
-) -> Gradients:
-    """As `backward.head_backward`, of loss = lse - (1 - eps) z_y - eps sum_v q_v z_v; nothing for the prior."""
-    needs = (need_hidden, need_weight, need_bias and bias is not None)
-    if hidden.shape[0] == 0:
-        return no_rows(hidden, weight, bias, needs)
+    hidden: Tensor, head: Head, prior_hidden: Tensor, prior: Head, targets: Tensor, lse: Tensor, prior_lse: Tensor,
+    upstream: Tensor, *, label_smoothing: float, needs: Needs, scratch_bytes: int,
+) -> Gradients:  # fmt: skip
+    """As `backward.head_backward`, towards the prior's distribution instead of the uniform one."""
 
     def run(rows: slice, needs: Needs) -> Gradients:
-        head = Head(hidden[rows], weight, bias, softcap, logit_scale, n_vocab)
-        prior = Head(prior_hidden[rows], prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
-        terms, factor = smoothing_terms(head, lse[rows], targets[rows], upstream[rows], label_smoothing)
-        tiles, named = _both(head, prior)
-        n_rows = head.hidden.shape[0]
+        z, u = HeadLogits(hidden[rows], head), HeadLogits(prior_hidden[rows], prior)
+        terms, factor = smoothing_terms(z, lse[rows], targets[rows], upstream[rows], label_smoothing)
+        tiles, named = _both(z, u)
 
-        def write(dlogits: Tensor, start: int, stop: int, bias_parts: Tensor | None) -> None:
-            descriptor = describable(dlogits)
-            n_tiles = triton.cdiv(n_rows, tiles.rows) * triton.cdiv(stop - start, tiles.columns)
-            programs = min(n_tiles, multiprocessors(dlogits.device))
-            _dlogits_kernel[(programs,)](
-                out=source(dlogits, tiles.rows, tiles.columns, descriptor),
-                bias_out=terms.upstream if bias_parts is None else bias_parts, lse=terms.lse, prior_lse=prior_lse[rows],
-                targets=terms.targets, upstream=terms.upstream, n_rows=n_rows, first=start, stop=stop,
-                out_row=dlogits.stride(0), hard=terms.hard, soft=label_smoothing, PROGRAMS=programs,
-                BIAS_GRADIENT=bias_parts is not None, OUT_DESCRIPTOR=descriptor, RESULT=TRITON_TYPES[head.dtype],
-                **named,
-            )  # fmt: skip
+        def write(chunk: Chunk) -> None:
+            common = dlogits_arguments(z, terms, tiles, chunk)
+            _dlogits_kernel[(common["PROGRAMS"],)](prior_lse=prior_lse[rows], soft=label_smoothing, **common, **named)
 
-        return by_recomputation(head, tiles, needs, factor, scratch_bytes, write)
+        return by_recomputation(z, tiles, needs, factor, scratch_bytes, write)
 
-    block = row_blocks_for(hidden, need_hidden, scratch_bytes)
-    return run(slice(None), needs) if block is None else in_two_passes(hidden, block, needs, run)
+    return by_rows(hidden, head, needs, scratch_bytes, run)

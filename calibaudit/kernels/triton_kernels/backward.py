@@ -7,24 +7,18 @@ product), and dH gains one term. See docs/kernels.md for the count of products a
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.triton_kernels.gradients import (
-    Gradients,
-    Needs,
-    Smoothing,
-    by_recomputation,
-    in_two_passes,
-    no_rows,
-    row_blocks_for,
-    smoothing_terms,
-)
+from calibaudit.kernels.heads import Gradients, Head, Needs
+from calibaudit.kernels.triton_kernels.gradients import Chunk, Smoothing, by_recomputation, by_rows, smoothing_terms
 from calibaudit.kernels.triton_kernels.tiles import (
     TRITON_TYPES,
-    Head,
+    HeadLogits,
     Tiles,
     block_shape,
     compute_type,
@@ -96,78 +90,58 @@ def _dlogits_kernel(
 FLATTEN = True
 
 
-def launch_dlogits(
-    head: Head, terms: Smoothing, tiles: Tiles, dlogits: Tensor, first: int, stop: int, bias_parts: Tensor | None
-) -> None:
-    """dlogits (N, stop - first) of the columns first..stop."""
-    n_rows = head.hidden.shape[0]
+def dlogits_arguments(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk) -> dict[str, Any]:
+    """What a kernel that fills a chunk of dlogits needs beside heads and tiles."""
+    dlogits, first, stop, bias_parts = chunk
+    n_rows = logits.hidden.shape[0]
     descriptor = describable(dlogits)
     n_tiles = triton.cdiv(n_rows, tiles.rows) * triton.cdiv(stop - first, tiles.columns)
-    programs = min(n_tiles, multiprocessors(dlogits.device))
-    _dlogits_kernel[(programs,)](
-        out=source(dlogits, tiles.rows, tiles.columns, descriptor),
-        bias_out=terms.upstream if bias_parts is None else bias_parts,
-        lse=terms.lse,
-        targets=terms.targets,
-        upstream=terms.upstream,
-        n_rows=n_rows,
-        first=first,
-        stop=stop,
-        out_row=dlogits.stride(0),
-        hard=terms.hard,
-        share=terms.share,
-        PROGRAMS=programs,
-        ROWS=tiles.rows,
-        COLUMNS=tiles.columns,
-        DEPTH=tiles.depth,
-        COMPUTE=compute_type(head.dtype),
-        BIAS_GRADIENT=bias_parts is not None,
-        OUT_DESCRIPTOR=descriptor,
-        RESULT=TRITON_TYPES[head.dtype],
-        FLATTEN=FLATTEN,
-        num_warps=tiles.warps,
-        num_stages=tiles.stages,
-        **head.arguments(tiles),
-    )
+    return {
+        "out": source(dlogits, tiles.rows, tiles.columns, descriptor),
+        "bias_out": terms.upstream if bias_parts is None else bias_parts,
+        "lse": terms.lse,
+        "targets": terms.targets,
+        "upstream": terms.upstream,
+        "n_rows": n_rows,
+        "first": first,
+        "stop": stop,
+        "out_row": dlogits.stride(0),
+        "hard": terms.hard,
+        "PROGRAMS": min(n_tiles, multiprocessors(dlogits.device)),
+        "BIAS_GRADIENT": bias_parts is not None,
+        "OUT_DESCRIPTOR": descriptor,
+        "RESULT": TRITON_TYPES[logits.dtype],
+    }
+
+
+def launch_dlogits(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk) -> None:
+    named = dlogits_arguments(logits, terms, tiles, chunk)
+    _dlogits_kernel[(named["PROGRAMS"],)](
+        share=terms.share, ROWS=tiles.rows, COLUMNS=tiles.columns, DEPTH=tiles.depth,
+        COMPUTE=compute_type(logits.dtype), FLATTEN=FLATTEN, num_warps=tiles.warps, num_stages=tiles.stages,
+        **named, **logits.arguments(tiles),
+    )  # fmt: skip
 
 
 @torch.no_grad()
 def head_backward(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    lse: Tensor,
-    upstream: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    label_smoothing: float,
-    need_hidden: bool,
-    need_weight: bool,
-    need_bias: bool,
-    scratch_bytes: int,
-) -> Gradients:
-    """Gradients of sum_n upstream[n] * loss[n] with respect to hidden (N, D), weight (rows, D) and bias (rows,).
+    hidden: Tensor, head: Head, targets: Tensor, lse: Tensor, upstream: Tensor, *,
+    label_smoothing: float, needs: Needs, scratch_bytes: int,
+) -> Gradients:  # fmt: skip
+    """As kernels/heads.py says. One block of columns (256 x N elements) is held whatever scratch_bytes is.
 
-    loss = lse - (1 - eps) z_y - eps mean z. targets, lse and upstream: (N,), upstream 0 on ignored rows.
-    Scratch stays within scratch_bytes, but one block of columns (256 x N elements) is always held. Where dH's sum alone
-    would take more than half of it (N D > 2^28 by default), dH is made from a second recomputation, in blocks of rows.
+    Where dH's sum alone would take more than half of the scratch (N D > 2^28 by default), dH is made from a second
+    recomputation, in blocks of rows.
     """
-    needs = (need_hidden, need_weight, need_bias and bias is not None)
-    if hidden.shape[0] == 0:
-        return no_rows(hidden, weight, bias, needs)
 
     def run(rows: slice, needs: Needs) -> Gradients:
-        head = Head(hidden[rows], weight, bias, softcap, logit_scale, n_vocab)
-        tiles = block_shape(hidden.device, head.dtype, head.hidden.shape[0])
-        terms, factor = smoothing_terms(head, lse[rows], targets[rows], upstream[rows], label_smoothing)
+        logits = HeadLogits(hidden[rows], head)
+        tiles = block_shape(hidden.device, logits.dtype, logits.hidden.shape[0])
+        terms, factor = smoothing_terms(logits, lse[rows], targets[rows], upstream[rows], label_smoothing)
 
-        def write(dlogits: Tensor, start: int, stop: int, bias_parts: Tensor | None) -> None:
-            launch_dlogits(head, terms, tiles, dlogits, start, stop, bias_parts)
+        def write(chunk: Chunk) -> None:
+            launch_dlogits(logits, terms, tiles, chunk)
 
-        return by_recomputation(head, tiles, needs, factor, scratch_bytes, write)
+        return by_recomputation(logits, tiles, needs, factor, scratch_bytes, write)
 
-    block = row_blocks_for(hidden, need_hidden, scratch_bytes)
-    return run(slice(None), needs) if block is None else in_two_passes(hidden, block, needs, run)
+    return by_rows(hidden, head, needs, scratch_bytes, run)

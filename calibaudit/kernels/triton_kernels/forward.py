@@ -15,10 +15,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from calibaudit.kernels.heads import Head, HeadForward
 from calibaudit.kernels.triton_kernels.gather import mean_logits, target_logits
 from calibaudit.kernels.triton_kernels.packing import pack_tile
-from calibaudit.kernels.triton_kernels.tiles import Head, Tiles, block_shape, compute_type, multiprocessors, tile_bits
-from calibaudit.kernels.validation import HeadForward
+from calibaudit.kernels.triton_kernels.tiles import (
+    HeadLogits,
+    Tiles,
+    block_shape,
+    compute_type,
+    multiprocessors,
+    tile_bits,
+)
 
 PARTIAL_BYTES = 1 << 20  # of a sweep's shares; more shares than fill the device twice are never made
 
@@ -132,7 +139,7 @@ def share_count(n_rows: int, n_columns: int, tiles: Tiles, device: torch.device)
 
 
 def sweep(
-    head: Head,
+    logits: HeadLogits,
     tiles: Tiles,
     first: int,
     stop: int,
@@ -142,7 +149,7 @@ def sweep(
     retained: Retained | None = None,
 ) -> Shares:
     """Shares of the columns first..stop; `retained` says where their packed logits go."""
-    n_rows, device = head.hidden.shape[0], head.hidden.device
+    n_rows, device = logits.hidden.shape[0], logits.hidden.device
     n_shares = share_count(n_rows, stop - first, tiles, device)
 
     def per_share(dtype: torch.dtype) -> Tensor:
@@ -168,13 +175,13 @@ def sweep(
         ROWS=tiles.rows,
         COLUMNS=tiles.columns,
         DEPTH=tiles.depth,
-        COMPUTE=compute_type(head.dtype),
+        COMPUTE=compute_type(logits.dtype),
         TOP=top,
         MEAN=mean,
         SLOT=0 if retained is None else retained.columns,
         num_warps=tiles.warps,
         num_stages=tiles.stages,
-        **head.arguments(tiles),
+        **logits.arguments(tiles),
     )
     return shares
 
@@ -206,33 +213,26 @@ def join(parts: list[Shares], n_vocab: int) -> tuple[Tensor, Tensor | None, Tens
 
 
 @torch.no_grad()
-def head_forward(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    top: bool,
-    mean: bool,
-) -> HeadForward:
-    """HeadForward of hidden (N, D), weight (rows, D) of which n_vocab count, targets (N, K) int64.
+def head_forward(hidden: Tensor, head: Head, targets: Tensor, *, top: bool, mean: bool) -> HeadForward:
+    """As kernels/heads.py says. Memory beyond results and inputs: about 1 MiB.
 
-    A row with a NaN or +inf among its logits has lse NaN. Memory beyond results and inputs: about 1 MiB.
+    A row with a NaN or +inf among its logits has lse NaN.
     """
-    head = Head(hidden, weight, bias, softcap, logit_scale, n_vocab)
+    logits = HeadLogits(hidden, head)
     if hidden.shape[0] == 0:
         empty = hidden.new_empty(0, dtype=torch.float32)
         token = hidden.new_empty(0, dtype=torch.int64)
         return HeadForward(
-            empty, target_logits(head, targets), empty if top else None, token if top else None, empty if mean else None
+            empty,
+            target_logits(logits, targets),
+            empty if top else None,
+            token if top else None,
+            empty if mean else None,
         )
-    tiles = block_shape(hidden.device, head.dtype, hidden.shape[0])
-    per_element = mean and softcap is not None
-    shares = sweep(head, tiles, 0, n_vocab, top=top, mean=per_element)
-    lse, top_logit, top_token, mean_logit = join([shares], n_vocab)
+    tiles = block_shape(hidden.device, logits.dtype, hidden.shape[0])
+    per_element = mean and head.softcap is not None
+    shares = sweep(logits, tiles, 0, head.n_vocab, top=top, mean=per_element)
+    lse, top_logit, top_token, mean_logit = join([shares], head.n_vocab)
     if mean and not per_element:
-        mean_logit = mean_logits(head)
-    return HeadForward(lse, target_logits(head, targets), top_logit, top_token, mean_logit)
+        mean_logit = mean_logits(logits)
+    return HeadForward(lse, target_logits(logits, targets), top_logit, top_token, mean_logit)

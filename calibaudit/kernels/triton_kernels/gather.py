@@ -8,7 +8,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.triton_kernels.tiles import Head, block_shape, multiprocessors
+from calibaudit.kernels.heads import Head
+from calibaudit.kernels.triton_kernels.tiles import HeadLogits, block_shape, multiprocessors
 
 
 @triton.jit
@@ -51,16 +52,17 @@ def _column_sum_kernel(
     tl.store(out + part * width + columns, tl.sum(total, 0), mask=columns < width)
 
 
-def target_logits(head: Head, targets: Tensor) -> Tensor:
+def target_logits(logits: HeadLogits, targets: Tensor) -> Tensor:
     """(N, K) float32 logits at targets (N, K), in nats; 0 where the target is below 0 (ignored)."""
     n_rows, n_targets = targets.shape
     out = torch.empty(n_rows, n_targets, dtype=torch.float32, device=targets.device)
     if out.numel():
-        named = head.arguments(block_shape(targets.device, head.dtype))
+        named = logits.arguments(block_shape(targets.device, logits.dtype))
         wanted = {name: value for name, value in named.items() if name not in ("h", "w", "DESCRIPTOR")}
         _target_kernel[(n_rows * n_targets,)](
-            head.hidden, head.weight, targets=targets, out=out, n_targets=n_targets, target_row=targets.stride(0),
-            target_column=targets.stride(1), DEPTH=16 if targets.device.type == "cpu" else 512, **wanted,
+            logits.hidden, logits.head.weight, targets=targets, out=out, n_targets=n_targets,
+            target_row=targets.stride(0), target_column=targets.stride(1),
+            DEPTH=16 if targets.device.type == "cpu" else 512, **wanted,
         )  # fmt: skip
     return out
 
@@ -77,9 +79,11 @@ def mean_row(weight: Tensor) -> Tensor:
     return parts.sum(0) / n_rows
 
 
-def mean_logits(head: Head) -> Tensor:
+def mean_logits(logits: HeadLogits) -> Tensor:
     """(N,) mean of each row's logits without softcap: W h averaged over the vocabulary is h times the mean row."""
+    hidden, head = logits
     mean_weight = mean_row(head.weight[: head.n_vocab])[None]
     mean_bias = None if head.bias is None else head.bias[: head.n_vocab].float().mean()[None]
-    first = torch.zeros(1, 1, dtype=torch.int64, device=mean_weight.device).expand(head.hidden.shape[0], 1)
-    return target_logits(Head(head.hidden, mean_weight, mean_bias, None, head.logit_scale, 1), first)[:, 0]
+    first = torch.zeros(1, 1, dtype=torch.int64, device=mean_weight.device).expand(hidden.shape[0], 1)
+    mean_head = Head(mean_weight, mean_bias, None, head.logit_scale, 1)
+    return target_logits(HeadLogits(hidden, mean_head), first)[:, 0]

@@ -14,11 +14,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from calibaudit.kernels.heads import Gradients, Head, HeadForward, Needs
 from calibaudit.kernels.triton_kernels.backward import head_backward, launch_dlogits, store_dlogits
 from calibaudit.kernels.triton_kernels.forward import Retained, head_forward, join, sweep
 from calibaudit.kernels.triton_kernels.gather import mean_logits, target_logits
 from calibaudit.kernels.triton_kernels.gradients import (
-    Gradients,
+    Chunk,
     GradientSum,
     Smoothing,
     add_chunks,
@@ -27,8 +28,7 @@ from calibaudit.kernels.triton_kernels.gradients import (
 )
 from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums
-from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, Head, Tiles, block_shape
-from calibaudit.kernels.validation import HeadForward
+from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
 GOOD_CHUNK = (
     8192  # columns: at least this many, or a third of the scratch, for the chunk in work; the rest keeps logits
@@ -73,22 +73,22 @@ class Slots(NamedTuple):
     in_scratch: int
 
 
-def plan(head: Head, tiles: Tiles, weight_bytes: int, scratch: int) -> Slots:
+def plan(logits: HeadLogits, tiles: Tiles, weight_bytes: int, scratch: int) -> Slots:
     """How many chunks to keep, given the bytes of dW (0: not wanted) and of scratch; the scratch also holds dlogits."""
-    n_rows, width = head.hidden.shape
-    itemsize = head.dtype.itemsize
+    n_rows, width = logits.hidden.shape
+    itemsize = logits.dtype.itemsize
     buffer = max(scratch // 3, min(scratch, n_rows * GOOD_CHUNK * itemsize))
-    columns = chunk_columns(n_rows, width, head.n_vocab, itemsize, buffer, tiles.columns, head.hidden.device)
-    n_chunks = triton.cdiv(head.n_vocab, columns)
+    columns = chunk_columns(n_rows, width, logits.head.n_vocab, itemsize, buffer, tiles.columns, logits.hidden.device)
+    n_chunks = triton.cdiv(logits.head.n_vocab, columns)
     size = slot_bytes(n_rows, columns, tiles.columns)
-    step = triton.cdiv(max(size, columns * width * head.weight.element_size()), 128) * 128
+    step = triton.cdiv(max(size, columns * width * logits.head.weight.element_size()), 128) * 128
     in_weight = min(n_chunks, (weight_bytes - size) // step + 1 if weight_bytes >= size else 0)
     left = max(0, scratch - n_rows * columns * itemsize)
     return Slots(columns, size, step, in_weight, min(n_chunks - in_weight, left // size))
 
 
 def _expand(
-    head: Head,
+    logits: HeadLogits,
     terms: Smoothing,
     target_logit: Tensor,
     gradients: GradientSum,
@@ -99,83 +99,66 @@ def _expand(
 ) -> None:
     """The slot at `planes`, whose first column is `first`, through buffer (N, columns of a slot) into the gradients."""
     n_rows, columns = buffer.shape
-    stop = min(first + columns, head.n_vocab)
+    stop = min(first + columns, logits.head.n_vocab)
     rows = 16 if buffer.device.type == "cpu" else 64
     bias_parts = gradients.bias_parts(columns, rows)
     _expand_kernel[(triton.cdiv(n_rows, rows), triton.cdiv(stop - first, tile_columns))](
         planes, buffer, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, target_logit,
         terms.upstream, n_rows, first, stop, columns, terms.hard, terms.share,
         SLOT=columns, ROWS=rows, COLUMNS=tile_columns, BIAS_GRADIENT=bias_parts is not None,
-        RESULT=TRITON_TYPES[head.dtype], num_warps=4,
+        RESULT=TRITON_TYPES[logits.dtype], num_warps=4,
     )  # fmt: skip
-    gradients.add(buffer[:, : stop - first], first, stop, bias_parts)
+    gradients.add(Chunk(buffer[:, : stop - first], first, stop, bias_parts))
 
 
 @torch.no_grad()
 def head_loss_gradients(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    upstream: Tensor,
-    *,
-    bias: Tensor | None,
-    softcap: float | None,
-    logit_scale: float,
-    n_vocab: int,
-    label_smoothing: float,
-    need_hidden: bool,
-    need_weight: bool,
-    need_bias: bool,
-    scratch_bytes: int,
-) -> tuple[HeadForward, Gradients]:
+    hidden: Tensor, head: Head, targets: Tensor, upstream: Tensor, *,
+    label_smoothing: float, needs: Needs, scratch_bytes: int,
+) -> tuple[HeadForward, Gradients]:  # fmt: skip
     """head_forward (targets (N,), no top, mean where label_smoothing > 0) and head_backward at once.
 
-    upstream (N,) float32, 0 on ignored rows, must be known before the loss: the weight of each row in the sum.
+    upstream must be known before the loss: the weight of each row in the sum.
     bfloat16 without softcap keeps logits; everything else is head_forward, then head_backward.
     """
-    head = Head(hidden, weight, bias, softcap, logit_scale, n_vocab)
-    n_rows = hidden.shape[0]
-    held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if need_hidden else 0
-    keeps = weight.dtype == hidden.dtype == torch.bfloat16 and softcap is None and n_rows > 0
+    logits = HeadLogits(hidden, head)
+    n_rows, n_vocab = hidden.shape[0], head.n_vocab
+    held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
+    keeps = head.weight.dtype == hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0
     if not keeps or held > scratch_bytes // 2:
-        found = head_forward(
-            hidden, weight, targets[:, None], bias=bias, softcap=softcap, logit_scale=logit_scale, n_vocab=n_vocab,
-            top=False, mean=label_smoothing > 0,
-        )  # fmt: skip
+        found = head_forward(hidden, head, targets[:, None], top=False, mean=label_smoothing > 0)
         return found, head_backward(
-            hidden, weight, targets, found.lse, upstream, bias=bias, softcap=softcap, logit_scale=logit_scale,
-            n_vocab=n_vocab, label_smoothing=label_smoothing, need_hidden=need_hidden, need_weight=need_weight,
-            need_bias=need_bias, scratch_bytes=scratch_bytes,
+            hidden, head, targets, found.lse, upstream, label_smoothing=label_smoothing, needs=needs,
+            scratch_bytes=scratch_bytes,
         )  # fmt: skip
-    tiles = block_shape(hidden.device, head.dtype, n_rows)
-    need_bias = need_bias and bias is not None
-    gradients = GradientSum(head, None, need_hidden, need_weight, need_bias, scratch_bytes)
-    scratch = chunk_scratch(head, tiles, scratch_bytes - held, need_bias, most_per_logit=4)
+    tiles = block_shape(hidden.device, logits.dtype, n_rows)
+    gradients = GradientSum(logits, None, needs, scratch_bytes)
+    scratch = chunk_scratch(logits, tiles, scratch_bytes - held, needs, most_per_logit=4)
     storage = scratch[:0] if gradients.weight is None else gradients.weight.view(torch.uint8).view(-1)
-    slots = plan(head, tiles, storage.numel(), scratch.numel())
-    columns, rest = slots.columns, scratch[n_rows * slots.columns * head.dtype.itemsize :]
+    slots = plan(logits, tiles, storage.numel(), scratch.numel())
+    columns, rest = slots.columns, scratch[n_rows * slots.columns * logits.dtype.itemsize :]
     ends = [min(n * columns, n_vocab) for n in (slots.in_weight, slots.in_weight + slots.in_scratch)]
     homes = (Retained(storage, slots.step_in_weight, columns), Retained(rest, slots.bytes, columns), None)
     parts = [
-        sweep(head, tiles, first, stop, retained=home)
+        sweep(logits, tiles, first, stop, retained=home)
         for first, stop, home in zip((0, *ends), (*ends, n_vocab), homes, strict=True)
         if first < stop
     ]
     lse = join(parts, n_vocab)[0]
     del parts
-    mean = mean_logits(head) if label_smoothing > 0 else None
-    target = target_logits(head, targets[:, None])
-    terms, _ = smoothing_terms(head, lse, targets, upstream, label_smoothing)
-    buffer = scratch[: n_rows * columns * head.dtype.itemsize].view(head.dtype).view(n_rows, columns)
+    mean = mean_logits(logits) if label_smoothing > 0 else None
+    target = target_logits(logits, targets[:, None])
+    terms, _ = smoothing_terms(logits, lse, targets, upstream, label_smoothing)
+    buffer = scratch[: n_rows * columns * logits.dtype.itemsize].view(logits.dtype).view(n_rows, columns)
 
-    def write(dlogits: Tensor, start: int, stop: int, bias_parts: Tensor | None) -> None:
-        launch_dlogits(head, terms, tiles, dlogits, start, stop, bias_parts)
+    def write(chunk: Chunk) -> None:
+        launch_dlogits(logits, terms, tiles, chunk)
 
     with full_sums(hidden.device):
         for chunk in range(slots.in_weight + slots.in_scratch):
             within = chunk - slots.in_weight
             planes = storage[chunk * slots.step_in_weight :] if within < 0 else rest[within * slots.bytes :]
-            _expand(head, terms, target, gradients, planes, buffer, chunk * columns, tiles.columns)
+            _expand(logits, terms, target, gradients, planes, buffer, chunk * columns, tiles.columns)
         if ends[1] < n_vocab:
-            add_chunks(head, tiles, gradients, ends[1], scratch, write)
+            add_chunks(logits, tiles, gradients, ends[1], scratch, write)
     return HeadForward(lse, target, None, None, mean), gradients.result()

@@ -15,6 +15,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from calibaudit.kernels.heads import Head
+
 try:
     from triton.tools.tensor_descriptor import TensorDescriptor
 except ImportError:  # triton before 3.4: plain pointers only
@@ -102,42 +104,36 @@ def compute_type(dtype: torch.dtype) -> Any:
     )
 
 
-class Head(NamedTuple):
-    """A linear head over hidden (N, D) and weight (rows, D), of which n_vocab count; bias (rows,) or None.
-
-    z = (W h + bias) * logit_scale, then softcap * tanh(z / softcap).
-    """
+class HeadLogits(NamedTuple):
+    """The logits of hidden (N, D) under a head: what a kernel must know to make a tile of them."""
 
     hidden: Tensor
-    weight: Tensor
-    bias: Tensor | None
-    softcap: float | None
-    logit_scale: float
-    n_vocab: int
+    head: Head
 
     @property
     def dtype(self) -> torch.dtype:
-        return product_dtype(self.hidden, self.weight)
+        return product_dtype(self.hidden, self.head.weight)
 
     def arguments(self, tiles: Tiles, prefix: str = "") -> dict[str, Any]:
-        """What tile_bits and its kernel need of this head, by name."""
-        weight = self.weight[: self.n_vocab]
+        """What tile_bits and its kernel need, by name."""
+        _, bias, softcap, logit_scale, n_vocab = self.head
+        weight = self.head.weight[:n_vocab]
         descriptor = describable(self.hidden, weight)
-        cap = self.softcap or 1.0
+        cap = softcap or 1.0
         named = {
             "h": source(self.hidden, tiles.rows, tiles.depth, descriptor),
             "w": source(weight, tiles.columns, tiles.depth, descriptor),
-            "bias": weight if self.bias is None else self.bias,
+            "bias": weight if bias is None else bias,
             "depth": self.hidden.shape[1],
             "h_row": self.hidden.stride(0),
             "h_column": self.hidden.stride(1),
             "w_row": weight.stride(0),
             "w_column": weight.stride(1),
-            "bias_step": 0 if self.bias is None else self.bias.stride(0),
-            "inner_scale": self.logit_scale * (LOG2E if self.softcap is None else 2.0 / cap),
+            "bias_step": 0 if bias is None else bias.stride(0),
+            "inner_scale": logit_scale * (LOG2E if softcap is None else 2.0 / cap),
             "cap_bits": cap * LOG2E,
-            "BIAS": self.bias is not None,
-            "SOFTCAP": self.softcap is not None,
+            "BIAS": bias is not None,
+            "SOFTCAP": softcap is not None,
             "DESCRIPTOR": descriptor,
         }
         return {prefix + name: value for name, value in named.items()}
