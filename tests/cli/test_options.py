@@ -67,6 +67,15 @@ def test_an_option_is_called_by_its_parameters_name(name: str) -> None:
         assert "--" + option.name.replace("_", "-") in option.opts
 
 
+def plain(value: Any) -> Any:
+    """Older Typers make paths and lists only when they call the command: a context holds texts and tuples."""
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.value if isinstance(value, Enum) else value
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_full_call_parses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -95,8 +104,8 @@ def test_the_full_call_parses(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     positional = [parameter for parameter in command.params if not parameter.opts[0].startswith("-")]
     call += ["file"] * len(positional)
     with command.make_context(name, call, resilient_parsing=False) as context:
-        found = {key: value.value if isinstance(value, Enum) else value for key, value in context.params.items()}
-    assert {key: found[key] for key in wanted} == wanted
+        found = context.params
+    assert {key: plain(found[key]) for key in wanted} == {key: plain(value) for key, value in wanted.items()}
 
 
 @dataclass(frozen=True)
