@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from kernels.head_case import HeadCase
 from torch import Tensor
-
-from calibaudit.kernels.heads import Head, Needs
 
 VOCABULARIES = [101, 50257, 128257, 151936, 256000]
 OPTIONS = {
@@ -35,7 +34,7 @@ def _nan_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "empty", filled)
 
 
-class Case:
+class Case(HeadCase):
     """Rows peaked at their target by a random amount; one row in eight ignored; an upstream gradient for each."""
 
     def __init__(
@@ -65,22 +64,9 @@ class Case:
         self.bias = torch.randn(v, **options).to(dtype) if bias else None
         self.eps, self.softcap, self.scale = eps, softcap, scale
 
-    @property
-    def head(self) -> Head:
-        return Head(self.weight, self.bias, self.softcap, self.scale, self.n_vocab)
-
-    def needs(self, scratch: int) -> dict[str, Any]:
-        needs = Needs(True, True, self.bias is not None)
-        return {"label_smoothing": self.eps, "needs": needs, "scratch_bytes": scratch}
-
     def logits(self, leaves: list[Tensor]) -> Tensor:
-        z = leaves[0] @ leaves[1][: self.n_vocab].T
-        if len(leaves) > 2:
-            z = z + leaves[2][: self.n_vocab]
-        z = z * self.scale
-        if self.softcap is not None:
-            z = self.softcap * torch.tanh(z / self.softcap)
-        return z.to(torch.float64 if z.dtype == torch.float64 else torch.float32)
+        hidden, weight, *bias = leaves
+        return self.logits_of(hidden, weight, bias[0] if bias else None)
 
     def gradients(self, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
         """Logits and gradients of the materialised path in dtype."""

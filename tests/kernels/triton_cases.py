@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from head_case import HeadCase
 from pairwise import pairwise
 from torch import Tensor
 
-from calibaudit.kernels.heads import Head, Needs
+from calibaudit.kernels.heads import Head
 from calibaudit.kernels.triton_kernels import anchored, backward, forward, packing, retained, tiles
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
@@ -38,7 +39,7 @@ def rows(*factors: Any) -> list[tuple[Any, Any, tuple[Any, ...]]]:
     return [(first, second, tuple(others)) for first, second, *others in pairwise(*factors)]
 
 
-class Case:
+class Case(HeadCase):
     """Random inputs, and what the definition makes of them in a given dtype."""
 
     def __init__(
@@ -64,14 +65,6 @@ class Case:
             self.targets[0], self.upstream[0] = -100, 0.0
         self.softcap, self.scale, self.eps = softcap, scale, eps
 
-    @property
-    def head(self) -> Head:
-        return Head(self.weight, self.bias, self.softcap, self.scale, self.n_vocab)
-
-    def needs(self, scratch: int) -> dict[str, Any]:
-        needs = Needs(True, True, self.bias is not None)
-        return {"label_smoothing": self.eps, "needs": needs, "scratch_bytes": scratch}
-
     def leaves(self, dtype: torch.dtype) -> list[Tensor | None]:
         return [
             None if tensor is None else tensor.detach().to(dtype, copy=True).requires_grad_()
@@ -82,13 +75,7 @@ class Case:
         hidden, weight, bias = leaves
         assert hidden is not None
         assert weight is not None
-        z = hidden @ weight[: self.n_vocab].T
-        if bias is not None:
-            z = z + bias[: self.n_vocab]
-        z = z * self.scale
-        if self.softcap is not None:
-            z = self.softcap * torch.tanh(z / self.softcap)
-        return z.to(torch.float64 if z.dtype == torch.float64 else torch.float32)
+        return self.logits_of(hidden, weight, bias)
 
     def gradients(self, dtype: torch.dtype) -> list[Tensor | None]:
         leaves = self.leaves(dtype)

@@ -16,20 +16,8 @@ import calibaudit.models.checkpoints as checkpoints
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import INDEX, WEIGHTS, find_checkpoint, weight_files
 from calibaudit.models.model import load_model
-from tests.families import save_tiny
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny(tmp_path_factory.mktemp("saved") / "tiny-llama")
-
-
-@pytest.fixture
-def folder(saved: Path, tmp_path: Path) -> Path:
-    """A copy that a test may break."""
-    return Path(shutil.copytree(saved, tmp_path / "tiny-llama"))
 
 
 @pytest.fixture

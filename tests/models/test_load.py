@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,16 +19,6 @@ from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import WEIGHTS
 from calibaudit.models.model import load_model
 from tests.families import VOCAB, save_tiny, tiny_network, tiny_tokenizer
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny(tmp_path_factory.mktemp("saved") / "tiny-llama")
-
-
-@pytest.fixture
-def folder(saved: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(saved, tmp_path / "tiny-llama"))
 
 
 def refused(folder: Path, said: str, **options: Any) -> str:
@@ -260,21 +249,6 @@ def test_too_high_a_device_number(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_auto_is_the_cpu_without_a_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert load_model(str(folder), device="auto").info.device == "cpu"
-
-
-def test_auto_spreads_only_what_one_gpu_cannot_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = [folder / WEIGHTS]
-    size = loading._n_bytes(files, torch.float32)
-    assert size == files[0].stat().st_size
-    assert loading._n_bytes(files, torch.bfloat16) == size // 2
-    monkeypatch.setattr(loading, "find_spec", lambda name: object())
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * size, 2 * size))
-    assert loading._placement("auto", "cuda:0", files, torch.float32) == "cuda:0"
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (size, 2 * size))
-    assert loading._placement("auto", "cuda:0", files, torch.float32) == "auto"
-    assert loading._placement("cuda:0", "cuda:0", files, torch.float32) == "cuda:0"
-    monkeypatch.setattr(loading, "find_spec", lambda name: None)
-    assert loading._placement("auto", "cuda:0", files, torch.float32) == "cuda:0"
 
 
 @pytest.mark.parametrize(
