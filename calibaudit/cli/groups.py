@@ -128,7 +128,9 @@ class TuningFlags:
     max_length: Annotated[
         int, typer.Option("--max-length", metavar="N", min=8, help="Tuning: tokens of a row; longer ones are cut.")
     ] = 4096
-    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Which split of a hub data set.")] = "train"
+    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Tuning: which split of a hub data set.")] = (
+        "train"
+    )
     grid: Annotated[str, typer.Option("--grid", metavar="X,X", help="Pilot: the factors, apart from 0.")] = (
         "0.1,0.3,0.5,0.7"
     )

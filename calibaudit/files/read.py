@@ -38,6 +38,10 @@ def decode_json(text: str | bytes, *, unique_keys: bool = False, finite: bool = 
         raise NotJson(f"not valid JSON: {error.msg} (column {error.colno})", error.lineno, error.colno) from None
     except RecursionError:
         raise NotJson("nested too deeply") from None
+    except NotJson:
+        raise
+    except ValueError as error:  # a number of more digits than Python takes
+        raise NotJson(f"not valid JSON: {error}") from None
 
 
 def parse_json(
@@ -51,10 +55,13 @@ def parse_json(
         raise fault(f"{place}: {error.reason}") from None
 
 
-def read_text(path: Path, fault: type[CalibauditError], *, name: str | None = None) -> str:
-    """The text of a UTF-8 file, without a byte-order mark. name: what it is called in messages. Raises `fault`."""
+def read_text(path: Path, fault: type[CalibauditError], *, name: str | None = None, mark: bool = True) -> str:
+    """The text of a UTF-8 file. name: what it is called in messages. Raises `fault`.
+
+    mark: a byte-order mark is passed over; if not, it stays, as it does for readers other than ours.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig" if mark else "utf-8")
     except UnicodeDecodeError as error:
         raise fault(f"{name or path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
@@ -66,11 +73,12 @@ def read_json(
     fault: type[CalibauditError],
     *,
     name: str | None = None,
+    mark: bool = True,
     unique_keys: bool = False,
     finite: bool = False,
 ) -> Any:
-    """The value of a JSON file; see `decode_json`. name: what it is called in messages. Raises `fault`."""
-    text = read_text(path, fault, name=name)
+    """The value of a JSON file; see `read_text` and `decode_json`. Raises `fault`."""
+    text = read_text(path, fault, name=name, mark=mark)
     return parse_json(text, name or str(path), fault, unique_keys=unique_keys, finite=finite)
 
 

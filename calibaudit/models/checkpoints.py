@@ -231,7 +231,7 @@ def _check_safetensors(name: str, file: Path) -> None:
 
 
 def _read_json(name: str, path: Path) -> Any:
-    return read_json(path, ModelError, name=f"{name}: {path.name}")
+    return read_json(path, ModelError, name=f"{name}: {path.name}", mark=False)  # as transformers reads it
 
 
 def _from_hub(name: str, file: str, revision: str | None, cache: Path | None, offline: bool) -> Path:

@@ -31,6 +31,7 @@ def test_what_json_writes_is_read(value: Any) -> None:
         ("{", "f.json:1: not valid JSON: Expecting property name enclosed in double quotes (column 2)"),
         ('{\n"a": 1,\n}', "f.json:3: not valid JSON: "),
         ("[" * 100_000, "f.json: nested too deeply"),
+        ("9" * 6_000, "f.json: not valid JSON: "),
         (b'{"a": "\xff"}', "f.json: not UTF-8 text"),
     ],
 )
@@ -60,6 +61,9 @@ def test_files(tmp_path: Path) -> None:
     path.write_bytes(b"ab\xff")
     with pytest.raises(ModelError, match=r"^m: config\.json: not UTF-8 text \(byte 2\)$"):
         read_json(path, ModelError, name="m: config.json")
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    with pytest.raises(ScoresError, match=r"f\.json:1: not valid JSON: Unexpected UTF-8 BOM"):
+        read_json(path, ScoresError, mark=False)
     with pytest.raises(ScoresError, match=r"none\.json: cannot be read: No such file or directory$"):
         read_text(tmp_path / "none.json", ScoresError)
     with pytest.raises(ScoresError, match="cannot be read: Is a directory"):

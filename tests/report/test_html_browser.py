@@ -11,8 +11,8 @@ import struct
 from pathlib import Path
 
 import pytest
+from chromium import BINARY, Chromium
 from made_results import audit_result, comparison_result, hostile_result
-from tests.chromium import BINARY, Chromium
 
 from calibaudit.report.document.html import html_page
 

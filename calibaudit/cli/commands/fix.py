@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.cli.groups import ItemFlags, PageFlags, RunFlags, SessionFlags, TuningFlags
+from calibaudit.cli.groups import ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags, TuningFlags
 from calibaudit.cli.options import ChatTemplateChoice, Resamples, revision_of
 
 
@@ -100,7 +100,6 @@ def fix(
 
     inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
-    from calibaudit.analysis.settings import Settings
     from calibaudit.cli.outputs import deliver
     from calibaudit.cli.progress import reporter
     from calibaudit.errors import CalibauditError, Interrupted
@@ -143,7 +142,7 @@ def fix(
                 instruct, base, data, out, loaded, settings,
                 revisions=(base_revision, revision),
                 options=options,
-                audit=Settings(seed=seed, n_resamples=resamples, n_permutations=resamples),
+                audit=inputs.settings_of(StatisticsFlags(seed=seed, resamples=resamples)),
                 resume=resume,
                 listener=Listener(report.progress, trained, report.notice),
             )  # fmt: skip

@@ -19,7 +19,7 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
     TuningFlags,
 )
-from calibaudit.cli.options import Base, BatchSize, ChatTemplateChoice, Instruct
+from calibaudit.cli.options import Base, BatchSize, ChatTemplateChoice, Instruct, Output, Resamples
 
 if TYPE_CHECKING:
     from calibaudit.advice.pilot import GridPoint
@@ -75,14 +75,18 @@ def recommend(
     run: RunFlags,
     batch_size: BatchSize = "auto",
     pair: PairFlags,
-    statistics: StatisticsFlags,
-    files: FileFlags,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the resampling and of the pilot.")
+    ] = 0,
+    resamples: Resamples = 1000,
+    output: Output = None,
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
     """Say how much label smoothing the next tuning needs, towards what, how sure that is, and when not to trust it.
 
-    With no models, for the bundled demo pair. Nothing is trained, except with --pilot. --seed is the pilot's too.
+    With no models, for the bundled demo pair. Nothing is trained, except with --pilot; what is marked Tuning or Pilot
+    counts only then.
     """
     from calibaudit.cli import inputs
 
@@ -94,9 +98,9 @@ def recommend(
     from calibaudit.scores.saved import is_saved_scores
 
     models = inputs.pair_of(base, instruct)
-    paths = checked_outputs(files)
+    paths = checked_outputs(FileFlags(output=output))
     options = inputs.run_options(run, batch_size)
-    settings = inputs.settings_of(statistics)
+    settings = inputs.settings_of(StatisticsFlags(seed=seed, resamples=resamples))
     if data is not None and not pilot:
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
     if pilot:
@@ -109,7 +113,7 @@ def recommend(
         for name in filter(is_saved_scores, models):
             raise CalibauditError(f"{name}: saved scores cannot be tuned; --pilot needs checkpoints")
         points = read_grid(tuning.grid, [one for one in PRIORS if prior.value in ("both", one)])
-        training = inputs.training_settings(data, tuning, train_batch_size, statistics.seed)
+        training = inputs.training_settings(data, tuning, train_batch_size, seed)
     asked = inputs.asked(models, items, offline=run.offline)
     runs: Sequence[PilotRun] = ()
     with reporter(silent=page.quiet or session.no_progress) as report:

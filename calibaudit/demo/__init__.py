@@ -1,0 +1,1 @@
+"""The bundled pair, its tuning data and the recipe that trains it."""
