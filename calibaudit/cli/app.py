@@ -61,8 +61,6 @@ app.command("env")(show_environment)
 
 def main() -> None:
     """The installed command."""
-    import sys
-
     sys.exit(exit_code_of(_run, debug="--debug" in sys.argv))
 
 

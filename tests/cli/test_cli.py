@@ -126,7 +126,7 @@ def test_help_of_every_command_and_of_none(cli: Cli) -> None:
     ("arguments", "said"),
     [
         (["score"], ["MODEL"]),
-        (["tasks", "show"], ["Missing argument"]),
+        (["tasks", "show"], ["Missing argument 'NAME'"]),
         (["compar"], ["'compar'", "'compare'"]),
         (["tasks", "chek", "f"], ["'chek'", "'check'"]),
         (["compare", "a", "b", "--limits", "3"], ["--limits", "--limit"]),

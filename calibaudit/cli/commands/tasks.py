@@ -27,7 +27,7 @@ def list_tasks(context: typer.Context) -> None:
 
 @tasks_app.command("show")
 def show_task(
-    name: Annotated[str, typer.Argument(help="Task name or YAML file.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Task name or YAML file.")],
     item: Annotated[int, typer.Option("--item", min=0, help="Which item, from 0.")] = 0,
     num_fewshot: NumFewshot = None,
     fewshot_seed: FewshotSeed = 1234,
@@ -52,7 +52,7 @@ def show_task(
 
 @tasks_app.command("check")
 def check_task(
-    file: Annotated[Path, typer.Argument(help="A task's YAML file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A task's YAML file.")],
     debug: Debug = False,
 ) -> None:
     """Check a task file: keys, templates, every item. Prints each fault on a line; exit 2 if there is one."""
