@@ -11,18 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.analysis.estimates import (
-    METRICS,
-    Change,
-    Estimates,
-    Interval,
-    estimate,
-    exists,
-    finite,
-    intervals,
-    mean_estimates,
-)
-from calibaudit.analysis.samples import Row, task_row
+from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
+from calibaudit.analysis.inference import Levels, levels
+from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics import reliability
 from calibaudit.scores.align import check_one_model, overall_order
@@ -64,8 +55,9 @@ class Audit:
     inside an Interval says that it does not exist there (option_mass of a cloze task, auroc with one class).
     reliability: None for a mean over tasks, which has no single diagram.
 
-    ece_floor is the ECE that a perfectly calibrated model with these confidences shows on average, its low and
-    high what such a model shows in the middle `level` of cases.
+    ece is without the noise's share; ece_plugin, as papers print it, is to be read beside ece_floor: what a perfectly
+    calibrated model with these confidences shows on average, its low and high what such a model shows in the middle
+    `level` of cases. calibrated_p: of `this model is calibrated`; None for a mean over tasks or too little evidence.
     """
 
     task: str
@@ -73,11 +65,12 @@ class Audit:
     n_items: int
     metrics: Mapping[str, Interval]
     reliability: Reliability | None
+    calibrated_p: float | None = None
 
     @property
     def within_floor(self) -> bool:
-        """Is the ECE one that a perfectly calibrated model with these confidences would often show?"""
-        ece, floor = self.metrics["ece"].value, self.metrics["ece_floor"].high
+        """Is the plug-in ECE one that a perfectly calibrated model with these confidences would often show?"""
+        ece, floor = self.metrics["ece_plugin"].value, self.metrics["ece_floor"].high
         return ece is not None and floor is not None and ece <= floor
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,6 +79,7 @@ class Audit:
             "scoring": self.scoring,
             "n_items": self.n_items,
             "metrics": metrics_dict(self.metrics),
+            "calibrated_p": self.calibrated_p,
             "reliability": _diagram(self),
         }
 
@@ -151,6 +145,7 @@ class ModelAudit:
                     "n_truncated": task.n_truncated,
                     "n_healed": task.n_healed,
                     "metrics": metrics_dict(task.audit.metrics),
+                    "calibrated_p": task.audit.calibrated_p,
                     "reliability": _diagram(task.audit),
                 }
                 for task in self.tasks
@@ -165,19 +160,21 @@ class ModelAudit:
     def _overall(self, audit: Audit) -> dict[str, Any]:
         with_mass = sum(task.scoring == "letter" for task in self.tasks)
         pooled = {name: with_mass if name == "option_mass" else len(self.tasks) for name in METRICS}
+        p_value = {"calibrated_p": audit.calibrated_p} if audit is self.pooled else {}
         return {
             "n_items": audit.n_items,
             "n_tasks": len(self.tasks),
             "n_tasks_with": pooled if audit is self.pooled else dict(self.n_tasks_with),
             "metrics": metrics_dict(audit.metrics),
+            **p_value,
         }
 
 
 def audit(scores: Scores, settings: Settings | None = None) -> Audit:
     """Every metric of one model on one task. Raises ScoresError when the scores are unusable."""
     settings = settings or Settings()
-    row = task_row(scores, settings)
-    return row_audit(scores.task, scores.scoring, [row], estimate([row], settings), settings)
+    items = items_of(rows_of([scores], settings))
+    return items_audit(scores.task, scores.scoring, items, levels(items, settings), settings)
 
 
 def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> ModelAudit:
@@ -187,15 +184,16 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
     """
     settings = settings or Settings()
     check_one_model(scores)
-    rows = [task_row(part, settings) for part in scores]
-    parts = [estimate([row], settings) for row in rows]
+    rows = rows_of(scores, settings)
+    single = [items_of([row]) for row in rows]
     audits = [
-        row_audit(part.task, part.scoring, [row], estimates, settings)
-        for part, row, estimates in zip(scores, rows, parts, strict=True)
+        items_audit(part.task, part.scoring, items, levels(items, settings), settings)
+        for part, items in zip(scores, single, strict=True)
     ]
     order = overall_order([(part.fingerprint, part.chat_template) for part in scores])
-    used = {name: [exists(parts[i], name) for i in order] for name in METRICS}
-    pooled = parts[0] if len(parts) == 1 else estimate([rows[i] for i in order], settings)
+    pooled = single[0] if len(rows) == 1 else items_of([rows[i] for i in order])
+    macro = pooled.as_macro()
+    macro_levels = levels(macro, settings)
     scoring = joined_scoring(scores)
     return ModelAudit(
         model=scores[0].model,
@@ -206,11 +204,9 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
             )
             for part, result in zip(scores, audits, strict=True)
         ),
-        pooled=row_audit("pooled", scoring, [rows[i] for i in order], pooled, settings),
-        macro=macro_audit(
-            scoring, sum(part.n_items for part in scores), mean_estimates([parts[i] for i in order], used), settings
-        ),
-        n_tasks_with={name: sum(used[name]) for name in METRICS},
+        pooled=items_audit("pooled", scoring, pooled, levels(pooled, settings), settings),
+        macro=items_audit("macro", scoring, macro, macro_levels, settings),
+        n_tasks_with=macro_levels.n_tasks_with,
         warnings=(
             *side_warnings(scores, audits, ""),
             *few_items_warning([(part.label, part.n_items) for part in scores]),
@@ -218,18 +214,13 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
     )
 
 
-def row_audit(task: str, scoring: str, rows: Sequence[Row], estimates: Estimates, settings: Settings) -> Audit:
-    """The Audit of one side's rows, taken as one sample."""
-    confidence = np.concatenate([row.sample.confidence for row in rows])
-    correct = np.concatenate([row.sample.correct for row in rows])
-    bins = reliability(confidence, correct, n_bins=settings.n_bins)
-    diagram = Reliability(bins.edges, bins.count, bins.confidence, bins.accuracy)
-    return Audit(task, scoring, len(confidence), MappingProxyType(intervals(estimates, settings)), diagram)
-
-
-def macro_audit(scoring: str, n_items: int, estimates: Estimates, settings: Settings) -> Audit:
-    """The Audit of the mean over tasks."""
-    return Audit("macro", scoring, n_items, MappingProxyType(intervals(estimates, settings)), None)
+def items_audit(task: str, scoring: str, items: Items, found: Levels, settings: Settings) -> Audit:
+    """The Audit of one side's items."""
+    diagram = None
+    if not items.macro:
+        bins = reliability(items.whole.confidence, items.whole.correct, n_bins=settings.n_bins)
+        diagram = Reliability(bins.edges, bins.count, bins.confidence, bins.accuracy)
+    return Audit(task, scoring, items.n_items, MappingProxyType(found.metrics), diagram, found.calibrated_p)
 
 
 def joined_scoring(scores: Sequence[Scores]) -> str:

@@ -1,7 +1,6 @@
 """Two models' Scores -> Comparison: both audits, the paired changes, and what a reader must know about them.
 
-Change intervals: the same bootstrap weights on both sides. p-values, for every metric but ece_floor: the two-sided
-swap-permutation test, which exchanges the two sides of an item, or of a whole group, at random (also for `gap`).
+How intervals and p-values are made: `analysis.inference`.
 """
 
 from __future__ import annotations
@@ -14,28 +13,17 @@ from typing import Any
 from calibaudit.analysis.audit import (
     Audit,
     few_items_warning,
+    items_audit,
     joined_scoring,
     listed,
-    macro_audit,
     metrics_dict,
-    row_audit,
     side_warnings,
 )
-from calibaudit.analysis.estimates import (
-    METRICS,
-    Change,
-    Estimates,
-    change_estimates,
-    estimate,
-    exists,
-    finite,
-    mean_estimates,
-    mean_permuted,
-    permuted_changes,
-)
-from calibaudit.analysis.samples import Row, task_row
+from calibaudit.analysis.estimates import METRICS, Change, finite
+from calibaudit.analysis.inference import compared
+from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
-from calibaudit.metrics.resampling import holm
+from calibaudit.metrics.inference.multiple_tests import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired
 from calibaudit.scores.scores import ModelInfo, Scores
 
@@ -76,6 +64,7 @@ class TaskComparison:
             "after": metrics_dict(self.after.metrics),
             "change": metrics_dict(self.change),
             "ece_p_holm": self.ece_p_holm,
+            "calibrated_p": _sides((self.before.calibrated_p, self.after.calibrated_p)),
             "reliability": _diagrams(self.before, self.after),
         }
 
@@ -120,7 +109,11 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
-        diagrams = {"reliability": _diagrams(self.pooled.before, self.pooled.after)}
+        before, after = self.pooled.before, self.pooled.after
+        diagrams = {
+            "calibrated_p": _sides((before.calibrated_p, after.calibrated_p)),
+            "reliability": _diagrams(before, after),
+        }
         return {
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
@@ -129,15 +122,6 @@ class Comparison:
             "overall": {"pooled": {**self.pooled.to_dict(), **diagrams}, "macro": self.macro.to_dict()},
             "warnings": list(self.warnings),
         }
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """One model's rows and estimates, task by task."""
-
-    scores: Sequence[Scores]
-    rows: Sequence[Row]
-    parts: Sequence[Estimates]
 
 
 def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Settings | None = None) -> Comparison:
@@ -150,19 +134,13 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
     check_one_model(before)
     check_one_model(after)
     pairs = paired(before, after)
-    keys = [(old.fingerprint, old.chat_template, new.chat_template) for old, new in pairs]
-    order = overall_order(keys)
-    left, right = (_side([pair[i] for pair in pairs], settings) for i in (0, 1))
-    permuted = [permuted_changes([old], [new]) for old, new in zip(left.rows, right.rows, strict=True)]
-    audits = [
-        [
-            row_audit(s.task, s.scoring, [r], e, settings)
-            for s, r, e in zip(side.scores, side.rows, side.parts, strict=True)
-        ]
-        for side in (left, right)
+    order = overall_order([(old.fingerprint, old.chat_template, new.chat_template) for old, new in pairs])
+    left, right = (rows_of([pair[i] for pair in pairs], settings) for i in (0, 1))
+    parts = [
+        _overall(old.task, old.scoring, items_of([was]), items_of([now]), settings)
+        for (old, _), was, now in zip(pairs, left, right, strict=True)
     ]
-    changes = [change_estimates(*sides, settings) for sides in zip(left.parts, right.parts, permuted, strict=True)]
-    adjusted = holm([_or_nan(change["ece"].p_value) for change in changes])
+    adjusted = holm([_or_nan(part.change["ece"].p_value) for part in parts])
     tasks = tuple(
         TaskComparison(
             name=old.task,
@@ -173,61 +151,42 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
             chat_template=(old.chat_template, new.chat_template),
             n_truncated=(old.n_truncated, new.n_truncated),
             n_healed=(old.n_healed, new.n_healed),
-            before=audits[0][i],
-            after=audits[1][i],
-            change=MappingProxyType(changes[i]),
+            before=part.before,
+            after=part.after,
+            change=part.change,
             ece_p_holm=finite(adjusted[i]),
         )
-        for i, (old, new) in enumerate(pairs)
+        for i, ((old, new), part) in enumerate(zip(pairs, parts, strict=True))
     )
+    scoring = joined_scoring([old for old, _ in pairs])
+    sides = [items_of([rows[i] for i in order]) for rows in (left, right)]
+    pooled = _overall("pooled", scoring, sides[0], sides[1], settings)
     return Comparison(
-        before=left.scores[0].model,
-        after=right.scores[0].model,
+        before=before[0].model,
+        after=after[0].model,
         settings=settings,
         tasks=tasks,
-        pooled=_pooled(left, right, order, permuted, settings),
-        macro=_macro(left, right, order, permuted, settings),
-        warnings=tuple(_warnings(left, right, tasks)),
+        pooled=pooled,
+        macro=_overall("macro", scoring, sides[0].as_macro(), sides[1].as_macro(), settings),
+        warnings=tuple(_warnings(pairs, tasks)),
     )
 
 
-def _side(scores: Sequence[Scores], settings: Settings) -> _Side:
-    rows = [task_row(part, settings) for part in scores]
-    return _Side(scores, rows, [estimate([row], settings) for row in rows])
+def _overall(name: str, scoring: str, before: Items, after: Items, settings: Settings) -> Overall:
+    left, right, change = compared(before, after, settings)
+    return Overall(
+        before=items_audit(name, scoring, before, left, settings),
+        after=items_audit(name, scoring, after, right, settings),
+        change=MappingProxyType(change),
+        n_items=before.n_items,
+        n_tasks=len(before.rows),
+        n_tasks_with=MappingProxyType(left.n_tasks_with),
+    )
 
 
-def _pooled(
-    left: _Side, right: _Side, order: Sequence[int], permuted: Sequence[Mapping[str, Any]], settings: Settings
-) -> Overall:
-    rows = [[side.rows[i] for i in order] for side in (left, right)]
-    if len(order) == 1:
-        sides, swapped = [left.parts[0], right.parts[0]], permuted[0]
-    else:
-        sides, swapped = [estimate(part, settings) for part in rows], permuted_changes(*rows)
-    scoring = joined_scoring(left.scores)
-    before, after = (row_audit("pooled", scoring, *part, settings) for part in zip(rows, sides, strict=True))
-    with_mass = sum(part.option_mass is not None for part in left.scores)
-    n_tasks_with = {name: with_mass if name == "option_mass" else len(order) for name in METRICS}
-    change = MappingProxyType(change_estimates(sides[0], sides[1], swapped, settings))
-    return Overall(before, after, change, before.n_items, len(order), MappingProxyType(n_tasks_with))
-
-
-def _macro(
-    left: _Side, right: _Side, order: Sequence[int], permuted: Sequence[Mapping[str, Any]], settings: Settings
-) -> Overall:
-    parts = [[side.parts[i] for i in order] for side in (left, right)]
-    used = {name: [all(exists(part, name) for part in pair) for pair in zip(*parts, strict=True)] for name in METRICS}
-    sides = [mean_estimates(part, used) for part in parts]
-    change = change_estimates(sides[0], sides[1], mean_permuted([permuted[i] for i in order], used), settings)
-    scoring, n_items = joined_scoring(left.scores), sum(part.n_items for part in left.scores)
-    before, after = (macro_audit(scoring, n_items, side, settings) for side in sides)
-    n_tasks_with = MappingProxyType({name: sum(used[name]) for name in METRICS})
-    return Overall(before, after, MappingProxyType(change), n_items, len(order), n_tasks_with)
-
-
-def _warnings(left: _Side, right: _Side, tasks: Sequence[TaskComparison]) -> list[str]:
-    found = side_warnings(left.scores, [task.before for task in tasks], "before: ")
-    found += side_warnings(right.scores, [task.after for task in tasks], "after: ")
+def _warnings(pairs: Sequence[tuple[Scores, Scores]], tasks: Sequence[TaskComparison]) -> list[str]:
+    found = side_warnings([old for old, _ in pairs], [task.before for task in tasks], "before: ")
+    found += side_warnings([new for _, new in pairs], [task.after for task in tasks], "after: ")
     word = {False: "off", True: "on"}
     mixed = [
         f"{task.name}: {word[task.chat_template[0]]} before, {word[task.chat_template[1]]} after"
@@ -239,15 +198,9 @@ def _warnings(left: _Side, right: _Side, tasks: Sequence[TaskComparison]) -> lis
             f"the chat template is on one side only ({listed(mixed)}): the template alone can move confidence; use "
             "--chat-template off for the same prompt"
         )
-    old, new = left.scores[0].model, right.scores[0].model
+    old, new = pairs[0][0].model, pairs[0][1].model
     if old.dtype != new.dtype:
         found.append(f"the dtype differs ({old.dtype} before, {new.dtype} after): rounding alone can move confidence")
-    floored = [task.label for task in tasks if task.before.within_floor and task.after.within_floor]
-    if floored:
-        found.append(
-            f"on both sides the ECE is no larger than a perfectly calibrated model's could be ({listed(floored)}): "
-            "ECE has nothing to compare there, or too few items to see it"
-        )
     return found + few_items_warning([(task.label, task.n_items) for task in tasks])
 
 

@@ -1,91 +1,97 @@
-"""Scores -> Row: a task's sample of one model, and the randomness that is the task's own.
-
-One task's draws come from the seed and the task's fingerprint alone: the same numbers whatever other tasks are there,
-and the same draws on both sides of a comparison. Rows that share a fingerprint (with and without a chat template)
-share their draws too, so that one item counts as one piece of evidence overall.
-"""
+"""Scores -> Items: what a number is estimated over, one task, all tasks pooled, or the mean of the tasks."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from calibaudit.analysis.settings import Settings
-from calibaudit.metrics.replicates import WeightedSample
-from calibaudit.metrics.resampling import bootstrap_weights, n_units, swap_masks
+from calibaudit.metrics.inference.estimate import Design
+from calibaudit.metrics.sample import Sample, joined
 from calibaudit.scores.scores import Scores
 
-CountArray = npt.NDArray[np.uint16]
-BoolArray = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Draws:
-    """The randomness of one task, or of several side by side.
-
-    weights: (resamples, items) how often each item is drawn. swaps: (permutations, items), True where the two sides
-    of an item change places. n_units: independent units, groups where there are some. floor: seed of the null draws.
-    """
-
-    weights: CountArray
-    swaps: BoolArray
-    n_units: int
-    grouped: bool
-    floor: tuple[int, ...]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One task's sample of one side, with the task's draws."""
+    """One task's sample of one model. unit, document: (items,) numbers that all rows of the model share.
 
-    sample: WeightedSample
-    draws: Draws
+    unit: items of one unit (a passage, one question asked twice) are not independent.
+    seed: of the task's floor.
+    """
 
-
-def task_row(scores: Scores, settings: Settings) -> Row:
-    """The sample and the draws of one model's scores. Raises ScoresError when the sample is unusable."""
-    sample = WeightedSample(scores.choice_scores(), scores.answer, scores.option_mass, settings.n_bins)
-    n, groups = scores.n_items, scores.groups
-    words = _words(scores.fingerprint)
-    resampling, swapping = (np.random.default_rng([settings.seed, purpose, *words]) for purpose in (0, 1))
-    weights, swaps = [np.zeros((0, n), np.uint16)], [np.zeros((0, n), bool)]
-    if settings.n_resamples:
-        blocks = bootstrap_weights(n, settings.n_resamples, resampling, groups)
-        weights += [block.astype(np.uint16) for block in blocks]
-    if settings.n_permutations:
-        swaps += swap_masks(n, settings.n_permutations, swapping, groups)
-    draws = Draws(
-        weights=np.concatenate(weights),
-        swaps=np.concatenate(swaps),
-        n_units=n_units(n, groups),
-        grouped=groups is not None,
-        floor=(settings.seed, 2, *words),
-    )
-    return Row(sample, draws)
+    sample: Sample
+    unit: IntArray
+    document: IntArray
+    seed: tuple[int, ...]
 
 
-def joined(rows: Sequence[Row]) -> Row:
-    """The rows side by side as one: resampled and swapped each within itself."""
-    if len(rows) == 1:
-        return rows[0]
-    sample = rows[0].sample
-    for row in rows[1:]:
-        sample = sample.concatenate(row.sample)
-    parts = [row.draws for row in rows]
-    # Rows of one task (with and without a chat template) have the same floor seed: their units are the same ones.
-    distinct = {part.floor: part for part in parts}
-    draws = Draws(
-        weights=np.concatenate([part.weights for part in parts], axis=1),
-        swaps=np.concatenate([part.swaps for part in parts], axis=1),
-        n_units=sum(part.n_units for part in distinct.values()),
-        grouped=any(part.grouped for part in parts) or len(distinct) < len(parts),
-        floor=sum((part.floor for part in parts), ()),
-    )
-    return Row(sample, draws)
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The items of one or more tasks of one model, as the tasks' samples; a task's number of items is taken as fixed.
+
+    macro: the mean of the tasks' values, and not all items as one sample.
+    """
+
+    rows: tuple[Row, ...]
+    design: Design
+    macro: bool = False
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        return tuple(row.sample for row in self.rows)
+
+    @property
+    def n_items(self) -> int:
+        return self.design.n_items
+
+    @property
+    def n_units(self) -> int:
+        return self.design.n_units
+
+    @cached_property
+    def whole(self) -> Sample:
+        """All items as one sample."""
+        return joined(self.samples)
+
+    @cached_property
+    def document(self) -> IntArray | None:
+        """(items,) 0-based, one number a document; None where every item is a document of its own."""
+        found = np.concatenate([row.document for row in self.rows])
+        names, index = np.unique(found, return_inverse=True)
+        return None if len(names) == len(found) else index.reshape(-1).astype(np.int64)
+
+    @property
+    def seed(self) -> tuple[int, ...]:
+        return sum((row.seed for row in self.rows), ())
+
+    def as_macro(self) -> Items:
+        """The same items, for the mean of the tasks."""
+        return Items(self.rows, self.design, macro=True)
+
+
+def rows_of(scores: Sequence[Scores], settings: Settings) -> list[Row]:
+    """One model's rows, in the order of its scores. Raises ScoresError when a sample is unusable."""
+    found, start = [], 0
+    for part in scores:
+        sample = Sample(part.choice_scores(), part.answer, part.option_mass, settings.n_bins)
+        number = np.arange(start, start + part.n_items)
+        start += part.n_items
+        found.append(Row(sample, number, number, (settings.seed, *_words(part.fingerprint))))
+    return found
+
+
+def items_of(rows: Sequence[Row]) -> Items:
+    """These rows' items as one sample, each row a stratum of it."""
+    sizes = [row.sample.n_items for row in rows]
+    unit = np.concatenate([row.unit for row in rows])
+    return Items(tuple(rows), Design.of(sum(sizes), unit, np.repeat(np.arange(len(sizes)), sizes)))
 
 
 def _words(fingerprint: str) -> tuple[int, ...]:

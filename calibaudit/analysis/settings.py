@@ -1,4 +1,4 @@
-"""How findings are made of scores: bins, draws, levels, seed."""
+"""How findings are made of scores: bins, level, seed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from calibaudit.errors import CalibauditError
 
 @dataclass(frozen=True)
 class Settings:
-    """How the numbers are made. level: of every interval; 1 - level is the threshold of every test.
+    """How the numbers are made. level: of every interval; 1 - level is the threshold of every test. seed: of the
+    draws behind `ece_floor`, the one number that is simulated.
 
     Raises CalibauditError on a value outside its range.
     """
 
     n_bins: int = 15
-    n_resamples: int = 1000
-    n_permutations: int = 1000
     level: float = 0.95
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("n_bins", 1), ("n_resamples", 0), ("n_permutations", 0), ("seed", 0)):
+        for name, least in (("n_bins", 1), ("seed", 0)):
             value = getattr(self, name)
             if value < least:
                 raise CalibauditError(f"{name} is {value}; it must be at least {least}")

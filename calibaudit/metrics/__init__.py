@@ -14,29 +14,29 @@ from calibaudit.metrics.calibration_error import (
     rms_ce,
     underconfidence,
 )
-from calibaudit.metrics.intervals import change_interval, interval
+from calibaudit.metrics.inference.calibration_test import calibration_p_value
+from calibaudit.metrics.inference.estimate import Estimate
+from calibaudit.metrics.inference.multiple_tests import holm, weighted_holm
+from calibaudit.metrics.inference.proportion import wilson
+from calibaudit.metrics.inference.split_ece import split_ece, split_ece_change
 from calibaudit.metrics.proper_scores import BrierDecomposition, brier, brier_decomposition, brier_items, nll, nll_items
-from calibaudit.metrics.ranking import aurc, auroc
-from calibaudit.metrics.replicates import METRIC_NAMES, WeightedSample
-from calibaudit.metrics.resampling import bootstrap_weights, holm, n_units, permutation_p_value, swap_masks
+from calibaudit.metrics.ranking import aurc, auroc, risk_at_coverage
 from calibaudit.metrics.smooth import smooth_ece
 from calibaudit.metrics.temperature import confidence_correct, fit_temperature
 
 __all__ = [
-    "METRIC_NAMES",
     "BrierDecomposition",
+    "Estimate",
     "ReliabilityBins",
-    "WeightedSample",
     "adaptive_ece",
     "aurc",
     "auroc",
     "bin_edges",
     "bin_index",
-    "bootstrap_weights",
     "brier",
     "brier_decomposition",
     "brier_items",
-    "change_interval",
+    "calibration_p_value",
     "confidence_correct",
     "debiased_ece",
     "debiased_squared_ce",
@@ -46,16 +46,17 @@ __all__ = [
     "fit_temperature",
     "gap",
     "holm",
-    "interval",
     "mce",
-    "n_units",
     "nll",
     "nll_items",
     "overconfidence",
-    "permutation_p_value",
     "reliability",
+    "risk_at_coverage",
     "rms_ce",
     "smooth_ece",
-    "swap_masks",
+    "split_ece",
+    "split_ece_change",
     "underconfidence",
+    "weighted_holm",
+    "wilson",
 ]

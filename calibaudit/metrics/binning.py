@@ -14,8 +14,10 @@ from calibaudit.metrics.validation import (
     checked_correct,
     checked_n_bins,
     locked,
-    ones,
 )
+
+_ON_EDGE = 1e-7
+"""More than float32 rounds a number up to 1 by (6e-8)."""
 
 
 def bin_edges(n_bins: int = 15) -> FloatArray:
@@ -25,37 +27,36 @@ def bin_edges(n_bins: int = 15) -> FloatArray:
 
 
 def bin_index(confidence: npt.ArrayLike, n_bins: int = 15) -> IntArray:
-    """(N,) bin of each confidence in 0..n_bins-1: the k with k/n < c <= (k+1)/n; 0 is in bin 0, 1 in the last."""
+    """(N,) bin of each confidence in 0..n_bins-1: the k with k/n < c <= (k+1)/n; 0 is in bin 0, 1 in the last.
+
+    A confidence within 1e-7 of an edge is on the edge: in float32 k/n itself may lie that far above k/n.
+    """
     edges = bin_edges(n_bins)
-    return np.searchsorted(edges[1:], checked_confidence(confidence), side="left").astype(np.int64)
+    index = np.searchsorted(edges[1:] + _ON_EDGE, checked_confidence(confidence), side="left")
+    return np.minimum(index, n_bins - 1).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class BinTotals:
-    """Weighted sums within bins, each (B, n_bins): of 1, of correct - confidence, and of correct."""
+    """Sums within bins, each (n_bins,): of 1, of correct - confidence, and of correct."""
 
-    weight: FloatArray
+    count: FloatArray
     excess: FloatArray
     correct: FloatArray
 
 
-def bin_columns(index: IntArray, confidence: FloatArray, correct: FloatArray, n_bins: int) -> FloatArray:
-    """(N, 3 n_bins) matrix whose product with weights (B, N) is the three blocks of BinTotals."""
-    member = (index[:, None] == np.arange(n_bins)).astype(np.float64)
-    return np.hstack([member, member * (correct - confidence)[:, None], member * correct[:, None]])
-
-
-def bin_totals(weights: FloatArray, columns: FloatArray) -> BinTotals:
-    """weights (B, N), columns from `bin_columns`."""
-    return BinTotals(*np.hsplit(weights @ columns, 3))
+def bin_totals(index: IntArray, confidence: FloatArray, correct: FloatArray, n_bins: int) -> BinTotals:
+    """index (N,) of `bin_index`, confidence and correct (N,)."""
+    parts = (None, correct - confidence, correct)
+    return BinTotals(*(np.bincount(index, part, n_bins).astype(np.float64) for part in parts))
 
 
 def totals_of(confidence: npt.ArrayLike, correct: npt.ArrayLike, n_bins: int) -> BinTotals:
-    """The totals of plain arrays, every item once: what the public binned metrics start from."""
+    """The totals of plain arrays: what the public binned metrics start from."""
     c = checked_confidence(confidence)
     a = checked_correct(correct, len(c))
     n = checked_n_bins(n_bins)
-    return bin_totals(ones(len(c)), bin_columns(bin_index(c, n), c, a, n))
+    return bin_totals(bin_index(c, n), c, a, n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: in
     confidence: (N,) in [0, 1]. correct: (N,) bool. Raises ScoresError on empty, NaN or unequal input.
     """
     totals = totals_of(confidence, correct, n_bins)
-    count, excess, hits = totals.weight[0], totals.excess[0], totals.correct[0]
+    count, excess, hits = totals.count, totals.excess, totals.correct
     filled = count > 0
     accuracy = np.divide(hits, count, out=np.full_like(count, np.nan), where=filled)
     mean = np.divide(hits - excess, count, out=np.full_like(count, np.nan), where=filled)

@@ -1,7 +1,6 @@
 """How far confidence is from accuracy: the binned calibration errors, the gap, and the floor that noise alone gives.
 
 Throughout: c_i confidence, a_i 1 if right else 0, n_b items in bin b, c_b and a_b the bin's means, N items.
-Each convention is one `..._rows` function over B weightings at once; the public function is that with weights of one.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.metrics.binning import BinTotals, bin_index, totals_of
+from calibaudit.metrics.inference.estimate import check_level
 from calibaudit.metrics.ranking import TieBlocks
-from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, checked_n_bins, ones
+from calibaudit.metrics.validation import FloatArray, IntArray, checked_confidence, checked_correct, checked_n_bins
 
-_BLOCK = 4_000_000
-"""Simulated values held at once (32 MB of float64)."""
+_BLOCK = 1_000_000
+"""Simulated answers held at once (some 30 MB)."""
 
 
 def gap(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
@@ -34,7 +34,7 @@ def ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) 
     confidence: (N,) in [0, 1]. correct: (N,) bool. Biased upward by noise: read it beside `ece_floor`.
     Naeini, Cooper, Hauskrecht 2015 (AAAI); Guo et al. 2017 (ICML, arXiv 1706.04599). ScoresError on unusable input.
     """
-    return float(ece_rows(totals_of(confidence, correct, n_bins))[0])
+    return ece_of(totals_of(confidence, correct, n_bins))
 
 
 def overconfidence(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
@@ -43,13 +43,13 @@ def overconfidence(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins:
     overconfidence + underconfidence = ECE; overconfidence - underconfidence = gap.
     """
     totals = totals_of(confidence, correct, n_bins)
-    return float(np.maximum(0.0, -totals.excess[0]).sum() / totals.weight[0].sum())
+    return float(np.maximum(0.0, -totals.excess).sum() / totals.count.sum())
 
 
 def underconfidence(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
     """The part of ECE from bins less sure than right, sum_b (n_b/N) max(0, a_b - c_b), in [0, 1]."""
     totals = totals_of(confidence, correct, n_bins)
-    return float(np.maximum(0.0, totals.excess[0]).sum() / totals.weight[0].sum())
+    return float(np.maximum(0.0, totals.excess).sum() / totals.count.sum())
 
 
 def rms_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
@@ -58,7 +58,7 @@ def rms_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 1
     Never below ECE with the same bins. Every bin counts, the last too. Nguyen & O'Connor 2015 (EMNLP);
     Hendrycks, Mazeika, Dietterich 2019 (ICLR, arXiv 1812.04606).
     """
-    return float(rms_ce_rows(totals_of(confidence, correct, n_bins))[0])
+    return rms_ce_of(totals_of(confidence, correct, n_bins))
 
 
 def mce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
@@ -66,7 +66,7 @@ def mce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) 
 
     Ruled by the emptiest bin: with one item in a bin it says nothing about the model. Naeini et al. 2015 (AAAI).
     """
-    return float(mce_rows(totals_of(confidence, correct, n_bins))[0])
+    return mce_of(totals_of(confidence, correct, n_bins))
 
 
 def adaptive_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
@@ -79,7 +79,7 @@ def adaptive_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: i
     """
     c = checked_confidence(confidence)
     a = checked_correct(correct, len(c))
-    return float(adaptive_ece_rows(ones(len(c)), TieBlocks.of(c), a - c, checked_n_bins(n_bins))[0])
+    return adaptive_ece_of(TieBlocks.of(c), a - c, checked_n_bins(n_bins))
 
 
 def debiased_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
@@ -89,7 +89,7 @@ def debiased_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: i
     (and with ECE only knowing that RMS >= ECE). 0 means: no more error than sampling noise explains.
     Kumar, Liang, Ma 2019 (NeurIPS, arXiv 1909.10155).
     """
-    return float(debiased_ece_rows(totals_of(confidence, correct, n_bins))[0])
+    return debiased_ece_of(totals_of(confidence, correct, n_bins))
 
 
 def debiased_squared_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
@@ -97,7 +97,7 @@ def debiased_squared_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_
 
     A bin of one item has no variance estimate and adds 0. Kumar, Liang, Ma 2019 (NeurIPS, arXiv 1909.10155).
     """
-    return float(debiased_squared_rows(totals_of(confidence, correct, n_bins))[0])
+    return debiased_squared_of(totals_of(confidence, correct, n_bins))
 
 
 def ece_floor(confidence: npt.ArrayLike, n_bins: int = 15, n_draws: int = 1000, *, rng: np.random.Generator) -> float:
@@ -106,7 +106,7 @@ def ece_floor(confidence: npt.ArrayLike, n_bins: int = 15, n_draws: int = 1000, 
     Mean ECE over n_draws draws of a_i ~ Bernoulli(c_i). An ECE near its floor is no finding.
     The consistency resampling of Broecker & Smith 2007 (Weather and Forecasting 22), applied to ECE.
     """
-    return float(_null_ece(confidence, n_bins, n_draws, rng).mean())
+    return ece_floor_interval(confidence, n_bins, n_draws, rng=rng)[0]
 
 
 def ece_floor_interval(
@@ -116,64 +116,67 @@ def ece_floor_interval(
     *,
     rng: np.random.Generator,
     level: float = 0.95,
+    document: IntArray | None = None,
 ) -> tuple[float, float, float]:
-    """(mean, low, high) of ECE under perfect calibration: `level` of calibrated models' ECEs lie in [low, high]."""
-    if not 0 < level < 1:
-        raise ScoresError(f"level is {level}; it must lie between 0 and 1")
-    null = _null_ece(confidence, n_bins, n_draws, rng)
+    """(mean, low, high) of ECE under perfect calibration: `level` of calibrated models' ECEs lie in [low, high].
+
+    document: (N,) 0-based; items of one document, a question asked twice, are right or wrong by one draw.
+    """
+    check_level(level)
+    null = _null_ece(confidence, n_bins, n_draws, rng, document)
     low, high = np.quantile(null, [(1 - level) / 2, (1 + level) / 2])
     return float(null.mean()), float(low), float(high)
 
 
-def _null_ece(confidence: npt.ArrayLike, n_bins: int, n_draws: int, rng: np.random.Generator) -> FloatArray:
+def _null_ece(
+    confidence: npt.ArrayLike, n_bins: int, n_draws: int, rng: np.random.Generator, document: IntArray | None
+) -> FloatArray:
     c = checked_confidence(confidence)
     n = checked_n_bins(n_bins)
     if n_draws < 1:
         raise ScoresError(f"n_draws is {n_draws}; at least one draw is needed")
-    member = (bin_index(c, n)[:, None] == np.arange(n)).astype(np.float64)
-    expected = c @ member
+    index = bin_index(c, n)
+    n_documents = len(c) if document is None else int(document.max()) + 1
+    expected = np.bincount(index, c, n)
     null = np.empty(n_draws)
-    block = max(1, _BLOCK // len(c))
-    for start in range(0, n_draws, block):
-        rows = min(block, n_draws - start)
-        correct = (rng.random((rows, len(c))) < c).astype(np.float64)
-        null[start : start + rows] = np.abs(correct @ member - expected).sum(axis=1) / len(c)
+    step = max(1, _BLOCK // len(c))
+    for start in range(0, n_draws, step):
+        rows = min(step, n_draws - start)
+        luck = rng.random((rows, n_documents))
+        row, item = np.nonzero((luck if document is None else luck[:, document]) < c)
+        hits = np.bincount(row * n + index[item], minlength=rows * n).reshape(rows, n)
+        null[start : start + rows] = np.abs(hits - expected).sum(axis=1) / len(c)
     return null
 
 
-def ece_rows(totals: BinTotals) -> FloatArray:
-    return np.asarray(np.abs(totals.excess).sum(axis=1) / totals.weight.sum(axis=1))
+def ece_of(totals: BinTotals) -> float:
+    return float(np.abs(totals.excess).sum() / totals.count.sum())
 
 
-def rms_ce_rows(totals: BinTotals) -> FloatArray:
-    squares = _per_bin(totals.excess**2, totals.weight)
-    return np.asarray(np.sqrt(squares.sum(axis=1) / totals.weight.sum(axis=1)))
+def rms_ce_of(totals: BinTotals) -> float:
+    return float(np.sqrt(_per_bin(totals.excess**2, totals.count).sum() / totals.count.sum()))
 
 
-def mce_rows(totals: BinTotals) -> FloatArray:
-    return np.asarray(np.abs(_per_bin(totals.excess, totals.weight)).max(axis=1))
+def mce_of(totals: BinTotals) -> float:
+    return float(np.abs(_per_bin(totals.excess, totals.count)).max())
 
 
-def debiased_squared_rows(totals: BinTotals) -> FloatArray:
-    rate = _per_bin(totals.correct, totals.weight)
-    variance = _per_bin(totals.weight * rate * (1 - rate), totals.weight - 1)
-    squares = np.where(totals.weight > 1, _per_bin(totals.excess**2, totals.weight), 0.0)
-    return np.asarray((squares - variance).sum(axis=1) / totals.weight.sum(axis=1))
+def debiased_squared_of(totals: BinTotals) -> float:
+    rate = _per_bin(totals.correct, totals.count)
+    variance = _per_bin(totals.count * rate * (1 - rate), totals.count - 1)
+    squares = np.where(totals.count > 1, _per_bin(totals.excess**2, totals.count), 0.0)
+    return float((squares - variance).sum() / totals.count.sum())
 
 
-def debiased_ece_rows(totals: BinTotals) -> FloatArray:
-    return np.sqrt(np.maximum(0.0, debiased_squared_rows(totals)))
+def debiased_ece_of(totals: BinTotals) -> float:
+    return float(np.sqrt(max(0.0, debiased_squared_of(totals))))
 
 
-def adaptive_ece_rows(weights: FloatArray, ties: TieBlocks, excess: FloatArray, n_bins: int) -> FloatArray:
-    """weights (B, N), excess (N,) = correct - confidence, ties of the confidences -> (B,)."""
-    mass = ties.cumulative(weights)
-    error = ties.cumulative(weights * excess)
-    values = np.empty(len(weights))
+def adaptive_ece_of(ties: TieBlocks, excess: FloatArray, n_bins: int) -> float:
+    """ties of the confidences, excess (N,) = correct - confidence."""
+    mass, error = ties.cumulative(np.ones(len(excess))), ties.cumulative(excess)
     parts = np.arange(n_bins + 1) / n_bins
-    for row, (x, y) in enumerate(zip(mass, error, strict=True)):
-        values[row] = np.abs(np.diff(np.interp(parts * x[-1], x, y))).sum() / x[-1]
-    return values
+    return float(np.abs(np.diff(np.interp(parts * mass[-1], mass, error))).sum() / mass[-1])
 
 
 def _per_bin(sums: FloatArray, counts: FloatArray) -> FloatArray:

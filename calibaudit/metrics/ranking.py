@@ -1,4 +1,4 @@
-"""Whether confidence tells right from wrong: AUROC, and the area under the risk-coverage curve."""
+"""Whether confidence tells right from wrong: AUROC, the risk-coverage curve, and order with ties."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.validation import FloatArray, IntArray, checked_confidence, checked_correct, locked, ones
+from calibaudit.errors import ScoresError
+from calibaudit.metrics.validation import FloatArray, IntArray, checked_confidence, checked_correct, locked
 
 
 def auroc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
@@ -17,7 +18,7 @@ def auroc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
     Mann-Whitney U / (n_right n_wrong); Hanley & McNeil 1982 (Radiology 143).
     """
     c = checked_confidence(confidence)
-    return float(auroc_rows(ones(len(c)), TieBlocks.of(c), checked_correct(correct, len(c)))[0])
+    return auroc_of(TieBlocks.of(c), checked_correct(correct, len(c)))
 
 
 def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
@@ -27,44 +28,34 @@ def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
     (ICLR, arXiv 1805.08206).
     """
     c = checked_confidence(confidence)
-    return float(aurc_rows(ones(len(c)), TieBlocks.of(c), checked_correct(correct, len(c)))[0])
+    return float(risk_curve(TieBlocks.of(c), checked_correct(correct, len(c))).mean())
 
 
-def auroc_rows(weights: FloatArray, ties: TieBlocks, correct: FloatArray) -> FloatArray:
-    """weights (B, N), ties of the confidences, correct (N,) -> (B,); NaN where a row has one class."""
-    right = ties.sums(weights * correct)
-    wrong = ties.sums(weights * (1 - correct))
-    below = np.cumsum(wrong, axis=1) - 0.5 * wrong
-    pairs = right.sum(axis=1) * wrong.sum(axis=1)
-    wins = (right * below).sum(axis=1)
-    return np.asarray(np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
+def risk_at_coverage(confidence: npt.ArrayLike, correct: npt.ArrayLike, coverage: float) -> float:
+    """The error rate of the surest `coverage` of the items, in [0, 1]; lower is better.
 
-
-def aurc_rows(weights: FloatArray, ties: TieBlocks, correct: FloatArray) -> FloatArray:
-    """weights (B, N) counts, ties of the confidences, correct (N,) -> (B,).
-
-    A block of m tied items with e errors, after k items with f errors, adds on average
-    sum_{j=1..m} (f + e j/m)/(k + j) = e + (f - e k/m)(psi(k + m + 1) - psi(k + 1)).
+    confidence: (N,) in [0, 1]. correct: (N,) bool. coverage: in (0, 1]; the count is rounded up, at least one item.
+    Tied items count by their mean error. El-Yaniv & Wiener 2010 (JMLR 11). Raises ScoresError on unusable input.
     """
-    size = ties.sums(weights)[:, ::-1]
-    errors = ties.sums(weights * (1 - correct))[:, ::-1]
-    after = np.cumsum(size, axis=1)
-    before = np.hstack([np.zeros((len(size), 1)), after[:, :-1]])
-    failed = np.cumsum(errors, axis=1) - errors
-    rate = np.divide(errors, size, out=np.zeros_like(size), where=size > 0)
-    harmonic = np.diff(_digamma(np.hstack([np.ones((len(size), 1)), after + 1])), axis=1)
-    area: FloatArray = (errors + (failed - rate * before) * harmonic).sum(axis=1) / after[:, -1]
-    return area
+    c = checked_confidence(confidence)
+    a = checked_correct(correct, len(c))
+    if not 0 < coverage <= 1:
+        raise ScoresError(f"coverage is {coverage}; it must be a share of the items above 0 and at most 1")
+    return float(risk_curve(TieBlocks.of(c), a)[int(np.ceil(coverage * len(c) - 1e-9)) - 1])
 
 
-def _digamma(values: FloatArray) -> FloatArray:
-    """psi of values from 1, which are whole numbers as a rule: those are looked up."""
-    from scipy.special import digamma
+def auroc_of(ties: TieBlocks, correct: FloatArray) -> float:
+    """ties of the confidences, correct (N,) -> AUROC; NaN with one class."""
+    right, wrong = ties.sums(correct), ties.sums(1 - correct)
+    pairs = right.sum() * wrong.sum()
+    return float(right @ (np.cumsum(wrong) - 0.5 * wrong) / pairs) if pairs else float("nan")
 
-    index = values.astype(np.intp)
-    if not (index == values).all():
-        return np.asarray(digamma(values))
-    return np.asarray(digamma(np.arange(index.max() + 1, dtype=np.float64))[index])
+
+def risk_curve(ties: TieBlocks, correct: FloatArray) -> FloatArray:
+    """(N,) error rate among the k surest items, k = 1..N; of tied items each counts as the mean of the tied."""
+    size = ties.sums(np.ones(len(correct)))
+    errors = np.repeat((ties.sums(1 - correct) / size)[::-1], size[::-1].astype(np.int64))
+    return np.asarray(np.cumsum(errors) / np.arange(1, len(correct) + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,17 +72,18 @@ class TieBlocks:
         starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
         return cls(locked(order), locked(starts))
 
+    @property
+    def block(self) -> IntArray:
+        """(N,) the block of each item, by ascending confidence."""
+        found = np.empty(len(self.order), dtype=np.int64)
+        found[self.order] = np.repeat(np.arange(len(self.starts)), np.diff(np.r_[self.starts, len(self.order)]))
+        return found
+
     def sums(self, values: FloatArray) -> FloatArray:
-        """(B, N) values of items -> (B, U) sums over blocks, in ascending confidence."""
-        ranked = values[:, self.order]
-        if len(self.starts) == values.shape[1]:
-            return ranked
-        blocks: FloatArray = np.add.reduceat(ranked, self.starts, axis=1)
-        return blocks
+        """(N,) values of items -> (U,) sums over blocks, in ascending confidence."""
+        ranked = values[self.order]
+        return ranked if len(self.starts) == len(values) else np.asarray(np.add.reduceat(ranked, self.starts))
 
     def cumulative(self, values: FloatArray) -> FloatArray:
-        """(B, N) values of items -> (B, U + 1) running sums over blocks, from 0."""
-        blocks = self.sums(values)
-        running = np.zeros((blocks.shape[0], blocks.shape[1] + 1))
-        np.cumsum(blocks, axis=1, out=running[:, 1:])
-        return running
+        """(N,) values of items -> (U + 1,) running sums over blocks, from 0."""
+        return np.concatenate([[0.0], np.cumsum(self.sums(values))])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, ones
+from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct
 
 _LEVELS = ((0.016, 128), (0.004, 512), (0.001, 2048))
 """(smallest width, cosine terms): what the dropped terms would add is damped by exp(-20) or more."""
@@ -34,7 +34,12 @@ def smooth_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
     """
     c = checked_confidence(confidence)
     a = checked_correct(correct, len(c))
-    return float(smooth_ece_rows(ones(len(c)), c, a - c)[0])
+    return smooth_ece_of(c, a - c)
+
+
+def smooth_ece_of(confidence: FloatArray, excess: FloatArray) -> float:
+    """confidence (N,), excess (N,) = correct - confidence."""
+    return float(smooth_ece_rows(np.ones((1, len(excess))), confidence, excess)[0])
 
 
 def smooth_ece_rows(weights: FloatArray, confidence: FloatArray, excess: FloatArray) -> FloatArray:

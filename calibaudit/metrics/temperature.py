@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_scores, ones
+from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_scores
 
-_COARSE = np.r_[0.0, 2.0 ** np.arange(-16, 21)]
-"""Inverse temperatures tried first, in units of 1/(the scores' spread)."""
-_FINE = 32
-"""Parts into which the coarse interval with the optimum is cut; the cubic between has an error near 1e-9."""
-_FLOOR = -1e100
+_HOTTEST = 2.0**20
+"""The largest inverse temperature that is looked at, in units of 1/(the scores' spread)."""
+_STEPS = 200
+_CLOSE = 1e-12
 
 
 def log_softmax(scores: FloatArray) -> FloatArray:
@@ -39,72 +40,47 @@ def fit_temperature(logprobs: npt.ArrayLike, answer: npt.ArrayLike) -> float:
     because every answer has its row's top score (T would go to 0), or when no row tells its choices apart.
     Platt 1999; Guo et al. 2017 (ICML, arXiv 1706.04599). Raises ScoresError on unusable input.
     """
-    s, y = checked_scores(logprobs, answer)
-    return float(TemperatureTable(s, y).rows(ones(len(s)))[0])
+    return temperature_of(*checked_scores(logprobs, answer))
 
 
-class TemperatureTable:
-    """Slopes of each item's NLL on a grid of inverse temperatures b: dNLL_i/db = E_p[s] - s_answer.
+def temperature_of(scores: FloatArray, answer: IntArray) -> float:
+    """`fit_temperature` of checked arrays: Newton's method on the NLL's slope, kept between bounds that close in."""
+    below = np.where(np.isfinite(scores), scores - scores.max(axis=1, keepdims=True), 0.0)
+    spread = -below.min(axis=1)
+    unit = float(np.median(spread[spread > 0])) if (spread > 0).any() else 0.0
+    if not unit or not (below[np.arange(len(below)), answer] < 0).any():
+        return math.nan
 
-    Sums over items are linear in their weights, so B weightings cost one matrix product per grid.
-    """
+    def slope_at(inverse: float) -> tuple[float, float]:
+        slope, curvature = nll_slopes(scores, answer, inverse)
+        return float(slope.sum()), float(curvature.sum())
 
-    def __init__(self, scores: FloatArray, answer: IntArray) -> None:
-        """scores (N, K) checked, -inf pads; answer (N,)."""
-        real = np.isfinite(scores)
-        below = np.where(real, scores - scores.max(axis=1, keepdims=True), 0.0)
-        spread = -below.min(axis=1)
-        self._real = real
-        self._unit = float(np.median(spread[spread > 0])) if (spread > 0).any() else 0.0
-        self._scores = np.maximum(below / (self._unit or 1.0), _FLOOR)
-        self._answer = self._scores[np.arange(len(scores)), answer]
-        self._coarse = self._slopes(_COARSE)[0] if self._unit else None
+    if slope_at(0.0)[0] >= 0:
+        return math.inf
+    low, high = 0.0, 1 / unit
+    while slope_at(high)[0] <= 0:
+        low, high = high, 4 * high
+        if high * unit > _HOTTEST:
+            return math.nan
+    inverse = math.sqrt(max(low, high / 16) * high)
+    for _ in range(_STEPS):
+        slope, curvature = slope_at(inverse)
+        low, high = (inverse, high) if slope < 0 else (low, inverse)
+        step = inverse - slope / curvature if curvature > 0 else math.nan
+        new = step if low < step < high else (low + high) / 2
+        if abs(new - inverse) <= _CLOSE * inverse:
+            return 1 / new
+        inverse = new
+    return 1 / inverse
 
-    def rows(self, weights: FloatArray) -> FloatArray:
-        """weights (B, N) -> (B,) temperatures."""
-        values = np.full(len(weights), np.nan)
-        if self._coarse is None:
-            return values
-        slope = weights @ self._coarse
-        wrong = weights @ -self._answer > 0
-        values[wrong & (slope[:, 0] >= 0)] = np.inf
-        finite = np.flatnonzero(wrong & (slope[:, 0] < 0) & (slope[:, -1] > 0))
-        last_negative = np.argmax(slope[finite] > 0, axis=1) - 1
-        for part in np.unique(last_negative):
-            rows = finite[last_negative == part]
-            values[rows] = self._unit / self._root(weights[rows], part)
-        return values
 
-    def _root(self, weights: FloatArray, part: int) -> FloatArray:
-        """(B,) inverse temperature at which the summed slope vanishes, in [coarse[part], coarse[part + 1]]."""
-        low, high = _COARSE[part], _COARSE[part + 1]
-        grid = (
-            low + (high - low) * np.arange(_FINE + 1) / _FINE if low == 0 else low * 2 ** (np.arange(_FINE + 1) / _FINE)
-        )
-        slope, curvature = (weights @ table for table in self._slopes(grid))
-        # The ends are signed by the coarse table; rounding must not hide the crossing here.
-        crossing = np.clip((slope <= 0).sum(axis=1), 1, _FINE) - 1
-        take = np.arange(len(weights))
-        x0, x1 = grid[crossing], grid[crossing + 1]
-        h = x1 - x0
-        f0, f1 = slope[take, crossing], slope[take, crossing + 1]
-        d0, d1 = h * curvature[take, crossing], h * curvature[take, crossing + 1]
-        t0, t1 = np.zeros(len(weights)), np.ones(len(weights))
-        for _ in range(54):
-            t = 0.5 * (t0 + t1)
-            cubic = (
-                f0 * (1 + 2 * t) * (1 - t) ** 2 + f1 * t**2 * (3 - 2 * t) + d0 * t * (1 - t) ** 2 - d1 * t**2 * (1 - t)
-            )
-            t0, t1 = np.where(cubic > 0, t0, t), np.where(cubic > 0, t, t1)
-        return np.asarray(x0 + h * 0.5 * (t0 + t1))
-
-    def _slopes(self, grid: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(N, J) first and second derivatives of each item's NLL at inverse temperatures (J,)."""
-        first, second = np.empty((len(self._answer), len(grid))), np.empty((len(self._answer), len(grid)))
-        for j, inverse in enumerate(grid):
-            odds = np.exp(inverse * self._scores) * self._real
-            probs = odds / odds.sum(axis=1, keepdims=True)
-            mean = (probs * self._scores).sum(axis=1)
-            first[:, j] = mean - self._answer
-            second[:, j] = (probs * (self._scores - mean[:, None]) ** 2).sum(axis=1)
-        return first, second
+def nll_slopes(scores: FloatArray, answer: IntArray, inverse: float) -> tuple[FloatArray, FloatArray]:
+    """(N,) first and second derivatives of each item's NLL by the inverse temperature: E_p[s] - s_answer, Var_p[s]."""
+    real = np.isfinite(scores)
+    below = np.where(real, scores - scores.max(axis=1, keepdims=True), 0.0)
+    odds = np.exp(inverse * below) * real
+    odds /= odds.sum(axis=1, keepdims=True)
+    mean = np.einsum("ik,ik->i", odds, below)
+    slope = mean - below[np.arange(len(below)), answer]
+    below -= mean[:, None]
+    return slope, np.einsum("ik,ik,ik->i", odds, below, below)

@@ -107,8 +107,3 @@ def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same array, made read-only (a frozen dataclass alone leaves its arrays writable)."""
     array.setflags(write=False)
     return array
-
-
-def ones(n_items: int) -> FloatArray:
-    """(1, N) weights of one: the point estimate as a replicate."""
-    return np.ones((1, n_items))

@@ -1,0 +1,1 @@
+"""Estimates with intervals and p-values, and what they are made of."""

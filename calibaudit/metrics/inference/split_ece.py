@@ -1,0 +1,249 @@
+"""ECE without the noise's share, and its paired change, each with interval and p-value: no draws, no seed.
+
+ECE is a sum of lengths over cells (confidence bins; for a mean over tasks, the bins of each task),
+
+    ECE = sum_c w_c |m_c|,    m_c = E[sum of e over cell c],    e = confidence - correct.
+
+Learn each cell's sign on a random half of the units, take the signed mean of e on the other half, swap the halves,
+average over all splits. With S_c the cell's sum of e, V_c its variance and z = S / sqrt(V), that average is
+
+    sum_c w_c sqrt(V_c) h(z_c),    h(z) = z (2 Phi(z) - 1) - 2 phi(z),
+
+so nothing has to be drawn. At d = E z its mean is m(d) = d (2 Phi(d / sqrt 2) - 1):
+
+- exactly 0 for a calibrated cell, at any accuracy and N: there is no floor to subtract;
+- never above d, and below it by beta(d) = d - m(d) <= .481, where the data cannot tell the sign. No estimator of |d| is
+  unbiased (Cai & Low 2011, Annals of Statistics 39), so this bias is bounded and not removed: the mean over cells of
+  k(z) = 1 - sqrt(2) exp(-z^2 / 2) is unbiased for that of kappa(d) = 1 - exp(-d^2 / 4), and the concave envelope of
+  beta over kappa bounds the summed bias of every shape of miscalibration that has this kappa.
+
+The variance of a cell is that of h(Z + d) at d = z; what cells and sides have in common comes from items or units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from calibaudit.metrics.binning import bin_index
+from calibaudit.metrics.inference.estimate import Design, Estimate
+from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, checked_n_bins
+
+_SLACK, _STRICT_SLACK = 1.0, 1.645
+"""Standard errors added to the mean kappa before the bias is bounded. Strict: for a value (a bias that is missed is
+missed on one side only, where in a change two such biases meet) and for a mean over tasks, whose bias does not shrink
+with their number as its noise does."""
+_ENOUGH_CELLS = 9.0
+"""With fewer cells that matter, the mean kappa is not near normal: the slack is at least _ENOUGH_CELLS over that."""
+_KAPPA_NOISE = 0.45
+"""Standard deviation of k(Z) for a calibrated cell."""
+_FEW = 5.0
+"""Expected variance of a cell below which its own, from few errors, is not to be trusted."""
+_LEAST_LEFT = 0.05
+"""Of the sides' variances, what a change of near-equal models keeps at least."""
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """d: (D,) grid from 0; variance: (D,) Var h(Z + d). kappa, beta: the upper concave envelope. peak: its top."""
+
+    d: FloatArray
+    variance: FloatArray
+    kappa: FloatArray
+    beta: FloatArray
+    peak: float
+
+
+def split_ece(
+    confidence: npt.ArrayLike,
+    correct: npt.ArrayLike,
+    *,
+    unit: npt.ArrayLike | None = None,
+    task: npt.ArrayLike | None = None,
+    macro: bool = False,
+    n_bins: int = 15,
+) -> Estimate:
+    """ECE over equal-width bins without the noise's share; it may come out below 0, which says: none to be seen.
+
+    confidence: (N,) in [0, 1]. correct: (N,) bool. unit: (N,) integers; items of one unit are not independent.
+    task: (N,) integers, strata whose sizes are fixed. macro: the mean of the tasks' ECEs, and not all items as one
+    sample. Raises ScoresError on unusable input.
+    """
+    c = checked_confidence(confidence)
+    design = Design.of(len(c), unit, task)
+    return split_ece_of(c, checked_correct(correct, len(c)), design, macro=macro, n_bins=checked_n_bins(n_bins))
+
+
+def split_ece_change(
+    confidence: tuple[npt.ArrayLike, npt.ArrayLike],
+    correct: tuple[npt.ArrayLike, npt.ArrayLike],
+    *,
+    unit: npt.ArrayLike | None = None,
+    task: npt.ArrayLike | None = None,
+    macro: bool = False,
+    n_bins: int = 15,
+) -> Estimate:
+    """The change of `split_ece`, second less first, of two models on the same N items: pairs of what that takes."""
+    sides = [checked_confidence(side) for side in confidence]
+    hits = [checked_correct(side, len(sides[0])) for side in correct]
+    design = Design.of(len(sides[0]), unit, task)
+    n = checked_n_bins(n_bins)
+    return split_ece_change_of((sides[0], sides[1]), (hits[0], hits[1]), design, macro=macro, n_bins=n)
+
+
+def split_ece_of(
+    confidence: FloatArray, correct: FloatArray, design: Design, *, macro: bool = False, n_bins: int = 15
+) -> Estimate:
+    """`split_ece` of checked arrays."""
+    side = _Side(confidence, correct, design, macro, n_bins)
+    return Estimate(side.value, side.variance**0.5, 0.0, side.bias(_STRICT_SLACK), design.df)
+
+
+def split_ece_change_of(
+    confidence: tuple[FloatArray, FloatArray],
+    correct: tuple[FloatArray, FloatArray],
+    design: Design,
+    *,
+    macro: bool = False,
+    n_bins: int = 15,
+) -> Estimate:
+    """`split_ece_change` of checked arrays."""
+    before, after = (_Side(c, a, design, macro, n_bins) for c, a in zip(confidence, correct, strict=True))
+    own = before.variance + after.variance
+    shared = min(
+        design.covariance(before.by_item(before.steep), after.by_item(after.steep)),
+        design.covariance(before.by_item(before.smooth), after.by_item(after.smooth)) + _curved(before, after),
+    )
+    if design.unit is not None:
+        shared = min(shared, design.covariance(before.by_item(before.common), after.by_item(after.common)))
+    slack = _STRICT_SLACK if macro else _SLACK
+    variance = max(own - 2 * shared, _LEAST_LEFT * own)
+    return Estimate(after.value - before.value, variance**0.5, before.bias(slack), after.bias(slack), design.df)
+
+
+class _Side:
+    """One model's cells. All (cells,) but for e, cell, rest and weight, which are (N,)."""
+
+    def __init__(self, confidence: FloatArray, correct: FloatArray, design: Design, macro: bool, n_bins: int) -> None:
+        from scipy.special import ndtr
+
+        self.n_bins, self.design = n_bins, design
+        self.e = confidence - correct
+        self.cell, n_cells = bin_index(confidence, n_bins), n_bins
+        self.weight: FloatArray | float = 1 / design.n_items
+        if macro and design.stratum is not None:
+            self.cell, n_cells = self.cell + n_bins * design.stratum, n_bins * design.n_strata
+            self.weight = (1 / (design.n_strata * design.sizes))[design.stratum]
+            count_weight = np.repeat(1 / (design.n_strata * design.sizes), n_bins)
+        else:
+            count_weight = np.full(n_cells, self.weight)
+        n, s = (np.bincount(self.cell, values, n_cells).astype(np.float64) for values in (None, self.e))
+        expected = np.bincount(self.cell, confidence * (1 - confidence), n_cells)
+        self.rest = self.e - (s / np.maximum(n, 1))[self.cell]
+        own = self._within(n, n_cells)
+        # Few or rare errors: mostly the calibrated model's variance, unless the cell's own is plainly larger.
+        trust = expected / (expected + _FEW)
+        variance = np.where(own > 1.5 * expected, own, trust * own + (1 - trust) * expected)
+        self.sd = np.sqrt(variance)
+        self.z = np.divide(s, self.sd, out=np.zeros(n_cells), where=self.sd > 1e-12)
+        self.w = np.where(n > 0, count_weight, 0.0)
+        self.wsd = self.w * self.sd
+        self.value = float(self.wsd @ _h(self.z))
+        root = self.z / 2**0.5
+        # Where units span cells, one shift moves all cells: slopes of unsure cells alone would not show it.
+        self.common = np.full(n_cells, 1.0 if float(self.w @ s) >= 0 else -1.0)
+        self.steep = 2 * ndtr(self.z) - 1 + 4 * self.z * _phi(self.z)  # h'
+        self.smooth = 2 * ndtr(root) - 1 + 2**0.5 * self.z * _phi(root)  # m', the mean of h'(Z + d)
+        tables = _tables()
+        alone = float(self.wsd**2 @ np.interp(np.abs(self.z), tables.d, tables.variance, right=1.0))
+        slopes = (self.steep,) if design.unit is None else (self.steep, self.common)
+        self.variance = alone + max(0.0, *(self._between(slope, own) for slope in slopes))
+
+    def by_item(self, slope: FloatArray) -> FloatArray:
+        """(N,) each item's part in the estimate, to first order."""
+        return np.asarray(self.weight * slope[self.cell] * self.e)
+
+    def bias(self, slack: float) -> float:
+        """A bound on how far the value lies below the truth by unknown signs; slack: in standard errors of kappa."""
+        total, square = float(self.wsd.sum()), float(self.wsd @ self.wsd)
+        if total <= 0:
+            return 0.0
+        k = 1 - 2**0.5 * np.exp(-(self.z**2) / 2)
+        n_effective = total**2 / square
+        margin = max(slack, _ENOUGH_CELLS / n_effective) * _KAPPA_NOISE * square**0.5
+        low, high = np.clip((self.wsd @ k + np.array([-margin, margin])) / total, 0, 1)
+        tables = _tables()
+        return float(total * np.interp(np.clip(tables.peak, low, high), tables.kappa, tables.beta))
+
+    def curvature(self) -> FloatArray:
+        """m'' of each cell over its standard deviation, by what its items weigh."""
+        root = self.z / 2**0.5
+        bend = _phi(root) * (2 * 2**0.5 - self.z**2 / 2**0.5)
+        return np.asarray(bend * self.w / np.maximum(self.sd, 1e-300))
+
+    def _within(self, n: FloatArray, n_cells: int) -> FloatArray:
+        """Variance of each cell's sum of e, from the items or units in it."""
+        if self.design.unit is None:
+            count, squares = n, np.bincount(self.cell, self.rest**2, n_cells)
+        else:
+            keys, index = np.unique(self.cell * self.design.n_units + self.design.unit, return_inverse=True)
+            owner = keys // self.design.n_units
+            count = np.bincount(owner, minlength=n_cells).astype(np.float64)
+            squares = np.bincount(owner, np.bincount(index.reshape(-1), self.rest) ** 2, n_cells)
+        return np.asarray(squares * count / np.maximum(count - 1, 1))
+
+    def _between(self, slope: FloatArray, own: FloatArray) -> float:
+        """What units and strata have in common over cells: the variance of the sum less that of its cells."""
+        values = self.by_item(slope)
+        return self.design.covariance(values, values) - float((self.w**2 * own) @ slope**2)
+
+
+def _curved(before: _Side, after: _Side) -> float:
+    """What the curved parts of two sides have in common, item by item (the second term of Mehler's series)."""
+    if before.design.unit is not None:
+        return 0.0
+    n_bins, n_cells = before.n_bins, len(before.z)
+    joint = np.bincount(before.cell * n_bins + after.cell % n_bins, before.rest * after.rest, n_cells * n_bins).reshape(
+        -1, n_bins, n_bins
+    )
+    left, right = (side.curvature().reshape(-1, n_bins) for side in (before, after))
+    return float(np.einsum("tij,ti,tj->", joint**2, left, right)) / 2
+
+
+def _phi(z: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
+
+
+def _h(z: FloatArray) -> FloatArray:
+    from scipy.special import ndtr
+
+    return np.asarray(z * (2 * ndtr(z) - 1) - 2 * _phi(z))
+
+
+@cache
+def _tables() -> _Tables:
+    from scipy.special import ndtr
+
+    d = np.linspace(0, 12, 1201)
+    x, w = np.polynomial.hermite_e.hermegauss(80)
+    values = _h(d[:, None] + x)
+    mean = values @ w / w.sum()
+    kappa, beta = np.append(-np.expm1(-(d**2) / 4), 1.0), np.append(2 * d * ndtr(-d / 2**0.5), 0.0)
+    kept: list[int] = []
+    for i in range(len(kappa)):
+        if kept and kappa[i] - kappa[kept[-1]] < 1e-12:
+            continue
+        while len(kept) > 1 and _below_chord(kappa, beta, kept[-2], kept[-1], i):
+            kept.pop()
+        kept.append(i)
+    return _Tables(
+        d, values**2 @ w / w.sum() - mean**2, kappa[kept], beta[kept], float(kappa[kept][beta[kept].argmax()])
+    )
+
+
+def _below_chord(x: FloatArray, y: FloatArray, a: int, b: int, c: int) -> bool:
+    """Whether point b does not rise above the chord from a to c."""
+    return bool((x[b] - x[a]) * (y[c] - y[a]) >= (y[b] - y[a]) * (x[c] - x[a]))
