@@ -23,6 +23,11 @@ METRICS: tuple[str, ...] = (
     "aurc",
     "temperature",
     "option_mass",
+    "classwise_ece",
+    "brier_reliability",
+    "brier_resolution",
+    "brier_uncertainty",
+    "risk_80",
 )
 """Every metric of an Audit, in the order of the pages and files. docs/metrics.md says what each is."""
 

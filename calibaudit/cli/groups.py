@@ -31,7 +31,6 @@ from calibaudit.cli.options import (
     Output,
     Plot,
     Quiet,
-    Resamples,
     Scoring,
     Seed,
     Tasks,
@@ -81,7 +80,6 @@ class StatisticsFlags:
 
     seed: Seed = 0
     bins: Bins = 15
-    resamples: Resamples = 1000
 
 
 @dataclass(frozen=True)

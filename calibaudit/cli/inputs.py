@@ -132,12 +132,7 @@ def score_all(
 def settings_of(statistics: StatisticsFlags) -> Settings:
     from calibaudit.analysis.settings import Settings
 
-    return Settings(
-        seed=statistics.seed,
-        n_bins=statistics.bins,
-        n_resamples=statistics.resamples,
-        n_permutations=statistics.resamples,
-    )
+    return Settings(n_bins=statistics.bins, seed=statistics.seed)
 
 
 def training_settings(data: str, tuning: TuningFlags, batch_size: int | None, seed: int) -> TrainingSettings:

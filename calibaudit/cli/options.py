@@ -94,18 +94,14 @@ BatchSize = Annotated[
 ]
 DType = Annotated[str, typer.Option("--dtype", metavar="auto|float32|bfloat16|float16", help="Weights' type.")]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
-Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the resampling that gives intervals and p-values.")
-]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws behind the ECE floor.")]
 FewshotSeed = Annotated[
     int, typer.Option("--fewshot-seed", metavar="N", min=0, help="Seed of the choice of few-shot examples.")
 ]
 Bins = Annotated[
     int, typer.Option("--bins", metavar="N", min=1, max=1000, help="Confidence bins of ECE and the diagrams.")
 ]
-Resamples = Annotated[
-    int, typer.Option("--resamples", metavar="N", min=100, help="Bootstrap resamples and permutations.")
-]
+Expert = Annotated[bool, typer.Option("--expert", help="More columns: intervals, classwise ECE, Brier's parts, risk.")]
 CacheDir = Annotated[
     Path | None,
     typer.Option(

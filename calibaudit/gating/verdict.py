@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from calibaudit.analysis.samples import items_of, rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
-from calibaudit.metrics.intervals import MIN_UNITS
-from calibaudit.metrics.noninferiority import weighted_holm
+from calibaudit.metrics.inference.estimate import MIN_UNITS
+from calibaudit.metrics.inference.multiple_tests import weighted_holm
 from calibaudit.scores.align import check_one_model, overall_order, paired
 from calibaudit.scores.scores import ModelInfo, Scores
 
@@ -24,8 +25,8 @@ Outcome = Literal["passed", "regressed", "over_limit", "inconclusive"]
 LIMITS = ("max_ece", "max_gap", "max_brier")
 MEASURES = ("ece", "gap")
 
-_POWER = 1 + 0.8416 / 1.9600
-"""When this times an interval's half-width is the margin, no change, or one of two margins, is settled 4 times in 5."""
+_POWER = 1 + 0.8416 / 1.6449
+"""When this times half the bounds' distance is the margin, no change, or two margins, is settled 4 times in 5."""
 _HOPELESS = 100
 """No count of items is named beyond this many times those at hand: the value is at the limit."""
 
@@ -67,7 +68,8 @@ class Check:
     """One thing expected, and what was found.
 
     measure: ece, gap (its absolute value): found is the change, allowed the margin. max_ece, max_gap, max_brier: found
-    is the candidate's value, allowed the limit. p_value: one-sided, adjusted over all tasks and both measures.
+    is the candidate's value, allowed the limit. low, high: what was found is above the one and below the other, each
+    with an error of at most alpha (a limit's: of its share). p_value: one-sided, adjusted over all tasks and measures.
     n_to_settle: the items that would settle an undecided check; None where it is settled, or too near the limit.
     """
 
@@ -131,13 +133,12 @@ class Verdict:
 def gate(
     before: Sequence[Scores], after: Sequence[Scores], limits: Limits | None = None, settings: Settings | None = None
 ) -> Verdict:
-    """The candidate `after` held against the baseline `before`. settings: draws, bins and seed; alpha is the limits'.
+    """The candidate `after` held against the baseline `before`. settings: bins and seed; alpha is the limits'.
 
     Raises ScoresError when the two sides do not hold the same items of the same tasks, under the same scoring and the
     same chat template: that is never a regression.
     """
-    limits = limits or Limits()
-    settings = dataclasses.replace(settings or Settings(), level=1 - limits.alpha)
+    limits, settings = limits or Limits(), settings or Settings()
     check_one_model(before)
     check_one_model(after)
     pairs = paired(before, after)
@@ -146,12 +147,14 @@ def gate(
     order = overall_order([(old.fingerprint, old.chat_template) for old, _ in pairs])
     judged = [old.n_items >= limits.min_items for old, _ in pairs]
     overall_share, task_share = shares(len(pairs), sum(judged))
-    overall = weigh("all", [pairs[i] for i in order], overall_share, settings)
+    rows = [rows_of(side, settings) for side in zip(*pairs, strict=True)]
+    sides = [items_of([side[i] for i in order]) for side in rows]
+    overall = weigh("all", sides[0], sides[1], overall_share, limits.alpha)
     tasks = [
-        dataclasses.replace(overall, name=pair[0].label)
+        dataclasses.replace(overall, name=old.label)
         if len(pairs) == 1
-        else weigh(pair[0].label, [pair], task_share, settings)
-        for pair in pairs
+        else weigh(old.label, items_of([was]), items_of([now]), task_share, limits.alpha)
+        for (old, _), was, now in zip(pairs, *rows, strict=True)
     ]
     outcome, whole, parts = decide(overall, tasks, limits)
     return Verdict(outcome, limits, before[0].model, after[0].model, whole, parts, _to_settle(outcome, whole))
@@ -168,8 +171,8 @@ def decide(overall: Evidence, tasks: Sequence[Evidence], limits: Limits) -> tupl
     """The rule itself, on the evidence alone; overall's and the tasks' parts, the latter in their order.
 
     A measure has regressed when its p-value, adjusted by weighted Holm over all that is tested, is at most alpha AND
-    its change exceeds the margin. It is kept when the change's interval ends below the margin. A limit is broken when
-    the candidate's interval lies above it, kept when it ends at or below it. Anything else is undecided.
+    its change exceeds the margin. It is kept when the change's upper bound lies below the margin. A limit is broken
+    when the candidate's lower bound lies above it, kept when the upper one does not. Anything else is undecided.
     Regressed: any measure of any part. Over limit: else any limit of any part. Passed: else, when all of overall's
     checks are kept. Inconclusive: else.
     """

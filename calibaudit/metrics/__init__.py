@@ -3,6 +3,7 @@
 from calibaudit.metrics.binning import ReliabilityBins, bin_edges, bin_index, reliability
 from calibaudit.metrics.calibration_error import (
     adaptive_ece,
+    classwise_ece,
     debiased_ece,
     debiased_squared_ce,
     ece,
@@ -37,6 +38,7 @@ __all__ = [
     "brier_decomposition",
     "brier_items",
     "calibration_p_value",
+    "classwise_ece",
     "confidence_correct",
     "debiased_ece",
     "debiased_squared_ce",

@@ -9,10 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.metrics.binning import BinTotals, bin_index, totals_of
+from calibaudit.metrics.binning import BinTotals, bin_index, bin_totals, totals_of
 from calibaudit.metrics.inference.estimate import check_level
 from calibaudit.metrics.ranking import TieBlocks
-from calibaudit.metrics.validation import FloatArray, IntArray, checked_confidence, checked_correct, checked_n_bins
+from calibaudit.metrics.validation import (
+    FloatArray,
+    IntArray,
+    checked_confidence,
+    checked_correct,
+    checked_n_bins,
+    checked_probs,
+)
 
 _BLOCK = 1_000_000
 """Simulated answers held at once (some 30 MB)."""
@@ -80,6 +87,20 @@ def adaptive_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: i
     c = checked_confidence(confidence)
     a = checked_correct(correct, len(c))
     return adaptive_ece_of(TieBlocks.of(c), a - c, checked_n_bins(n_bins))
+
+
+def classwise_ece(probs: npt.ArrayLike, answer: npt.ArrayLike, *, n_bins: int = 15) -> float:
+    """Mean over the K choice positions of the ECE of p_ik as a forecast of `k is the answer`, in [0, 1].
+
+    probs: (N, K), rows sum to 1, ragged rows padded with 0. answer: (N,). It sees errors in choices that are not the
+    most probable one. Kull et al. 2019 (NeurIPS, arXiv 1910.12656). Raises ScoresError on unusable input.
+    """
+    p, y = checked_probs(probs, answer)
+    n = checked_n_bins(n_bins)
+    errors = [
+        ece_of(bin_totals(bin_index(p[:, k], n), p[:, k], (y == k).astype(np.float64), n)) for k in range(p.shape[1])
+    ]
+    return float(np.mean(errors))
 
 
 def debiased_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:

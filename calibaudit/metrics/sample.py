@@ -11,7 +11,14 @@ import numpy as np
 
 from calibaudit.errors import ScoresError
 from calibaudit.metrics.binning import BinTotals, bin_index, bin_totals
-from calibaudit.metrics.calibration_error import adaptive_ece_of, debiased_ece_of, ece_of, mce_of, rms_ce_of
+from calibaudit.metrics.calibration_error import (
+    adaptive_ece_of,
+    classwise_ece,
+    debiased_ece_of,
+    ece_of,
+    mce_of,
+    rms_ce_of,
+)
 from calibaudit.metrics.inference.influence import (
     Influence,
     aurc_influence,
@@ -19,8 +26,8 @@ from calibaudit.metrics.inference.influence import (
     mean_influence,
     temperature_influence,
 )
-from calibaudit.metrics.proper_scores import brier_rows
-from calibaudit.metrics.ranking import TieBlocks
+from calibaudit.metrics.proper_scores import BrierDecomposition, brier_decomposition, brier_rows
+from calibaudit.metrics.ranking import TieBlocks, risk_at_coverage
 from calibaudit.metrics.smooth import smooth_ece_of
 from calibaudit.metrics.temperature import log_softmax
 from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_n_bins, checked_scores, locked
@@ -36,6 +43,8 @@ _BINNED: dict[str, Callable[[BinTotals], float]] = {
 }
 PLUG_INS = ("ece_plugin", "ece_debiased", "ece_adaptive", "smooth_ece", "rms_ce", "mce")
 """Calibration errors as papers print them: noise lifts them, so they have no interval."""
+EXPERT = ("classwise_ece", "brier_reliability", "brier_resolution", "brier_uncertainty", "risk_80")
+"""What an expert asks for: values only. risk_80: the error rate of the surest 80 % of the items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +97,18 @@ class Sample:
         return self.correct.astype(np.float64)
 
     def plug_in(self, name: str) -> float:
-        """One of PLUG_INS."""
+        """One of PLUG_INS or EXPERT."""
         if name in _BINNED:
             return _BINNED[name](self._totals)
         if name == "ece_adaptive":
             return adaptive_ece_of(self._ties, self.hits - self.confidence, self.n_bins)
-        return smooth_ece_of(self.confidence, self.hits - self.confidence)
+        if name == "smooth_ece":
+            return smooth_ece_of(self.confidence, self.hits - self.confidence)
+        if name == "classwise_ece":
+            return classwise_ece(self.probs, self.answer, n_bins=self.n_bins)
+        if name == "risk_80":
+            return risk_at_coverage(self.confidence, self.correct, 0.8)
+        return float(getattr(self._brier_parts, name.removeprefix("brier_")))
 
     def influence(self, name: str) -> Influence:
         """The value of one of LINEAR, and (N,) each item's part in its error.
@@ -119,16 +134,21 @@ class Sample:
         return mean_influence(values[name].astype(np.float64, copy=False))
 
     def point(self, names: Iterable[str] | None = None) -> dict[str, float]:
-        """The values of these metrics (of LINEAR and PLUG_INS); all of them when left out."""
-        wanted = (*LINEAR, *PLUG_INS) if names is None else tuple(names)
-        unknown = [name for name in wanted if name not in LINEAR and name not in PLUG_INS]
+        """The values of these metrics (of LINEAR, PLUG_INS and EXPERT); all of them when left out."""
+        known = (*LINEAR, *PLUG_INS, *EXPERT)
+        wanted = known if names is None else tuple(names)
+        unknown = [name for name in wanted if name not in known]
         if unknown:
-            raise ScoresError(f"unknown metric {unknown[0]!r}; the metrics are {', '.join((*LINEAR, *PLUG_INS))}")
+            raise ScoresError(f"unknown metric {unknown[0]!r}; the metrics are {', '.join(known)}")
         return {name: self.influence(name)[0] if name in LINEAR else self.plug_in(name) for name in wanted}
 
     @cached_property
     def _ties(self) -> TieBlocks:
         return TieBlocks.of(self.confidence)
+
+    @cached_property
+    def _brier_parts(self) -> BrierDecomposition:
+        return brier_decomposition(self.probs, self.answer, n_bins=self.n_bins)
 
     @cached_property
     def _totals(self) -> BinTotals:

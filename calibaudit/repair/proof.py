@@ -61,8 +61,8 @@ def prove(
 def judge(repair: Comparison, accuracy_margin: float = ACCURACY_MARGIN) -> RepairVerdict:
     """The verdict on `Proof.repair`, from all items pooled.
 
-    The repair has to show that it helped: the ECE must have fallen with p < 1 - level (two-sided swap permutation),
-    and accuracy must not have fallen by more than accuracy_margin, in [0, 1], chance or not.
+    The repair has to show that it helped: the ECE must have fallen with p < 1 - level (`analysis.inference`), and
+    accuracy must not have fallen by more than accuracy_margin, in [0, 1], chance or not.
     """
     check_accuracy_margin(accuracy_margin)
     ece, accuracy = repair.pooled.change["ece"], repair.pooled.change["accuracy"]

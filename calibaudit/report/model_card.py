@@ -34,8 +34,8 @@ def model_card(repair: Repair, out: Path) -> str:
         *_table(repair),
         "",
         f"Items: {_items(repair)}. Neither the tuning data nor the choice of the smoothing factor has seen them. "
-        f"Intervals are at {repair.proof.repair.settings.level * 100:g} %, p-values from swap permutations; every "
-        "figure with its interval is in `fix.json`.",
+        f"Intervals are at {repair.proof.repair.settings.level * 100:g} %, p-values of no change; every figure with "
+        "its interval is in `fix.json`.",
         "",
         "## How it was made",
         "",
@@ -74,8 +74,7 @@ def _table(repair: Repair) -> list[str]:
         form = signed if metric == "gap" else number
         sides = (tuning.before, fixed.before, fixed.after)
         cells = [form(side.metrics[metric].value, digits) for side in sides]
-        change = "" if metric == "ece_floor" else signed(fixed.change[metric].value, digits)
-        lines.append(f"| {title} | {' | '.join(cells)} | {change} |")
+        lines.append(f"| {title} | {' | '.join(cells)} | {signed(fixed.change[metric].value, digits)} |")
     return lines
 
 

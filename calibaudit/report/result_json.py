@@ -16,8 +16,7 @@ from calibaudit.analysis.worst_errors import ConfidentError
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import read_json
 from calibaudit.files.write import write_whole
-
-SCHEMA_VERSION = 1
+from calibaudit.scores.scores import READABLE_VERSIONS, SCHEMA_VERSION
 
 
 def comparison_dict(
@@ -75,9 +74,9 @@ def read_result(path: Path) -> dict[str, Any]:
     result = read_json(path, ScoresError, finite=True)
     if not isinstance(result, dict) or "schema_version" not in result:
         raise ScoresError(f"{path}: not a calibaudit result: no schema_version; make one with `calibaudit compare -o`")
-    if result["schema_version"] != SCHEMA_VERSION:
+    if result["schema_version"] not in READABLE_VERSIONS:
         raise ScoresError(
-            f"{path}: schema_version {result['schema_version']!r}; this version of calibaudit reads {SCHEMA_VERSION}"
+            f"{path}: schema_version {result['schema_version']!r}; this version of calibaudit reads 1 and 2"
         )
     if result.get("kind") == "fix":
         if not isinstance(result.get("proof"), dict) or not isinstance(result["proof"].get("repair"), dict):

@@ -54,7 +54,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             tasks=tasks,
             pooled=_audit("pooled", scoring, overall["pooled"], overall["pooled"]["metrics"], "reliability"),
             macro=_audit("macro", scoring, overall["macro"], overall["macro"]["metrics"], None),
-            n_tasks_with={name: int(overall["macro"]["n_tasks_with"][name]) for name in METRICS},
+            n_tasks_with=_counts(overall["macro"]["n_tasks_with"]),
             warnings=tuple(str(text) for text in result["warnings"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
@@ -203,7 +203,7 @@ def _overall(overall: Result, name: str) -> Overall:
         change=_changes(overall["change"]),
         n_items=int(overall["n_items"]),
         n_tasks=int(overall["n_tasks"]),
-        n_tasks_with={metric: int(overall["n_tasks_with"][metric]) for metric in METRICS},
+        n_tasks_with=_counts(overall["n_tasks_with"]),
     )
 
 
@@ -221,15 +221,16 @@ def _task_audit(task: Result) -> TaskAudit:
 
 def _audit(name: str, scoring: str, entry: Result, metrics: Result, side: str | None) -> Audit:
     """side: `before` or `after` of a pair of diagrams, `reliability` for a diagram alone, None for no diagram."""
-    diagram = entry.get("reliability") if side else None
-    if side in ("before", "after") and diagram is not None:
-        diagram = diagram[side]
+    diagram, p_value = (entry.get(name) if side else None for name in ("reliability", "calibrated_p"))
+    if side in ("before", "after"):
+        diagram, p_value = (None if found is None else found[side] for found in (diagram, p_value))
     return Audit(
         task=str(name),
         scoring=str(scoring),
         n_items=int(entry["n_items"]),
-        metrics={key: _interval(metrics[key]) for key in METRICS},
+        metrics={key: _interval(entry) for key, entry in _known(metrics).items()},
         reliability=None if diagram is None else _reliability(diagram),
+        calibrated_p=_float(p_value),
     )
 
 
@@ -238,7 +239,20 @@ def _interval(entry: Result) -> Interval:
 
 
 def _changes(changes: Result) -> dict[str, Change]:
-    return {key: Change(*_floats(changes[key], "value", "low", "high", "p_value")) for key in METRICS}
+    return {key: Change(*_floats(entry, "value", "low", "high", "p_value")) for key, entry in _known(changes).items()}
+
+
+def _known(entries: Result) -> dict[str, Result]:
+    """Every metric's entry. In results of version 1 `ece` was the plug-in value, and had the interval and the test."""
+    if "ece_plugin" in entries:
+        return {key: entries[key] for key in METRICS}
+    nothing = dict.fromkeys(("value", "low", "high", "p_value"))
+    plug_in = {**nothing, "value": entries["ece"]["value"]}
+    return {key: plug_in if key == "ece_plugin" else entries.get(key, nothing) for key in METRICS}
+
+
+def _counts(n_tasks_with: Result) -> dict[str, int]:
+    return {key: int(n_tasks_with.get(key, n_tasks_with["ece"])) for key in METRICS}
 
 
 def _reliability(diagram: Result) -> Reliability:
@@ -259,7 +273,8 @@ def _model(info: Result) -> ModelInfo:
 
 
 def _settings(settings: Result) -> Settings:
-    return Settings(**settings)
+    """Results of version 1 have the draws of their bootstrap and their swap test besides."""
+    return Settings(**{key: value for key, value in settings.items() if key not in ("n_resamples", "n_permutations")})
 
 
 def _pair(sides: Result) -> tuple[Any, Any]:

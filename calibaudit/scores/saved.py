@@ -9,7 +9,7 @@ from calibaudit.errors import ScoresError
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
 from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
-from calibaudit.scores.scores import SCHEMA_VERSION, ModelInfo, Scores, scores_from_dict
+from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores, scores_from_dict
 
 
 def read_scores(path: Path) -> tuple[Scores, ...]:
@@ -24,9 +24,9 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
         raise ScoresError(
             f"{path}: no saved scores in it; make such a file with `calibaudit score MODEL -o {path.name}`"
         )
-    if data.get("schema_version") != SCHEMA_VERSION:
+    if data.get("schema_version") not in READABLE_VERSIONS:
         raise ScoresError(
-            f"{path}: schema_version {data.get('schema_version')!r}; this version of calibaudit reads {SCHEMA_VERSION}"
+            f"{path}: schema_version {data.get('schema_version')!r}; this version of calibaudit reads 1 and 2"
         )
     try:
         model = ModelInfo(**data["model"])

@@ -13,7 +13,10 @@ import numpy.typing as npt
 from calibaudit.errors import ScoresError
 from calibaudit.tasks.items import SCORINGS, Scoring
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of results and of saved scores. 2: a result's `ece` is without the noise's share and `ece_plugin` what papers print;
+in 1 `ece` was that. Scores are the same in both."""
+READABLE_VERSIONS = (1, 2)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, PairFlags, RunFlags, SessionFlags, StatisticsFlags
-from calibaudit.cli.options import Base, BatchSize, Instruct
+from calibaudit.cli.options import Base, BatchSize, Expert, Instruct
 
 
 def compare(
@@ -17,6 +17,7 @@ def compare(
     statistics: StatisticsFlags,
     files: FileFlags,
     page: PageFlags,
+    expert: Expert = False,
     session: SessionFlags,
 ) -> None:
     """Audit a base checkpoint and its tuned sibling: accuracy, ECE, Brier, overconfidence, and what tuning changed.
@@ -51,4 +52,9 @@ def compare(
     comparison = compared(before, after, inputs.settings_of(statistics))
     advice = recommended(before, after, comparison, head=head_of(*models, pair.both(), offline=run.offline))
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, asked.loaded()))
-    deliver(result, paths, page, lambda console: render_comparison(comparison, console, advice, quiet=page.quiet))
+    deliver(
+        result,
+        paths,
+        page,
+        lambda console: render_comparison(comparison, console, advice, quiet=page.quiet, expert=expert),
+    )

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from calibaudit.cli.groups import ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags, TuningFlags
-from calibaudit.cli.options import ChatTemplateChoice, Resamples, revision_of
+from calibaudit.cli.options import ChatTemplateChoice, revision_of
 
 
 class StartChoice(str, Enum):
@@ -86,9 +86,8 @@ def fix(
     base_revision: Annotated[str | None, revision_of("BASE", "--base-revision")] = None,
     revision: Annotated[str | None, revision_of("INSTRUCT")] = None,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the training, the halves and the resampling.")
+        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the training, the halves and the ECE floor.")
     ] = 0,
-    resamples: Resamples = 1000,
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
@@ -142,7 +141,7 @@ def fix(
                 instruct, base, data, out, loaded, settings,
                 revisions=(base_revision, revision),
                 options=options,
-                audit=inputs.settings_of(StatisticsFlags(seed=seed, resamples=resamples)),
+                audit=inputs.settings_of(StatisticsFlags(seed=seed)),
                 resume=resume,
                 listener=Listener(report.progress, trained, report.notice),
             )  # fmt: skip

@@ -93,10 +93,8 @@ def gate(
     before, after = without_doubles(*sides)
     settings = replace(inputs.settings_of(statistics), level=1 - alpha)
     verdict = gated(before, after, limits, settings)
-    # The page shows the comparison's warnings only; its intervals take most of the time, so they are made for files.
     summary = github.summary_path()
-    whole = bool(paths) or page.json or summary is not None
-    comparison = compare(before, after, settings if whole else replace(settings, n_resamples=0, n_permutations=0))
+    comparison = compare(before, after, settings)
     saved = comparison_dict(comparison, errors=worst_new_errors(before, after, asked.loaded()))
     result = {**saved, "verdict": verdict.to_dict()}
     in_log = github.on_actions() and not page.json

@@ -19,7 +19,7 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
     TuningFlags,
 )
-from calibaudit.cli.options import Base, BatchSize, ChatTemplateChoice, Instruct, Output, Resamples
+from calibaudit.cli.options import Base, BatchSize, ChatTemplateChoice, Instruct, Output
 
 if TYPE_CHECKING:
     from calibaudit.advice.pilot import GridPoint
@@ -76,9 +76,8 @@ def recommend(
     batch_size: BatchSize = "auto",
     pair: PairFlags,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the resampling and of the pilot.")
+        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the pilot and of the ECE floor.")
     ] = 0,
-    resamples: Resamples = 1000,
     output: Output = None,
     page: PageFlags,
     session: SessionFlags,
@@ -100,7 +99,7 @@ def recommend(
     models = inputs.pair_of(base, instruct)
     paths = checked_outputs(FileFlags(output=output))
     options = inputs.run_options(run, batch_size)
-    settings = inputs.settings_of(StatisticsFlags(seed=seed, resamples=resamples))
+    settings = inputs.settings_of(StatisticsFlags(seed=seed))
     if data is not None and not pilot:
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
     if pilot:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from calibaudit.cli.groups import FileFlags, PageFlags
-from calibaudit.cli.options import Debug
+from calibaudit.cli.options import Debug, Expert
 
 
 def report(
@@ -16,6 +16,7 @@ def report(
     *,
     files: FileFlags,
     page: PageFlags,
+    expert: Expert = False,
     debug: Debug = False,
 ) -> None:
     """Show a saved result again, or save it in other formats (-o report.html)."""
@@ -26,4 +27,4 @@ def report(
 
     result = read_result(file)
     paths = checked_outputs(files, two_models=is_comparison(result), gated=result.get("verdict") is not None)
-    deliver(result, paths, page, page_of(result, str(file), quiet=page.quiet))
+    deliver(result, paths, page, page_of(result, str(file), quiet=page.quiet, expert=expert))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
-from calibaudit.cli.options import BatchSize, Debug, Scoring, revision_of
+from calibaudit.cli.options import BatchSize, Debug, Expert, Scoring, revision_of
 
 if TYPE_CHECKING:
     from calibaudit.scores.scores import Scores
@@ -26,6 +26,7 @@ def score(
     statistics: StatisticsFlags,
     files: FileFlags,
     page: PageFlags,
+    expert: Expert = False,
     session: SessionFlags,
 ) -> None:
     """Audit one checkpoint, and save its scores (-o) for later comparisons."""
@@ -46,7 +47,7 @@ def score(
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = without_doubles(scores, scores)
-    _deliver_audit(scores, asked.loaded(), statistics, paths, page)
+    _deliver_audit(scores, asked.loaded(), statistics, paths, page, expert)
 
 
 def import_lm_eval(
@@ -58,6 +59,7 @@ def import_lm_eval(
     statistics: StatisticsFlags,
     files: FileFlags,
     page: PageFlags,
+    expert: Expert = False,
     debug: Debug = False,
 ) -> None:
     """Audit what lm-evaluation-harness logged (--log_samples), and save it (-o) as scores: no model is run."""
@@ -69,7 +71,7 @@ def import_lm_eval(
 
     paths = checked_outputs(files, two_models=False)
     scores = read_lm_eval(samples, None if scoring is None else scoring.value)
-    _deliver_audit(scores, (), statistics, paths, page)
+    _deliver_audit(scores, (), statistics, paths, page, expert)
 
 
 def _deliver_audit(
@@ -78,6 +80,7 @@ def _deliver_audit(
     statistics: StatisticsFlags,
     paths: Sequence[Path],
     page: PageFlags,
+    expert: bool,
 ) -> None:
     """One model's audit with its raw scores, saved and shown."""
     from calibaudit.analysis.audit import audit_model
@@ -90,4 +93,4 @@ def _deliver_audit(
     audit = audit_model(scores, settings_of(statistics))
     saved = audit_dict(audit, errors=worst_errors(scores, tasks))
     result = {**saved, "scores": [entry.to_dict() for entry in scores]}
-    deliver(result, paths, page, lambda console: render_audit(audit, console, quiet=page.quiet))
+    deliver(result, paths, page, lambda console: render_audit(audit, console, quiet=page.quiet, expert=expert))

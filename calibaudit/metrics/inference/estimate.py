@@ -68,6 +68,22 @@ class Estimate:
                 low, high = (low, middle) if rejects else (middle, high)
         return float(self.value - self.below - high * self.se), float(self.value + self.above + high * self.se)
 
+    def p_above(self) -> float:
+        """One-sided p of `the true value is at most 0`, in (0, 1]: at most alpha just when `bounds` are not below 0."""
+        from scipy.special import stdtr
+
+        lead = self.value - self.below
+        if self.se <= _NO_NOISE:
+            return _TINY if lead > _NO_NOISE else 1.0
+        return max(_TINY, float(stdtr(self.df, -lead / self.se)))
+
+    def bounds(self, alpha: float = 0.05) -> tuple[float, float]:
+        """(low, high): the true value is above the one and below the other, each with an error of at most alpha."""
+        from scipy.special import stdtrit
+
+        reach = 0.0 if self.se <= _NO_NOISE else float(stdtrit(self.df, 1 - alpha)) * self.se
+        return self.value - self.below - reach, self.value + self.above + reach
+
     def widened(self, extra: float) -> Estimate:
         """The same, with this much more that the sample cannot tell, on either side."""
         return replace(self, below=self.below + extra, above=self.above + extra) if extra else self
@@ -87,7 +103,10 @@ class Design:
 
     @classmethod
     def of(cls, n_items: int, unit: npt.ArrayLike | None = None, stratum: npt.ArrayLike | None = None) -> Design:
-        """unit, stratum: any integers, (N,); None: every item its own unit, all one stratum. Raises ScoresError on another length."""
+        """unit, stratum: any integers, (N,); None: every item its own unit, all one stratum.
+
+        Raises ScoresError on another length.
+        """
         (units, n_units), (strata, n_strata) = (
             _numbered(name, labels, n_items) for name, labels in (("unit", unit), ("stratum", stratum))
         )

@@ -8,7 +8,7 @@ from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
-from calibaudit.report.words.findings import advice, audit_headline, headline, lean
+from calibaudit.report.words.findings import advice, audit_sentences, first_sentence, lean
 from calibaudit.report.words.text import bounds, number, p_text, signed
 
 
@@ -43,12 +43,12 @@ def comparison_screen(
         "By how much?",
         f"ECE {number(before['ece'].value)} → {number(after['ece'].value)}",
         (
-            f"Change {signed(change.value)}; a calibrated model would show {number(after['ece_floor'].value)}",
+            f"Change {signed(change.value)}, without the share of noise",
             f"Confidence − accuracy {signed(before['gap'].value)} → {signed(after['gap'].value)}",
             f"Accuracy {number(before['accuracy'].value)} → {number(after['accuracy'].value)}",
         ),
     )
-    notes = [f"{_interval_words(change, comparison.settings.level)} for the ECE change"]
+    notes = [f"{_ends(change, comparison.settings.level)} for the ECE change"]
     if gap.p_value is not None:
         notes.append(f"{p_text(gap.p_value)} for the change in the gap")
     n = sum(task.ece_p_holm is not None and task.ece_p_holm < comparison.settings.alpha for task in comparison.tasks)
@@ -58,40 +58,42 @@ def comparison_screen(
         notes.append(f"Significant on {n} of {len(comparison.tasks)} tasks (Holm)")
     how_sure = Card("How sure is that?", p_text(change.p_value), tuple(notes))
     what_now = _what_now(comparison, recommendation, gate_action)
-    sentence = headline(comparison).partition(" ECE ")[0]
+    sentence = first_sentence(comparison)
     return FirstScreen(tone, label, sentence, (how_much, how_sure, what_now))
 
 
 def audit_screen(audit: ModelAudit) -> FirstScreen:
     """The same for one model: is it off, by how much, how sure, what now."""
     metrics = audit.pooled.metrics
-    gap, ece, floor = metrics["gap"], metrics["ece"], metrics["ece_floor"]
+    gap, ece, p_value = metrics["gap"], metrics["ece"], audit.pooled.calibrated_p
     leaning = lean(gap)
-    label = {1: "Overconfident", -1: "Underconfident"}.get(leaning, "No lean found")
+    off = leaning != 0 or (p_value is not None and p_value < audit.settings.alpha)
+    label = {1: "Overconfident", -1: "Underconfident"}.get(leaning, "Not calibrated" if off else "No fault found")
     assert gap.value is not None
     how_much = Card(
         "By how much?",
         f"ECE {number(ece.value)}",
         (
-            f"A calibrated model would show {number(floor.value)}",
+            f"{_ends(ece, audit.settings.level)}, without the share of noise",
             f"Accuracy {number(metrics['accuracy'].value)}, mean confidence {number(metrics['confidence'].value)}",
         ),
     )
-    where = "above" if not audit.pooled.within_floor else "within"
     how_sure = Card(
         "How sure is that?",
         f"gap {signed(gap.value)} {bounds(gap.low, gap.high)}".strip(),
         (
             f"{audit.settings.level * 100:g} % interval over {audit.pooled.n_items:,} items",
-            f"ECE is {where} what a calibrated model could show (up to {number(floor.high)})",
+            "Too little evidence for a test of calibration"
+            if p_value is None
+            else f"A calibrated model would look as wrong with {p_text(p_value)}",
         ),
     )
-    if leaning:
+    if off:
         now = Card("What now?", "Do not take its confidence at face value", (*_by_temperature(metrics["temperature"]),))
     else:
         now = Card("What now?", "Nothing to repair on these items", ("More items would show smaller errors",))
-    sentence = audit_headline(audit).partition(" ECE ")[0]
-    return FirstScreen("worse" if leaning else "neutral", label, sentence, (how_much, how_sure, now))
+    sentence = audit_sentences(audit)[0]
+    return FirstScreen("worse" if off else "neutral", label, sentence, (how_much, how_sure, now))
 
 
 def _judged(comparison: Comparison) -> tuple[str, str]:
@@ -152,6 +154,6 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _interval_words(change: Change, level: float) -> str:
-    interval = bounds(change.low, change.high)
+def _ends(found: Change | Interval, level: float) -> str:
+    interval = bounds(found.low, found.high)
     return f"{level * 100:g} % interval {interval}" if interval else "no interval"

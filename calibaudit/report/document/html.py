@@ -58,6 +58,7 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
         errors=errors_of(result, source),
         created=str(result.get("created", "")),
         version=str(result.get("calibaudit_version", "")),
+        first_version=result.get("schema_version") == 1,
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
         few=draw.FEW,
         n_open=_OPEN_ERRORS,

@@ -111,7 +111,7 @@ def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit
     scorings = " + ".join(sorted({task.scoring for task in result.tasks}))
     lines.append(
         f"- {len(result.tasks)} tasks, {result.pooled.n_items:,} items, {scorings}; {settings.n_bins} bins, "
-        f"{settings.n_resamples:,} resamples, {settings.level * 100:g} % intervals, seed {settings.seed}"
+        f"{settings.level * 100:g} % intervals, seed {settings.seed}"
     )
     if any(_templates(task.chat_template) for task in result.tasks):
         on = [escaped(task.label) for task in result.tasks if _templates(task.chat_template)]

@@ -16,6 +16,7 @@ NAMES = {
     "confidence": "Mean confidence",
     "gap": "Gap (confidence − accuracy)",
     "ece": "ECE",
+    "ece_plugin": "ECE, plug-in",
     "ece_floor": "ECE floor",
     "ece_debiased": "ECE, debiased",
     "ece_adaptive": "ECE, equal-mass bins",
@@ -28,6 +29,11 @@ NAMES = {
     "aurc": "AURC",
     "temperature": "Fitted temperature",
     "option_mass": "Option mass",
+    "classwise_ece": "Classwise ECE",
+    "brier_reliability": "Brier: reliability",
+    "brier_resolution": "Brier: resolution",
+    "brier_uncertainty": "Brier: uncertainty",
+    "risk_80": "Errors among the surest 80 %",
 }
 assert tuple(NAMES) == METRICS
 _TWO_DIGITS = frozenset({"accuracy", "gap", "brier"})
@@ -62,7 +68,7 @@ def comparison_rows(comparison: Comparison) -> Table:
     heads = (
         Head("", ("Items",)),
         Head("Accuracy", ("was", "now", "change")),
-        Head("ECE", ("was", "now", "change", f"{settings.level * 100:g} % interval", "p", "floor")),
+        Head("ECE", ("was", "now", "change", f"{settings.level * 100:g} % interval", "p", "plug-in")),
         Head("Gap", ("was", "now", "change")),
         Head("Brier", ("was", "now")),
     )
@@ -82,7 +88,7 @@ def comparison_rows(comparison: Comparison) -> Table:
 
 def audit_rows(audit: ModelAudit) -> Table:
     """One row a task, then all items pooled and the mean of the tasks; intervals of what an audit is about."""
-    intervals, values = ("accuracy", "ece", "gap"), ("ece_floor", "brier", "auroc", "temperature")
+    intervals, values = ("accuracy", "ece", "gap"), ("ece_plugin", "ece_floor", "brier", "auroc", "temperature")
     heads = (
         Head("", ("Items",)),
         *(Head(NAMES[key].partition(" (")[0], ("value", "interval")) for key in intervals),
@@ -166,8 +172,8 @@ def _row(
     moved = change["ece"]
     ece = trio("ece")
     ece = [*ece[:2], ece[2] + star, bounds(moved.low, moved.high) or "–", p_cell(ece_p)]
-    floor = number(after.metrics["ece_floor"].value)
-    return Row(name, (n, *trio("accuracy"), *ece, floor, *trio("gap"), *trio("brier")[:2]), whole)
+    plug_in = number(after.metrics["ece_plugin"].value)
+    return Row(name, (n, *trio("accuracy"), *ece, plug_in, *trio("gap"), *trio("brier")[:2]), whole)
 
 
 def _digits(key: str) -> int:

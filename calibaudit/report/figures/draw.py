@@ -13,7 +13,7 @@ import numpy as np
 from calibaudit.analysis.audit import Reliability
 from calibaudit.analysis.estimates import Change
 from calibaudit.files.text import one_line
-from calibaudit.metrics.intervals import wilson
+from calibaudit.metrics.inference.proportion import wilson
 from calibaudit.report.figures.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
 from calibaudit.report.words.text import signed
 

@@ -16,6 +16,7 @@ from calibaudit.analysis.audit import ModelAudit, Reliability
 from calibaudit.analysis.compare import Comparison
 from calibaudit.files.text import shortened
 from calibaudit.report.terminal.diagram import diagram
+from calibaudit.report.terminal.expert import expert_audit_tables, expert_tables
 from calibaudit.report.terminal.layout import styled
 from calibaudit.report.terminal.page import note_lines, page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
@@ -24,14 +25,21 @@ from calibaudit.report.words.text import short_names, wrapped
 
 
 def render_comparison(
-    comparison: Comparison, console: Console, recommendation: Recommendation | None = None, *, quiet: bool = False
+    comparison: Comparison,
+    console: Console,
+    recommendation: Recommendation | None = None,
+    *,
+    quiet: bool = False,
+    expert: bool = False,
 ) -> None:
-    """Print the page of two models. quiet: only the sentence, the advice and the table."""
+    """Print the page of two models. quiet: only the sentence, the advice and the table. expert: more tables."""
     width = page_width(console)
     parts = [comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
         parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
     parts.append(comparison_table(comparison, width))
+    if expert:
+        parts.append(expert_tables(comparison, width))
     if not quiet:
         parts.append(changes(comparison, width))
         pooled = comparison.pooled
@@ -45,11 +53,13 @@ def render_comparison(
     print_parts(parts, console)
 
 
-def render_audit(audit: ModelAudit, console: Console, *, quiet: bool = False) -> None:
-    """Print the page of one model. quiet: only the sentence and the table."""
+def render_audit(audit: ModelAudit, console: Console, *, quiet: bool = False, expert: bool = False) -> None:
+    """Print the page of one model. quiet: only the sentence and the table. expert: more tables."""
     width = page_width(console)
     parts = [_audit_header(audit, width), styled(wrapped(audit_headline(audit), width - 1), "bold")]
     parts.append(audit_table(audit, width))
+    if expert:
+        parts.append(expert_audit_tables(audit, width))
     if not quiet:
         sides = [(short_names(audit.model.name, "")[0], audit.pooled.reliability)]
         parts.append(_reliability(audit.pooled.n_items, sides, width))

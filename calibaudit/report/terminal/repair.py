@@ -51,8 +51,7 @@ def _table(repair: Repair, width: int) -> list[Text]:
     for title, metric, digits in MEASURES:
         form = signed if metric == "gap" else number
         cells = [form(side.metrics[metric].value, digits) for side in sides.values()]
-        change = repair.proof.repair.pooled.change[metric] if metric != "ece_floor" else None
-        cells.append("" if change is None else signed(change.value, digits))
+        cells.append(signed(repair.proof.repair.pooled.change[metric].value, digits))
         columns.append([title, *cells])
     lines = [["", *sides, "after - before"], *columns]
     widths = [max(map(len, column)) for column in lines]

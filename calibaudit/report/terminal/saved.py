@@ -12,13 +12,15 @@ from calibaudit.report.terminal.comparison import render_audit, render_compariso
 from calibaudit.report.terminal.verdict import render_verdict
 
 
-def page_of(result: Mapping[str, Any], source: str, *, quiet: bool = False) -> Callable[[Console], None]:
+def page_of(
+    result: Mapping[str, Any], source: str, *, quiet: bool = False, expert: bool = False
+) -> Callable[[Console], None]:
     """What prints the page on a console. Raises ScoresError naming `source` when the result is not a whole one."""
     if not is_comparison(result):
         audit = audit_of(result, source)
-        return lambda console: render_audit(audit, console, quiet=quiet)
+        return lambda console: render_audit(audit, console, quiet=quiet, expert=expert)
     comparison, verdict = comparison_of(result, source), verdict_of(result, source)
     if verdict is not None:
         return lambda console: render_verdict(verdict, comparison.warnings, console, quiet=quiet)
     advice = recommendation_of(result, source)
-    return lambda console: render_comparison(comparison, console, advice, quiet=quiet)
+    return lambda console: render_comparison(comparison, console, advice, quiet=quiet, expert=expert)

@@ -13,7 +13,7 @@ from calibaudit.analysis.estimates import Change
 from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
 from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
 
-_DIGITS = {"ece": 3, "ece_floor": 3, "smooth_ece": 3}  # the rest: 2
+_THREE_DIGITS = frozenset({"ece", "ece_plugin", "ece_floor", "smooth_ece", "classwise_ece", "brier_reliability"})
 _CHANGES = {
     "accuracy": "accuracy",
     "confidence": "confidence",
@@ -28,7 +28,7 @@ _CHANGES = {
 
 
 @dataclass(frozen=True, eq=False)
-class _Row:
+class TableRow:
     name: str
     n: str
     before: Audit
@@ -39,20 +39,11 @@ class _Row:
 
 def comparison_table(comparison: Comparison, width: int) -> list[Text]:
     """One line a task, then all items pooled and the mean of the tasks. A star: the ECE change is significant."""
-    rows = [
-        _Row(name, f"{task.n_items:,}", task.before, task.after, task.change, task.ece_p_holm)
-        for name, task in zip(_row_names(comparison.tasks), comparison.tasks, strict=True)
-    ]
-    n_tasks = len(rows)
-    if n_tasks > 1:
-        for name, overall in (("all (pooled)", comparison.pooled), ("all (macro)", comparison.macro)):
-            n = f"{n_tasks} tasks" if overall is comparison.macro else f"{overall.n_items:,}"
-            p_value = overall.change["ece"].p_value
-            rows.append(_Row(name, n, overall.before, overall.after, overall.change, p_value))
+    rows, n_tasks = comparison_rows(comparison), len(comparison.tasks)
     count = Column("", ("n",), tuple((row.n,) for row in rows))
-    short = [_pair(title, key, rows) for title, key in (("accuracy", "accuracy"), ("gap", "gap"), ("Brier", "brier"))]
+    short = [pair(title, key, rows) for title, key in (("accuracy", "accuracy"), ("gap", "gap"), ("Brier", "brier"))]
     full = [
-        _pair(title, key, rows, change=True)
+        pair(title, key, rows, change=True)
         for title, key in (("accuracy", "accuracy"), ("gap", "gap"), ("Brier", "brier"))
     ]
     more = (("NLL", "nll"), ("AUROC", "auroc"), ("temp.", "temperature"), ("smooth", "smooth_ece"))
@@ -60,7 +51,7 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
     slim = _ece(rows, settings.alpha, None)
     broad = _ece(rows, settings.alpha, f"{settings.level * 100:g} % interval")
     layouts = [
-        [count, short[0], broad, *full[1:], *(_pair(title, key, rows) for title, key in more)],
+        [count, short[0], broad, *full[1:], *(pair(title, key, rows) for title, key in more)],
         [count, full[0], broad, *full[1:]],
         [count, short[0], broad, *short[1:]],
         [count, short[0], slim, *short[1:]],
@@ -71,12 +62,31 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
         line.highlight_regex(r"\+\S+\*", "red")
         line.highlight_regex(r"−\S+\*", "green")
     if any("*" in line.plain for line in lines):
-        note = f"* significant at {number(settings.alpha, 2)}" + (", Holm over tasks" if n_tasks > 1 else "")
-        lines.append(Text(note.rjust(min(width - 1, len(lines[-1]))), style="dim"))
+        note = f"* p < {number(settings.alpha, 2)}" + (
+            " after Holm over tasks: then its interval excludes 0; the reverse need not hold" if n_tasks > 1 else ""
+        )
+        lines += [
+            Text(part.strip().rjust(min(width - 1, len(lines[-1]))), style="dim") for part in wrapped(note, width - 1)
+        ]
     return lines
 
 
-def _row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str]:
+def comparison_rows(comparison: Comparison) -> list[TableRow]:
+    """One a task, then all items pooled and the mean of the tasks."""
+    rows = [
+        TableRow(name, f"{task.n_items:,}", task.before, task.after, task.change, task.ece_p_holm)
+        for name, task in zip(row_names(comparison.tasks), comparison.tasks, strict=True)
+    ]
+    n_tasks = len(rows)
+    if n_tasks > 1:
+        for name, overall in (("all (pooled)", comparison.pooled), ("all (macro)", comparison.macro)):
+            n = f"{n_tasks} tasks" if overall is comparison.macro else f"{overall.n_items:,}"
+            p_value = overall.change["ece"].p_value
+            rows.append(TableRow(name, n, overall.before, overall.after, overall.change, p_value))
+    return rows
+
+
+def row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str]:
     """The tasks' names, with `(chat)` only where rows differ in it; else the header says it."""
     mixed = len({task.chat_template for task in tasks}) > 1
     return [task.label if mixed else task.name for task in tasks]
@@ -84,7 +94,7 @@ def _row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[st
 
 def audit_table(audit: ModelAudit, width: int) -> list[Text]:
     """One line a task, then all items pooled and the mean of the tasks."""
-    names = _row_names(audit.tasks)
+    names = row_names(audit.tasks)
     rows = [(name, f"{task.n_items:,}", task.audit) for name, task in zip(names, audit.tasks, strict=True)]
     n_tasks = len(rows)
     if n_tasks > 1:
@@ -92,7 +102,7 @@ def audit_table(audit: ModelAudit, width: int) -> list[Text]:
         rows.append(("all (macro)", f"{n_tasks} tasks", audit.macro))
 
     def single(title: str, key: str, *, interval: bool = False) -> Column:
-        digits, cells = _DIGITS.get(key, 2), []
+        digits, cells = digits_of(key), []
         for _, _, row in rows:
             metric = row.metrics[key]
             value = (signed if key == "gap" else number)(metric.value, digits)
@@ -100,9 +110,9 @@ def audit_table(audit: ModelAudit, width: int) -> list[Text]:
         return Column("", (title, "") if interval else (title,), tuple(cells))
 
     count = Column("", ("n",), tuple((n,) for _, n, _ in rows))
-    main = (("accuracy", "accuracy"), ("ECE", "ece"), ("floor", "ece_floor"), ("gap", "gap"), ("Brier", "brier"))
+    main = (("accuracy", "accuracy"), ("ECE", "ece"), ("plug-in", "ece_plugin"), ("gap", "gap"), ("Brier", "brier"))
     more = (("NLL", "nll"), ("AUROC", "auroc"), ("temp.", "temperature"), ("smooth ECE", "smooth_ece"))
-    broad = [count, *(single(title, key, interval=key != "ece_floor") for title, key in main)]
+    broad = [count, *(single(title, key, interval=key != "ece_plugin") for title, key in main)]
     slim = [count, *(single(title, key) for title, key in main)]
     extra = [single(title, key) for title, key in more]
     names = [name for name, _, _ in rows]
@@ -130,8 +140,8 @@ def changes(comparison: Comparison, width: int) -> list[Text]:
     return lines
 
 
-def _pair(title: str, key: str, rows: list[_Row], *, change: bool = False) -> Column:
-    digits, cells = _DIGITS.get(key, 2), []
+def pair(title: str, key: str, rows: list[TableRow], *, change: bool = False) -> Column:
+    digits, cells = digits_of(key), []
     for row in rows:
         form = signed if key == "gap" else number
         cell = [form(side.metrics[key].value, digits) for side in (row.before, row.after)]
@@ -141,7 +151,7 @@ def _pair(title: str, key: str, rows: list[_Row], *, change: bool = False) -> Co
     return Column(title, ("was", "now", "change") if change else ("was", "now"), tuple(cells))
 
 
-def _ece(rows: list[_Row], alpha: float, interval: str | None) -> Column:
+def _ece(rows: list[TableRow], alpha: float, interval: str | None) -> Column:
     cells = []
     for row in rows:
         change = row.change["ece"]
@@ -150,7 +160,11 @@ def _ece(rows: list[_Row], alpha: float, interval: str | None) -> Column:
         cell.append(signed(change.value) + star)
         if interval:
             cell.append(bounds(change.low, change.high))
-        cell.append(number(row.after.metrics["ece_floor"].value))
         cells.append(tuple(cell))
-    heads = ("was", "now", "change ", *([interval] if interval else []), "floor")
+    heads = ("was", "now", "change ", *([interval] if interval else []))
     return Column("ECE", heads, tuple(cells))
+
+
+def digits_of(key: str) -> int:
+    """Of a metric's value on the terminal."""
+    return 3 if key in _THREE_DIGITS else 2

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from calibaudit.advice.recommendation import Recommendation
-from calibaudit.analysis.audit import ModelAudit
+from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.analysis.estimates import Interval
+from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
+
+_KINDS = {1: "overconfident", -1: "underconfident"}
+_TELLING = ("gap", "brier", "nll")
+"""Where none of these moves at all, the two models gave every item the same confidence."""
 
 
 def points(gap: float) -> str:
@@ -26,26 +33,34 @@ def lean(gap: Interval) -> int:
 
 def headline(comparison: Comparison) -> str:
     """The one sentence that matters, and the figures behind it, from all items pooled."""
-    return f"{_verdict(comparison)} {_figures(comparison)}"
+    return f"{first_sentence(comparison)} {_figures(comparison)}"
 
 
 def audit_headline(audit: ModelAudit) -> str:
     """The same for one model."""
+    return " ".join(audit_sentences(audit))
+
+
+def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
+    """What one model is, and the figures behind it."""
     overall = audit.pooled
-    gap, ece, floor = (overall.metrics[name] for name in ("gap", "ece", "ece_floor"))
+    gap, ece = overall.metrics["gap"], overall.metrics["ece"]
     assert gap.value is not None
-    kind = {1: "The model is overconfident", -1: "The model is underconfident"}.get(
-        lean(gap), "No sign of over- or underconfidence"
-    )
-    figures = f"ECE {number(ece.value)}"
-    if interval := bounds(ece.low, ece.high):
-        figures += f" {interval}"
-    if overall.within_floor and not lean(gap):
-        floor_text = f"no more than a perfectly calibrated model would show (up to {number(floor.high)})"
-    else:
-        floor_text = f"a perfectly calibrated model would show {number(floor.value)}"
-    chance = "" if lean(gap) else ", which may be chance"
-    return f"{kind}: {points(gap.value)}{chance}. {figures}; {floor_text}."
+    leaning, p_value = lean(gap), overall.calibrated_p
+    figures = f"ECE {_with_interval(ece.value, ece.low, ece.high)}"
+    if p_value is None and gap.low is None:
+        return f"Too little evidence to test calibration: the model is {points(gap.value)}.", f"{figures}."
+    figures += "." if p_value is None else f"; a calibrated model would look as wrong with {p_text(p_value)}."
+    if leaning:
+        return f"The model is {_KINDS[leaning]}: {points(gap.value)}.", figures
+    if _is_off(overall, audit.settings.alpha):
+        return (
+            f"The model is not calibrated, though it leans neither way: it is {points(gap.value)} on the whole, "
+            "surer than right at some confidences and less sure at others.",
+            figures,
+        )
+    what = f"No sign of miscalibration in {overall.n_items:,} items"
+    return f"{what}: {points(gap.value)}, which may be chance.", figures
 
 
 def advice(recommendation: Recommendation) -> str:
@@ -61,36 +76,101 @@ def advice(recommendation: Recommendation) -> str:
     return f"Advice: tune again from base with smoothing {factor} towards {prior} ({recommendation.method})."
 
 
-def _verdict(comparison: Comparison) -> str:
-    before_name, after_name = short_names(comparison.before.name, comparison.after.name)
-    overall = comparison.pooled
-    gap, change = overall.change["gap"], overall.change["ece"]
-    gap_before, gap_after = overall.before.metrics["gap"], overall.after.metrics["gap"]
-    assert gap_before.value is not None
-    assert gap_after.value is not None
-    assert change.value is not None
-    was, now = lean(gap_before), lean(gap_after)
-    moved = f"{points(gap_after.value)} ({before_name}: {_aside(gap_before.value, gap_after.value)})"
-    alpha = comparison.settings.alpha
-    if change.p_value is None:
-        return f"Too little evidence to test the change: {after_name} is {moved}."
-    if change.p_value >= alpha:
-        if gap.p_value is not None and gap.p_value < alpha:
-            return (
-                f"The calibration error did not detectably change, but the confidence moved: {after_name} is {moved}."
-            )
-        if not (was or now) and overall.before.within_floor and overall.after.within_floor:
-            return f"Both models look as well calibrated as {overall.n_items:,} items can show."
-        return f"No detectable change in calibration: {after_name} is {moved}."
-    if change.value < 0:
-        return f"{after_name} is better calibrated than {before_name}: {moved}."
+@dataclass(frozen=True)
+class _Facts:
+    """What the first sentence hangs on. was, now: `lean`. worse: of the ECE, 1, -1, or 0 where no change is seen.
+    surer: of the gap likewise."""
+
+    before: str
+    after: str
+    was: int
+    now: int
+    worse: int
+    surer: int
+    moved: str
+
+
+def first_sentence(comparison: Comparison) -> str:
+    """What lies between the two models, from all items pooled."""
+    before, after = short_names(comparison.before.name, comparison.after.name)
+    overall, alpha = comparison.pooled, comparison.settings.alpha
+    gaps = overall.before.metrics["gap"], overall.after.metrics["gap"]
+    values = gaps[0].value, gaps[1].value
+    assert values[0] is not None
+    assert values[1] is not None
+    ece, gap = overall.change["ece"], overall.change["gap"]
+    moved = f"{points(values[1])} ({before}: {_aside(values[0], values[1])})"
+    if ece.p_value is None or gap.p_value is None:
+        return f"Too little evidence to test the change: {after} is {moved}."
+    facts = _Facts(before, after, lean(gaps[0]), lean(gaps[1]), _sign(ece, alpha), _sign(gap, alpha), moved)
+    if facts.worse:
+        return _ece_changed(facts)
+    if facts.surer:
+        return _gap_changed(facts)
+    return _unchanged(comparison, facts, (values[0], values[1]))
+
+
+def _ece_changed(facts: _Facts) -> str:
+    before, after, was, now, moved = facts.before, facts.after, facts.was, facts.now, facts.moved
+    if facts.worse < 0:
+        still = f", though still {_KINDS[now]}" if now else ""
+        return f"{after} is better calibrated than {before}{still}: {moved}."
     if not now:
-        return f"{after_name} is worse calibrated than {before_name}, though not on one side only: {moved}."
-    kind = "overconfident" if now > 0 else "underconfident"
+        return f"{after} is worse calibrated than {before}, though not on one side only: {moved}."
     if was == now:
-        return f"{after_name} is more {kind} than {before_name}: {moved}."
-    other = {0: "not", 1: "overconfident", -1: "underconfident"}[was]
-    return f"{after_name} is {kind} where {before_name} was {other}: {moved}."
+        # The error grew for sure; that the lean did is a finding of its own.
+        if facts.surer == now:
+            return f"{after} is more {_KINDS[now]} than {before}: {moved}."
+        return f"{after} is worse calibrated than {before}, and {_KINDS[now]} like it: {moved}."
+    other = f"where {before} was {_KINDS[was]}" if was else f"where {before} showed no lean"
+    return f"{after} is worse calibrated than {before}: it is {_KINDS[now]} {other}, {moved}."
+
+
+def _gap_changed(facts: _Facts) -> str:
+    """The ECE shows no change; the gap, a paired mean and so more exact, does: the sentence says what carries it."""
+    before, after, was, now, moved = facts.before, facts.after, facts.was, facts.now, facts.moved
+    by = "by the gap between confidence and accuracy, though the ECE alone does not show it"
+    if now == facts.surer and was == now:
+        return f"{after} is more {_KINDS[now]} than {before}, {by}: {moved}."
+    if now == facts.surer and not was:
+        return f"{after} is {_KINDS[now]} where {before} showed no lean, {by}: {moved}."
+    if now == -facts.surer:
+        return f"{after} is less {_KINDS[now]} than {before}, {by}: {moved}."
+    if was == -facts.surer and not now:
+        return f"{after} shows no lean where {before} is {_KINDS[was]}, {by}: {moved}."
+    word = "surer" if facts.surer > 0 else "less sure"
+    return f"{after} has become {word} than {before} without a change of the calibration error that shows: {moved}."
+
+
+def _unchanged(comparison: Comparison, facts: _Facts, gaps: tuple[float, float]) -> str:
+    before, after, n = facts.before, facts.after, f"{comparison.pooled.n_items:,}"
+    overall, alpha = comparison.pooled, comparison.settings.alpha
+    off = [_is_off(side, alpha) for side in (overall.before, overall.after)]
+    same = all(change.value == change.low == change.high == 0 for change in (overall.change[name] for name in _TELLING))
+    if same and (facts.now or off[1]):
+        kind = f"{_KINDS[facts.now]}: {points(gaps[1])}" if facts.now else "not calibrated"
+        return f"Both models answer the {n} items alike, and both are {kind}."
+    if same:
+        return f"Both models answer the {n} items alike, and no sign of miscalibration shows in them."
+    if facts.was == facts.now != 0:
+        return f"No detectable change: both models are {_KINDS[facts.now]}, {after} is {facts.moved}."
+    if not any(off) and not facts.was and not facts.now:
+        return f"Both models look as well calibrated as {n} items can show."
+    wrong = [name for name, is_off in zip((before, after), off, strict=True) if is_off]
+    more = {0: "", 1: f"; {wrong[0]} is not calibrated" if wrong else "", 2: "; neither is calibrated"}[len(wrong)]
+    return f"No detectable change in calibration: {after} is {facts.moved}{more}."
+
+
+def _is_off(side: Audit, alpha: float) -> bool:
+    """Surely not calibrated. Results of version 1 have no test of it, but the floor."""
+    return not side.within_floor if side.calibrated_p is None else side.calibrated_p < alpha
+
+
+def _sign(change: Change, alpha: float) -> int:
+    """1 or -1 where a change is more than chance, else 0."""
+    if change.p_value is None or change.value is None or change.p_value >= alpha:
+        return 0
+    return 1 if change.value > 0 else -1
 
 
 def _aside(gap: float, reference: float) -> str:
@@ -101,13 +181,13 @@ def _aside(gap: float, reference: float) -> str:
 
 
 def _figures(comparison: Comparison) -> str:
-    overall = comparison.pooled
-    change, floor = overall.change["ece"], overall.after.metrics["ece_floor"]
-    before, after = (side.metrics["ece"].value for side in (overall.before, overall.after))
-    interval = bounds(change.low, change.high)
-    moved = " ".join(part for part in (signed(change.value), interval) if part)
-    if overall.before.within_floor and overall.after.within_floor:
-        floor_text = f"a perfectly calibrated model shows up to {number(floor.high)}"
-    else:
-        floor_text = f"floor {number(floor.value)}"
-    return f"ECE {number(before)} → {number(after)} ({moved}, {p_text(change.p_value)}; {floor_text})."
+    change = comparison.pooled.change["ece"]
+    before, after = (side.metrics["ece"].value for side in (comparison.pooled.before, comparison.pooled.after))
+    moved = _with_interval(change.value, change.low, change.high, signed)
+    return f"ECE {number(before)} → {number(after)} ({moved}, {p_text(change.p_value)})."
+
+
+def _with_interval(
+    value: float | None, low: float | None, high: float | None, form: Callable[[float | None], str] = number
+) -> str:
+    return " ".join(part for part in (form(value), bounds(low, high)) if part)

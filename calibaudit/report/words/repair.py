@@ -11,7 +11,6 @@ LITTLE_KEPT = 0.5
 MEASURES = (
     ("accuracy", "accuracy", 3),
     ("ECE", "ece", 3),
-    ("floor", "ece_floor", 3),
     ("gap", "gap", 3),
     ("Brier", "brier", 3),
     ("NLL", "nll", 3),
