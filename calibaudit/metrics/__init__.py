@@ -22,6 +22,7 @@ from calibaudit.metrics.inference.proportion import wilson
 from calibaudit.metrics.inference.split_ece import split_ece, split_ece_change
 from calibaudit.metrics.proper_scores import BrierDecomposition, brier, brier_decomposition, brier_items, nll, nll_items
 from calibaudit.metrics.ranking import aurc, auroc, risk_at_coverage
+from calibaudit.metrics.sample import Sample
 from calibaudit.metrics.smooth import smooth_ece
 from calibaudit.metrics.temperature import confidence_correct, fit_temperature
 
@@ -29,6 +30,7 @@ __all__ = [
     "BrierDecomposition",
     "Estimate",
     "ReliabilityBins",
+    "Sample",
     "adaptive_ece",
     "aurc",
     "auroc",

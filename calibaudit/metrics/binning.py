@@ -16,9 +16,6 @@ from calibaudit.metrics.validation import (
     locked,
 )
 
-_ON_EDGE = 1e-7
-"""More than float32 rounds a number up to 1 by (6e-8)."""
-
 
 def bin_edges(n_bins: int = 15) -> FloatArray:
     """(n_bins + 1,) edges 0, 1/n, ..., 1. Each is the float k/n itself (`linspace` is not), so k/n falls in bin k-1."""
@@ -29,11 +26,24 @@ def bin_edges(n_bins: int = 15) -> FloatArray:
 def bin_index(confidence: npt.ArrayLike, n_bins: int = 15) -> IntArray:
     """(N,) bin of each confidence in 0..n_bins-1: the k with k/n < c <= (k+1)/n; 0 is in bin 0, 1 in the last.
 
-    A confidence within 1e-7 of an edge is on the edge: in float32 k/n itself may lie that far above k/n.
+    k/n closes its bin in whatever precision it comes: see `exact_confidence`.
     """
     edges = bin_edges(n_bins)
-    index = np.searchsorted(edges[1:] + _ON_EDGE, checked_confidence(confidence), side="left")
-    return np.minimum(index, n_bins - 1).astype(np.int64)
+    return np.searchsorted(edges[1:], exact_confidence(confidence, n_bins), side="left").astype(np.int64)
+
+
+def exact_confidence(confidence: npt.ArrayLike, n_bins: int) -> FloatArray:
+    """(N,) checked confidences as float64, in which a float16 or float32 that is an edge k/n so rounded is k/n.
+
+    In float32 k/n may lie above the float64 k/n, and would else fall a bin too high.
+    """
+    c, given = checked_confidence(confidence), np.asarray(confidence).dtype
+    if given in (np.float16, np.float32):
+        edges = bin_edges(n_bins)
+        rounded = edges.astype(given).astype(np.float64)
+        at = np.minimum(np.searchsorted(rounded, c), n_bins)
+        c = np.where(rounded[at] == c, edges[at], c)
+    return c
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +63,9 @@ def bin_totals(index: IntArray, confidence: FloatArray, correct: FloatArray, n_b
 
 def totals_of(confidence: npt.ArrayLike, correct: npt.ArrayLike, n_bins: int) -> BinTotals:
     """The totals of plain arrays: what the public binned metrics start from."""
-    c = checked_confidence(confidence)
-    a = checked_correct(correct, len(c))
     n = checked_n_bins(n_bins)
+    c = exact_confidence(confidence, n)
+    a = checked_correct(correct, len(c))
     return bin_totals(bin_index(c, n), c, a, n)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.metrics.binning import BinTotals, bin_index, bin_totals, totals_of
+from calibaudit.metrics.binning import BinTotals, bin_index, bin_totals, exact_confidence, totals_of
 from calibaudit.metrics.inference.estimate import check_level
 from calibaudit.metrics.ranking import TieBlocks
 from calibaudit.metrics.validation import (
@@ -152,8 +152,8 @@ def ece_floor_interval(
 def _null_ece(
     confidence: npt.ArrayLike, n_bins: int, n_draws: int, rng: np.random.Generator, document: IntArray | None
 ) -> FloatArray:
-    c = checked_confidence(confidence)
     n = checked_n_bins(n_bins)
+    c = exact_confidence(confidence, n)
     if n_draws < 1:
         raise ScoresError(f"n_draws is {n_draws}; at least one draw is needed")
     index = bin_index(c, n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from calibaudit.metrics import WeightedSample
+from calibaudit.metrics import Sample
 
 
 @st.composite
@@ -18,7 +18,7 @@ def confidence_and_correct(draw, max_items: int = 40):
     return np.array(confidence), np.array(correct)
 
 
-def ragged_sample(n_items: int = 60, seed: int = 3, n_bins: int = 15, hit_rate: float = 0.3) -> WeightedSample:
+def ragged_sample(n_items: int = 60, seed: int = 3, n_bins: int = 15, hit_rate: float = 0.3) -> Sample:
     """Items of 2 to 5 choices, a sixth of them exact ties in confidence, with option mass."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(n_items, 5)) * 1.5
@@ -28,7 +28,7 @@ def ragged_sample(n_items: int = 60, seed: int = 3, n_bins: int = 15, hit_rate: 
     scores[:tied] = scores[tied : 2 * tied]
     scores[np.arange(5) >= n_choices[:, None]] = -np.inf
     answer = np.where(rng.random(n_items) < hit_rate, scores.argmax(axis=1), rng.integers(n_choices))
-    return WeightedSample(scores, answer, rng.random(n_items), n_bins)
+    return Sample(scores, answer, rng.random(n_items), n_bins)
 
 
 def calibrated(n_items: int, rng: np.random.Generator, sharpness: float = 1.0):

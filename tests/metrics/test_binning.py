@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_samples import confidence_and_correct
 
+from calibaudit import metrics
 from calibaudit.errors import ScoresError
 from calibaudit.metrics import bin_edges, bin_index, reliability
 
@@ -62,3 +63,20 @@ def test_the_diagram_keeps_every_item(sample, n_bins):
 def test_an_unusable_bin_count_is_refused(n_bins):
     with pytest.raises(ScoresError, match="n_bins"):
         bin_index([0.5], n_bins)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("n_bins", [10, 15, 20])
+def test_an_edge_closes_its_bin_in_every_precision(n_bins, dtype):
+    edges = (np.arange(1, n_bins + 1) / n_bins).astype(dtype)
+    np.testing.assert_array_equal(bin_index(edges, n_bins), np.arange(n_bins))
+    np.testing.assert_array_equal(bin_index(np.nextafter(edges[:-1], dtype(1)), n_bins), np.arange(1, n_bins))
+
+
+def test_every_binned_metric_keeps_the_rule_in_float32():
+    """Confidences 1/15 to 15/15, all wrong: in float32 some lie above their edge, and would share the next bin."""
+    edges = np.arange(1, 16) / 15
+    wrong = np.zeros(15, bool)
+    for metric in (metrics.ece, metrics.rms_ce, metrics.mce):
+        assert metric(edges.astype(np.float32), wrong) == pytest.approx(metric(edges, wrong), abs=1e-12)
+    assert (reliability(edges.astype(np.float32), wrong).count == 1).all()

@@ -214,3 +214,21 @@ def test_floor_is_zero_when_certain_and_seeded():
 def test_floor_refuses(n_draws, level):
     with pytest.raises(ScoresError, match=r"draw|level"):
         metrics.ece_floor_interval([0.5], n_draws=n_draws, level=level, rng=np.random.default_rng(0))
+
+
+def test_classwise_ece_by_hand():
+    """Two items, two bins, three choices: position by position."""
+    probs = [[0.7, 0.2, 0.1], [0.1, 0.9, 0.0]]
+    # choice 0: bins .7 (right) and .1; choice 1: .2 and .9 (right); choice 2: .1 and .0 in one bin.
+    expected = np.mean([(0.3 + 0.1) / 2, (0.2 + 0.1) / 2, 0.1 / 2])
+    assert metrics.classwise_ece(probs, [0, 1], n_bins=2) == pytest.approx(expected)
+
+
+def test_classwise_ece_sees_what_the_top_choice_hides():
+    """Right as often as sure, but the probability of the other choices is on the wrong ones."""
+    rng = np.random.default_rng(0)
+    probs = np.tile([0.6, 0.3, 0.1], (4000, 1))
+    answer = rng.choice(3, size=4000, p=[0.6, 0.1, 0.3])
+    confidence, correct = probs.max(axis=1), answer == 0
+    assert metrics.ece(confidence, correct) < 0.02
+    assert metrics.classwise_ece(probs, answer) == pytest.approx((0.2 + 0.2) / 3, abs=0.02)

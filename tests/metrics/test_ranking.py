@@ -10,7 +10,7 @@ from made_samples import confidence_and_correct
 from sklearn.metrics import roc_auc_score
 
 from calibaudit import metrics
-from calibaudit.metrics.ranking import TieBlocks, aurc_rows
+from calibaudit.errors import ScoresError
 
 
 @given(confidence_and_correct())
@@ -62,11 +62,12 @@ def test_perfect_and_reversed_ranking():
     assert metrics.auroc([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0]) == 0
 
 
-def test_whole_weights_are_looked_up_and_others_reckoned_to_the_same():
-    """psi at whole numbers comes from a table; a weight that is whole but for rounding gives the same area."""
-    confidence = np.array([0.9, 0.9, 0.7, 0.6, 0.6, 0.2])
-    correct = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
-    weights = np.array([[1.0, 2.0, 0.0, 3.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]])
-    ties = TieBlocks.of(confidence)
-    expected = aurc_rows(weights, ties, correct)
-    np.testing.assert_allclose(aurc_rows(weights * (1 + 1e-12), ties, correct), expected, rtol=1e-9)
+def test_risk_at_coverage_is_the_error_rate_of_the_surest():
+    confidence, correct = [0.9, 0.8, 0.8, 0.6, 0.5], [1, 1, 0, 0, 1]
+    assert metrics.risk_at_coverage(confidence, correct, 0.2) == 0
+    assert metrics.risk_at_coverage(confidence, correct, 0.4) == pytest.approx((0 + 0.5) / 2)  # a tie: the mean of both
+    assert metrics.risk_at_coverage(confidence, correct, 0.6) == pytest.approx(1 / 3)
+    assert metrics.risk_at_coverage(confidence, correct, 1.0) == pytest.approx(2 / 5)
+    for coverage in (0.0, 1.1, float("nan")):
+        with pytest.raises(ScoresError, match="coverage is"):
+            metrics.risk_at_coverage(confidence, correct, coverage)

@@ -26,7 +26,7 @@ OF_CONFIDENCE = [
     metrics.reliability,
 ]
 OF_PROBS = [metrics.brier, metrics.nll, metrics.brier_items, metrics.nll_items, metrics.brier_decomposition]
-OF_SCORES = [metrics.fit_temperature, metrics.confidence_correct, metrics.WeightedSample]
+OF_SCORES = [metrics.fit_temperature, metrics.confidence_correct, metrics.Sample]
 NAN = float("nan")
 
 

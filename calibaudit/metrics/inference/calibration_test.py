@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.binning import bin_index
+from calibaudit.metrics.binning import bin_index, exact_confidence
 from calibaudit.metrics.inference.estimate import Design
-from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, checked_n_bins
+from calibaudit.metrics.validation import FloatArray, checked_correct, checked_n_bins
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -23,9 +23,10 @@ def calibration_p_value(
     its first three moments are matched by those of a scaled and shifted chi-squared (Pearson 1959, Biometrika 46).
     Raises ScoresError on unusable input.
     """
-    c = checked_confidence(confidence)
+    n = checked_n_bins(n_bins)
+    c = exact_confidence(confidence, n)
     a = checked_correct(correct, len(c))
-    return calibration_p_value_of(c, a, Design.of(len(c), unit), checked_n_bins(n_bins))
+    return calibration_p_value_of(c, a, Design.of(len(c), unit), n)
 
 
 def calibration_p_value_of(confidence: FloatArray, correct: FloatArray, design: Design, n_bins: int) -> float:

@@ -28,9 +28,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.binning import bin_index
+from calibaudit.metrics.binning import bin_index, exact_confidence
 from calibaudit.metrics.inference.estimate import Design, Estimate
-from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct, checked_n_bins
+from calibaudit.metrics.validation import FloatArray, checked_correct, checked_n_bins
 
 _SLACK, _STRICT_SLACK = 1.0, 1.645
 """Standard errors added to the mean kappa before the bias is bounded. Strict: for a value (a bias that is missed is
@@ -72,9 +72,9 @@ def split_ece(
     task: (N,) integers, strata whose sizes are fixed. macro: the mean of the tasks' ECEs, and not all items as one
     sample. Raises ScoresError on unusable input.
     """
-    c = checked_confidence(confidence)
-    design = Design.of(len(c), unit, task)
-    return split_ece_of(c, checked_correct(correct, len(c)), design, macro=macro, n_bins=checked_n_bins(n_bins))
+    n = checked_n_bins(n_bins)
+    c = exact_confidence(confidence, n)
+    return split_ece_of(c, checked_correct(correct, len(c)), Design.of(len(c), unit, task), macro=macro, n_bins=n)
 
 
 def split_ece_change(
@@ -87,10 +87,10 @@ def split_ece_change(
     n_bins: int = 15,
 ) -> Estimate:
     """The change of `split_ece`, second less first, of two models on the same N items: pairs of what that takes."""
-    sides = [checked_confidence(side) for side in confidence]
+    n = checked_n_bins(n_bins)
+    sides = [exact_confidence(side, n) for side in confidence]
     hits = [checked_correct(side, len(sides[0])) for side in correct]
     design = Design.of(len(sides[0]), unit, task)
-    n = checked_n_bins(n_bins)
     return split_ece_change_of((sides[0], sides[1]), (hits[0], hits[1]), design, macro=macro, n_bins=n)
 
 
