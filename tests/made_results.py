@@ -22,7 +22,7 @@ from calibaudit.report.result_json import audit_dict, comparison_dict
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.tasks.items import Item, Task
 
-FAST = Settings(n_resamples=60, n_permutations=60)
+FAST = Settings()
 NAMES = ("arithmetic", "calendar", "commonsense_reasoning_with_long_name", "letters")
 HOSTILE = (
     "<script>document.title='owned'</script>",

@@ -88,7 +88,7 @@ def test_every_run_differs_in_factor_and_prior_only(whole: tuple[Any, list[Any],
     assert all(entry.chat_template for one in runs for entry in one.scores)
     scores = [one.scores[0].logprobs for one in runs]
     assert len({array.tobytes() for array in scores}) == 3
-    advice = recommend_from_pilot(runs, settings=Settings(n_resamples=100, n_permutations=0))
+    advice = recommend_from_pilot(runs, settings=Settings())
     assert advice.method == "pilot"
     assert len(advice.pilot) == 3
 

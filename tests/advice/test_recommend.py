@@ -20,7 +20,7 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.scores.scores import Scores
 
-SETTINGS = Settings(n_resamples=200, n_permutations=100)
+SETTINGS = Settings()
 
 
 def pair(n: int = 2_000, heat: float = 2.5, **fields: Any) -> tuple[Scores, Scores]:
@@ -69,11 +69,11 @@ def test_the_weight_is_the_smallest_that_brings_the_gap_within_the_margin(margin
 
 def test_the_interval_covers_the_weight_of_a_large_sample() -> None:
     """Twenty samples of 1,000 items against the weight of 60,000: 95 % intervals may miss twice, not five times."""
-    truth = advice(pair(60_000, seed=99), settings=Settings(n_resamples=0, n_permutations=0)).epsilon.value
+    truth = advice(pair(60_000, seed=99), settings=Settings()).epsilon.value
     assert truth is not None
     missed = 0
     for seed in range(20):
-        epsilon = advice(pair(1_000, seed=seed), settings=Settings(n_resamples=200, n_permutations=0)).epsilon
+        epsilon = advice(pair(1_000, seed=seed), settings=Settings()).epsilon
         assert epsilon.low is not None
         assert epsilon.high is not None
         missed += not epsilon.low <= truth <= epsilon.high

@@ -6,16 +6,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from made_scores import INFO, TUNED, made_scores
+from scipy.stats import binom, ttest_1samp
 from sklearn.metrics import log_loss, roc_auc_score
 
 from calibaudit.analysis.audit import audit, audit_model
-from calibaudit.analysis.estimates import METRICS, estimate
-from calibaudit.analysis.samples import task_row
+from calibaudit.analysis.estimates import METRICS
 from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ScoresError
-from calibaudit.metrics import METRIC_NAMES
+from calibaudit.metrics import split_ece
+from calibaudit.metrics.sample import EXPERT, LINEAR, PLUG_INS
 
-FAST = Settings(n_resamples=60, n_permutations=0)
+FAST = Settings()
 
 
 def hand_ece(confidence, correct, n_bins=15):
@@ -44,15 +45,75 @@ def test_values_against_independent_answers():
     assert value["accuracy"] == pytest.approx(correct.mean())
     assert value["confidence"] == pytest.approx(confidence.mean())
     assert value["gap"] == pytest.approx(confidence.mean() - correct.mean())
-    assert value["ece"] == pytest.approx(hand_ece(confidence, correct))
+    assert value["ece_plugin"] == pytest.approx(hand_ece(confidence, correct))
+    assert value["ece"] == pytest.approx(split_ece(confidence, correct).value)
     assert value["brier"] == pytest.approx(((probs - np.eye(4)[scores.answer]) ** 2).sum(axis=1).mean())
     assert value["nll"] == pytest.approx(log_loss(scores.answer, probs))
     assert value["auroc"] == pytest.approx(roc_auc_score(correct, confidence))
     assert value["option_mass"] is None
 
 
-def test_every_metric_but_the_floor_is_resampled():
-    assert tuple(name for name in METRICS if name != "ece_floor") == METRIC_NAMES
+def test_what_has_an_interval_and_what_has_none():
+    metrics = audit(made_scores(150, option_mass=np.full(150, 0.7), scoring="letter"), FAST).metrics
+    assert set(METRICS) == {*LINEAR, *PLUG_INS, *EXPERT, "ece", "ece_floor"}
+    for name in (*LINEAR, "ece"):
+        assert metrics[name].low <= metrics[name].value <= metrics[name].high, name
+    for name in (*PLUG_INS, *EXPERT):
+        assert (metrics[name].low, metrics[name].high) == (None, None), name
+
+
+def test_plain_means_have_students_interval():
+    scores = made_scores(150, seed=3, heat=1.7)
+    probs = softmax(scores)
+    confidence, correct = probs.max(axis=1), probs.argmax(axis=1) == scores.answer
+    metrics = audit(scores, FAST).metrics
+    for name, values in (("gap", confidence - correct), ("nll", -np.log(probs[np.arange(150), scores.answer]))):
+        expected = ttest_1samp(values, 0).confidence_interval(0.95)
+        assert (metrics[name].low, metrics[name].high) == pytest.approx((expected.low, expected.high))
+
+
+def test_pooled_is_all_items_and_macro_the_mean():
+    first, second = made_scores(30, task="a", seed=1), made_scores(50, task="b", seed=2, heat=2)
+    result = audit_model([first, second], FAST)
+    for name in ("ece", "ece_plugin", "brier", "auroc"):
+        value = [task.audit.metrics[name].value for task in result.tasks]
+        assert result.macro.metrics[name].value == pytest.approx(np.mean(value))
+    assert result.pooled.n_items == 80
+    assert result.macro.reliability is None
+    confidence = np.concatenate([softmax(part).max(axis=1) for part in (first, second)])
+    correct = np.concatenate([softmax(part).argmax(axis=1) == part.answer for part in (first, second)])
+    assert result.pooled.metrics["ece_plugin"].value == pytest.approx(hand_ece(confidence, correct))
+    # Each task's number of items is fixed: a mean over tasks varies as the tasks do, each about its own mean.
+    spread = [task.audit.metrics["brier"] for task in result.tasks]
+    half = np.sqrt(sum(((part.high - part.low) / 2) ** 2 for part in spread)) / 2
+    macro = result.macro.metrics["brier"]
+    assert macro.high - macro.low == pytest.approx(2 * half, rel=0.05)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_no_certainty_from_one_kind_of_item(right):
+    base = made_scores(30)
+    answer = base.logprobs.argmax(axis=1) if right else base.logprobs.argmin(axis=1)
+    metrics = audit(made_scores(30, answer=answer), FAST).metrics
+    for name in ("accuracy", "gap", "ece", "brier", "nll"):
+        assert metrics[name].high - metrics[name].low > 0.05, name
+        assert metrics[name].low <= metrics[name].value <= metrics[name].high
+
+
+def test_a_perfect_ranking_is_no_certainty():
+    probs = np.tile([[0.9, 0.1], [0.6, 0.4]], (20, 1))
+    answer = np.tile([0, 1], 20)
+    scores = made_scores(40, n_choices=2, logprobs=np.log(probs), answer=answer)
+    auroc = audit(scores, FAST).metrics["auroc"]
+    assert auroc.value == 1
+    assert auroc.low < 0.95
+
+
+def test_is_it_calibrated():
+    p_values = [audit(made_scores(300, seed=seed), FAST).calibrated_p for seed in range(80)]
+    assert sum(p < 0.05 for p in p_values) <= binom.ppf(0.99, 80, 0.05)
+    assert audit(made_scores(2000, seed=1, heat=1.6), FAST).calibrated_p < 1e-3
+    assert audit(made_scores(9), FAST).calibrated_p is None
 
 
 def test_the_floor_is_what_a_calibrated_model_shows():
@@ -64,36 +125,6 @@ def test_the_floor_is_what_a_calibrated_model_shows():
     assert floor.value == pytest.approx(np.mean(draws), rel=0.05)
     assert floor.low == pytest.approx(np.quantile(draws, 0.025), rel=0.15)
     assert floor.high == pytest.approx(np.quantile(draws, 0.975), rel=0.15)
-
-
-def test_replicates_are_the_metric_of_the_drawn_items():
-    scores = made_scores(40, seed=1)
-    row = task_row(scores, FAST)
-    found = estimate([row], FAST).replicates
-    probs = softmax(scores)
-    confidence, correct = probs.max(axis=1), probs.argmax(axis=1) == scores.answer
-    for r in range(0, 60, 7):
-        drawn = np.repeat(np.arange(40), row.draws.weights[r])
-        assert len(drawn) == 40
-        assert found["ece"][r] == pytest.approx(hand_ece(confidence[drawn], correct[drawn]))
-        assert found["nll"][r] == pytest.approx(-np.log(probs[drawn, scores.answer[drawn]]).mean())
-
-
-def test_pooled_resamples_each_task_within_itself_and_macro_is_the_mean():
-    first, second = made_scores(30, task="a", seed=1), made_scores(50, task="b", seed=2, heat=2)
-    rows = [task_row(part, FAST) for part in (first, second)]
-    parts = [estimate([row], FAST).replicates["brier"] for row in rows]
-    pooled = estimate(rows, FAST).replicates["brier"]
-    assert pooled == pytest.approx((30 * parts[0] + 50 * parts[1]) / 80)
-
-    result = audit_model([first, second], FAST)
-    value = [task.audit.metrics["ece"].value for task in result.tasks]
-    assert result.macro.metrics["ece"].value == pytest.approx(np.mean(value))
-    assert result.pooled.n_items == 80
-    assert result.macro.reliability is None
-    confidence = np.concatenate([softmax(part).max(axis=1) for part in (first, second)])
-    correct = np.concatenate([softmax(part).argmax(axis=1) == part.answer for part in (first, second)])
-    assert result.pooled.metrics["ece"].value == pytest.approx(hand_ece(confidence, correct))
 
 
 def test_a_value_that_does_not_exist_is_none():
@@ -132,12 +163,6 @@ def test_no_interval_without_ten_independent_units(groups):
     assert metrics["accuracy"].value is not None
 
 
-def test_no_resamples_no_intervals():
-    metrics = audit(made_scores(50), Settings(n_resamples=0, n_permutations=0)).metrics
-    assert metrics["brier"].low is None
-    assert metrics["brier"].value is not None
-
-
 def test_groups_widen_the_interval():
     # Fifteen questions asked ten times each: 150 rows, the evidence of fifteen.
     part = made_scores(15, seed=4)
@@ -147,12 +172,12 @@ def test_groups_widen_the_interval():
         "answer": part.answer[again],
         "item_ids": tuple(map(str, range(150))),
     }
-    loose = audit(made_scores(150, **fields), Settings(n_resamples=500)).metrics["brier"]
+    loose = audit(made_scores(150, **fields), Settings()).metrics["brier"]
     grouped = made_scores(150, **fields, groups=tuple(map(str, again)))
-    tight = audit(grouped, Settings(n_resamples=500)).metrics["brier"]
+    tight = audit(grouped, Settings()).metrics["brier"]
     ratio = (tight.high - tight.low) / (loose.high - loose.low)
     assert ratio == pytest.approx(np.sqrt(10), rel=0.2)
-    assert tight.value == loose.value
+    assert tight.value == pytest.approx(loose.value)
 
 
 def test_numbers_depend_on_the_seed_and_the_task_alone():
@@ -160,7 +185,8 @@ def test_numbers_depend_on_the_seed_and_the_task_alone():
     alone = audit(first, FAST).metrics
     assert audit_model([first], FAST).tasks[0].audit.metrics == alone
     assert audit_model([second, first], FAST).tasks[1].audit.metrics == alone
-    assert audit(first, Settings(n_resamples=60, n_permutations=0, seed=1)).metrics != alone
+    other = audit(first, Settings(seed=1)).metrics
+    assert [name for name in METRICS if other[name] != alone[name]] == ["ece_floor"]  # all else is drawn from nothing
 
     forth, back = audit_model([first, second], FAST), audit_model([second, first], FAST)
     assert forth.pooled.metrics == back.pooled.metrics
@@ -177,8 +203,8 @@ def test_one_task_pooled_and_macro_values_are_the_tasks():
 def test_both_templates_of_one_task_count_as_one_piece_of_evidence():
     off = made_scores(80)
     on = made_scores(80, chat_template=True)
-    single = audit_model([off], Settings(n_resamples=300, n_permutations=0)).pooled.metrics["brier"]
-    both = audit_model([off, on], Settings(n_resamples=300, n_permutations=0))
+    single = audit_model([off], Settings()).pooled.metrics["brier"]
+    both = audit_model([off, on], Settings())
     assert [task.label for task in both.tasks] == ["quiz", "quiz (chat)"]
     assert both.pooled.metrics["brier"].low == pytest.approx(single.low)
     assert both.pooled.metrics["brier"].high == pytest.approx(single.high)
@@ -191,7 +217,7 @@ def test_reliability_adds_up():
     assert diagram.count.sum() == 90
     share = diagram.count[filled] / 90
     ece = (share * np.abs(diagram.accuracy[filled] - diagram.confidence[filled])).sum()
-    assert ece == pytest.approx(audit(scores, FAST).metrics["ece"].value)
+    assert ece == pytest.approx(audit(scores, FAST).metrics["ece_plugin"].value)
     assert np.isnan(diagram.accuracy[~filled]).all()
     plain = diagram.to_dict()
     assert plain["accuracy"][0] is None
@@ -224,8 +250,6 @@ def test_warnings_name_the_task_and_the_number():
     ("fields", "text"),
     [
         ({"n_bins": 0}, "n_bins is 0"),
-        ({"n_resamples": -1}, "n_resamples is -1"),
-        ({"n_permutations": -1}, "n_permutations is -1"),
         ({"seed": -1}, "seed is -1"),
         ({"level": 1.0}, "level is 1.0"),
     ],
@@ -247,9 +271,10 @@ def test_unusable_lists():
 @given(n=st.integers(1, 25), k=st.integers(2, 5), seed=st.integers(0, 2**16), heat=st.floats(0.1, 8))
 @hypothesis_settings(max_examples=25, deadline=None)
 def test_ranges_and_no_nan(n, k, seed, heat):
-    metrics = audit(made_scores(n, n_choices=k, seed=seed, heat=heat), Settings(n_resamples=12)).metrics
+    metrics = audit(made_scores(n, n_choices=k, seed=seed, heat=heat), Settings()).metrics
     for name, metric in metrics.items():
         for value in (metric.value, metric.low, metric.high):
             assert value is None or np.isfinite(value), name
-        high = {"brier": 2, "nll": np.inf, "temperature": np.inf}.get(name, 1)
-        assert metric.value is None or (-1 if name == "gap" else 0) <= metric.value <= high + 1e-12, name
+        high = {"brier": 2, "nll": np.inf, "temperature": np.inf}.get(name, 1 if name[:6] != "brier_" else 2)
+        low = -1 if name in ("gap", "ece") or name[:6] == "brier_" else 0
+        assert metric.value is None or low <= metric.value <= high + 1e-12, name

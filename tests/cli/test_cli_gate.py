@@ -57,7 +57,7 @@ def here(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 
 def save(path: Path, scores: list[Scores]) -> Path:
-    settings = Settings(n_resamples=0, n_permutations=0)
+    settings = Settings()
     whole = {**audit_dict(audit_model(scores, settings)), "scores": [part.to_dict() for part in scores]}
     path.write_text(json.dumps(whole), encoding="utf-8")
     return path

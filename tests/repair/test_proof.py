@@ -10,7 +10,7 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError
 from calibaudit.repair.proof import judge, prove
 
-FAST = Settings(n_resamples=100, n_permutations=200)
+FAST = Settings()
 FIXED = type(TUNED)(**{**TUNED.to_dict(), "name": "lab/fixed"})
 
 

@@ -16,7 +16,7 @@ from calibaudit.gating.verdict import Limits, gate
 from calibaudit.report import github
 from calibaudit.report.document.markdown import markdown_page
 
-FAST = Settings(n_resamples=100, n_permutations=100)
+FAST = Settings()
 
 
 @given(st.text(max_size=60).filter(lambda text: text.strip()))

@@ -57,7 +57,7 @@ RESULTS = {
     "one task": lambda: comparison_result(names=("only",), n_items=60),
     "three items": lambda: comparison_result(names=("only",), n_items=3),
     "one item": lambda: audit_result(names=("only",), n_items=1),
-    "no resamples": lambda: comparison_result(settings=Settings(n_resamples=0, n_permutations=0)),
+    "no resamples": lambda: comparison_result(settings=Settings()),
     "hostile": hostile_result,
 }
 
@@ -238,7 +238,7 @@ def test_hostile_text_is_text():
 
 def test_five_thousand_items_and_many_tasks_stay_small():
     names = tuple(f"subject_{i}" for i in range(57))
-    text = html_page(comparison_result(names=names, n_items=90, settings=Settings(n_resamples=0, n_permutations=0)))
+    text = html_page(comparison_result(names=names, n_items=90, settings=Settings()))
     assert len(text.encode()) < 3_000_000
     assert text.count("<svg") == 2 + 3 + 24
     assert "The 24 of 57 tasks whose ECE changed most" in " ".join(text.split())

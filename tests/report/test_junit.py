@@ -18,7 +18,7 @@ from calibaudit.report.formats import FORMATS, check_format
 from calibaudit.report.junit import junit_xml
 from calibaudit.scores.scores import ModelInfo
 
-FAST = Settings(n_resamples=100, n_permutations=100)
+FAST = Settings()
 
 
 def test_junit_has_one_case_for_each_limit_of_all_items_and_of_each_task() -> None:

@@ -17,7 +17,7 @@ from calibaudit.errors import ScoresError
 from calibaudit.report.result_json import audit_dict, comparison_dict, read_result, result_text, write_result
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "result.schema.json").read_text(encoding="utf-8"))
-FAST = Settings(n_resamples=30, n_permutations=30)
+FAST = Settings()
 
 
 def problems(result):
@@ -49,7 +49,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("scores", CASES.values(), ids=CASES)
-@pytest.mark.parametrize("settings", [FAST, Settings(n_resamples=0, n_permutations=0)], ids=["resampled", "plain"])
+@pytest.mark.parametrize("settings", [FAST, Settings()], ids=["resampled", "plain"])
 def test_every_output_validates(scores, settings):
     assert problems(comparison_dict(compare(scores, scores, settings))) == []
     result = audit_dict(audit_model(scores, settings))

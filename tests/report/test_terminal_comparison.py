@@ -19,7 +19,7 @@ from calibaudit.report.terminal.diagram import diagram
 from calibaudit.report.words.findings import headline, points
 from calibaudit.report.words.text import number, p_text, short_names, signed, wrapped
 
-FAST = Settings(n_resamples=40, n_permutations=40)
+FAST = Settings()
 LONG = "high_school_microeconomics_and_its_many_friends_in_a_long_name"
 
 
@@ -271,7 +271,7 @@ def test_bars_end_at_the_accuracy(comparison):
 
 
 def test_many_bins_are_joined(pair):
-    result = compare(*pair, Settings(n_bins=100, n_resamples=0, n_permutations=0)).pooled.after.reliability
+    result = compare(*pair, Settings(n_bins=100)).pooled.after.reliability
     lines = [line.plain for line in diagram([("tuned", result)], 80)][1:-1]
     assert len(lines) <= 20
     assert sum(int(line[53:].replace(",", "")) for line in lines) == 360

@@ -13,7 +13,7 @@ from calibaudit.gating.verdict import Limits, Verdict, gate
 from calibaudit.report.terminal.verdict import render_verdict
 from calibaudit.report.words.verdict import sentence
 
-FAST = Settings(n_resamples=150, n_permutations=150)
+FAST = Settings()
 
 
 def verdict(n_tasks: int = 3, n_items: int = 300, limits: Limits | None = None, **tuned: object) -> Verdict:

@@ -20,7 +20,7 @@ from calibaudit.scores.baseline import bless, packed, public_name, unpacked
 from calibaudit.scores.saved import read_scores
 from calibaudit.scores.scores import ModelInfo, Scores
 
-FAST = Settings(n_resamples=0, n_permutations=0)
+FAST = Settings()
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_logs_compare_like_the_models_they_came_from(shared: Path) -> None:
     for logged, scored in zip(logs, scores, strict=True):
         assert [part.fingerprint for part in logged] == [part.fingerprint for part in scored]
         assert [part.item_ids for part in logged] == [part.item_ids for part in scored]
-    quick = Settings(n_resamples=200, n_permutations=0)  # both sides have the same draws, however few
+    quick = Settings()  # both sides have the same draws, however few
     from_logs, from_models = compare(*logs, quick), compare(*scores, quick)
     for side in ("before", "after"):
         one, other = (getattr(found.pooled, side).metrics for found in (from_logs, from_models))
@@ -94,7 +94,7 @@ def test_logs_compare_like_the_models_they_came_from(shared: Path) -> None:
 
 def saved_mix(logged: Any, scored: Any) -> bool:
     """A log of one model stands beside a run of the other."""
-    return compare([logged], [scored], Settings(n_resamples=0, n_permutations=0)).tasks[0].n_items == 300
+    return compare([logged], [scored], Settings()).tasks[0].n_items == 300
 
 
 def test_choices_answers_and_ids(written: Callable[..., Path]) -> None:

@@ -72,7 +72,7 @@ def test_a_gate_on_the_two() -> None:
     """The baseline still gates, and says what 0.1.0 said in the same words; its saved verdict is read back."""
     saved = plain("gated")
     baseline = read_scores(FOLDER / "baseline.json")
-    verdict = gate(baseline, baseline, Limits(), Settings(n_resamples=100, n_permutations=100))
+    verdict = gate(baseline, baseline, Limits(), Settings())
     assert verdict.outcome == "inconclusive"  # 80 items are too few to judge
     assert set(verdict.to_dict()) == set(saved["verdict"])
     older = verdict_of(saved)
@@ -111,7 +111,7 @@ def test_a_comparison_and_its_advice() -> None:
 
 def test_older_scores_and_new_ones_compare() -> None:
     scores = read_scores(FOLDER / "scores.json")
-    comparison = compare(scores, scores, Settings(n_resamples=100, n_permutations=100))
+    comparison = compare(scores, scores, Settings())
     assert comparison.pooled.change["ece"].value == 0
     then = plain("scores")["overall"]["pooled"]["metrics"]
     for name in ("accuracy", "ece", "brier", "nll", "auroc"):

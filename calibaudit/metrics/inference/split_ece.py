@@ -43,7 +43,9 @@ _KAPPA_NOISE = 0.45
 _FEW = 5.0
 """Expected variance of a cell below which its own, from few errors, is not to be trusted."""
 _LEAST_LEFT = 0.05
-"""Of the sides' variances, what a change of near-equal models keeps at least."""
+"""Of the sides' variances, what a change keeps at least, unless the two hardly differ on any item."""
+_STEEPEST = 3.0
+"""More than the square of the largest slope of h."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ def split_ece_change_of(
     if design.unit is not None:
         shared = min(shared, design.covariance(before.by_item(before.common), after.by_item(after.common)))
     slack = _STRICT_SLACK if macro else _SLACK
-    variance = max(own - 2 * shared, _LEAST_LEFT * own)
-    return Estimate(after.value - before.value, variance**0.5, before.bias(slack), after.bias(slack), design.df)
+    reach, noise = _moved(before, after)
+    variance = max(own - 2 * shared, min(_LEAST_LEFT * own, noise))
+    below, above = (min(side.bias(slack), reach) for side in (before, after))
+    return Estimate(after.value - before.value, variance**0.5, below, above, design.df)
 
 
 class _Side:
@@ -199,6 +203,24 @@ class _Side:
         """What units and strata have in common over cells: the variance of the sum less that of its cells."""
         values = self.by_item(slope)
         return self.design.covariance(values, values) - float((self.w**2 * own) @ slope**2)
+
+
+def _moved(before: _Side, after: _Side) -> tuple[float, float]:
+    """(reach, noise): how far the sides' biases can differ, and a bound on the change's variance, both from what the
+    cells' sums moved between the models. 0 where the two are alike on every item.
+
+    beta rises by at most 1 for 1, so the biases differ by at most sum_c w_c |m_c after - m_c before|: that of the
+    sample, which noise only lifts, and a standard error more.
+    """
+    design, n_cells = before.design, len(before.z)
+    unit = np.arange(design.n_items) if design.unit is None else design.unit
+    cell = np.concatenate([before.cell, after.cell])
+    moved = np.concatenate([-before.weight * before.e, after.weight * after.e])
+    keys, index = np.unique(cell * design.n_units + np.tile(unit, 2), return_inverse=True)
+    by_unit = np.bincount(index.reshape(-1), moved)
+    sums = np.bincount(keys // design.n_units, by_unit, n_cells)
+    variance = float(by_unit @ by_unit)
+    return float(np.abs(sums).sum()) + variance**0.5, _STEEPEST * variance
 
 
 def _curved(before: _Side, after: _Side) -> float:
