@@ -10,7 +10,7 @@ from typing import TypeVar
 from calibaudit.errors import TaskError
 from calibaudit.tasks.documents import Document, Documents, Split, load_documents
 from calibaudit.tasks.fewshot import ExampleSampler, example_split, excludes_itself
-from calibaudit.tasks.items import Item, Task
+from calibaudit.tasks.items import Item, Task, content_of, document_hash
 from calibaudit.tasks.questions import QuestionRenderer
 from calibaudit.tasks.schema import Definition, FewshotConfig
 from calibaudit.tasks.templates import Field
@@ -78,6 +78,7 @@ class _Builder:
         self._description = Field("description", spec.description, columns) if spec.description else None
         self._id = Field("doc_to_id", spec.doc_to_id, columns) if spec.doc_to_id else None
         self._group = Field("doc_to_group", spec.doc_to_group, columns) if spec.doc_to_group else None
+        self._used = self._renderer.names | (self._group.names if self._group else frozenset())
         self._seen: dict[str, int] = {}
         self._counts: dict[str, tuple[int, str]] = {}
         self._multiple_inputs = self._explain(
@@ -128,10 +129,12 @@ class _Builder:
             self._count("have their own document among their examples: set fewshot_split to another split", identity)
         if len(set(question.choices)) < len(question.choices):
             self._count("have choices that are the same text", identity)
+        context, choices = examples + question.text, question.choices
+        leads: tuple[str, ...] = ()
         if question.shared is not None:
-            choices = (question.shared,) * len(question.choices)
-            return Item(identity, examples, choices, question.gold, group, system, delimiter, question.choices)
-        return Item(identity, examples + question.text, question.choices, question.gold, group, system, delimiter)
+            context, choices, leads = examples, (question.shared,) * len(question.choices), question.choices
+        asked = document_hash(content_of(document, self._used))
+        return Item(identity, context, choices, question.gold, group, system, delimiter, leads, asked)
 
     def _identity(self, index: int, document: Document) -> str:
         """doc_to_id, else the column `id`, else the row's number. Ids of public data that repeat get `#2`, `#3`."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from calibaudit.errors import TaskError
 
@@ -16,9 +18,38 @@ LETTER: tuple[Scoring, ...] = ("letter",)
 CLOZE: tuple[Scoring, ...] = tuple(scoring for scoring in SCORINGS if scoring != "letter")
 
 
+_BESIDE = frozenset(
+    {
+        *("id", "idx", "ind", "index", "uid", "uuid", "guid", "qid", "unnamed: 0", "__index_level_0__"),
+        *(f"{what}_id" for what in ("doc", "item", "row", "question", "query", "example", "sample")),
+        *("level", "difficulty", "explanation", "rationale"),
+    }
+)
+"""Columns that number a row or comment on it, in lower case: two rows that differ in them only ask the same."""
+
+
 def _sha256(content: object) -> str:
     text = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def document_hash(content: object) -> str:
+    """16 letters (base 64: A-Z a-z 0-9 - _): the first 96 bits of a sha256. What is no JSON counts by its text."""
+    text = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=str)
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode("ascii")).digest()[:12]).decode("ascii")
+
+
+def content_of(row: Mapping[str, Any], used: Collection[str] = ()) -> dict[str, Any]:
+    """A data set's row less what numbers it or comments on it: question, options, answer, group as the data has them.
+
+    used: columns that the question is made of; they stay, whatever their names. Empty cells are left out, since a
+    table has them where a JSONL file has nothing.
+    """
+    return {
+        name: value
+        for name, value in row.items()
+        if value is not None and (name in used or name.lower() not in _BESIDE)
+    }
 
 
 @dataclass(frozen=True)
@@ -33,6 +64,9 @@ class Item:
     delimiter: stands between context and choice, except after a chat template.
     leads: for tasks whose choices differ *before* the scored text (winogrande): lead[k] is appended to the
         context of choice k. Empty, or one a choice.
+    document: a hash of question, options, answer and group before any prompt, so that one row of data has the same
+        under letter and cloze, with any examples or wording. Left out, it is made of the fields above but for id,
+        system and delimiter. Neither key nor equality sees it.
     """
 
     id: str
@@ -43,6 +77,12 @@ class Item:
     system: str = ""
     delimiter: str = " "
     leads: tuple[str, ...] = ()
+    document: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.document:
+            content = [self.context, self.leads, self.choices, self.answer, self.group]
+            object.__setattr__(self, "document", document_hash(["item", content]))
 
     @cached_property
     def key(self) -> str:

@@ -40,6 +40,12 @@ class QuestionRenderer:
             choices = list(choices.values())
         self.choices = Field("doc_to_choice", choices, columns) if isinstance(choices, str) else tuple(choices)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The columns that a question is made of."""
+        fields = (self.text, self.target, self.choices)
+        return frozenset().union(*(field.names for field in fields if isinstance(field, Field)))
+
     def has_multiple_inputs(self, document: Document) -> bool:
         """Whether doc_to_text gives the right choice's index: then the choices stand before the scored text."""
         return isinstance(_index_or_text(self.text, document), int)

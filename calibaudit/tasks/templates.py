@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -46,6 +46,13 @@ class Field:
         self.text = text
         self.is_column = text in columns
         self._template = None if self.is_column else compile_template(text)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The columns it draws on, in whichever branch of its template."""
+        if self.is_column:
+            return frozenset({self.text})
+        return frozenset(meta.find_undeclared_variables(_environment().parse(self.text)))
 
     def __call__(self, document: Mapping[str, Any]) -> Any:
         """The value for one document: the column's own, or the rendered text. Raises TaskError."""
