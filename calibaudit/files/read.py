@@ -6,7 +6,7 @@ fault: the kind of CalibauditError to raise, so that each package's readers rais
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,23 @@ class NotJson(ValueError):
         self.reason, self.line, self.column = reason, line, column
 
 
-def decode_json(text: str | bytes, *, unique_keys: bool = False, finite: bool = False) -> Any:
+def decode_json(
+    text: str | bytes,
+    *,
+    unique_keys: bool = False,
+    finite: bool = False,
+    compact: Callable[[dict[str, Any]], Any] | None = None,
+) -> Any:
     """The value of a JSON text; bytes are UTF-8. Raises NotJson.
 
     unique_keys: a key that stands twice in one object is a fault. finite: so are NaN and Infinity, which are no JSON.
+    compact: what to put in the place of an object, called for each as soon as it is complete; not with unique_keys.
     """
+    assert compact is None or not unique_keys, "one of the two"
     try:
         return json.loads(
             text.decode("utf-8") if isinstance(text, bytes) else text,
+            object_hook=compact,
             object_pairs_hook=_once if unique_keys else None,
             parse_constant=_refuse if finite else None,
         )
@@ -45,11 +54,17 @@ def decode_json(text: str | bytes, *, unique_keys: bool = False, finite: bool = 
 
 
 def parse_json(
-    text: str | bytes, where: str, fault: type[CalibauditError], *, unique_keys: bool = False, finite: bool = False
+    text: str | bytes,
+    where: str,
+    fault: type[CalibauditError],
+    *,
+    unique_keys: bool = False,
+    finite: bool = False,
+    compact: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Any:
     """`decode_json` of a whole file's text; `where` stands before the line and the fault. Raises `fault`."""
     try:
-        return decode_json(text, unique_keys=unique_keys, finite=finite)
+        return decode_json(text, unique_keys=unique_keys, finite=finite, compact=compact)
     except NotJson as error:
         place = where if error.line is None else f"{where}:{error.line}"
         raise fault(f"{place}: {error.reason}") from None
@@ -76,10 +91,11 @@ def read_json(
     mark: bool = True,
     unique_keys: bool = False,
     finite: bool = False,
+    compact: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Any:
     """The value of a JSON file; see `read_text` and `decode_json`. Raises `fault`."""
     text = read_text(path, fault, name=name, mark=mark)
-    return parse_json(text, name or str(path), fault, unique_keys=unique_keys, finite=finite)
+    return parse_json(text, name or str(path), fault, unique_keys=unique_keys, finite=finite, compact=compact)
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:

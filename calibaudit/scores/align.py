@@ -1,15 +1,16 @@
-"""Which scores belong together: one model's tasks, and two models' rows of the same task."""
+"""Which scores belong together: tasks of one model, rows of two, and items that are one piece of evidence."""
 
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from calibaudit.errors import ScoresError
-from calibaudit.scores.scores import Scores
+from calibaudit.scores.scores import IntArray, Scores
 
 
 def check_one_model(scores: Sequence[Scores]) -> None:
@@ -40,7 +41,8 @@ def paired(before: Sequence[Scores], after: Sequence[Scores]) -> list[tuple[Scor
     """The rows to compare, in the order of `before`.
 
     Rows are paired by task name; rows of one name (with and without a chat template) by their order, those without
-    a template first. A name that one side has once is compared with each row the other has of it.
+    a template first. A name that one side has once is compared with each row the other has of it. Where both rows
+    have documents, those pair the items: `after` is put into the order of `before`.
     Raises ScoresError when the two sides do not hold the same items of the same tasks under the same scoring.
     """
     sides: tuple[dict[str, list[Scores]], dict[str, list[Scores]]] = ({}, {})
@@ -60,18 +62,17 @@ def paired(before: Sequence[Scores], after: Sequence[Scores]) -> list[tuple[Scor
                 f"task {task!r} was scored {len(old)} times before and {len(new)} times after; score both the same way"
             )
         pairs += list(zip(old * (n // len(old)), new * (n // len(new)), strict=True))
-    for pair in pairs:
-        _check_pair(*pair)
-    return pairs
+    return [_matched(*pair) for pair in pairs]
 
 
-def _check_pair(before: Scores, after: Scores) -> None:
+def _matched(before: Scores, after: Scores) -> tuple[Scores, Scores]:
     where = f"task {before.task!r}"
     for name in ("scoring", "n_items"):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             word = {"n_items": "the number of items"}.get(name, name)
             raise ScoresError(f"{where}: {word} differs: {old} before, {new} after; score both the same way")
+    after = _as_documents_stand(before, after, where)
     if before.item_ids != after.item_ids:
         old, new = next(pair for pair in zip(before.item_ids, after.item_ids, strict=True) if pair[0] != pair[1])
         raise ScoresError(f"{where}: the items differ: {old!r} before stands where {new!r} stands after")
@@ -82,6 +83,97 @@ def _check_pair(before: Scores, after: Scores) -> None:
         )
     if before.groups != after.groups:
         raise ScoresError(f"{where}: the items' groups differ between before and after; score both with one task file")
+    return before, after
+
+
+def _as_documents_stand(before: Scores, after: Scores, where: str) -> Scores:
+    """`after` in the order of `before`'s documents; as it is where one of them has none.
+
+    Two readers name the same rows differently (a task file and another harness's log): where no document is common
+    but all that the model saw is, ids pair the items. Raises ScoresError naming the first item that is another one.
+    """
+    old, new = before.documents, after.documents
+    if old is None or new is None or old == new:
+        return after
+    place = {document: i for i, document in enumerate(new)}
+    missing = next((i for i, document in enumerate(old) if document not in place), None)
+    if missing is None and len(place) == len(new):
+        return after.in_order(np.array([place[document] for document in old], dtype=np.int64))
+    if before.fingerprint == after.fingerprint and place.keys().isdisjoint(old):
+        return after
+    i = next(i for i in range(len(old)) if old[i] != new[i]) if missing is None else missing
+    raise ScoresError(
+        f"{where}: the items differ: {before.item_ids[i]!r} before has another question, options, answer or group than "
+        f"{after.item_ids[i]!r} after; score both with the same data"
+    )
+
+
+def units(scores: Sequence[Scores]) -> list[IntArray]:
+    """Which items of one model's tasks are one piece of evidence: for each row (items,) numbers from 0.
+
+    Two items are one unit when they have the same document (a question under letter and cloze, with and without a
+    chat template), or the same group of the same fingerprint, or are joined by a chain of such items. Without documents
+    fingerprint and id stand in. Numbers follow the first appearance: no number is left out.
+    """
+    documents = _documents(scores)
+    grouped = [(row, part) for row, part in zip(documents, scores, strict=True) if part.groups is not None]
+    if not grouped:
+        return documents
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    groups = _numbered([(part.fingerprint, part.groups or ()) for _, part in grouped])
+    ends = np.concatenate([row for row, _ in grouped]), np.concatenate(groups)
+    n = 1 + max(int(row.max()) for row in documents)
+    size = n + 1 + int(ends[1].max())
+    joined = coo_array((np.ones(len(ends[0]), dtype=np.int8), (ends[0], n + ends[1])), shape=(size, size))
+    _, label = connected_components(joined, directed=False)
+    label = label[:n]  # of the documents, which are numbered by first appearance; now the units
+    _, first, number = np.unique(label, return_index=True, return_inverse=True)
+    number = first.argsort().argsort()[number]
+    return [number[row] for row in documents]
+
+
+def n_documents(scores: Sequence[Scores]) -> int:
+    """How many different items there are in one model's tasks: each document once."""
+    return 1 + max((int(row.max()) for row in _documents(scores)), default=-1)
+
+
+def unseen_doublings(scores: Sequence[Scores]) -> str | None:
+    """A note where an item may stand in two of one model's tasks without its being seen, else None."""
+    known = {part.fingerprint for part in scores if part.documents is not None}
+    prints = {part.fingerprint for part in scores}
+    return UNSEEN_DOUBLINGS if len(prints) > 1 and prints - known else None
+
+
+UNSEEN_DOUBLINGS = (
+    "These scores were saved before items had documents: an item that stands in two tasks counts twice, which scoring "
+    "again would mend."
+)
+
+
+def _documents(scores: Sequence[Scores]) -> list[IntArray]:
+    """For each row the numbers of its items' documents. One fingerprint, the same items: rows share what one has."""
+    known = {part.fingerprint: part for part in scores if part.documents is not None}
+    rows: list[tuple[str, Sequence[str]]] = []
+    for part in scores:
+        twin = part if part.documents is not None else known.get(part.fingerprint, part)
+        if twin.documents is not None and twin.item_ids == part.item_ids:
+            rows.append(("", twin.documents))
+        else:
+            rows.append((f"fingerprint {part.fingerprint}", part.item_ids))
+    return _numbered(rows)
+
+
+def _numbered(rows: Sequence[tuple[str, Sequence[str]]]) -> list[IntArray]:
+    """Numbers from 0, by first appearance, of each row's names; a name counts within its space, which stands first."""
+    count = itertools.count()
+    spaces: dict[str, defaultdict[str, int]] = {}
+    found = []
+    for name, names in rows:
+        space = spaces.setdefault(name, defaultdict(count.__next__))
+        found.append(np.fromiter(map(space.__getitem__, names), dtype=np.int64, count=len(names)))
+    return found
 
 
 def without_doubles(before: Sequence[Scores], after: Sequence[Scores]) -> tuple[list[Scores], list[Scores]]:

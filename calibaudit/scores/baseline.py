@@ -13,16 +13,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.align import check_one_model
-from calibaudit.scores.scores import ModelInfo, Scores
+from calibaudit.scores.scores import FloatArray, IntArray, ModelInfo, Scores, padded_flat
 
 
 def bless(scores: Sequence[Scores]) -> str:
@@ -64,14 +65,13 @@ def _task_lines(scores: Scores) -> list[str]:
     values = scores.choice_scores()
     with np.errstate(invalid="ignore"):
         below = values - values.max(axis=1, keepdims=True)
-    rows = []
-    for i, (identity, answer) in enumerate(zip(scores.item_ids, scores.answer, strict=True)):
-        row = below[i][scores.n_tokens[i] > 0].tolist()
-        if scores.option_mass is not None:
-            row.append(_log(float(scores.option_mass[i])))
-        rows.append(
-            [identity, int(answer), packed(row), *([] if scores.groups is None else [numbers[scores.groups[i]]])]
-        )
+    real = scores.n_tokens > 0
+    if scores.option_mass is not None:
+        with np.errstate(divide="ignore"):
+            below = np.column_stack([below, np.log(scores.option_mass)])
+        real = np.column_stack([real, np.ones(scores.n_items, dtype=bool)])
+    group = () if scores.groups is None else ([numbers[name] for name in scores.groups],)
+    rows = list(zip(scores.item_ids, scores.answer.tolist(), packed_rows(below, real), *group, strict=True))
     entries = {
         "task": scores.task,
         "version": scores.version,
@@ -83,11 +83,13 @@ def _task_lines(scores: Scores) -> list[str]:
         "n_items": scores.n_items,
         "option_mass": scores.option_mass is not None,
     }
-    groups = ['"groups": null,'] if names is None else ['"groups": [', *_joined([_json(name) for name in names]), "],"]
+    groups = ['"groups": null,'] if names is None else _text_lines("groups", names)
+    documents = [] if scores.documents is None else _text_lines("documents", scores.documents)
     return [
         "{",
         *(_entry(k, v) for k, v in entries.items()),
         *groups,
+        *documents,
         '"items": [',
         *_joined(row_texts(rows)),
         "]",
@@ -95,8 +97,8 @@ def _task_lines(scores: Scores) -> list[str]:
     ]
 
 
-def _log(mass: float) -> float:
-    return float(np.log(mass)) if mass > 0 else -np.inf
+def _text_lines(name: str, texts: Sequence[str]) -> list[str]:
+    return [f'"{name}": [', *_joined([_json(text) for text in texts]), "],"]
 
 
 def _entry(name: str, value: Any) -> str:
@@ -114,30 +116,47 @@ def _joined(lines: Sequence[str]) -> list[str]:
 
 BASELINE_VERSION = 1
 
-_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+
+_DIGITS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", dtype=np.uint8)
+_VALUES = np.full(256, -1, dtype=np.int32)
+_VALUES[_DIGITS] = np.arange(64)
 _MOST = 64**3 - 1
 _STEP = 32 / _MOST
 
 
-def packed(values: Iterable[float]) -> str:
+def packed(values: npt.ArrayLike) -> str:
     """Numbers at most 0 (nats), three letters each; -inf and what is below -1024 as the lowest, above 0 as 0."""
-    found = []
-    for value in values:
-        k = min(_MOST, round(math.sqrt(max(0.0, -value)) / _STEP)) if math.isfinite(value) else _MOST
-        found += [_DIGITS[k >> 12], _DIGITS[k >> 6 & 63], _DIGITS[k & 63]]
-    return "".join(found)
+    flat = np.asarray(values, dtype=np.float64)
+    steps = np.rint(np.sqrt(np.clip(-flat, 0.0, None)) / _STEP)
+    k = np.where(np.isfinite(flat), np.minimum(steps, _MOST), _MOST).astype(np.int64)
+    return _DIGITS[np.stack([k >> 12, k >> 6 & 63, k & 63], axis=-1)].tobytes().decode("ascii")
+
+
+def packed_rows(values: FloatArray, real: npt.NDArray[np.bool_]) -> list[str]:
+    """Each row's numbers where it is `real`, packed. Both (rows, columns)."""
+    text = packed(values[real])
+    ends = (3 * real.sum(axis=1).cumsum()).tolist()
+    return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def unpacked(text: str) -> list[float]:
     """The inverse of `packed`. ValueError on what it cannot have written."""
     if len(text) % 3:
         raise ValueError(f"{text!r} is not three letters a number")
-    try:
-        digits = [_VALUES[digit] for digit in text]
-    except KeyError as error:
-        raise ValueError(f"{text!r} holds {error.args[0]!r}, which is no base-64 letter") from None
-    return [-(((a << 12 | b << 6 | c) * _STEP) ** 2) for a, b, c in zip(*[iter(digits)] * 3, strict=True)]
+    digits = _VALUES[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
+    if (digits < 0).any():
+        raise ValueError(f"{text!r} holds {text[int((digits < 0).argmax())]!r}, which is no base-64 letter")
+    a, b, c = digits.reshape(-1, 3).T
+    values: list[float] = (-np.float_power((a << 12 | b << 6 | c) * _STEP, 2)).tolist()
+    return values
+
+
+def unpacked_rows(texts: Sequence[str]) -> tuple[FloatArray, IntArray]:
+    """All numbers of the texts in a row, and how many each has. ValueError as `unpacked` for one of them."""
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    if (lengths % 3).any():
+        unpacked(texts[int((lengths % 3).argmax())])
+    return np.array(unpacked("".join(texts)), dtype=np.float64), lengths // 3
 
 
 def plain(baseline: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -166,36 +185,62 @@ def _plain_task(task: Any, source: str) -> dict[str, Any]:
         raise ScoresError(f"{where} has no items; bless it again")
     if task.get("n_items") != len(items):
         raise ScoresError(f"{where} says {task.get('n_items')!r} items and has {len(items)}; bless it again")
-    rows, mass, groups = [], [], []
+    with_mass = task.get("scoring") == "letter" and task.get("option_mass") is not False
+    identities, answers, texts, groups = [], [], [], []
     for row in items:
         try:
             identity, answer, text, *group = row
-            values = unpacked(text)
-            if task["scoring"] == "letter" and task["option_mass"]:
-                mass.append(math.exp(values.pop()))
             if names is not None:
                 (index,) = group
                 groups.append(names[_index(index)])
             elif group:
                 raise ValueError("it has a group and its task none")
-            rows.append((str(identity), _index(answer), values))
+            identities.append(str(identity))
+            answers.append(_index(answer))
+            texts.append(text)
         except (TypeError, ValueError, KeyError, IndexError) as error:
-            name = row[0] if isinstance(row, list) and row else row
-            raise ScoresError(f"{where}: item {name!r} is malformed ({error}); bless it again") from error
-    lengths = [[1] * len(values) for *_, values in rows]
-    kept = ("task", "version", "scoring", "fingerprint", "chat_template", "n_truncated", "n_healed")
+            raise _malformed(where, row, error) from error
+    values, counts = _numbers(texts, items, where, with_mass=with_mass)
+    mass = None
+    if with_mass:
+        last = counts.cumsum() - 1
+        mass = [math.exp(value) for value in values[last].tolist()]
+        values, counts = np.delete(values, last), counts - 1
+    lengths = padded_flat(np.ones(len(values)), counts, 0).astype(np.int64)
+    kept = ("task", "version", "scoring", "fingerprint", "chat_template", "n_truncated", "n_healed", "documents")
     return {
         **{name: task[name] for name in kept if name in task},
-        "item_ids": [identity for identity, *_ in rows],
+        "item_ids": identities,
         "groups": None if names is None else groups,
-        "answer": [answer for _, answer, _ in rows],
-        "logprobs": [values for *_, values in rows],
+        "answer": answers,
+        "logprobs": padded_flat(values, counts, -np.inf),
         "n_tokens": lengths,
         "n_bytes": lengths,
         "n_chars": lengths,
-        "unconditional": [[0.0] * len(row) for row in lengths] if task.get("scoring") == "pmi" else None,
-        "option_mass": mass or None,
+        "unconditional": np.where(lengths > 0, 0.0, -np.inf) if task.get("scoring") == "pmi" else None,
+        "option_mass": mass,
     }
+
+
+def _numbers(texts: list[str], items: list[Any], where: str, *, with_mass: bool) -> tuple[FloatArray, IntArray]:
+    """`unpacked_rows`, with the name of the item whose text is at fault."""
+    try:
+        values, counts = unpacked_rows(texts)
+    except (TypeError, ValueError):
+        for row, text in zip(items, texts, strict=True):
+            try:
+                unpacked(text)
+            except (TypeError, ValueError, AttributeError) as error:
+                raise _malformed(where, row, error) from error
+        raise
+    if with_mass and not counts.all():
+        raise _malformed(where, items[int(counts.argmin())], ValueError("it has no option mass"))
+    return values, counts
+
+
+def _malformed(where: str, row: Any, error: Exception) -> ScoresError:
+    name = row[0] if isinstance(row, list) and row else row
+    return ScoresError(f"{where}: item {name!r} is malformed ({error}); bless it again")
 
 
 def _index(value: Any) -> int:
@@ -206,6 +251,4 @@ def _index(value: Any) -> int:
 
 def row_texts(rows: Sequence[Sequence[Any]]) -> list[str]:
     """Each row as one line of strict JSON without spaces."""
-    import json
-
     return [json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False) for row in rows]

@@ -20,7 +20,7 @@ import numpy as np
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import decode_json, json_lines, read_json, read_text
 from calibaudit.scores.scores import ModelInfo, Scores, padded
-from calibaudit.tasks.items import Item, Scoring, Task
+from calibaudit.tasks.items import Item, Scoring, Task, content_of, document_hash
 
 SAMPLES = "samples_*.jsonl"
 SCORINGS: tuple[Scoring, ...] = ("letter", "cloze", "cloze_byte", "cloze_char", "pmi")
@@ -31,10 +31,14 @@ _NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jso
 
 @dataclass(frozen=True)
 class _Sample:
-    """One document. lls, unconditional: (choices,) nats; unconditional is empty where it was not asked for."""
+    """One document. lls, unconditional: (choices,) nats; unconditional is empty where it was not asked for.
+
+    document: a hash of what was asked, empty where the log does not tell it apart from the prompt.
+    """
 
     where: str
     doc_id: int
+    document: str
     name: Any
     contexts: tuple[str, ...]
     continuations: tuple[str, ...]
@@ -116,6 +120,7 @@ def _scores(file: Path, name: str, asked: Scoring | None) -> Scores:
         n_chars=padded([[len(choice) for choice in row] for row in choices], 0).astype(np.int64),
         option_mass=np.exp(logprobs).sum(axis=1).clip(max=1.0) if scoring == "letter" else None,
         unconditional=padded([sample.unconditional for sample in samples], -np.inf) if scoring == "pmi" else None,
+        documents=tuple(item.document for item in items),
     )
 
 
@@ -135,7 +140,7 @@ def _sample(line: str, where: str) -> _Sample:
         row = decode_json(line)
         pairs = [_pair(entry) for entry in _entries(row["arguments"])]
         lls = [float(response[0][0]) for response in row["resps"]]
-        doc_id, doc = int(row["doc_id"]), row["doc"]
+        doc_id, doc = int(row["doc_id"]), row.get("doc")
         target = row["target"]
         accuracy = None if "acc" not in row else float(row["acc"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
@@ -157,6 +162,7 @@ def _sample(line: str, where: str) -> _Sample:
     return _Sample(
         where=where,
         doc_id=doc_id,
+        document=_document(doc, row.get("doc_hash")),
         name=doc.get("id") if isinstance(doc, dict) else None,
         contexts=tuple(context for context, _ in pairs[:n]),
         continuations=tuple(continuation for _, continuation in pairs[:n]),
@@ -165,6 +171,17 @@ def _sample(line: str, where: str) -> _Sample:
         target=target,
         accuracy=accuracy,
     )
+
+
+def _document(doc: Any, logged: Any) -> str:
+    """Of the `doc`, else of the hash that was logged of it.
+
+    The harness's own preparation may have changed the row, so that it never counts as the same as a task file's.
+    """
+    content: object = content_of(doc) if isinstance(doc, dict) else None
+    if doc is None and isinstance(logged, str):
+        content = logged
+    return document_hash(["lm-evaluation-harness", content]) if content else ""
 
 
 def _entries(arguments: Any) -> list[Any]:
@@ -246,7 +263,8 @@ def _item(sample: _Sample, identity: str, delimiter: str, answer: int) -> Item:
     choices = _choices(sample, delimiter)
     same = len(set(sample.contexts)) == 1
     leads = () if same else sample.contexts
-    return Item(identity, sample.contexts[0] if same else "", choices, answer, None, "", delimiter, leads)
+    context = sample.contexts[0] if same else ""
+    return Item(identity, context, choices, answer, None, "", delimiter, leads, sample.document)
 
 
 def _results(file: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from calibaudit.errors import ScoresError
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
 from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
-from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores, scores_from_dict
+from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores, compacted, scores_from_dict
 
 
 def read_scores(path: Path) -> tuple[Scores, ...]:
@@ -17,7 +17,7 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
 
     Raises ScoresError when the file is neither.
     """
-    data = read_json(path, ScoresError)
+    data = read_json(path, ScoresError, compact=compacted)
     if isinstance(data, dict) and "baseline_version" in data:
         data = plain(data, str(path))
     if not isinstance(data, dict) or not isinstance(data.get("scores"), list):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +58,8 @@ class Scores:
     groups: a name per item (passage, subject) where items are not independent, else None.
     n_truncated: items whose context lost tokens on the left. n_healed: items with a choice that shared its first
         token with the context, and so was scored from that token on.
+    documents: of each item a hash of what is asked before any prompt (`Item.document`); None in scores of files that
+        were written before there were any.
     Arrays are locked. Raises ScoresError when shapes or values do not fit together.
     """
 
@@ -76,6 +80,7 @@ class Scores:
     unconditional: FloatArray | None = None
     n_truncated: int = 0
     n_healed: int = 0
+    documents: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -113,16 +118,7 @@ class Scores:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists for JSON; ragged rows lose their padding."""
         k = np.isfinite(self.logprobs).sum(axis=1)
-        rows = {
-            name: None if array is None else [row[:n].tolist() for row, n in zip(array, k, strict=True)]
-            for name, array in (
-                ("logprobs", self.logprobs),
-                ("n_tokens", self.n_tokens),
-                ("n_bytes", self.n_bytes),
-                ("n_chars", self.n_chars),
-                ("unconditional", self.unconditional),
-            )
-        }
+        rows = {name: None if getattr(self, name) is None else _unpadded(getattr(self, name), k) for name in _ROWS}
         return {
             "task": self.task,
             "version": self.version,
@@ -136,7 +132,19 @@ class Scores:
             "answer": self.answer.tolist(),
             **rows,
             "option_mass": None if self.option_mass is None else self.option_mass.tolist(),
+            "documents": None if self.documents is None else list(self.documents),
         }
+
+    def in_order(self, order: IntArray) -> Scores:
+        """The same items in another order. order: (items,) the item that comes first, second, ..."""
+        fields: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                fields[field.name] = value[order]
+            elif isinstance(value, tuple):
+                fields[field.name] = tuple(value[i] for i in order.tolist())
+        return dataclasses.replace(self, **fields)
 
 
 def _check(scores: Scores) -> None:
@@ -152,10 +160,12 @@ def _check(scores: Scores) -> None:
         array = getattr(scores, name)
         if array is not None and array.shape != scores.logprobs.shape:
             raise ScoresError(f"{where}: {name} has shape {array.shape}, expected {scores.logprobs.shape}")
-    for name in ("answer", "option_mass", "groups"):
+    for name in ("answer", "option_mass", "groups", "documents"):
         value = getattr(scores, name)
         if value is not None and len(value) != n:
             raise ScoresError(f"{where}: {name} has {len(value)} entries, expected {n}")
+    if scores.documents is not None and set(map(type, scores.documents)) != {str}:
+        raise ScoresError(f"{where}: documents holds something other than text")
     real = scores.n_tokens > 0
     bad = np.isnan(scores.logprobs) | (scores.logprobs == np.inf) | (real & np.isinf(scores.logprobs))
     if bad.any():
@@ -171,18 +181,59 @@ def _check(scores: Scores) -> None:
         raise ScoresError(f"{where}: scoring pmi needs the unconditional log-probabilities")
 
 
+_ROWS = {"logprobs": -np.inf, "n_tokens": 0, "n_bytes": 0, "n_chars": 0, "unconditional": -np.inf}
+"""The fields that hold a number a choice, with what pads them."""
+
+
 def padded(rows: Sequence[Sequence[float]], fill: float) -> FloatArray:
     """Ragged rows as one (rows, longest) array, `fill` in the padding."""
-    array = np.full((len(rows), max(map(len, rows), default=0)), fill)
-    for i, row in enumerate(rows):
-        array[i, : len(row)] = row
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    flat = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.float64, count=int(lengths.sum()))
+    return padded_flat(flat, lengths, fill)
+
+
+def padded_flat(flat: FloatArray, lengths: IntArray, fill: float) -> FloatArray:
+    """The same of rows that stand one behind the other; lengths: (rows,)."""
+    longest = int(lengths.max(initial=0))
+    if (lengths == longest).all():
+        return flat.reshape(len(lengths), longest)
+    array = np.full((len(lengths), longest), fill, dtype=np.float64)
+    array[np.arange(longest) < lengths[:, None]] = flat
     return array
 
 
+def _unpadded(array: npt.NDArray[Any], lengths: IntArray) -> list[list[Any]]:
+    rows: list[list[Any]] = array.tolist()
+    if (lengths == array.shape[1]).all():
+        return rows
+    return [row[:n] for row, n in zip(rows, lengths.tolist(), strict=True)]
+
+
+def compacted(data: dict[str, Any]) -> dict[str, Any]:
+    """The dictionary of one task's scores with arrays in place of its lists of lists; any other as it is.
+
+    For a JSON reader, object by object: of a file of millions of numbers only one task's ever stand there as Python
+    objects. What does not fit stays as it is, for `scores_from_dict` to name.
+    """
+    if "item_ids" in data and "logprobs" in data:
+        for name, fill in _ROWS.items():
+            if isinstance(data.get(name), list):
+                with contextlib.suppress(TypeError, ValueError):
+                    rows = padded(data[name], fill)
+                    data[name] = rows if np.isinf(fill) else rows.astype(np.int64)
+    return data
+
+
 def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> Scores:
-    """The inverse of `Scores.to_dict`. Raises ScoresError naming `source` and the field at fault."""
+    """The inverse of `Scores.to_dict`, `compacted` or not. Raises ScoresError naming `source` and what is at fault."""
+
+    def rows(name: str) -> FloatArray:
+        return data[name] if isinstance(data[name], np.ndarray) else padded(data[name], _ROWS[name])
+
+    def texts(value: Sequence[str] | None) -> tuple[str, ...] | None:
+        return None if value is None else tuple(value)
+
     try:
-        unconditional = data["unconditional"]
         mass = data["option_mass"]
         return Scores(
             task=data["task"],
@@ -192,16 +243,17 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             model=model,
             chat_template=data["chat_template"],
             item_ids=tuple(data["item_ids"]),
-            groups=None if data["groups"] is None else tuple(data["groups"]),
-            logprobs=padded(data["logprobs"], -np.inf),
+            groups=texts(data["groups"]),
+            logprobs=rows("logprobs"),
             answer=np.array(data["answer"], dtype=np.int64),
-            n_tokens=padded(data["n_tokens"], 0).astype(np.int64),
-            n_bytes=padded(data["n_bytes"], 0).astype(np.int64),
-            n_chars=padded(data["n_chars"], 0).astype(np.int64),
+            n_tokens=rows("n_tokens").astype(np.int64, copy=False),
+            n_bytes=rows("n_bytes").astype(np.int64, copy=False),
+            n_chars=rows("n_chars").astype(np.int64, copy=False),
             option_mass=None if mass is None else np.array(mass, dtype=np.float64),
-            unconditional=None if unconditional is None else padded(unconditional, -np.inf),
+            unconditional=None if data["unconditional"] is None else rows("unconditional"),
             n_truncated=data["n_truncated"],
             n_healed=data["n_healed"],
+            documents=texts(data.get("documents")),
         )
     except KeyError as error:
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error

@@ -161,4 +161,5 @@ def _collect(
         unconditional=padded([result.logprobs for result in bare], -np.inf) if bare else None,
         n_truncated=sum(result.truncated for result in results),
         n_healed=sum(result.healed for result in results),
+        documents=tuple(item.document for item in items),
     )
