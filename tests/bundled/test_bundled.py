@@ -142,3 +142,15 @@ def test_every_task_has_a_card() -> None:
         card = (ROOT / "docs" / "tasks" / f"{name}.md").read_text(encoding="utf-8")
         assert len(card.splitlines()) >= 20
         assert f"tasks/build {name}" in card
+
+
+def test_letter_and_cloze_ask_the_same_documents() -> None:
+    from calibaudit.tasks.load import load_task
+
+    seen: set[str] = set()
+    for name in NAMES:
+        cloze, letter = ([item.document for item in load_task(task).items] for task in (name, f"{name}_letter"))
+        assert cloze == letter, name
+        assert len(set(cloze)) == N_TEST, name
+        assert not seen & set(cloze), name
+        seen |= set(cloze)

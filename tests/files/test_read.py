@@ -54,6 +54,17 @@ def test_what_only_some_files_must_not_hold() -> None:
         decode_json(infinite, finite=True)
 
 
+def test_objects_are_compacted_as_soon_as_they_are_complete() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def compact(found: dict[str, Any]) -> Any:
+        seen.append(found)
+        return len(found)
+
+    assert decode_json('[{"a": {"b": 1, "c": 2}}, {}]', compact=compact) == [1, 0]
+    assert seen == [{"b": 1, "c": 2}, {"a": 2}, {}]
+
+
 def test_files(tmp_path: Path) -> None:
     path = tmp_path / "f.json"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}')

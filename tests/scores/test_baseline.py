@@ -42,7 +42,7 @@ def many() -> list[Scores]:
     cut = {"logprobs": logprobs, "n_tokens": lengths, "n_bytes": lengths, "n_chars": lengths}
     return [
         made_scores(60, **letters, groups=tuple(f"§{i // 7}" for i in range(60))),
-        made_scores(60, **letters, chat_template=True),
+        made_scores(60, **letters, chat_template=True, documents=tuple(f"d{i}" for i in range(60))),
         made_scores(80, task="ragged", seed=2, n_choices=5, **cut),
         made_scores(40, task="bytes", seed=4, scoring="cloze_byte", n_truncated=3, n_healed=2),
         made_scores(50, task="pmi", seed=3, scoring="pmi", unconditional=rng.normal(size=(50, 4))),
@@ -83,7 +83,17 @@ def test_scores_come_back(tmp_path: Path) -> None:
     again = read_scores(written(tmp_path / "baseline.json", bless(scores)))
     assert len(again) == len(scores)
     for old, new in zip(scores, again, strict=True):
-        for name in ("task", "version", "scoring", "fingerprint", "chat_template", "item_ids", "groups", "model"):
+        for name in (
+            "task",
+            "version",
+            "scoring",
+            "fingerprint",
+            "chat_template",
+            "item_ids",
+            "groups",
+            "documents",
+            "model",
+        ):
             assert getattr(new, name) == getattr(old, name), name
         assert (new.n_truncated, new.n_healed) == (old.n_truncated, old.n_healed)
         assert (new.answer == old.answer).all()
@@ -93,6 +103,20 @@ def test_scores_come_back(tmp_path: Path) -> None:
             assert new.option_mass is None
         else:
             assert new.option_mass == pytest.approx(old.option_mass, abs=6e-5)
+
+
+def test_documents_are_a_list_of_their_own(tmp_path: Path) -> None:
+    """So that what 0.1.0 reads of a row stays as it was, and a new blessing changes no line of them."""
+    documents = tuple(f"document{i:08}" for i in range(50))
+    bare, whole = bless([made_scores(50)]).splitlines(), bless([made_scores(50, documents=documents)]).splitlines()
+    start = whole.index('"documents": [')
+    listed = [*(f'"{document}",' for document in documents[:-1]), f'"{documents[-1]}"', "],"]
+    assert whole[start + 1 : start + 52] == listed
+    assert whole[:start] + whole[start + 52 :] == bare
+    data = json.loads("\n".join(whole))
+    data["tasks"][0]["documents"].pop()
+    with pytest.raises(ScoresError, match="documents has 49 entries, expected 50"):
+        read_scores(written(tmp_path / "b.json", json.dumps(data)))
 
 
 def test_the_metrics_hardly_move(tmp_path: Path) -> None:
@@ -172,6 +196,10 @@ def test_two_models_are_no_baseline() -> None:
         (lambda data: data["tasks"][0]["items"].pop(), "says 60 items and has 59"),
         (lambda data: data["tasks"][0]["items"].clear(), "has no items"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, "AB"), "item 'letters-3' is malformed"),
+        (lambda data: data["tasks"][0]["items"][3].__setitem__(2, ""), "item 'letters-3' is malformed .*option mass"),
+        (lambda data: data["tasks"][0]["items"][3].__setitem__(2, "ABCÄBC"), "item 'letters-3' is malformed"),
+        (lambda data: data["tasks"][0]["items"][3].__setitem__(2, 7), "item 'letters-3' is malformed"),
+        (lambda data: data["tasks"][1].update(documents=list(range(60))), "documents holds something other than text"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(1, "2"), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(3, 99), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].pop(), "item 'letters-3' is malformed"),

@@ -14,6 +14,7 @@ from calibaudit.analysis.compare import compare
 from calibaudit.analysis.samples import Settings
 from calibaudit.errors import ScoresError
 from calibaudit.models.model import load_model
+from calibaudit.scores.align import units
 from calibaudit.scores.lm_eval import read_lm_eval
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scoring.score import score
@@ -95,6 +96,31 @@ def test_logs_compare_like_the_models_they_came_from(shared: Path) -> None:
 def saved_mix(logged: Any, scored: Any) -> bool:
     """A log of one model stands beside a run of the other."""
     return compare([logged], [scored], Settings()).tasks[0].n_items == 300
+
+
+def test_a_question_has_one_document_in_the_logs_of_two_tasks(written: Callable[..., Path]) -> None:
+    docs = [{"id": i, "question": f"What is {i} + 1?", "choices": ["red", "green", "blue"]} for i in range(3)]
+    cloze = read_lm_eval([written(*(row(i, doc=doc) for i, doc in enumerate(docs)))])
+    letters = []
+    for i, doc in enumerate(docs[1:]):
+        entry = row(i, doc={**doc, "id": f"other {i}"})
+        entry["arguments"] = {f"gen_args_{k}": {"arg_0": f"Pick {i}:", "arg_1": f" {c}"} for k, c in enumerate("ABC")}
+        letters.append(entry)
+    letter = read_lm_eval([written(*letters, name="samples_quiz_letter_2026-11-22T15-54-19.477662.jsonl")])
+    assert letter[0].scoring == "letter"
+    assert letter[0].documents == cloze[0].documents[1:]
+    assert [row.tolist() for row in units([*cloze, *letter])] == [[0, 1, 2], [1, 2]]
+
+
+def test_logs_that_do_not_hold_the_question(written: Callable[..., Path]) -> None:
+    """Of a doc that is an id only the requests tell questions apart; without a doc its hash does, where one is."""
+    (part,) = read_lm_eval([written(row(0), row(1))])
+    assert len(set(part.documents)) == 2
+    hashed = [row(i, doc=None, doc_hash=f"{i % 2:064x}") for i in range(3)]
+    (part,) = read_lm_eval([written(*hashed)])
+    assert part.documents[0] == part.documents[2] != part.documents[1]
+    (part,) = read_lm_eval([written(*({k: v for k, v in row(i).items() if k != "doc"} for i in range(2)))])
+    assert len(set(part.documents)) == 2
 
 
 def test_choices_answers_and_ids(written: Callable[..., Path]) -> None:

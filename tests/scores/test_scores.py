@@ -1,12 +1,20 @@
-"""What a choice scores under each kind of scoring, by hand."""
+"""What a choice scores under each kind of scoring, by hand; saved scores and back."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from made_scores import made_scores
+
+from calibaudit.errors import ScoresError
+from calibaudit.scores.saved import read_scores
+from calibaudit.scores.scores import Scores
 
 LOGPROBS = np.array([[-1.0, -6.0, -3.0], [-2.0, -0.5, -math.inf]])  # the second question has two choices
 LENGTHS = {
@@ -37,3 +45,56 @@ def test_the_score_of_a_choice(scoring: str, wanted: list[list[float]]) -> None:
     for row, right in zip(found, wanted, strict=True):
         assert row[: len(right)] == pytest.approx(right)
         assert np.isneginf(row[len(right) :]).all()
+
+
+def ragged(**fields: Any) -> Scores:
+    """The two questions above, with all that scores may hold."""
+    kept = {"documents": ("one", "two"), "groups": ("g", "h"), "n_truncated": 1, "unconditional": UNCONDITIONAL}
+    return made_scores(
+        2, n_choices=3, **{**LENGTHS, **kept, "logprobs": LOGPROBS, "answer": np.array([0, 1]), **fields}
+    )
+
+
+def written(folder: Path, scores: Scores, **changes: Any) -> Path:
+    path = folder / "scores.json"
+    entry = {**scores.to_dict(), **changes}
+    path.write_text(json.dumps({"schema_version": 1, "model": scores.model.to_dict(), "scores": [entry]}))
+    return path
+
+
+@pytest.mark.parametrize("fields", [{}, {"documents": None, "groups": None, "unconditional": None}])
+def test_saved_scores_come_back(tmp_path: Path, fields: dict[str, Any]) -> None:
+    scores = ragged(**fields)
+    assert scores.to_dict()["logprobs"] == [[-1.0, -6.0, -3.0], [-2.0, -0.5]]
+    (again,) = read_scores(written(tmp_path, scores))
+    for field in dataclasses.fields(scores):
+        old, new = getattr(scores, field.name), getattr(again, field.name)
+        assert np.array_equal(old, new) if isinstance(old, np.ndarray) else old == new, field.name
+        assert not isinstance(new, np.ndarray) or (new.dtype, new.flags.writeable) == (old.dtype, False), field.name
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"logprobs": [[-1.0, "much"], [-2.0, -0.5]]}, "scores of task 'quiz' are malformed: could not convert"),
+        ({"logprobs": [-1.0, -2.0]}, "scores of task 'quiz' are malformed"),
+        ({"logprobs": [[-1.0, -6.0, -3.0]]}, r"logprobs has shape \(1, 3\), expected \(2, choices\)"),
+        ({"n_bytes": None}, "scores of task 'quiz' are malformed"),
+        ({"n_bytes": [[4, 9], [8, 3]]}, r"n_bytes has shape \(2, 2\), expected \(2, 3\)"),
+        ({"logprobs": [[-1.0, -6.0, None], [-2.0, -0.5]]}, "item 'quiz-0': log-probability is not finite"),
+        ({"documents": ["one"]}, "documents has 1 entries, expected 2"),
+        ({"documents": ["one", 2]}, "documents holds something other than text"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ScoresError, match=said):
+        read_scores(written(tmp_path, ragged(), **changes))
+
+
+def test_another_order_moves_all_that_an_item_has() -> None:
+    scores = ragged()
+    turned = scores.in_order(np.array([1, 0]))
+    assert (turned.item_ids, turned.documents, turned.groups) == (scores.item_ids[::-1], ("two", "one"), ("h", "g"))
+    for name in ("logprobs", "answer", "n_tokens", "n_bytes", "n_chars", "unconditional"):
+        assert np.array_equal(getattr(turned, name), getattr(scores, name)[::-1]), name
+    assert turned.n_truncated == 1

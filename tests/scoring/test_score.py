@@ -167,6 +167,7 @@ def test_chat_template_is_what_the_model_sees(llama: Model, monkeypatch: pytest.
     assert_equal(chat, whole_rows(task, llama, chat=True))
     assert np.abs(chat.logprobs[:, 0] - plain.logprobs[:, 0]).max() > 0.1
     assert chat.fingerprint == plain.fingerprint
+    assert chat.documents == plain.documents == tuple(item.document for item in task.items)
 
 
 def test_doubled_logits_double_the_temperature(tmp_path: Path) -> None:

@@ -263,3 +263,49 @@ def test_a_columns_name_stands_for_its_value() -> None:
     assert Field("k", "q", ("q",))({"q": [1]}) == [1]
     assert Field("k", "q", ())({"q": [1]}) == "q"
     assert Field("k", "q", ("q",)).text_of({"q": 3}) == "3"
+
+
+LETTERS = {"doc_to_text": "{{q}}\nA. {{c[0]}}\nB. {{c[1]}}\nC. {{c[2]}}", "doc_to_choice": ["A", "B", "C"]}
+
+
+def documents(folder: Path, rows: list[dict[str, Any]], *more: Any, **keys: Any) -> list[str]:
+    return [item.document for item in load(folder, rows, *more, **keys).items]
+
+
+def test_a_document_is_the_row_whatever_the_prompt(tmp_path: Path) -> None:
+    rows = [row(q="why?"), row(q="who?", gold=0), row(q="how?", c=["x", "y", "z"], gold=2)]
+    plain = documents(tmp_path, rows)
+    assert len(set(plain)) == 3
+    assert documents(tmp_path, rows, **LETTERS) == plain
+    assert documents(tmp_path, rows, doc_to_text="Question: {{q}}\nAnswer:", target_delimiter="") == plain
+    assert documents(tmp_path, rows, 1, description="Think.\n") == plain
+    assert documents(tmp_path, rows, scoring="pmi") == plain
+    assert documents(tmp_path, rows[::-1]) == plain[::-1]
+    fingerprints = {load(tmp_path, rows, **keys).fingerprint for keys in ({}, LETTERS)}
+    assert len(fingerprints) == 2
+
+
+def test_a_document_does_not_see_ids_and_comments_unless_the_question_is_made_of_them(tmp_path: Path) -> None:
+    (plain,) = documents(tmp_path, [row()])
+    assert documents(tmp_path, [row(id="a", level=1), row(id="b", ID=7, Explanation="so", index=None)]) == [plain] * 2
+    numbered = documents(tmp_path, [row(index=1), row(index=2)], doc_to_text="What follows {{index}}?")
+    assert len({plain, *numbered}) == 3
+    grouped = documents(tmp_path, [row(doc_id="a"), row(doc_id="b")], doc_to_group="doc_id")
+    assert len({plain, *grouped}) == 3
+
+
+@pytest.mark.parametrize("change", [{"q": "Why?"}, {"c": ["a", "c", "b"]}, {"gold": 0}, {"subject": "logic"}])
+def test_another_question_option_answer_or_group_is_another_document(tmp_path: Path, change: dict[str, Any]) -> None:
+    one, other = documents(tmp_path, [row(), row(**change)])
+    assert one != other
+
+
+def test_the_document_of_choices_before_the_scored_text(tmp_path: Path) -> None:
+    rows = [
+        {"a": "Ann", "b": "Bea", "rest": "left.", "answer": 1},
+        {"a": "Bea", "b": "Ann", "rest": "left.", "answer": 1},
+    ]
+    one, other = documents(tmp_path, rows, **WINO)
+    assert one != other
+    letters = {"doc_to_text": "{{a}} or {{b}} {{rest}}?", "doc_to_choice": ["A", "B"], "doc_to_target": "answer"}
+    assert documents(tmp_path, rows, **letters) == [one, other]

@@ -72,6 +72,17 @@ def test_fingerprint_holds_the_scoring_family_only() -> None:
     assert prints["cloze"] == prints["cloze_token"] == prints["cloze_byte"] == prints["cloze_char"]
 
 
+def test_items_made_by_hand_have_a_document_too() -> None:
+    assert dataclasses.replace(ITEM, id="b", document="").document == ITEM.document
+    changes = {"context": "R:", "choices": ("x", "z"), "answer": 1, "group": "g", "leads": ("a", "b")}
+    others = {dataclasses.replace(ITEM, document="", **{name: value}).document for name, value in changes.items()}
+    assert len(others | {ITEM.document}) == 6
+    told = dataclasses.replace(ITEM, document="mine")
+    assert dataclasses.replace(told, context="another wording").document == "mine"
+    prints = {Task("a", "0", "cloze", (item,)).fingerprint for item in (ITEM, told)}
+    assert (told.key, len(prints), told) == (ITEM.key, 1, ITEM)
+
+
 def test_limited_keeps_the_first_items() -> None:
     task = Task("a", "0", "cloze", tuple(dataclasses.replace(ITEM, id=str(i)) for i in range(5)))
     assert [item.id for item in task.limited(2).items] == ["0", "1"]
