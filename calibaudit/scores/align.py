@@ -126,7 +126,7 @@ def units(scores: Sequence[Scores]) -> list[IntArray]:
     ends = np.concatenate([row for row, _ in grouped]), np.concatenate(groups)
     n = 1 + max(int(row.max()) for row in documents)
     size = n + 1 + int(ends[1].max())
-    joined = coo_array((np.ones(len(ends[0]), dtype=np.int8), (ends[0], n + ends[1])), shape=(size, size))
+    joined = coo_array((np.ones(len(ends[0])), (ends[0], n + ends[1])), shape=(size, size))
     _, label = connected_components(joined, directed=False)
     label = label[:n]  # of the documents, which are numbered by first appearance; now the units
     _, first, number = np.unique(label, return_index=True, return_inverse=True)
@@ -147,8 +147,8 @@ def unseen_doublings(scores: Sequence[Scores]) -> str | None:
 
 
 UNSEEN_DOUBLINGS = (
-    "These scores were saved before items had documents: an item that stands in two tasks counts twice, which scoring "
-    "again would mend."
+    "Some of these scores are of older files, which name no documents: an item that stands in two tasks could not be "
+    "seen, and counts twice."
 )
 
 

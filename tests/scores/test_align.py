@@ -58,6 +58,10 @@ def test_items_of_one_group_are_one_unit_and_groups_meet_in_shared_documents() -
     assert units_of(quiz("ec", "third"), cloze) == ["01", "221100"]
 
 
+def test_an_item_that_stands_256_times_stays_joined() -> None:
+    assert units_of(quiz("ab" + "a" * 255, groups="xx" + "x" * 255)) == ["0" * 257]
+
+
 def test_the_order_of_the_tasks_changes_names_only() -> None:
     rows = [quiz("abcdef", groups="xxyyzz"), quiz("fgha", "two"), quiz("ijg", "three", groups="kkl")]
 
