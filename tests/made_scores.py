@@ -52,6 +52,7 @@ def made_scores(
         "chat_template": False,
         "item_ids": tuple(f"{task}-{i}" for i in range(n_items)),
         "groups": None,
+        "documents": tuple(f"{task}-{seed}-{i}" for i in range(n_items)),
         "logprobs": logprobs,
         "answer": answer.astype(np.int64),
         "n_tokens": ones,

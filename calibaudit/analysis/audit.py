@@ -16,7 +16,7 @@ from calibaudit.analysis.inference import Levels, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics import reliability
-from calibaudit.scores.align import check_one_model, overall_order
+from calibaudit.scores.align import check_one_model, overall_order, unseen_doublings
 from calibaudit.scores.scores import ModelInfo, Scores
 
 LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
@@ -53,7 +53,8 @@ class Reliability:
 class Audit:
     """One model on one task, or overall. `metrics` has every key of METRICS in that order; a value of None
     inside an Interval says that it does not exist there (option_mass of a cloze task, auroc with one class).
-    reliability: None for a mean over tasks, which has no single diagram.
+    n_items: different items; one that was asked twice, under two scorings or templates, counts once.
+    reliability: None for a mean over tasks, which has no single diagram; its counts are of answers.
 
     ece is without the noise's share; ece_plugin, as papers print it, is to be read beside ece_floor: what a perfectly
     calibrated model with these confidences shows on average, its low and high what such a model shows in the middle
@@ -210,6 +211,7 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
         warnings=(
             *side_warnings(scores, audits, ""),
             *few_items_warning([(part.label, part.n_items) for part in scores]),
+            *filter(None, [unseen_doublings(scores)]),
         ),
     )
 

@@ -24,7 +24,7 @@ from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.inference.multiple_tests import holm
-from calibaudit.scores.align import check_one_model, overall_order, paired
+from calibaudit.scores.align import check_one_model, overall_order, paired, unseen_doublings
 from calibaudit.scores.scores import ModelInfo, Scores
 
 
@@ -72,6 +72,8 @@ class TaskComparison:
 @dataclass(frozen=True, eq=False)
 class Overall:
     """All tasks together: `pooled` takes all items as one sample, `macro` is the mean of the tasks' values.
+
+    n_items: different items; one that was asked twice, under two scorings or templates, counts once.
 
     n_tasks_with: how many tasks count for each metric. A macro value is the mean of the tasks where the metric exists
     on both sides; a pooled option_mass is that of the letter tasks.
@@ -135,7 +137,8 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
     check_one_model(after)
     pairs = paired(before, after)
     order = overall_order([(old.fingerprint, old.chat_template, new.chat_template) for old, new in pairs])
-    left, right = (rows_of([pair[i] for pair in pairs], settings) for i in (0, 1))
+    sides = [[pair[i] for pair in pairs] for i in (0, 1)]
+    left, right = (rows_of(side, settings, also) for side, also in (sides, sides[::-1]))
     parts = [
         _overall(old.task, old.scoring, items_of([was]), items_of([now]), settings)
         for (old, _), was, now in zip(pairs, left, right, strict=True)
@@ -159,16 +162,15 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
         for i, ((old, new), part) in enumerate(zip(pairs, parts, strict=True))
     )
     scoring = joined_scoring([old for old, _ in pairs])
-    sides = [items_of([rows[i] for i in order]) for rows in (left, right)]
-    pooled = _overall("pooled", scoring, sides[0], sides[1], settings)
+    was, now = (items_of([rows[i] for i in order]) for rows in (left, right))
     return Comparison(
         before=before[0].model,
         after=after[0].model,
         settings=settings,
         tasks=tasks,
-        pooled=pooled,
-        macro=_overall("macro", scoring, sides[0].as_macro(), sides[1].as_macro(), settings),
-        warnings=tuple(_warnings(pairs, tasks)),
+        pooled=_overall("pooled", scoring, was, now, settings),
+        macro=_overall("macro", scoring, was.as_macro(), now.as_macro(), settings),
+        warnings=tuple(_warnings(sides, tasks)),
     )
 
 
@@ -184,9 +186,9 @@ def _overall(name: str, scoring: str, before: Items, after: Items, settings: Set
     )
 
 
-def _warnings(pairs: Sequence[tuple[Scores, Scores]], tasks: Sequence[TaskComparison]) -> list[str]:
-    found = side_warnings([old for old, _ in pairs], [task.before for task in tasks], "before: ")
-    found += side_warnings([new for _, new in pairs], [task.after for task in tasks], "after: ")
+def _warnings(sides: Sequence[Sequence[Scores]], tasks: Sequence[TaskComparison]) -> list[str]:
+    found = side_warnings(sides[0], [task.before for task in tasks], "before: ")
+    found += side_warnings(sides[1], [task.after for task in tasks], "after: ")
     word = {False: "off", True: "on"}
     mixed = [
         f"{task.name}: {word[task.chat_template[0]]} before, {word[task.chat_template[1]]} after"
@@ -198,10 +200,12 @@ def _warnings(pairs: Sequence[tuple[Scores, Scores]], tasks: Sequence[TaskCompar
             f"the chat template is on one side only ({listed(mixed)}): the template alone can move confidence; use "
             "--chat-template off for the same prompt"
         )
-    old, new = pairs[0][0].model, pairs[0][1].model
+    old, new = sides[0][0].model, sides[1][0].model
     if old.dtype != new.dtype:
         found.append(f"the dtype differs ({old.dtype} before, {new.dtype} after): rounding alone can move confidence")
-    return found + few_items_warning([(task.label, task.n_items) for task in tasks])
+    found += few_items_warning([(task.label, task.n_items) for task in tasks])
+    unseen = unseen_doublings([*sides[0], *sides[1]])
+    return found if unseen is None else [*found, unseen]
 
 
 def _diagrams(before: Audit, after: Audit) -> dict[str, Any]:

@@ -203,19 +203,19 @@ def _floor(items: Items, settings: Settings) -> Interval:
 
 
 def _both_classes(items: Items) -> bool:
-    return 0 < int(items.whole.correct.sum()) < items.n_items
+    return 0 < int(items.whole.correct.sum()) < items.n_answers
 
 
 def _grouped(items: Items) -> bool:
-    return items.macro or items.n_units < items.n_items
+    return items.macro or items.n_units < items.n_answers
 
 
 def _one_more(items: Items) -> float:
     """The variance of accuracy's change that half an item more of each kind gives (Agresti & Min 2005, Statistics in
     Medicine 24): without it, models that never differ would seem surely alike."""
-    per_unit = items.n_items / items.n_units
+    per_unit = items.n_answers / items.n_units
     if not items.macro:
-        return (per_unit / items.n_items) ** 2
+        return (per_unit / items.n_answers) ** 2
     sizes = items.design.sizes
     return float(((per_unit / (len(sizes) * sizes)) ** 2).sum())
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.inference.estimate import Design
 from calibaudit.metrics.sample import Sample, joined
+from calibaudit.scores.align import document_numbers, units
 from calibaudit.scores.scores import Scores
 
 IntArray = npt.NDArray[np.int64]
@@ -48,8 +49,14 @@ class Items:
         return tuple(row.sample for row in self.rows)
 
     @property
-    def n_items(self) -> int:
+    def n_answers(self) -> int:
+        """One for each item of each row."""
         return self.design.n_items
+
+    @property
+    def n_items(self) -> int:
+        """Different items: a question asked in two rows counts once."""
+        return self.n_answers if self.document is None else int(self.document.max()) + 1
 
     @property
     def n_units(self) -> int:
@@ -76,15 +83,21 @@ class Items:
         return Items(self.rows, self.design, macro=True)
 
 
-def rows_of(scores: Sequence[Scores], settings: Settings) -> list[Row]:
-    """One model's rows, in the order of its scores. Raises ScoresError when a sample is unusable."""
-    found, start = [], 0
-    for part in scores:
-        sample = Sample(part.choice_scores(), part.answer, part.option_mass, settings.n_bins)
-        number = np.arange(start, start + part.n_items)
-        start += part.n_items
-        found.append(Row(sample, number, number, (settings.seed, *_words(part.fingerprint))))
-    return found
+def rows_of(scores: Sequence[Scores], settings: Settings, also: Sequence[Scores] = ()) -> list[Row]:
+    """One model's rows, in the order of its scores. also: the other model's, which may know what items are the same.
+
+    Raises ScoresError when a sample is unusable.
+    """
+    every = [*scores, *also]
+    return [
+        Row(
+            Sample(part.choice_scores(), part.answer, part.option_mass, settings.n_bins),
+            unit,
+            document,
+            (settings.seed, *_words(part.fingerprint)),
+        )
+        for part, unit, document in zip(scores, units(every), document_numbers(every), strict=False)
+    ]
 
 
 def items_of(rows: Sequence[Row]) -> Items:

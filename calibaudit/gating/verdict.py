@@ -147,7 +147,8 @@ def gate(
     order = overall_order([(old.fingerprint, old.chat_template) for old, _ in pairs])
     judged = [old.n_items >= limits.min_items for old, _ in pairs]
     overall_share, task_share = shares(len(pairs), sum(judged))
-    rows = [rows_of(side, settings) for side in zip(*pairs, strict=True)]
+    olds, news = zip(*pairs, strict=True)
+    rows = [rows_of(side, settings, also) for side, also in ((olds, news), (news, olds))]
     sides = [items_of([side[i] for i in order]) for side in rows]
     overall = weigh("all", sides[0], sides[1], overall_share, limits.alpha)
     tasks = [

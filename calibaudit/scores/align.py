@@ -115,7 +115,7 @@ def units(scores: Sequence[Scores]) -> list[IntArray]:
     chat template), or the same group of the same fingerprint, or are joined by a chain of such items. Without documents
     fingerprint and id stand in. Numbers follow the first appearance: no number is left out.
     """
-    documents = _documents(scores)
+    documents = document_numbers(scores)
     grouped = [(row, part) for row, part in zip(documents, scores, strict=True) if part.groups is not None]
     if not grouped:
         return documents
@@ -134,11 +134,6 @@ def units(scores: Sequence[Scores]) -> list[IntArray]:
     return [number[row] for row in documents]
 
 
-def n_documents(scores: Sequence[Scores]) -> int:
-    """How many different items there are in one model's tasks: each document once."""
-    return 1 + max((int(row.max()) for row in _documents(scores)), default=-1)
-
-
 def unseen_doublings(scores: Sequence[Scores]) -> str | None:
     """A note where an item may stand in two of one model's tasks without its being seen, else None."""
     known = {part.fingerprint for part in scores if part.documents is not None}
@@ -152,8 +147,11 @@ UNSEEN_DOUBLINGS = (
 )
 
 
-def _documents(scores: Sequence[Scores]) -> list[IntArray]:
-    """For each row the numbers of its items' documents. One fingerprint, the same items: rows share what one has."""
+def document_numbers(scores: Sequence[Scores]) -> list[IntArray]:
+    """For each row (items,) the numbers of its items' documents, from 0, which all rows share.
+
+    One fingerprint, the same items: a row without documents has those of another.
+    """
     known = {part.fingerprint: part for part in scores if part.documents is not None}
     rows: list[tuple[str, Sequence[str]]] = []
     for part in scores:

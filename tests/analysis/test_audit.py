@@ -206,8 +206,11 @@ def test_both_templates_of_one_task_count_as_one_piece_of_evidence():
     single = audit_model([off], Settings()).pooled.metrics["brier"]
     both = audit_model([off, on], Settings())
     assert [task.label for task in both.tasks] == ["quiz", "quiz (chat)"]
-    assert both.pooled.metrics["brier"].low == pytest.approx(single.low)
-    assert both.pooled.metrics["brier"].high == pytest.approx(single.high)
+    assert both.pooled.metrics["brier"].low == pytest.approx(single.low, abs=0.001)
+    assert both.pooled.metrics["brier"].high == pytest.approx(single.high, abs=0.001)
+    assert both.pooled.n_items == 80
+    once, twice = (part.pooled.metrics["ece_floor"] for part in (audit_model([off], Settings()), both))
+    assert (twice.value, twice.high) == pytest.approx((once.value, once.high), rel=0.06)
 
 
 def test_reliability_adds_up():

@@ -69,7 +69,8 @@ def render_audit(audit: ModelAudit, console: Console, *, quiet: bool = False, ex
 
 def _reliability(n_items: int, sides: Sequence[tuple[str, Reliability | None]], width: int) -> list[Text]:
     lines = diagram(sides, width)
-    title = f"Reliability of {n_items:,} items: accuracy at each confidence"
+    n = next((int(side.count.sum()) for _, side in sides if side is not None), n_items)
+    title = f"Reliability of {n:,} {'items' if n == n_items else 'answers'}: accuracy at each confidence"
     return [*styled(wrapped(title, width - 1), "bold"), *lines] if lines else []
 
 
