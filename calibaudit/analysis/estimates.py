@@ -15,6 +15,7 @@ METRICS: tuple[str, ...] = (
     "ece_debiased",
     "ece_adaptive",
     "smooth_ece",
+    "smooth_ece_plugin",
     "rms_ce",
     "mce",
     "brier",

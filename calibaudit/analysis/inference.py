@@ -3,7 +3,7 @@
 `compare`, its stars, `fix` and the gate read the numbers of this module. The null of every test is that the two
 models' *true* values are equal, whatever else differs between them; nothing is drawn at random.
 
-- ece: without the noise's share (metrics.inference.split_ece).
+- ece, smooth_ece: without the noise's share (metrics.inference.split_ece, split_smooth).
 - the metrics of metrics.sample.LINEAR: their value, with the variance that the items' influences have over units.
 - the plug-in calibration errors, as papers print them: values only, since noise lifts them.
 """
@@ -17,15 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
-from calibaudit.analysis.samples import Items
+from calibaudit.analysis.samples import Items, items_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.calibration_error import ece_floor_interval
 from calibaudit.metrics.inference.abs_gap import AbsGapChange, abs_gap_change_of
 from calibaudit.metrics.inference.calibration_test import calibration_p_value_of
-from calibaudit.metrics.inference.estimate import MIN_UNITS, Estimate
+from calibaudit.metrics.inference.estimate import MIN_UNITS, Estimate, mean_of
 from calibaudit.metrics.inference.influence import Influence
 from calibaudit.metrics.inference.proportion import accuracy_interval, unseen_share
 from calibaudit.metrics.inference.split_ece import split_ece_change_of, split_ece_of
+from calibaudit.metrics.inference.split_smooth import smooth_ece_change_of
 from calibaudit.metrics.sample import LINEAR
 
 _RANGES = {
@@ -33,6 +34,7 @@ _RANGES = {
     "brier": (0.0, 2.0),
     "nll": (0.0, math.inf),
     "ece": (-math.inf, math.inf),  # below 0: less error than noise alone gives
+    "smooth_ece": (-math.inf, math.inf),
 }
 _WITHOUT_ANSWERS = frozenset({"confidence", "option_mass"})
 _MOST_DRAWS, _DRAWN_ANSWERS = 1000, 100_000_000
@@ -57,6 +59,9 @@ def levels(items: Items, settings: Settings) -> Levels:
         if name in LINEAR:
             (part,), n_tasks_with[name] = _influences([items], name)
             found[name] = _level(name, _estimate(name, items, part, settings.level), items, settings.level)
+        elif name == "smooth_ece":
+            estimate = _smooth(items, items)[0].widened(_unseen(name, items, settings.level))
+            found[name], n_tasks_with[name] = _level(name, estimate, items, settings.level), len(items.rows)
         else:
             found[name], n_tasks_with[name] = _other_level(name, items, settings), len(items.rows)
     return Levels(found, _calibrated_p(items), n_tasks_with)
@@ -75,6 +80,13 @@ def compared(before: Items, after: Items, settings: Settings) -> tuple[Levels, L
             changes[name] = _change(_linear_change(name, sides, parts, level), before, level)
             continue
         n_tasks_with[name] = len(before.rows)
+        if name == "smooth_ece":
+            extra = [_unseen(name, side, level) for side in sides]
+            *ends, change = _smooth(before, after)
+            for i, side in enumerate(sides):
+                found[i][name] = _level(name, ends[i].widened(extra[i]), side, level)
+            changes[name] = _change(change.widened(max(extra)), before, level)
+            continue
         for i, side in enumerate(sides):
             found[i][name] = _other_level(name, side, settings)
         if name == "ece":
@@ -100,6 +112,18 @@ def ece_change(before: Items, after: Items, level: float) -> Estimate:
         (a.confidence, b.confidence), (a.hits, b.hits), before.design, macro=before.macro, n_bins=a.n_bins
     )
     return found.widened(max(_unseen("ece", side, level) for side in (before, after)))
+
+
+def _smooth(before: Items, after: Items) -> tuple[Estimate, Estimate, Estimate]:
+    """Smooth ECE of both models, and its change."""
+    if not before.macro:
+        a, b = before.whole, after.whole
+        return smooth_ece_change_of((a.confidence, b.confidence), (a.hits, b.hits), before.design)
+    parts = [_smooth(items_of([old]), items_of([new])) for old, new in zip(before.rows, after.rows, strict=True)]
+    # Units that stand in several tasks could vary together in all of them.
+    alone = sum(len(np.unique(row.unit)) for row in before.rows) == before.n_units
+    left, right, change = (mean_of(column, before.design.df, independent=alone) for column in zip(*parts, strict=True))
+    return left, right, change
 
 
 def abs_gap_change(before: Items, after: Items) -> AbsGapChange:

@@ -20,6 +20,7 @@ from calibaudit.metrics.inference.estimate import Estimate
 from calibaudit.metrics.inference.multiple_tests import holm, weighted_holm
 from calibaudit.metrics.inference.proportion import wilson
 from calibaudit.metrics.inference.split_ece import split_ece, split_ece_change
+from calibaudit.metrics.inference.split_smooth import smooth_ece_change
 from calibaudit.metrics.proper_scores import BrierDecomposition, brier, brier_decomposition, brier_items, nll, nll_items
 from calibaudit.metrics.ranking import aurc, auroc, risk_at_coverage
 from calibaudit.metrics.sample import Sample
@@ -58,6 +59,7 @@ __all__ = [
     "risk_at_coverage",
     "rms_ce",
     "smooth_ece",
+    "smooth_ece_change",
     "split_ece",
     "split_ece_change",
     "underconfidence",

@@ -41,7 +41,7 @@ _BINNED: dict[str, Callable[[BinTotals], float]] = {
     "mce": mce_of,
     "ece_debiased": debiased_ece_of,
 }
-PLUG_INS = ("ece_plugin", "ece_debiased", "ece_adaptive", "smooth_ece", "rms_ce", "mce")
+PLUG_INS = ("ece_plugin", "ece_debiased", "ece_adaptive", "smooth_ece_plugin", "rms_ce", "mce")
 """Calibration errors as papers print them: noise lifts them, so they have no interval."""
 EXPERT = ("classwise_ece", "brier_reliability", "brier_resolution", "brier_uncertainty", "risk_80")
 """What an expert asks for: values only. risk_80: the error rate of the surest 80 % of the items."""
@@ -102,7 +102,7 @@ class Sample:
             return _BINNED[name](self._totals)
         if name == "ece_adaptive":
             return adaptive_ece_of(self._ties, self.hits - self.confidence, self.n_bins)
-        if name == "smooth_ece":
+        if name == "smooth_ece_plugin":
             return smooth_ece_of(self.confidence, self.hits - self.confidence)
         if name == "classwise_ece":
             return classwise_ece(self.probs, self.answer, n_bins=self.n_bins)

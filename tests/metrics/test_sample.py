@@ -35,7 +35,7 @@ def test_the_point_is_what_the_public_functions_give():
         "ece_plugin": metrics.ece(c, a),
         "ece_debiased": metrics.debiased_ece(c, a),
         "ece_adaptive": metrics.adaptive_ece(c, a),
-        "smooth_ece": metrics.smooth_ece(c, a),
+        "smooth_ece_plugin": metrics.smooth_ece(c, a),
         "rms_ce": metrics.rms_ce(c, a),
         "mce": metrics.mce(c, a),
         "classwise_ece": metrics.classwise_ece(sample.probs, sample.answer),

@@ -7,6 +7,7 @@ Nothing is drawn at random. What is assumed, and how often it errs: docs/metrics
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -87,6 +88,17 @@ class Estimate:
     def widened(self, extra: float) -> Estimate:
         """The same, with this much more that the sample cannot tell, on either side."""
         return replace(self, below=self.below + extra, above=self.above + extra) if extra else self
+
+
+def mean_of(estimates: Sequence[Estimate], df: float, *, independent: bool) -> Estimate:
+    """The mean of estimates of different things; if they are not independent, with the largest error it can have."""
+    n = len(estimates)
+    errors = [estimate.se for estimate in estimates]
+    se = math.sqrt(math.fsum(error**2 for error in errors)) if independent else math.fsum(errors)
+    value, below, above = (
+        math.fsum(getattr(estimate, name) for estimate in estimates) / n for name in ("value", "below", "above")
+    )
+    return Estimate(value, se / n, below, above, df)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,14 +22,19 @@ The variance of a cell is that of h(Z + d) at d = z; what cells and sides have i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-
 import numpy as np
 import numpy.typing as npt
 
 from calibaudit.metrics.binning import bin_index, exact_confidence
 from calibaudit.metrics.inference.estimate import Design, Estimate
+from calibaudit.metrics.inference.half_splits import (
+    KAPPA_NOISE,
+    half_split,
+    kappa_estimate,
+    mean_derivatives,
+    slope,
+    tables,
+)
 from calibaudit.metrics.validation import FloatArray, checked_correct, checked_n_bins
 
 _SLACK, _STRICT_SLACK = 1.0, 1.645
@@ -38,25 +43,12 @@ missed on one side only, where in a change two such biases meet) and for a mean 
 with their number as its noise does."""
 _ENOUGH_CELLS = 9.0
 """With fewer cells that matter, the mean kappa is not near normal: the slack is at least _ENOUGH_CELLS over that."""
-_KAPPA_NOISE = 0.45
-"""Standard deviation of k(Z) for a calibrated cell."""
 _FEW = 5.0
 """Expected variance of a cell below which its own, from few errors, is not to be trusted."""
 _LEAST_LEFT = 0.05
-"""Of the sides' variances, what a change keeps at least, unless the two hardly differ on any item."""
+"""Of the sides' variances, what a change keeps at least, unless the items themselves moved less."""
 _STEEPEST = 3.0
 """More than the square of the largest slope of h."""
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """d: (D,) grid from 0; variance: (D,) Var h(Z + d). kappa, beta: the upper concave envelope. peak: its top."""
-
-    d: FloatArray
-    variance: FloatArray
-    kappa: FloatArray
-    beta: FloatArray
-    peak: float
 
 
 def split_ece(
@@ -123,7 +115,7 @@ def split_ece_change_of(
         shared = min(shared, design.covariance(before.by_item(before.common), after.by_item(after.common)))
     slack = _STRICT_SLACK if macro else _SLACK
     reach, noise = _moved(before, after)
-    variance = max(own - 2 * shared, min(_LEAST_LEFT * own, noise))
+    variance = min(max(own - 2 * shared, _LEAST_LEFT * own), noise)
     below, above = (min(side.bias(slack), reach) for side in (before, after))
     return Estimate(after.value - before.value, variance**0.5, below, above, design.df)
 
@@ -132,8 +124,6 @@ class _Side:
     """One model's cells. All (cells,) but for e, cell, rest and weight, which are (N,)."""
 
     def __init__(self, confidence: FloatArray, correct: FloatArray, design: Design, macro: bool, n_bins: int) -> None:
-        from scipy.special import ndtr
-
         self.n_bins, self.design = n_bins, design
         self.e = confidence - correct
         self.cell, n_cells = bin_index(confidence, n_bins), n_bins
@@ -155,16 +145,14 @@ class _Side:
         self.z = np.divide(s, self.sd, out=np.zeros(n_cells), where=self.sd > 1e-12)
         self.w = np.where(n > 0, count_weight, 0.0)
         self.wsd = self.w * self.sd
-        self.value = float(self.wsd @ _h(self.z))
-        root = self.z / 2**0.5
+        self.value = float(self.wsd @ half_split(self.z))
         # Where units span cells, one shift moves all cells: slopes of unsure cells alone would not show it.
         self.common = np.full(n_cells, 1.0 if float(self.w @ s) >= 0 else -1.0)
-        self.steep = 2 * ndtr(self.z) - 1 + 4 * self.z * _phi(self.z)  # h'
-        self.smooth = 2 * ndtr(root) - 1 + 2**0.5 * self.z * _phi(root)  # m', the mean of h'(Z + d)
-        tables = _tables()
-        alone = float(self.wsd**2 @ np.interp(np.abs(self.z), tables.d, tables.variance, right=1.0))
+        self.steep = slope(self.z)
+        self.smooth, self.bent, _ = mean_derivatives(self.z)
+        alone = float(self.wsd**2 @ tables().variance_at(self.z))
         slopes = (self.steep,) if design.unit is None else (self.steep, self.common)
-        self.variance = alone + max(0.0, *(self._between(slope, own) for slope in slopes))
+        self.variance = alone + max(0.0, *(self._between(each, own) for each in slopes))
 
     def by_item(self, slope: FloatArray) -> FloatArray:
         """(N,) each item's part in the estimate, to first order."""
@@ -175,18 +163,13 @@ class _Side:
         total, square = float(self.wsd.sum()), float(self.wsd @ self.wsd)
         if total <= 0:
             return 0.0
-        k = 1 - 2**0.5 * np.exp(-(self.z**2) / 2)
-        n_effective = total**2 / square
-        margin = max(slack, _ENOUGH_CELLS / n_effective) * _KAPPA_NOISE * square**0.5
-        low, high = np.clip((self.wsd @ k + np.array([-margin, margin])) / total, 0, 1)
-        tables = _tables()
-        return float(total * np.interp(np.clip(tables.peak, low, high), tables.kappa, tables.beta))
+        k, n_effective = float(self.wsd @ kappa_estimate(self.z)), total**2 / square
+        margin = max(slack, _ENOUGH_CELLS / n_effective) * KAPPA_NOISE * square**0.5
+        return total * tables().bias_within((k - margin) / total, (k + margin) / total)
 
     def curvature(self) -> FloatArray:
         """m'' of each cell over its standard deviation, by what its items weigh."""
-        root = self.z / 2**0.5
-        bend = _phi(root) * (2 * 2**0.5 - self.z**2 / 2**0.5)
-        return np.asarray(bend * self.w / np.maximum(self.sd, 1e-300))
+        return np.asarray(self.bent * self.w / np.maximum(self.sd, 1e-300))
 
     def _within(self, n: FloatArray, n_cells: int) -> FloatArray:
         """Variance of each cell's sum of e, from the items or units in it."""
@@ -220,7 +203,8 @@ def _moved(before: _Side, after: _Side) -> tuple[float, float]:
     by_unit = np.bincount(index.reshape(-1), moved)
     sums = np.bincount(keys // design.n_units, by_unit, n_cells)
     variance = float(by_unit @ by_unit)
-    return float(np.abs(sums).sum()) + variance**0.5, _STEEPEST * variance
+    most_cells = int(np.bincount(keys % design.n_units).max())
+    return float(np.abs(sums).sum()) + variance**0.5, _STEEPEST * most_cells * variance
 
 
 def _curved(before: _Side, after: _Side) -> float:
@@ -233,39 +217,3 @@ def _curved(before: _Side, after: _Side) -> float:
     )
     left, right = (side.curvature().reshape(-1, n_bins) for side in (before, after))
     return float(np.einsum("tij,ti,tj->", joint**2, left, right)) / 2
-
-
-def _phi(z: FloatArray) -> FloatArray:
-    return np.asarray(np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
-
-
-def _h(z: FloatArray) -> FloatArray:
-    from scipy.special import ndtr
-
-    return np.asarray(z * (2 * ndtr(z) - 1) - 2 * _phi(z))
-
-
-@cache
-def _tables() -> _Tables:
-    from scipy.special import ndtr
-
-    d = np.linspace(0, 12, 1201)
-    x, w = np.polynomial.hermite_e.hermegauss(80)
-    values = _h(d[:, None] + x)
-    mean = values @ w / w.sum()
-    kappa, beta = np.append(-np.expm1(-(d**2) / 4), 1.0), np.append(2 * d * ndtr(-d / 2**0.5), 0.0)
-    kept: list[int] = []
-    for i in range(len(kappa)):
-        if kept and kappa[i] - kappa[kept[-1]] < 1e-12:
-            continue
-        while len(kept) > 1 and _below_chord(kappa, beta, kept[-2], kept[-1], i):
-            kept.pop()
-        kept.append(i)
-    return _Tables(
-        d, values**2 @ w / w.sum() - mean**2, kappa[kept], beta[kept], float(kappa[kept][beta[kept].argmax()])
-    )
-
-
-def _below_chord(x: FloatArray, y: FloatArray, a: int, b: int, c: int) -> bool:
-    """Whether point b does not rise above the chord from a to c."""
-    return bool((x[b] - x[a]) * (y[c] - y[a]) >= (y[b] - y[a]) * (x[c] - x[a]))

@@ -21,6 +21,7 @@ NAMES = {
     "ece_debiased": "ECE, debiased",
     "ece_adaptive": "ECE, equal-mass bins",
     "smooth_ece": "Smooth ECE",
+    "smooth_ece_plugin": "Smooth ECE, plug-in",
     "rms_ce": "RMS calibration error",
     "mce": "Largest bin error",
     "brier": "Brier score",
