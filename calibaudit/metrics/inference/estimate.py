@@ -46,7 +46,7 @@ class Estimate:
         from scipy.special import stdtr
 
         distance = self.value - null
-        near = distance - self.below if distance >= 0 else -distance - self.above
+        near = max(distance - self.below, -distance - self.above)
         if self.se <= _NO_NOISE:
             return 1.0 if near <= _NO_NOISE else _TINY
         far = near + self.below + self.above

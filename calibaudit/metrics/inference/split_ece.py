@@ -25,6 +25,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from calibaudit.errors import ScoresError
 from calibaudit.metrics.binning import bin_index, exact_confidence
 from calibaudit.metrics.inference.estimate import Design, Estimate
 from calibaudit.metrics.inference.half_splits import (
@@ -83,6 +84,8 @@ def split_ece_change(
     """The change of `split_ece`, second less first, of two models on the same N items: pairs of what that takes."""
     n = checked_n_bins(n_bins)
     sides = [exact_confidence(side, n) for side in confidence]
+    if len(sides[0]) != len(sides[1]):
+        raise ScoresError(f"confidence has {len(sides[0])} and {len(sides[1])} items; they must be the same items")
     hits = [checked_correct(side, len(sides[0])) for side in correct]
     design = Design.of(len(sides[0]), unit, task)
     return split_ece_change_of((sides[0], sides[1]), (hits[0], hits[1]), design, macro=macro, n_bins=n)
