@@ -40,7 +40,7 @@ def metrics(run: Run) -> None:
         Case("sharpened: calibrated → .10", one, shaped("sharp", 0.10)),
         Case("accuracy .85 → .62", CALIBRATED[".85"], one),
     ]
-    sizes = {100: 1000, 300: 1000, 1000: 400}
+    sizes = {100: 1000, 300: 1000, 1000: 1000}
     if run.quick:
         cases, sizes = cases[::2], {300: 1000}
     cells = [cell_of(case, n, run.samples(samples)) for n, samples in sizes.items() for case in cases]
