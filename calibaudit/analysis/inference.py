@@ -36,6 +36,8 @@ _RANGES = {
     "ece": (-math.inf, math.inf),  # below 0: less error than noise alone gives
     "smooth_ece": (-math.inf, math.inf),
 }
+_SCALES = {"temperature": math.inf, "aurc": math.inf, "auroc": 1.0}
+"""Metrics above 0, and what they stay below: their logarithm or log-odds are nearer to normal than they are."""
 _WITHOUT_ANSWERS = frozenset({"confidence", "option_mass"})
 _MOST_DRAWS, _DRAWN_ANSWERS = 1000, 100_000_000
 """Draws of the floor, fewer when there are many items: its spread is then a small part of it."""
@@ -196,12 +198,19 @@ def _level(name: str, estimate: Estimate, items: Items, level: float) -> Interva
         return Interval(value, None, None)
     if name == "accuracy":
         return Interval(value, *accuracy_interval(estimate, items.n_units, level, grouped=_grouped(items)))
-    if name == "temperature":  # a ratio: its logarithm is nearer to normal, and never below 0
-        low, high = Estimate(math.log(value), estimate.se / value, df=estimate.df).interval(level)
-        return Interval(value, math.exp(low), math.exp(min(high, 700.0)))
+    if name in _SCALES and 0 < value < _SCALES[name] and estimate.se > 0 and not estimate.above:
+        return Interval(value, *_on_scale(estimate, _SCALES[name], level))
     low, high = estimate.interval(level)
     bottom, top = _RANGES.get(name, (0.0, 1.0))
     return Interval(value, max(low, bottom), min(high, top))
+
+
+def _on_scale(estimate: Estimate, top: float, level: float) -> tuple[float, float]:
+    """The interval of log x, or with a top of log(x / (top - x)), as one of x."""
+    value, rest = estimate.value, 1 - estimate.value / top
+    low, high = Estimate(math.log(value / rest), estimate.se / (value * rest), df=estimate.df).interval(level)
+    low, high = math.exp(min(low, 700.0)), math.exp(min(high, 700.0))
+    return (low, high) if math.isinf(top) else (low / (1 + low / top), high / (1 + high / top))
 
 
 def _change(estimate: Estimate, items: Items, level: float) -> Change:

@@ -110,10 +110,20 @@ def test_a_sums_variance_by_loops() -> None:
 
 
 def test_a_means_standard_error_is_the_textbooks() -> None:
-    x = np.random.default_rng(1).normal(size=40)
+    x = np.random.default_rng(1).uniform(size=40)  # less kurtosis than the normal's: all degrees of freedom
     found = Design.of(40).linear(float(x.mean()), (x - x.mean()) / 40)
     assert found.interval(0.9) == pytest.approx(stats.t.interval(0.9, 39, loc=x.mean(), scale=stats.sem(x)))
     assert found.p_value(0.1) == pytest.approx(stats.ttest_1samp(x, 0.1).pvalue)
+
+
+def test_few_errors_are_few_degrees_of_freedom() -> None:
+    """3 of 100 wrong: the squares are of two sizes, .97^2 and .03^2, whose kurtosis is that of a coin of .03."""
+    x = np.array([1.0] * 3 + [0.0] * 97)
+    kurtosis = stats.kurtosis(x, fisher=False)
+    found = Design.of(100).linear(0.03, (x - x.mean()) / 100)
+    assert found.df == pytest.approx(200 / (kurtosis - 1))
+    assert 5 < found.df < 8
+    assert found.se == pytest.approx(stats.sem(x))
 
 
 def test_labels_of_another_length_are_refused() -> None:
