@@ -15,6 +15,7 @@ from benchmarks.inference.harness import (
     print_table,
     rate_text,
     reading_of,
+    reading_of_one_sided,
     with_names,
 )
 from benchmarks.inference.pairs import Pair, drawn
@@ -94,7 +95,7 @@ def readings_of(pair: Pair, design: Design, before: Truth, after: Truth) -> Read
         ECE: reading_of(split_ece_change_of(pair.confidence, pair.correct, design), after.ece - before.ece),
         LEVEL: reading_of(split_ece_of(pair.confidence[1], pair.correct[1], design), after.ece),
         GAP: reading_of(design.linear(float(gap.mean()), (gap - gap.mean()) / len(gap)), after.gap - before.gap),
-        ABS_GAP: reading_of(abs_gap_change_of(excess, design), abs(after.gap) - abs(before.gap)),
+        ABS_GAP: reading_of_one_sided(abs_gap_change_of(excess, design), abs(after.gap) - abs(before.gap)),
     }
 
 

@@ -39,7 +39,7 @@ _RANGES = {
 _SCALES = {"temperature": math.inf, "aurc": math.inf, "auroc": 1.0}
 """Metrics above 0, and what they stay below: their logarithm or log-odds are nearer to normal than they are."""
 _WITHOUT_ANSWERS = frozenset({"confidence", "option_mass"})
-_MOST_DRAWS, _DRAWN_ANSWERS = 1000, 100_000_000
+_MOST_DRAWS, _DRAWN_ANSWERS = 1000, 20_000_000
 """Draws of the floor, fewer when there are many items: its spread is then a small part of it."""
 
 
@@ -79,7 +79,7 @@ def compared(before: Items, after: Items, settings: Settings) -> tuple[Levels, L
             parts, n_tasks_with[name] = _influences(sides, name)
             for i, (side, part) in enumerate(zip(sides, parts, strict=True)):
                 found[i][name] = _level(name, _estimate(name, side, part, level), side, level)
-            changes[name] = _change(_linear_change(name, sides, parts, level), before, level)
+            changes[name] = _change(name, _linear_change(name, sides, parts, level), sides, level)
             continue
         n_tasks_with[name] = len(before.rows)
         if name == "smooth_ece":
@@ -87,12 +87,12 @@ def compared(before: Items, after: Items, settings: Settings) -> tuple[Levels, L
             *ends, change = _smooth(before, after)
             for i, side in enumerate(sides):
                 found[i][name] = _level(name, ends[i].widened(extra[i]), side, level)
-            changes[name] = _change(change.widened(max(extra)), before, level)
+            changes[name] = _change(name, change.widened(max(extra)), sides, level)
             continue
         for i, side in enumerate(sides):
             found[i][name] = _other_level(name, side, settings)
         if name == "ece":
-            changes[name] = _change(ece_change(before, after, level), before, level)
+            changes[name] = _change(name, ece_change(before, after, level), sides, level)
         else:
             was, now = (one[name].value for one in found)
             changes[name] = Change(None if was is None or now is None else now - was, None, None, None)
@@ -194,7 +194,7 @@ def _estimate(name: str, items: Items, part: Influence, level: float) -> Estimat
 
 def _level(name: str, estimate: Estimate, items: Items, level: float) -> Interval:
     value = finite(estimate.value)
-    if value is None or items.n_units < MIN_UNITS:
+    if value is None or not _enough(name, [items]):
         return Interval(value, None, None)
     if name == "accuracy":
         return Interval(value, *accuracy_interval(estimate, items.n_units, level, grouped=_grouped(items)))
@@ -213,11 +213,19 @@ def _on_scale(estimate: Estimate, top: float, level: float) -> tuple[float, floa
     return (low, high) if math.isinf(top) else (low / (1 + low / top), high / (1 + high / top))
 
 
-def _change(estimate: Estimate, items: Items, level: float) -> Change:
+def _change(name: str, estimate: Estimate, sides: Sequence[Items], level: float) -> Change:
     value = finite(estimate.value)
-    if value is None or items.n_units < MIN_UNITS:
+    if value is None or not _enough(name, sides):
         return Change(value, None, None, None)
     return Change(value, *estimate.interval(level), estimate.p_value())
+
+
+def _enough(name: str, sides: Sequence[Items]) -> bool:
+    """Is there evidence for an interval: ten units, and for AUROC ten items of either kind, right and wrong."""
+    counts = [side.n_units for side in sides]
+    if name == "auroc":
+        counts += [n for side in sides for n in (int(side.whole.correct.sum()), int((~side.whole.correct).sum()))]
+    return min(counts) >= MIN_UNITS
 
 
 def _floor(items: Items, settings: Settings) -> Interval:

@@ -62,8 +62,6 @@ def test_order_of_items_and_names_of_units_do_not_matter():
     one = smooth_ece_change(c, a, unit=unit, task=stratum)
     moved = (c[0][order], c[1][order]), (a[0][order], a[1][order])
     two = smooth_ece_change(*moved, unit=named[order], task=stratum[order])
-        (c[0][order], c[1][order]), (a[0][order], a[1][order]), unit=named[order], task=stratum[order]
-    )
     for x, y in zip(one, two, strict=True):
         assert [y.value, y.se, y.below, y.above, y.df] == pytest.approx([x.value, x.se, x.below, x.above, x.df])
 
