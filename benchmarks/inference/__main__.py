@@ -19,6 +19,7 @@ from benchmarks.inference.change import power_of_ece, size_of_ece
 from benchmarks.inference.cost import cost
 from benchmarks.inference.harness import Run, timed
 from benchmarks.inference.metrics import metrics
+from benchmarks.inference.smooth import smooth
 from benchmarks.inference.tasks import tasks
 
 SECTIONS: dict[str, Callable[[Run], None]] = {
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "power": power_of_ece,
     "tasks": tasks,
     "metrics": metrics,
+    "smooth": smooth,
     "calibrated": calibrated,
     "cost": cost,
 }

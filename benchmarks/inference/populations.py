@@ -74,7 +74,7 @@ class Truth:
 
 @cache
 def truth(population: Population, n: int = N_TRUTH) -> Truth:
-    q, confidence = _integrand(population, n)
+    q, confidence = integrand(population, n)
     signed = np.bincount(bin_index(confidence, N_BINS), confidence - q, N_BINS) / n
     return Truth(tuple(map(float, signed)), float(q.mean()), float((confidence - q).mean()))
 
@@ -87,7 +87,7 @@ def pooled_ece(populations: tuple[Population, ...]) -> float:
 @cache
 def linear_truth(population: Population) -> dict[str, float]:
     """The true values of the metrics that the product knows by their influence functions; confidence below 1."""
-    q, c = _integrand(population, N_TRUTH)
+    q, c = integrand(population, N_TRUTH)
     k = population.n_choices
     rest = (1 - c) / (k - 1)
     order = np.argsort(-c)
@@ -145,7 +145,7 @@ def _rounded(values: FloatArray, rounding: Rounding) -> FloatArray:
     return np.asarray(np.round(values, int(rounding[0])))
 
 
-def _integrand(population: Population, n: int) -> tuple[FloatArray, FloatArray]:
+def integrand(population: Population, n: int) -> tuple[FloatArray, FloatArray]:
     """(n,) posteriors of equal weight, and the confidences."""
     q = population.posterior(_beta_quantiles(population.beta, n))
     return q, population.confidence(q)
