@@ -73,9 +73,7 @@ def true_smooth(population: Population) -> float:
     return 0.0 if found <= 1e-3 else found
 
 
-def _judge(
-    case: Case, before: float, after: float, n_items: int, design: Design, rng: np.random.Generator
-) -> Readings:
+def _judge(case: Case, before: float, after: float, n_items: int, design: Design, rng: np.random.Generator) -> Readings:
     pair = drawn(case.before, case.after, n_items, rng, case.pairing)
     _, level, change = smooth_ece_change_of(pair.confidence, pair.correct, design)
     binned = split_ece_change_of(pair.confidence, pair.correct, design)

@@ -7,7 +7,6 @@ import pytest
 from made_samples import calibrated
 
 from calibaudit import metrics
-from calibaudit.metrics.smooth import smooth_ece_rows
 
 
 def slow_smooth_ece(confidence, correct, n_grid=1000):
@@ -46,14 +45,22 @@ def test_equals_the_definition_where_signs_alternate_and_the_width_is_small():
 
 
 def test_equals_the_definition_at_every_resolution():
-    """Weights, not items, make small errors: all right but for a confidence of 1 - d gives widths of about d."""
+    """All right but for a confidence of 1 - d gives widths of about d."""
     for d in (0.1, 0.012, 0.005, 0.002):
-        confidence, correct = np.array([1 - d, 0.4, 0.4, 0.4, 0.4, 0.4]), np.array([1, 1, 1, 0, 0, 0])
-        weights = np.array([[1.0, 0, 0, 0, 0, 0], [1, 4, 0, 6, 0, 0]])
-        got = smooth_ece_rows(weights, confidence, correct - confidence)
-        assert got[0] == pytest.approx(d, abs=1e-6)
-        again = slow_smooth_ece(np.repeat(confidence[:4], [1, 4, 0, 6]), np.repeat(correct[:4], [1, 4, 0, 6]), 8000)
-        assert got[1] == pytest.approx(again, abs=2e-5)
+        confidence, correct = np.array([1 - d, 0.4, 0.4]), np.array([1, 1, 0])
+        assert metrics.smooth_ece(confidence[:1], correct[:1]) == pytest.approx(d, abs=1e-6)
+        more = [np.repeat(values, [1, 4, 6]) for values in (confidence, correct)]
+        assert metrics.smooth_ece(*more) == pytest.approx(slow_smooth_ece(*more, 8000), abs=2e-5)
+
+
+@pytest.mark.parametrize(("sharpness", "n"), [(1.0, 40_000), (1.0, 6000), (1.6, 6000)])
+def test_many_items_by_a_transform_are_as_few_one_by_one(sharpness, n, monkeypatch):
+    """Widths near .008, .015 and .1; with the ends of [0, 1] among the confidences."""
+    confidence, correct = calibrated(n, np.random.default_rng(9), sharpness)
+    confidence[:4] = [0.0, 1.0, 1.0, 1 / 3]
+    fast = metrics.smooth_ece(confidence, correct)
+    monkeypatch.setattr("calibaudit.metrics.smooth._FEW", 10**6)
+    assert fast == pytest.approx(metrics.smooth_ece(confidence, correct), abs=1e-6)
 
 
 def test_a_perfectly_calibrated_model_is_near_zero():

@@ -5,7 +5,7 @@ import pytest
 
 from calibaudit.errors import ScoresError
 from calibaudit.metrics.inference.split_smooth import smooth_ece_change
-from calibaudit.metrics.smooth import smooth_ece_rows
+from calibaudit.metrics.smooth import smooth_ece_of
 
 
 def sample(n, rng, shift=(0.0, 0.0), low=0.3, high=0.9):
@@ -100,7 +100,7 @@ def test_an_error_of_changing_sign_is_near_the_populations():
     rng = np.random.default_rng(6)
     q = rng.random(300_000)
     c = np.clip(0.5 + 1.5 * (q - 0.5), 0, 1)
-    truth = smooth_ece_rows(np.ones((1, len(q))), c, q - c)[0]
+    truth = smooth_ece_of(c, q - c)
     level = smooth_ece_change((c, q), (rng.random(len(q)) < q, rng.random(len(q)) < q))[0]
     low, high = level.interval(0.999)
     assert low <= truth <= high
