@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from calibaudit.advice import reasons
+from calibaudit.advice.calibrated import SMALL
 from calibaudit.advice.head_bound import HeadBound, bound_warning
-from calibaudit.analysis.compare import Comparison, Overall
+from calibaudit.advice.mixture import State
+from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Interval
+
+Action = Literal["none_needed", "smooth", "temperature", "nothing_known"]
+"""What to do: nothing, for the model is calibrated; tune again with smoothing; divide its scores by the fitted
+temperature; or nothing that was measured would help."""
 
 FEW_ITEMS = 500
 LOW_OPTION_MASS = 0.5
 
+MUCH = 0.7
+"""Up to this factor towards base the study's models kept nearly all that they were taught."""
+
+WORSE = 0.02
+"""Accuracy or AUROC that is lower, or NLL that is higher, by more than this is worse, sure or not."""
+
 CLEARLY = 0.002
-"""Nats by which a temperature must fit better: it was fitted to these very items."""
+"""By so much NLL (nats) or ECE must be lower for a temperature to be better: it was fitted to these very items."""
 
 NOTE = (
     "nothing measured here shows whether the model will teach another, or abstain by its confidence: smoothing "
@@ -28,21 +43,14 @@ EVIDENCE = {
 """Beside every factor above 0: how the method did in the study. The tables there are made by benchmarks/studies."""
 
 
-def about_evidence(comparison: Comparison) -> list[str]:
+def about_evidence(comparison: Comparison, action: Action) -> list[str]:
     """Of the model after: a gap that may be none, tasks of two signs, low option mass, few items."""
     overall = comparison.pooled
-    found = about_gap(overall.after.metrics["gap"])
-    leans = {
-        sign: [task.label for task in comparison.tasks if _lean(task.after.metrics["gap"]) == sign] for sign in (1, -1)
-    }
-    if leans[1] and leans[-1]:
-        found.append(
-            f"tasks disagree: overconfident on {', '.join(leans[1][:3])}, underconfident on "
-            f"{', '.join(leans[-1][:3])}: one factor cannot serve both"
-        )
+    found = [] if action == "none_needed" else about_gap(overall.after.metrics["gap"]) + _about_tasks(comparison)
     found += about_mass(overall.after.metrics["option_mass"].value)
     if overall.n_items < FEW_ITEMS:
-        found.append(f"only {overall.n_items:,} items: take {FEW_ITEMS} or more before spending a training run on it")
+        purpose = "before spending a training run on it" if action == "smooth" else "before relying on this"
+        found.append(f"only {overall.n_items:,} items: take {FEW_ITEMS} or more {purpose}")
     return found
 
 
@@ -51,33 +59,44 @@ def about_gap(gap: Interval) -> list[str]:
         return ["too few independent items for an interval of the gap: there may be nothing to repair"]
     if gap.low <= 0 <= gap.high:
         return ["the gap's interval covers 0: there may be nothing to repair"]
-    if gap.high < 0:
-        return ["the tuned model is underconfident: the factor answers overconfidence only, and 0 is no repair of that"]
     return []
 
 
-def about_base(overall: Overall, margin: float) -> list[str]:
-    """before is the base model."""
-    base, tuned = (side.metrics["gap"].value for side in (overall.before, overall.after))
-    assert base is not None
-    assert tuned is not None
-    if tuned > margin and base >= tuned:
-        return ["base is no less overconfident than the tuned model: smoothing towards it cannot repair that"]
-    return []
+def about_mixture(base: State, tuned: State, mixed: State, weight: float) -> list[str]:
+    """What to know of the mixture that smoothing is to imitate. base: before tuning."""
+    found = []
+    if base.gap * tuned.gap > 0 and abs(base.gap) >= abs(tuned.gap):
+        found.append(
+            "base alone is no nearer to right than the tuned model; only mixed are they nearer, because they err "
+            "on different items, and a model tuned towards base need not become such a mixture"
+        )
+    if abs(mixed.gap) > SMALL:
+        found.append(f"it goes only part of the way: in that mixture confidence still {reasons.side(mixed.gap)}")
+    if weight > MUCH:
+        found.append(
+            f"a factor above {MUCH:g} undoes much of the tuning itself: at .9 a fifth of the taught answers was lost "
+            "in the study (docs/studies.md)"
+        )
+    if mixed.accuracy < tuned.accuracy - WORSE:
+        lost = f"{reasons.number(tuned.accuracy)} to {reasons.number(mixed.accuracy)}"
+        found.append(f"that mixture is less often right than the tuned model: accuracy goes from {lost}")
+    return found
 
 
-def about_head(head: HeadBound | None, epsilon: float) -> list[str]:
-    warning = None if head is None else bound_warning(head, epsilon)
+def about_head(head: HeadBound | None, epsilon: Interval) -> list[str]:
+    warning = None if head is None or epsilon.value is None else bound_warning(head, epsilon.value)
     return [] if warning is None else [warning]
 
 
 def about_length(hard: Interval, tuned: Interval | None) -> list[str]:
     """hard: the gap of a pilot's run with hard labels. tuned: that of the model whose tuning it stands for, if any."""
-    if tuned is None or hard.high is None or tuned.low is None or hard.high >= tuned.low:
+    if tuned is None or hard.value is None or tuned.value is None or hard.high is None or tuned.low is None:
+        return []
+    if tuned.low <= 0 or hard.high >= tuned.low:
         return []
     return [
-        f"the pilot's run with hard labels is {hard.value:.3f} surer than right, the tuned model {tuned.value:.3f}: "
-        "too few steps or other data, so the whole tuning may need a larger factor"
+        f"after the pilot's run with hard labels confidence {reasons.side(hard.value)}, the tuned model's "
+        f"{reasons.side(tuned.value)}: too few steps or other data, so the whole tuning may need a larger factor"
     ]
 
 
@@ -99,6 +118,18 @@ def about_temperature(temperature: float, scaled: float, smoothed: float, what: 
         f"dividing the tuned model's scores by a temperature of {temperature:.2f} fits these items better than "
         f"{what} (NLL {scaled:.3f} against {smoothed:.3f}): where only the options' probabilities are needed, "
         "that is the cheaper repair"
+    ]
+
+
+def _about_tasks(comparison: Comparison) -> list[str]:
+    leans = {
+        sign: [task.label for task in comparison.tasks if _lean(task.after.metrics["gap"]) == sign] for sign in (1, -1)
+    }
+    if not leans[1] or not leans[-1]:
+        return []
+    return [
+        f"tasks disagree: overconfident on {', '.join(leans[1][:3])}, underconfident on {', '.join(leans[-1][:3])}: "
+        "what serves all items together is a compromise between them"
     ]
 
 

@@ -1,4 +1,7 @@
-"""Two models' Scores -> every mixture of their option probabilities, from all items pooled."""
+"""Two models' Scores -> what mixing base's option probabilities into the tuned model's gives, weight by weight.
+
+All items pooled. Weights are gone through one at a time, so memory is that of the two models' probabilities.
+"""
 
 from __future__ import annotations
 
@@ -6,83 +9,118 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from calibaudit.analysis.samples import Row, joined, task_row
+from calibaudit.advice.weights import WEIGHTS
+from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
+from calibaudit.metrics.inference.estimate import Design, Estimate
+from calibaudit.metrics.inference.split_ece import split_ece_of
+from calibaudit.metrics.sample import Sample
+from calibaudit.metrics.temperature import log_softmax
+from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray
 from calibaudit.scores.align import overall_order, paired
 from calibaudit.scores.scores import Scores
 
-FloatArray = npt.NDArray[np.float64]
+_PART = 1 << 13
+_TINY = float(np.finfo(np.float64).tiny)
 
-WEIGHTS = np.arange(101) / 100
-"""Of the model before, in the mixture."""
+
+@dataclass(frozen=True)
+class State:
+    """One model, or one mixture, over all items. gap: confidence - accuracy. ece: without the noise's share."""
+
+    accuracy: float
+    gap: float
+    ece: float
+    nll: float
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Every item under every weight of base. gap, nll: (items, weights). row: both sides' bootstrap weights."""
+    """(1 - w) tuned + w base for every w of WEIGHTS. gap: at each, with its standard error over units. nll: (weights,).
 
-    row: Row
-    gap: FloatArray
+    sides: base's and the tuned model's probabilities, (choices, items) each. tuned: the tuned model's items.
+    """
+
+    gap: tuple[Estimate, ...]
     nll: FloatArray
-    n_choices: FloatArray
+    design: Design
+    tuned: Sample
+    sides: tuple[FloatArray, FloatArray]
 
     @property
-    def has_draws(self) -> bool:
-        """Whether there is evidence enough for an interval."""
-        return len(self.row.draws.weights) > 0 and self.row.draws.n_units >= 10
+    def gaps(self) -> FloatArray:
+        """(weights,) the estimates alone."""
+        return np.array([one.value for one in self.gap])
 
-    def means(self, weights: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """The mean gap and NLL under each row of bootstrap weights (B, items); None: every item once. (B, weights)."""
-        counts = np.ones((1, len(self.gap))) if weights is None else weights
-        total = counts.sum(axis=1, keepdims=True)
-        return counts @ self.gap / total, counts @ self.nll / total
+    def excess(self, weight: float) -> FloatArray:
+        """(items,) confidence - correct at this weight of base."""
+        confidence, correct, _ = _mixed(self.sides, self.tuned.answer, weight)
+        return confidence - correct
 
-    def interval(self, margin: float, level: float) -> tuple[float | None, float | None]:
-        """Percentile bootstrap; a resample in which no weight is enough counts as 1."""
-        if not self.has_draws:
-            return None, None
-        return percentiles(first_within(self.means(self.row.draws.weights.astype(np.float64))[0], margin), level)
+    def at(self, weight: float) -> State:
+        confidence, correct, chance = _mixed(self.sides, self.tuned.answer, weight)
+        return self._state(confidence, correct, -np.log(chance))
 
-    def nll_at(self, temperature: float) -> float:
-        """The mean NLL of the model after, its scores divided by a temperature."""
-        sample = self.row.sample
-        scores = sample.scores / temperature
-        scores = scores - scores.max(axis=1, keepdims=True)
-        log_total = np.log(np.exp(scores).sum(axis=1))
-        return float((log_total - scores[np.arange(len(scores)), sample.answer]).mean())
+    def scaled(self, temperature: float) -> State:
+        """The tuned model, its scores divided by a temperature."""
+        logprobs = log_softmax(self.tuned.scores / temperature)
+        nll = -logprobs[np.arange(self.design.n_items), self.tuned.answer]
+        return self._state(np.exp(logprobs.max(axis=1)), self.tuned.correct, nll)
 
     def option_epsilon(self) -> float | None:
         """Solves (1 - e) confidence + e / K = accuracy for e, over all items."""
-        confidence, accuracy = self.row.sample.confidence.mean(), self.row.sample.correct.mean()
-        uniform = (1 / self.n_choices).mean()
+        confidence, accuracy = self.tuned.confidence.mean(), self.tuned.correct.mean()
+        uniform = (1 / np.isfinite(self.tuned.scores).sum(axis=1)).mean()
         if confidence <= accuracy or confidence <= uniform:
             return None
         return float(min(1.0, (confidence - accuracy) / (confidence - uniform)))
 
+    def _state(self, confidence: FloatArray, correct: BoolArray, nll: FloatArray) -> State:
+        hits = correct.astype(np.float64)
+        ece = split_ece_of(confidence, hits, self.design, n_bins=self.tuned.n_bins).value
+        return State(float(hits.mean()), float((confidence - hits).mean()), ece, float(nll.mean()))
+
 
 def mixture_of(before: Sequence[Scores], after: Sequence[Scores], settings: Settings) -> Mixture:
-    """(1 - w) after + w before for every w of WEIGHTS. Raises ScoresError when the two do not hold the same items."""
+    """before is the base model. Raises ScoresError when the two do not hold the same items."""
     pairs = paired(before, after)
     order = overall_order([(old.fingerprint, old.chat_template, new.chat_template) for old, new in pairs])
-    base, tuned = (joined([task_row(pairs[i][side], settings) for i in order]) for side in (0, 1))
-    answer = tuned.sample.answer
-    gap, nll = (np.empty((len(answer), len(WEIGHTS))) for _ in range(2))
-    for column, weight in enumerate(WEIGHTS):
-        probs = (1 - weight) * tuned.sample.probs + weight * base.sample.probs
-        gap[:, column] = probs.max(axis=1) - (probs.argmax(axis=1) == answer)
-        nll[:, column] = -np.log(np.maximum(probs[np.arange(len(answer)), answer], np.finfo(float).tiny))
-    return Mixture(tuned, gap, nll, np.isfinite(tuned.sample.scores).sum(axis=1).astype(np.float64))
+    base, tuned = (
+        items_of([rows[i] for i in order])
+        for rows in (rows_of([pair[side] for pair in pairs], settings) for side in (0, 1))
+    )
+    return _mixture(base, tuned)
 
 
-def first_within(gaps: FloatArray, margin: float, grid: FloatArray = WEIGHTS) -> FloatArray:
-    """(B, grid) mean gaps -> (B,) the first of the grid whose gap is at most the margin; NaN where none is."""
-    within = gaps <= margin + 1e-12
-    return np.where(within.any(axis=1), grid[within.argmax(axis=1)], np.nan)
+def _mixture(base: Items, tuned: Items) -> Mixture:
+    sample, n = tuned.whole, tuned.n_items
+    sides = (np.ascontiguousarray(base.whole.probs.T), np.ascontiguousarray(sample.probs.T))
+    gaps, nll = [], np.empty(len(WEIGHTS))
+    for i, weight in enumerate(WEIGHTS):
+        confidence, correct, chance = _mixed(sides, sample.answer, weight)
+        excess = confidence - correct
+        gap = float(excess.mean())
+        gaps.append(tuned.design.linear(gap, (excess - gap) / n))
+        nll[i] = -np.log(chance).mean()
+    return Mixture(tuple(gaps), nll, tuned.design, sample, sides)
 
 
-def percentiles(found: FloatArray, level: float) -> tuple[float, float]:
-    """Of the factors that resamples found; NaN, where none was enough, counts as 1."""
-    low, high = np.quantile(np.where(np.isnan(found), 1.0, found), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def _mixed(
+    sides: tuple[FloatArray, FloatArray], answer: IntArray, weight: float
+) -> tuple[FloatArray, BoolArray, FloatArray]:
+    """(items,) confidence, whether it is the answer's (of equal choices the first counts), the answer's probability."""
+    n = len(answer)
+    confidence, correct, chance = np.full(n, -1.0), np.zeros(n, dtype=bool), np.full(n, _TINY)
+    for start in range(0, n, _PART):  # so many items stay in the processor's cache
+        part = slice(start, start + _PART)
+        highest, hit, given, asked_for = confidence[part], correct[part], chance[part], answer[part]
+        for k, (old, new) in enumerate(zip(*sides, strict=True)):
+            probs = weight * old[part] + (1 - weight) * new[part]
+            asked = asked_for == k
+            higher = probs > highest
+            hit &= ~higher
+            hit |= higher & asked
+            np.maximum(highest, probs, out=highest)
+            given += probs * asked
+    return confidence, correct, chance

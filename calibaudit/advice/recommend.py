@@ -1,10 +1,11 @@
-"""Comparison -> Recommendation: how much smoothing would have kept the tuned model calibrated, towards what, how sure.
+"""Comparison -> Recommendation: what would repair the tuned model's calibration, by how much smoothing, how sure.
 
 The `stack` estimate needs no training: mix the two models' option probabilities, (1 - w) instruct + w base, and take
-the smallest w at which the mixture is no more overconfident than a margin allows. Label smoothing towards the base
-model's own distribution with factor epsilon asks tuning for such a mixture, so w estimates epsilon.
+the w at which the mixture is as sure as it is right (see `weights`). Label smoothing towards the base model's own
+distribution with factor epsilon asks tuning for such a mixture, so w estimates epsilon. Where base does not bring the
+tuned model near, no factor is named: a temperature is, where it measurably helps, or nothing.
 
-The `pilot` estimate reads short tuning runs over a grid of factors instead (see piloting).
+The `pilot` estimate reads short tuning runs over a grid of factors instead (see `pilot`, `pilot_points`).
 
 Smoothing over a vocabulary is not smoothing over the options (at 128,256 tokens, uniform smoothing of 0.1 is optimal at
 a logit margin of 13.96 nats, over four options at 3.61), so the factor fitted over the options is reported as a
@@ -13,45 +14,27 @@ diagnosis, `option_epsilon`, and never as the factor for uniform smoothing.
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from calibaudit.advice import cautions
+from calibaudit.advice import cautions, reasons
+from calibaudit.advice.calibrated import SMALL, calibrated, no_sign
+from calibaudit.advice.cautions import Action
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.mixture import WEIGHTS, Mixture, first_within, mixture_of, percentiles
-from calibaudit.advice.recommendation import (
-    TOO_SURE,
-    UNLEARNED,
-    Demand,
-    Method,
-    PilotPoint,
-    PilotRun,
-    Prior,
-    Recommendation,
-)
+from calibaudit.advice.mixture import Mixture, State, mixture_of
+from calibaudit.advice.pilot_points import best_of, hard_and_tried, pilot_interval, point_of
+from calibaudit.advice.recommendation import Demand, PilotRun, Recommendation
+from calibaudit.advice.weights import NEAR, WEIGHTS, Target, not_ruled_out, target_of
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.settings import Settings
-from calibaudit.errors import CalibauditError
 from calibaudit.scores.scores import Scores
 
 MARGIN = 0.03
-"""The gap that smoothing need not remove. In a simulated world with known posteriors, the weight found at this margin
-(.51, .34) lay near the factors that training found best (.5 to .7; docs/recommendation.md)."""
+"""The |gap| that a pilot's run may have: its grid of factors is coarse, so none need hit 0."""
 
-NEAR = 0.01
-"""No mixture can be asked for less than base's own gap and this (docs/studies.md: margin in reach)."""
-
-LITERATURE = 0.1
-"""Uniform smoothing in Huang, Lu, Zeng 2025 (arXiv 2508.00264): named when nothing better can be estimated."""
-
-WORSE = 0.02
-"""A pilot run whose accuracy or AUROC is lower, or whose NLL is higher, by more than this is worse, sure or not."""
-
-KEPT = 0.95
-"""Of what the hard-label run learned of the tuning data (first choices right), so much must a pilot run learn too."""
+HARD = "with hard labels "
+_NONE = Interval(0.0, None, None)
 
 
 def recommend(
@@ -62,46 +45,42 @@ def recommend(
     margin: float | None = None,
     head: HeadBound | None = None,
 ) -> Recommendation:
-    """The smoothing factor for the pair that `comparison` compares, from all items pooled.
+    """What to do about the pair that `comparison` compares, from all items pooled.
 
-    before, after: the scores that went into `comparison`. margin: in [0, 1]; None: MARGIN, or base's own gap and NEAR
-    where that is more and base is the less overconfident. head: that of the model to be tuned.
+    before, after: the scores that went into `comparison`. margin: the |gap| that is allowed, in [0, 1]; None: as near
+    to 0 as mixtures come. head: that of the model to be tuned.
     """
     mixture = mixture_of(before, after, comparison.settings)
-    gaps, nlls = mixture.means(None)
-    if margin is None:
-        tuned, base = float(gaps[0][0]), float(gaps[0][-1])
-        margin = max(MARGIN, base + NEAR) if base < tuned else MARGIN
-    weight = first_within(gaps, margin)[0]
-    demand = _demand(comparison, mixture)
-    warnings = cautions.about_evidence(comparison) + cautions.about_base(comparison.pooled, margin)
-    prior: Prior
-    method: Method
-    if np.isnan(weight):
-        epsilon, prior, method = Interval(LITERATURE, None, None), "uniform", "literature"
-        reason = (
-            f"no mixture with base is sure within {margin:.3g} of right; uniform smoothing of {LITERATURE:g} is what "
-            "the literature uses"
-        )
+    demand, tuned = _demand(comparison, mixture), mixture.at(0.0)
+    tolerance = NEAR if margin is None else margin
+    warnings: list[str] = []
+    epsilon, aim = _NONE, tolerance
+    action: Action
+    if calibrated(comparison, tolerance):
+        action = "none_needed"
+        reason = reasons.calibrated(tuned, tolerance, no_sign=no_sign(comparison))
     else:
-        low, high = mixture.interval(margin, comparison.settings.level)
-        epsilon, prior, method = Interval(float(weight), low, high), "base", "stack"
-        reason = (
-            f"with this much of base mixed in, confidence exceeds accuracy by at most {margin:.3g}"
-            if weight
-            else f"confidence already exceeds accuracy by at most {margin:.3g}"
-        )
-        if weight:
-            warnings += _by_temperature(mixture, demand, float(nlls[0][round(weight * 100)]), "the mixture does")
+        target = target_of(mixture.gaps, margin)
+        mixed = None if target is None else mixture.at(target.weight)
+        why_not = _why_not_base(mixture, tuned, target, mixed, margin)
+        if target is None or mixed is None or why_not:
+            action, reason = _without_smoothing(mixture, demand, tuned, why_not)
+        else:
+            action, reason, aim = "smooth", reasons.smooth(tuned, mixed, target.weight), target.aim
+            ends = not_ruled_out(mixture.gap, target, mixture.excess, mixture.design, comparison.settings.level)
+            epsilon = Interval(target.weight, *ends)
+            warnings += cautions.about_mixture(mixture.at(1.0), tuned, mixed, target.weight)
+            warnings += _cheaper_temperature(mixture, demand, mixed.nll, "the mixture does")
     return Recommendation(
+        action=action,
         epsilon=epsilon,
-        prior=prior,
-        method=method,
+        prior="base",
+        method="stack",
         reason=reason,
-        nll_weight=float(WEIGHTS[nlls[0].argmin()]),
-        margin=margin,
+        nll_weight=float(WEIGHTS[mixture.nll.argmin()]),
+        margin=aim,
         demand=demand,
-        warnings=tuple(warnings + cautions.about_head(head, _value(epsilon))),
+        warnings=tuple(cautions.about_evidence(comparison, action) + warnings + cautions.about_head(head, epsilon)),
         head=head,
     )
 
@@ -114,47 +93,41 @@ def recommend_from_pilot(
     head: HeadBound | None = None,
     tuned_gap: Interval | None = None,
 ) -> Recommendation:
-    """The smallest factor whose run's gap is within the margin, and which is not worse than the hard-label run.
+    """The smallest factor whose run has a |gap| within the margin, and which is not worse than the hard-label run.
 
-    Worse: lower in accuracy or AUROC or higher in NLL, by the paired change's interval or by more than WORSE, or with
-    less learned of the tuning data than KEPT of what that run learned. Where no
-    run comes within the margin, the one that comes nearest, with a warning. Interval: over the same prior's runs,
-    percentile bootstrap over items; a resample in which none is within the margin counts as 1.
+    Nothing is needed where the hard-label run is calibrated (see `calibrated`). What is worse, and what is taken where
+    no run is within the margin: `pilot_points`. Where none helps, a temperature is named if it does, or nothing.
     tuned_gap: that of the model whose tuning the pilot stands for, where there is one.
     Raises CalibauditError unless there is one run with hard labels and another, ScoresError when their items differ.
     """
-    settings = dataclasses.replace(settings or Settings(), n_permutations=0)
-    hard, tried = _hard_and_tried(runs)
+    settings = settings or Settings()
+    hard, tried = hard_and_tried(runs)
     audit = compare(hard.scores, hard.scores, settings)
     mixture = mixture_of(hard.scores, hard.scores, settings)
-    demand = _demand(audit, mixture)
-    points = [_point(run, compare(hard.scores, run.scores, settings), hard, margin) for run in tried]
-    warnings = cautions.about_evidence(audit) + cautions.about_length(demand.gap, tuned_gap)
-    chosen = None
-    if _value(demand.gap) <= margin:
-        reason = f"with hard labels, confidence already exceeds accuracy by at most {margin:g}"
-    elif (chosen := _best(points, _value(demand.gap))) is None:
-        reason = f"none of the {len(tried)} smoothed pilot runs was less overconfident and no worse than hard labels"
-        warnings.append("no smoothing that was tried helped: the factor 0 says that, not that nothing is wrong")
-    elif chosen.rejected:
-        reason = f"of {len(tried)} smoothed pilot runs none came within {margin:g} of right; this one came nearest"
-        warnings.append(
-            f"at the factor {chosen.epsilon:g} confidence still exceeds accuracy by {_value(chosen.gap):.3f}: "
-            "try larger factors or more steps"
-        )
+    demand, tuned = _demand(audit, mixture), mixture.at(0.0)
+    plain = point_of(hard, audit, hard, None)
+    points = [point_of(run, compare(hard.scores, run.scores, settings), hard, margin) for run in tried]
+    warnings = cautions.about_length(demand.gap, tuned_gap)
+    chosen, epsilon = None, _NONE
+    action: Action
+    if calibrated(audit, margin):
+        action, reason = "none_needed", reasons.calibrated(tuned, margin, no_sign=no_sign(audit), of=HARD)
+    elif (chosen := best_of(points, plain)) is None:
+        action, reason = _without_smoothing(mixture, demand, tuned, reasons.pilot_fails(tuned, len(tried)))
     else:
-        reason = (
-            f"of {len(tried)} smoothed pilot runs it is the smallest factor at which confidence exceeds accuracy by at "
-            f"most {margin:g} and nothing else is worse than with hard labels"
-        )
-    epsilon = Interval(0.0, None, None)
-    if chosen is not None:
+        assert chosen.gap.value is not None
+        action = "smooth"
+        reason = reasons.pilot_smooth(tuned, chosen.gap.value, len(tried), margin, within=not chosen.rejected)
+        if chosen.rejected:
+            warnings.append(
+                f"at the factor {chosen.epsilon:g} confidence still {reasons.side(chosen.gap.value)}: "
+                "try larger factors or more steps"
+            )
         warnings += cautions.about_mass(chosen.option_mass, "after that pilot run ")
-        warnings += _by_temperature(mixture, demand, chosen.nll, "that pilot run does")
-        fit = {point.epsilon for point in points if point.prior == chosen.prior and point.rejected in ("", TOO_SURE)}
-        path = [hard, *(run for run in tried if run.prior == chosen.prior and run.epsilon in fit)]
-        epsilon = Interval(chosen.epsilon, *_pilot_interval(path, margin, settings))
+        warnings += _cheaper_temperature(mixture, demand, chosen.nll, "that pilot run does")
+        epsilon = Interval(chosen.epsilon, *pilot_interval(chosen, plain, points, margin))
     return Recommendation(
+        action=action,
         epsilon=epsilon,
         prior="base" if chosen is None else chosen.prior,
         method="pilot",
@@ -162,66 +135,37 @@ def recommend_from_pilot(
         nll_weight=None,
         margin=margin,
         demand=demand,
-        warnings=tuple(warnings + cautions.about_head(head, _value(epsilon))),
+        warnings=tuple(cautions.about_evidence(audit, action) + warnings + cautions.about_head(head, epsilon)),
         head=head,
-        pilot=(_point(hard, audit, hard, None), *points),
+        pilot=(plain, *points),
     )
 
 
-def _hard_and_tried(runs: Sequence[PilotRun]) -> tuple[PilotRun, list[PilotRun]]:
-    hard = [run for run in runs if run.epsilon == 0]
-    tried = sorted((run for run in runs if run.epsilon > 0), key=lambda run: (run.epsilon, run.prior))
-    if len(hard) != 1 or not tried:
-        raise CalibauditError(
-            f"a pilot needs one run with hard labels and others with smoothing; there are {len(hard)} and {len(tried)}"
-        )
-    return hard[0], tried
+def _why_not_base(
+    mixture: Mixture, tuned: State, target: Target | None, mixed: State | None, margin: float | None
+) -> str:
+    """Why smoothing towards base is not advised; empty where it is."""
+    nearest = int(abs(mixture.gaps).argmin())
+    if target is None or mixed is None:
+        return reasons.base_fails(tuned, mixture.at(float(WEIGHTS[nearest])), float(WEIGHTS[nearest]), margin)
+    if target.index == 0:
+        return reasons.not_the_gap(tuned) if target.crosses or target.given else reasons.no_nearer(tuned)
+    if margin is None and abs(mixed.gap) > max(SMALL, abs(tuned.gap) / 2):
+        return reasons.base_fails(tuned, mixed, target.weight, None)
+    if mixed.ece >= tuned.ece:
+        return reasons.no_lower_ece(tuned, mixed, target.weight)
+    return ""
 
 
-def _point(run: PilotRun, against_hard: Comparison, hard: PilotRun, margin: float | None) -> PilotPoint:
-    """margin: None for the run with hard labels itself."""
-    overall = against_hard.pooled
-    metrics = overall.after.metrics
-    faults = []
-    for name, sign in (("accuracy", -1), ("auroc", -1), ("nll", 1)):
-        change = overall.change[name]
-        ends = [sign * end for end in (change.low, change.high) if end is not None]
-        if change.value is not None and (sign * change.value > WORSE or (ends and min(ends) > 0)):
-            faults.append(f"worse {name}")
-    if run.learned is not None and hard.learned is not None and run.learned < KEPT * hard.learned:
-        faults.append(UNLEARNED)
-    if not faults and margin is not None and _value(metrics["gap"]) > margin:
-        faults.append(TOO_SURE)
-    return PilotPoint(
-        epsilon=run.epsilon,
-        prior=run.prior,
-        gap=metrics["gap"],
-        accuracy=_value(metrics["accuracy"]),
-        ece=_value(metrics["ece"]),
-        nll=_value(metrics["nll"]),
-        auroc=metrics["auroc"].value,
-        option_mass=metrics["option_mass"].value,
-        learned=run.learned,
-        rejected=", ".join(faults),
-    )
-
-
-def _best(points: Sequence[PilotPoint], hard_gap: float) -> PilotPoint | None:
-    """The smallest factor that passes (of two, the lower NLL); else the nearest of those that are no worse."""
-    if passing := [point for point in points if not point.rejected]:
-        return min(passing, key=lambda point: (point.epsilon, point.nll))
-    nearer = [point for point in points if point.rejected == TOO_SURE and _value(point.gap) < hard_gap]
-    return min(nearer, key=lambda point: _value(point.gap), default=None)
-
-
-def _pilot_interval(path: Sequence[PilotRun], margin: float, settings: Settings) -> tuple[float | None, float | None]:
-    """path: the runs of one prior by factor, the one with hard labels first."""
-    parts = [mixture_of(path[0].scores, run.scores, settings) for run in path]
-    if not parts[0].has_draws:
-        return None, None
-    draws = parts[0].row.draws.weights.astype(np.float64)
-    gaps = draws @ np.stack([part.gap[:, 0] for part in parts], axis=1) / draws.sum(axis=1, keepdims=True)
-    return percentiles(first_within(gaps, margin, np.array([run.epsilon for run in path])), settings.level)
+def _without_smoothing(mixture: Mixture, demand: Demand, tuned: State, why: str) -> tuple[Action, str]:
+    """A temperature where it measurably helps, else nothing that was measured."""
+    temperature = _temperature(demand)
+    if temperature is not None:
+        scaled = mixture.scaled(temperature)
+        gains = (tuned.nll - scaled.nll, tuned.ece - scaled.ece)
+        if max(gains) > cautions.CLEARLY and min(gains) > -cautions.CLEARLY:
+            return "temperature", f"{why}; {reasons.by_temperature(tuned, scaled, temperature)}"
+    return "nothing_known", f"{why}; {reasons.NO_TEMPERATURE}"
 
 
 def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
@@ -229,11 +173,12 @@ def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
     return Demand(found["gap"], found["temperature"], mixture.option_epsilon())
 
 
-def _by_temperature(mixture: Mixture, demand: Demand, smoothed: float, what: str) -> list[str]:
-    found = demand.temperature.value
-    return [] if found is None else cautions.about_temperature(found, mixture.nll_at(found), smoothed, what)
+def _temperature(demand: Demand) -> float | None:
+    """None also where its inverse may be 0: then the scores may hold nothing, and it would only flatten them."""
+    value, high = demand.temperature.value, demand.temperature.high
+    return None if value is None or (high is not None and high > math.e * value) else value
 
 
-def _value(interval: Interval) -> float:
-    assert interval.value is not None
-    return interval.value
+def _cheaper_temperature(mixture: Mixture, demand: Demand, smoothed: float, what: str) -> list[str]:
+    found = _temperature(demand)
+    return [] if found is None else cautions.about_temperature(found, mixture.scaled(found).nll, smoothed, what)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from calibaudit.advice import cautions
+from calibaudit.advice.cautions import Action
 from calibaudit.advice.head_bound import HeadBound
 from calibaudit.analysis.estimates import Interval
 from calibaudit.scores.scores import Scores
 
 Method = Literal["stack", "pilot", "literature"]
+"""`literature`: only in older files, where uniform smoothing of .1 was named when nothing could be estimated."""
 Prior = Literal["base", "uniform"]
 
+ACTIONS = get_args(Action)
 TOO_SURE = "still too sure"
+NOT_SURE = "not sure enough"
 UNLEARNED = "less learned"
-REJECTIONS = (TOO_SURE, UNLEARNED, "worse accuracy", "worse auroc", "worse nll")
+REJECTIONS = (TOO_SURE, NOT_SURE, UNLEARNED, "worse accuracy", "worse auroc", "worse nll")
 """Why a pilot run is not taken."""
 
 
@@ -68,14 +72,15 @@ class PilotPoint:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """epsilon: the smoothing factor in [0, 1] with its bootstrap interval (none for `literature`); 0: none is needed.
+    """action: what to do. epsilon: the smoothing factor in [0, 1] with its interval; 0 unless the action is `smooth`.
 
     prior: what to smooth towards. method: how it was got. reason: one sentence. nll_weight: the weight of base at
-    which the mixture's NLL is smallest, beside it; usually more; None for `pilot`. margin: the gap that was allowed.
-    warnings: when not to trust it, a sentence each. head: how sure the head can be; None where it was not read.
-    pilot: the runs behind it, by factor.
+    which the mixture's NLL is smallest, beside it; usually more; None for `pilot`. margin: the |gap| that was aimed
+    at; 0 where the mixtures' gap crosses 0. warnings: when not to trust it, a sentence each. head: how sure the head
+    can be; None where it was not read. pilot: the runs behind it, by factor.
     """
 
+    action: Action
     epsilon: Interval
     prior: Prior
     method: Method
@@ -90,13 +95,22 @@ class Recommendation:
     @property
     def note(self) -> str | None:
         """What to know wherever smoothing is advised; None where it is not."""
-        return cautions.NOTE if self.epsilon.value else None
+        return cautions.NOTE if self.action == "smooth" else None
 
     @property
     def evidence(self) -> str | None:
         """How factors found by this method did where it could be checked; None where no smoothing is advised."""
-        return cautions.EVIDENCE[self.method] if self.epsilon.value else None
+        return cautions.EVIDENCE[self.method] if self.action == "smooth" else None
 
     def to_dict(self) -> dict[str, Any]:
         lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
         return {**dataclasses.asdict(self), **lists}
+
+
+def older_action(method: str, epsilon: float, gap: float, margin: float) -> Action:
+    """Of advice that was saved before actions were, by the one-sided rule of then; underconfidence had no remedy."""
+    if method == "literature":
+        return "nothing_known"
+    if epsilon > 0:
+        return "smooth"
+    return "none_needed" if abs(gap) <= margin else "nothing_known"

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.recommendation import REJECTIONS, Demand, PilotPoint, Recommendation
+from calibaudit.advice.recommendation import (
+    ACTIONS,
+    REJECTIONS,
+    Demand,
+    PilotPoint,
+    Recommendation,
+    older_action,
+)
 from calibaudit.analysis.audit import Audit, ModelAudit, Reliability, TaskAudit
 from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
 from calibaudit.analysis.estimates import METRICS, Change, Interval
@@ -95,7 +102,12 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
         return None
     try:
         demand = found["demand"]
+        older = found["method"], float(found["epsilon"]["value"]), float(demand["gap"]["value"]), float(found["margin"])
+        action = found.get("action", older_action(*older))
+        if action not in ACTIONS:
+            raise ValueError(f"action is {str(action)[:40]!r}")
         return Recommendation(
+            action=action,
             epsilon=_interval(found["epsilon"]),
             prior=found["prior"],
             method=found["method"],

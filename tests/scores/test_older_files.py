@@ -107,6 +107,8 @@ def test_a_comparison_and_its_advice() -> None:
     advice = recommendation_of(saved)
     assert advice is not None
     assert advice.epsilon.value == saved["recommendation"]["epsilon"]["value"]
+    assert "action" not in saved["recommendation"]
+    assert advice.action == "smooth"
 
 
 def test_older_scores_and_new_ones_compare() -> None:

@@ -47,7 +47,7 @@ def recommend(
             metavar="X",
             min=0,
             max=1,
-            help="Overconfidence that smoothing need not remove [default: .03, more where base's own is].",
+            help="Gap, to either side, that may stay [default: as little as base allows; pilot .03].",
             show_default=False,
         ),
     ] = None,
@@ -82,7 +82,7 @@ def recommend(
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
-    """Say how much label smoothing the next tuning needs, towards what, how sure that is, and when not to trust it.
+    """Say what would repair calibration: how much label smoothing, towards what, how sure; or a temperature.
 
     With no models, for the bundled demo pair. Nothing is trained, except with --pilot; what is marked Tuning or Pilot
     counts only then.

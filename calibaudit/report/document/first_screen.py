@@ -130,11 +130,10 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
         high = comparison.pooled.change["ece"].high
         if high is not None and high > 0:
             notes.append(f"A rise in ECE of up to {number(high)} is not ruled out; more items would narrow that")
-    if recommendation is not None and recommendation.method == "literature":
-        notes.append(f"No smoothing factor can be estimated: {recommendation.reason}")
-    elif recommendation is not None and (tone == "worse" or over):
+    advised = None if recommendation is None else recommendation.action
+    if recommendation is not None and (advised != "none_needed" or tone == "worse" or over):
         notes.append(_capital(advice(recommendation).removeprefix("Advice: ").rstrip(".")))
-    if over:
+    if over and advised != "temperature":
         notes += _by_temperature(temperature)
     n_warnings = len(comparison.warnings) + (len(recommendation.warnings) if recommendation else 0)
     if n_warnings:

@@ -64,13 +64,20 @@ def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
 
 
 def advice(recommendation: Recommendation) -> str:
-    """What to do about it, in one sentence: the factor, what to smooth towards, and how it was got."""
-    epsilon = recommendation.epsilon
-    assert epsilon.value is not None
-    if recommendation.method == "literature":
-        return f"Advice: none can be estimated ({recommendation.reason})."
-    if epsilon.value == 0:
+    """What to do about it, in one sentence: nothing, a factor and what to smooth towards, or a temperature."""
+    epsilon, temperature = recommendation.epsilon, recommendation.demand.temperature
+    if recommendation.action == "none_needed":
         return f"Advice: no smoothing is needed ({recommendation.reason})."
+    if recommendation.action == "nothing_known":
+        return f"Advice: none; nothing that was measured would repair it ({recommendation.reason})."
+    if recommendation.action == "temperature":
+        value = " ".join(
+            part for part in (number(temperature.value, 2), bounds(temperature.low, temperature.high, 2)) if part
+        )
+        return (
+            f"Advice: no smoothing; divide the scores of the choices by a temperature of {value} "
+            f"({recommendation.reason})."
+        )
     factor = " ".join(part for part in (number(epsilon.value, 2), bounds(epsilon.low, epsilon.high, 2)) if part)
     prior = "base" if recommendation.prior == "base" else "the uniform distribution"
     return f"Advice: tune again from base with smoothing {factor} towards {prior} ({recommendation.method})."
