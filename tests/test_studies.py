@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from benchmarks.studies import cells as study_cells
 from benchmarks.studies import plots, tables
 from benchmarks.studies.measuring import advice, answers, expected, stack
-from benchmarks.studies.smoothing import Cell, Results, study
+from benchmarks.studies.smoothing import ADVISED, Cell, Results, study
 from benchmarks.studies.world import ASK, CHAT, FULL, SMALL, Recipe, World, claims_loss, scaled, train_base, tune
 from calibaudit.advice.cautions import EVIDENCE
 from calibaudit.metrics import ece, ece_floor_interval
@@ -127,29 +127,27 @@ def test_smoothing_wholly_towards_base_leaves_base_where_it_is(world: World, bas
     assert moved[0] < 1e-6 < moved[1]
 
 
-def test_stack_is_the_smallest_weight_of_base_within_the_margin(world: World, base) -> None:
+def test_stack_is_the_advice_and_the_earlier_rules_beside_it(world: World, base) -> None:
     tuned = tune(base, world, Recipe(1e-2, 20), "uniform", 0.0)
-    advised, near = stack(base, tuned, world, "cloze")
+    found = stack(base, tuned, world, "cloze")
     p, q = (answers(model, None, world, world.advice, ASK, "cloze").probs for model in (tuned, base))
-    found, reached = None, []
+    gaps = []
     for step in range(101):
-        gaps = []
+        excess = []
         for i, drawn in enumerate(world.advice_answers):
             mixed = (1 - step / 100) * p[i] + step / 100 * q[i]
-            gaps += [mixed.max() - (mixed.argmax() == answer) for answer in drawn]
-        reached.append(np.mean(gaps))
-        if np.mean(gaps) <= 0.03 + 1e-12 and found is None:
-            found = step / 100
-    assert found != 0
-    if found is None:
-        assert (advised.method, advised.epsilon.value) == ("literature", 0.1)
-    else:
-        assert (advised.method, advised.epsilon.value) == ("stack", pytest.approx(found))
-    allowed = max(0.03, reached[-1] + 0.01)
-    assert near.epsilon.value == pytest.approx(next(i for i in range(101) if reached[i] <= allowed + 1e-12) / 100)
-    assert near.method == "stack"
+            excess += [mixed.max() - (mixed.argmax() == answer) for answer in drawn]
+        gaps.append(np.mean(excess))
+    for name, margin in (("stack", 0.03), ("near", max(0.03, gaps[-1] + 0.01))):
+        first = next((step / 100 for step in range(101) if gaps[step] <= margin + 1e-12), None)
+        assert found[name] == pytest.approx(0.1 if first is None else first)
+    assert (found["stack_method"] == "stack") is (min(gaps) <= 0.03)
+    assert set(found) == set(ADVISED)
+    assert (found["advised"] > 0) is (found["action"] == "smooth")
+    if found["action"] == "smooth":
+        assert abs(gaps[round(100 * found["advised"])]) < abs(gaps[0])
     seen = advice(answers(tuned, None, world, world.advice, ASK, "cloze"), world)
-    assert seen["advice_gap"] == pytest.approx(advised.demand.gap.value)
+    assert seen["advice_gap"] == pytest.approx(gaps[0])
 
 
 @pytest.fixture(scope="module")

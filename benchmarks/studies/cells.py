@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.studies.smoothing import read
-from calibaudit.advice.recommend import MARGIN, NEAR, WORSE
+from calibaudit.advice.cautions import WORSE
+from calibaudit.advice.recommend import MARGIN
+from calibaudit.advice.weights import WEIGHTS, target_of
 
-TEXT = ("form", "answers", "prior", "stack_method")
+TEXT = ("form", "answers", "prior", "stack_method", "action")
 CELL = ("vocab", "hidden", "form", "answers", "lr", "epochs", "seed")
 KEPT = 0.95
 
@@ -29,16 +31,11 @@ def runs_of(path: Path) -> list[Run]:
 
 
 def cells_of(runs: Iterable[Run]) -> Cells:
-    """(vocab, hidden, form, answers, lr, epochs, seed) -> its runs, without base itself, whose gap on the advice facts
-    each run gets as `base_gap`."""
+    """(vocab, hidden, form, answers, lr, epochs, seed) -> its runs, without base itself."""
     cells: Cells = defaultdict(list)
-    base_gaps: dict[tuple[Any, ...], float] = {}
     for run in runs:
-        base = tuple(run[name] for name in ("vocab", "hidden", "form", "seed"))
-        if run["answers"] == "none":
-            base_gaps[base] = run["advice_gap"]
-        else:
-            cells[tuple(run[name] for name in CELL)].append({**run, "base_gap": base_gaps[base]})
+        if run["answers"] != "none":
+            cells[tuple(run[name] for name in CELL)].append(run)
     return dict(cells)
 
 
@@ -54,7 +51,8 @@ def finished(cells: Cells) -> Cells:
     return {
         key: runs
         for key, runs in cells.items()
-        if len(grid_of(runs)) == most and {hard(runs)["near"], hard(runs)["stack"]} <= {run["epsilon"] for run in runs}
+        if len(grid_of(runs)) == most
+        and {hard(runs)[name] for name in ("stack", "near", "advised")} <= {run["epsilon"] for run in runs}
     }
 
 
@@ -69,22 +67,34 @@ def at(runs: Sequence[Run], prior: str, epsilon: float) -> Run:
 
 
 def stacked(runs: Sequence[Run]) -> Run:
-    advised = hard(runs)
-    return at(runs, "base" if advised["stack_method"] == "stack" else "uniform", advised["stack"])
+    """By the first one-sided rule."""
+    found = hard(runs)
+    return at(runs, "base" if found["stack_method"] == "stack" else "uniform", found["stack"])
 
 
 def near(runs: Sequence[Run]) -> Run:
+    """By the second."""
     return at(runs, "base", hard(runs)["near"])
+
+
+def advised(runs: Sequence[Run]) -> Run:
+    """By `recommend`; where it advises no smoothing hard labels, with the temperature where it advises that (whose gap
+    was not kept)."""
+    found = at(runs, "base", hard(runs)["advised"])
+    if hard(runs)["action"] != "temperature":
+        return found
+    return {**found, "ask_ece": found["scaled_ece"], "ask_nll": found["scaled_nll"], "ask_gap": np.nan}
 
 
 def pilot(runs: Sequence[Run]) -> Run:
     """What `recommend_from_pilot` takes of the grid on the advice facts, by its estimates alone (not by its intervals).
 
-    Hard labels where their gap is within the margin; else the smallest factor whose gap is, and whose accuracy, AUROC
-    and NLL are not worse than those of hard labels; else, of those no worse, the one with the least gap.
+    Hard labels where their |gap| is within the margin; else the smallest factor whose |gap| is, and whose accuracy,
+    AUROC and NLL are not worse than those of hard labels; else, of those no worse, the one with the least |gap|.
+    Nothing towards uniform where hard labels are underconfident.
     """
     old = hard(runs)
-    if old["advice_gap"] <= MARGIN:
+    if abs(old["advice_gap"]) <= MARGIN:
         return old
     sound = [
         run
@@ -93,10 +103,11 @@ def pilot(runs: Sequence[Run]) -> Run:
         and run["advice_accuracy"] >= old["advice_accuracy"] - WORSE
         and run["advice_auroc"] >= old["advice_auroc"] - WORSE
         and run["advice_nll"] <= old["advice_nll"] + WORSE
+        and not (old["advice_gap"] < 0 and run["prior"] == "uniform")
     ]
-    if within := [run for run in sound if run["advice_gap"] <= MARGIN]:
+    if within := [run for run in sound if abs(run["advice_gap"]) <= MARGIN]:
         return min(within, key=lambda run: (run["epsilon"], run["advice_nll"]))
-    return min([old, *sound], key=lambda run: run["advice_gap"])
+    return min([old, *sound], key=lambda run: abs(run["advice_gap"]))
 
 
 def pilot_kept(runs: Sequence[Run]) -> Run:
@@ -112,8 +123,9 @@ def pilot_by_nll(runs: Sequence[Run]) -> Run:
 METHODS: dict[str, Callable[[Sequence[Run]], Run]] = {
     "hard labels": hard,
     "literature: uniform .1": lambda runs: at(runs, "uniform", 0.1),
-    "stack, fixed margin": stacked,
-    "stack": near,
+    "stack, one-sided, fixed margin": stacked,
+    "stack, one-sided": near,
+    "stack": advised,
     "pilot": pilot_kept,
     "pilot, whatever it teaches": pilot,
     "pilot: lowest NLL": pilot_by_nll,
@@ -128,33 +140,28 @@ def regret(runs: Sequence[Run], chosen: Run, metric: str, keep: float = 0.0) -> 
     return float(chosen[metric] - min(run[metric] for run in grid_of(runs) if run["taught"] >= least))
 
 
+def interval_of(runs: Sequence[Run]) -> tuple[float, float]:
+    """Of the advised factor; 0 alone where no smoothing is advised."""
+    found = hard(runs)
+    return (found["advised_low"], found["advised_high"]) if found["action"] == "smooth" else (0.0, 0.0)
+
+
 def covered(runs: Sequence[Run], metric: str, slack: float) -> bool:
     """Whether the interval of `stack` holds a factor towards base within `slack` of the best."""
-    advised = hard(runs)
+    low, high = interval_of(runs)
     towards = [run for run in grid_of(runs) if run["prior"] in ("none", "base")]
     least = min(run[metric] for run in towards)
-    good = [run["epsilon"] for run in towards if run[metric] <= least + slack]
-    return any(advised["near_low"] <= epsilon <= advised["near_high"] for epsilon in good)
+    return any(low <= run["epsilon"] <= high for run in towards if run[metric] <= least + slack)
 
 
-def margin_of(runs: Sequence[Run]) -> float:
-    """The margin that `stack` takes in this cell."""
-    return float(max(MARGIN, runs[0]["base_gap"] + NEAR))
-
-
-def needed(runs: Sequence[Run]) -> float | None:
-    """The factor towards base that `stack` estimates: the smallest at which the trained model's gap on the proof facts
-    is within the margin, between two factors of the grid by a straight line. None where .9 is not enough."""
+def needed(runs: Sequence[Run]) -> float:
+    """The factor towards base that `stack` estimates: `target_of` the trained models' gaps on the proof facts, between
+    two factors of the grid by a straight line."""
     path = sorted((run for run in grid_of(runs) if run["prior"] != "uniform"), key=lambda run: run["epsilon"])
-    margin = margin_of(runs)
-    for i, run in enumerate(path):
-        if run["ask_gap"] <= margin:
-            if i == 0:
-                return 0.0
-            old = path[i - 1]
-            share = (old["ask_gap"] - margin) / (old["ask_gap"] - run["ask_gap"])
-            return float(old["epsilon"] + share * (run["epsilon"] - old["epsilon"]))
-    return None
+    gaps = np.interp(WEIGHTS, [run["epsilon"] for run in path], [run["ask_gap"] for run in path])
+    target = target_of(gaps)
+    assert target is not None
+    return target.weight
 
 
 def groups_of(cells: Cells, names: Sequence[str]) -> dict[tuple[Any, ...], list[list[Run]]]:

@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from calibaudit.advice.recommend import KEPT as KEPT_OF_HARD
+from calibaudit.advice.pilot_points import KEPT as KEPT_OF_HARD
 from calibaudit.advice.recommend import MARGIN, recommend
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings

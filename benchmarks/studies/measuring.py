@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from benchmarks.studies.world import ASK, CHAT, N_DRAWS, Form, World, hidden_at
-from calibaudit.advice.recommend import MARGIN, NEAR, recommend
-from calibaudit.advice.recommendation import Recommendation
+from calibaudit.advice.mixture import mixture_of
+from calibaudit.advice.recommend import MARGIN, recommend
+from calibaudit.advice.weights import NEAR, WEIGHTS
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics import auroc, brier_items, ece, fit_temperature, gap, nll, nll_items
-from calibaudit.metrics.binning import bin_columns, bin_index, bin_totals
-from calibaudit.metrics.calibration_error import ece_rows
+from calibaudit.metrics.binning import bin_index, bin_totals
+from calibaudit.metrics.calibration_error import ece_of
 from calibaudit.scores.scores import ModelInfo, Scores
 
 N_BINS, ROWS = 15, 64
@@ -85,14 +86,14 @@ def expected(probs: np.ndarray, posterior: np.ndarray) -> dict[str, float]:
     """
     at, top, confidence = np.arange(len(probs)), probs.argmax(1), probs.max(1)
     right = posterior[at, top]
-    columns = bin_columns(bin_index(confidence, N_BINS), confidence, right, N_BINS)
+    totals = bin_totals(bin_index(confidence, N_BINS), confidence, right, N_BINS)
     chosen = [np.full(len(probs), k) for k in range(4)]
     logs = [np.log(np.clip(p, 1e-300, None)) for p in (posterior, probs)]
     return {
         "accuracy": float(right.mean()),
         "confidence": float(confidence.mean()),
         "gap": float(confidence.mean() - right.mean()),
-        "ece": float(ece_rows(bin_totals(np.ones((1, len(probs))), columns))[0]),
+        "ece": ece_of(totals),
         "brier": float(sum((posterior[:, k] * brier_items(probs, y)).mean() for k, y in enumerate(chosen))),
         "nll": float(sum((posterior[:, k] * nll_items(probs, y)).mean() for k, y in enumerate(chosen))),
         "kl_true": float((posterior * (logs[0] - logs[1])).sum(1).mean()),
@@ -171,17 +172,34 @@ def scores_of(found: Answers, world: World, form: Form, name: str) -> Scores:
     )
 
 
-def stack(base: Any, tuned: Any, world: World, form: Form) -> tuple[Recommendation, Recommendation]:
-    """The mixture rule of `recommend` at a fixed margin on the advice facts, base against the hard-label run.
+def stack(base: Any, tuned: Any, world: World, form: Form) -> dict[str, Any]:
+    """What is advised from the advice facts, base against the hard-label run, by the columns of `smoothing.ADVISED`.
 
-    And with a margin that is never below base's own gap and NEAR more, which a mixture can reach: `recommend`'s own.
+    advised: `recommend`, 0 unless its action is to smooth. Two earlier rules were one-sided, the smallest weight of
+    base at which confidence exceeds accuracy by at most a margin: stack by MARGIN, or uniform 0.1 where none is within;
+    near by no less than base's own gap and NEAR.
     """
     before, after = (
         [scores_of(answers(model, None, world, world.advice, ASK, form), world, form, name)]
         for model, name in ((base, "base"), (tuned, "tuned"))
     )
-    comparison = compare(before, after, Settings(n_resamples=500, n_permutations=0, seed=world.seed))
-    reach = comparison.pooled.before.metrics["gap"].value
-    assert reach is not None
-    near = recommend(before, after, comparison, margin=max(MARGIN, reach + NEAR))
-    return recommend(before, after, comparison, margin=MARGIN), near
+    settings = Settings(seed=world.seed)
+    gaps = mixture_of(before, after, settings).gaps
+    fixed, reach = one_sided(gaps, MARGIN), one_sided(gaps, max(MARGIN, float(gaps[-1]) + NEAR))
+    found = recommend(before, after, compare(before, after, settings))
+    return {
+        "stack": 0.1 if fixed is None else fixed,
+        "stack_nll": found.nll_weight,
+        "stack_method": "literature" if fixed is None else "stack",
+        "near": reach,
+        "advised": found.epsilon.value,
+        "advised_low": found.epsilon.low,
+        "advised_high": found.epsilon.high,
+        "action": found.action,
+    }
+
+
+def one_sided(gaps: np.ndarray, margin: float) -> float | None:
+    """The first of WEIGHTS whose gap is at most the margin."""
+    within = gaps <= margin + 1e-12
+    return float(WEIGHTS[within.argmax()]) if within.any() else None

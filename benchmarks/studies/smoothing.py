@@ -27,7 +27,7 @@ from benchmarks.studies.world import FULL, SMALL, Form, Recipe, Scale, World, ne
 EPSILONS = (0.03, 0.1, 0.3, 0.5, 0.7, 0.9)
 LRS, EPOCHS = (3e-4, 1e-3), (2, 8)
 SETTINGS = ("vocab", "hidden", "seed", "form", "answers", "lr", "epochs", "prior", "epsilon")
-ADVISED = ("stack", "stack_low", "stack_high", "stack_nll", "stack_method", "near", "near_low", "near_high")
+ADVISED = ("stack", "stack_nll", "stack_method", "near", "advised", "advised_low", "advised_high", "action")
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -125,14 +125,12 @@ def run_cell(cell: Cell, world: World, base: Any, results: Results, epsilons: An
         results.add({**untuned, **dict.fromkeys(ADVISED, ""), **measure(base, base, world, cell.form)})
     if cell.key("none", 0.0) not in results.rows:
         tuned = tune(base, world, cell.recipe, "uniform", 0.0)
-        advised, near = stack(base, tuned, world, cell.form)
-        of_stack = (*vars(advised.epsilon).values(), advised.nll_weight, advised.method)
-        values = dict(zip(ADVISED, (*of_stack, *vars(near.epsilon).values()), strict=True))
-        row = {**vars(cell), "prior": "none", "epsilon": 0.0, **values}
+        row = {**vars(cell), "prior": "none", "epsilon": 0.0, **stack(base, tuned, world, cell.form)}
         results.add({**row, **measure(tuned, base, world, cell.form)})
     hard = results.rows[cell.key("none", 0.0)]
     wanted = [(prior, epsilon) for prior in ("uniform", "base") for epsilon in epsilons]
-    factors = {float(hard["near"])} | ({float(hard["stack"])} if hard["stack_method"] == "stack" else set())
+    factors = {float(hard[name]) for name in ("near", "advised")}
+    factors |= {float(hard["stack"])} if hard["stack_method"] == "stack" else set()
     wanted += [("base", epsilon) for epsilon in sorted(factors - {0.0})]
     for prior, epsilon in wanted:
         if cell.key(prior, epsilon) not in results.rows:

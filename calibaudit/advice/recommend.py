@@ -145,13 +145,14 @@ def _why_not_base(
     mixture: Mixture, tuned: State, target: Target | None, mixed: State | None, margin: float | None
 ) -> str:
     """Why smoothing towards base is not advised; empty where it is."""
-    nearest = int(abs(mixture.gaps).argmin())
+    nearest = float(WEIGHTS[abs(mixture.gaps).argmin()])
+    best = mixture.at(nearest)
     if target is None or mixed is None:
-        return reasons.base_fails(tuned, mixture.at(float(WEIGHTS[nearest])), float(WEIGHTS[nearest]), margin)
+        return reasons.base_fails(tuned, best, nearest, margin)
     if target.index == 0:
         return reasons.not_the_gap(tuned) if target.crosses or target.given else reasons.no_nearer(tuned)
-    if margin is None and abs(mixed.gap) > max(SMALL, abs(tuned.gap) / 2):
-        return reasons.base_fails(tuned, mixed, target.weight, None)
+    if margin is None and abs(best.gap) > max(SMALL, abs(tuned.gap) / 2):
+        return reasons.base_fails(tuned, best, nearest, None)
     if mixed.ece >= tuned.ece:
         return reasons.no_lower_ece(tuned, mixed, target.weight)
     return ""
