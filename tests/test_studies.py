@@ -141,7 +141,7 @@ def test_stack_is_the_advice_and_the_earlier_rules_beside_it(world: World, base)
     for name, margin in (("stack", 0.03), ("near", max(0.03, gaps[-1] + 0.01))):
         first = next((step / 100 for step in range(101) if gaps[step] <= margin + 1e-12), None)
         assert found[name] == pytest.approx(0.1 if first is None else first)
-    assert (found["stack_method"] == "stack") is (min(gaps) <= 0.03)
+    assert (found["stack_method"] == "stack") is bool(min(gaps) <= 0.03)
     assert set(found) == set(ADVISED)
     assert (found["advised"] > 0) is (found["action"] == "smooth")
     if found["action"] == "smooth":
