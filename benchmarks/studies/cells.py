@@ -140,18 +140,13 @@ def regret(runs: Sequence[Run], chosen: Run, metric: str, keep: float = 0.0) -> 
     return float(chosen[metric] - min(run[metric] for run in grid_of(runs) if run["taught"] >= least))
 
 
-def interval_of(runs: Sequence[Run]) -> tuple[float, float]:
-    """Of the advised factor; 0 alone where no smoothing is advised."""
-    found = hard(runs)
-    return (found["advised_low"], found["advised_high"]) if found["action"] == "smooth" else (0.0, 0.0)
-
-
 def covered(runs: Sequence[Run], metric: str, slack: float) -> bool:
-    """Whether the interval of `stack` holds a factor towards base within `slack` of the best."""
-    low, high = interval_of(runs)
+    """Whether the interval of the advised factor holds a factor towards base within `slack` of the best."""
+    found = hard(runs)
     towards = [run for run in grid_of(runs) if run["prior"] in ("none", "base")]
     least = min(run[metric] for run in towards)
-    return any(low <= run["epsilon"] <= high for run in towards if run[metric] <= least + slack)
+    good = [run["epsilon"] for run in towards if run[metric] <= least + slack]
+    return any(found["advised_low"] <= epsilon <= found["advised_high"] for epsilon in good)
 
 
 def needed(runs: Sequence[Run]) -> float:

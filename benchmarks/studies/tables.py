@@ -20,14 +20,12 @@ from benchmarks.studies.cells import (
     METHODS,
     Cells,
     Run,
-    advised,
     cells_of,
     covered,
     factors_of,
     finished,
     groups_of,
     hard,
-    interval_of,
     label,
     mean,
     needed,
@@ -122,23 +120,32 @@ def print_outcomes(cells: Cells, names: Sequence[str]) -> None:
 
 
 def print_coverage(cells: Cells, names: Sequence[str]) -> None:
+    """Over the cells in which smoothing is advised."""
     rows = []
     for key, group in groups_of(cells, names).items():
+        actions = [hard(runs)["action"] for runs in group]
         row = [" ".join(label(names, key)) or "all"]
-        for metric, slack in (("ask_ece", 0.0), ("ask_ece", 0.01), ("ask_nll", 0.0), ("ask_nll", 0.01)):
-            row.append(f"{sum(covered(runs, metric, slack) for runs in group)} of {len(group)}")
-        pairs = [(hard(runs), needed(runs)) for runs in group]
-        ends = [interval_of(runs) for runs in group]
-        held = sum(low <= want <= high for (low, high), (_, want) in zip(ends, pairs, strict=True))
-        row.append(f"{held} of {len(group)}")
-        row.append(f"{np.mean([run['advised'] - want for run, want in pairs]):+.2f}")
-        row.append(number(float(np.mean([high - low for low, high in ends]))))
-        row.append(f"{sum(abs(advised(runs)['ask_gap']) <= 0.03 for runs in group)} of {len(group)}")
-        row.append(f"{sum(run['action'] == 'smooth' for run, _ in pairs)} of {len(group)}")
+        row.append(", ".join(f"{actions.count(one)}" for one in ("smooth", "temperature", "none_needed")))
+        smoothed = [runs for runs in group if hard(runs)["action"] == "smooth"]
+        if smoothed:
+            row += coverage(smoothed)
         rows.append(row)
-    head = ["cells", "best ECE", "within .01", "best NLL", "within .01", "the factor needed", "off by", "mean width",
-            "then within .03 of right", "smoothing advised"]  # fmt: skip
+    head = ["cells", "smoothing, a temperature, nothing advised", "mean factor", "mean width", "best ECE", "within .01",
+            "best NLL, within .01", "the factor needed", "off by"]  # fmt: skip
     table("What the interval of `stack` holds: the best factor towards base, the factor needed", head, rows)
+
+
+def coverage(group: Sequence[Sequence[Run]]) -> list[str]:
+    """The columns from `mean factor` on."""
+    found, want = [hard(runs) for runs in group], [needed(runs) for runs in group]
+    row = [number(float(np.mean([run["advised"] for run in found])))]
+    row.append(number(float(np.mean([run["advised_high"] - run["advised_low"] for run in found]))))
+    for metric, slack in (("ask_ece", 0.0), ("ask_ece", 0.01), ("ask_nll", 0.01)):
+        row.append(f"{sum(covered(runs, metric, slack) for runs in group)} of {len(group)}")
+    held = sum(run["advised_low"] <= factor <= run["advised_high"] for run, factor in zip(found, want, strict=True))
+    row.append(f"{held} of {len(group)}")
+    off = np.mean([run["advised"] - factor for run, factor in zip(found, want, strict=True)])
+    return [*row, f"{off:+.2f}"]
 
 
 def main() -> None:

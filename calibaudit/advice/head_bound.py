@@ -59,7 +59,7 @@ def bound_warning(bound: HeadBound, epsilon: float) -> str | None:
     return (
         f"a vocabulary of {bound.vocab_size:,} over a hidden size of {bound.hidden_size:,}: with these norms half of "
         f"the tokens cannot get more than {bound.median_prob:.2g} of the probability, and smoothing of {epsilon:g} "
-        f"asks for {1 - epsilon:.2g}: it pulls upwards like hard labels and cannot hold confidence back"
+        f"asks for {1 - epsilon:.2g}: such smoothing pulls upwards like hard labels, and may not hold confidence back"
     )
 
 
