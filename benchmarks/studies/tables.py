@@ -170,6 +170,8 @@ def main() -> None:
         print_regrets(cells, names, ("ask_ece", "ask_nll", "chat_ece"))
         print_coverage(cells, names)
         print_outcomes(cells, names)
+    print("\nOnly the cells in which `stack` advises smoothing:")
+    print_regrets({key: runs for key, runs in cells.items() if hard(runs)["action"] == "smooth"}, [], ("ask_ece",))
     if options.plots:
         from benchmarks.studies import plots
 

@@ -100,7 +100,7 @@ class Recommendation:
     @property
     def evidence(self) -> str | None:
         """How factors found by this method did where it could be checked; None where no smoothing is advised."""
-        return cautions.EVIDENCE[self.method] if self.action == "smooth" else None
+        return cautions.EVIDENCE.get(self.method) if self.action == "smooth" else None
 
     def to_dict(self) -> dict[str, Any]:
         lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}

@@ -266,7 +266,7 @@ def test_a_real_pair() -> None:
 def test_how_the_method_did_stands_wherever_smoothing_is_advised() -> None:
     found = advice(plain_pair())
     assert found.method == "stack"
-    assert "ended .017 above the least ECE" in (found.evidence or "")
+    assert "ended .011 above the least ECE" in (found.evidence or "")
     assert advice(plain_pair(4_000, heat=1.0)).evidence is None
 
 
@@ -470,6 +470,18 @@ def test_the_result_is_plain_json() -> None:
     data = json.loads(json.dumps(advice(plain_pair()).to_dict(), allow_nan=False))
     assert set(data) >= {"epsilon", "prior", "method", "reason", "warnings", "demand"}
     assert set(data["epsilon"]) == {"value", "low", "high"}
+
+
+def test_each_answer_in_words() -> None:
+    smooth = advice(crossing_pair())
+    factor = f"{smooth.epsilon.value:.2f} [{smooth.epsilon.low:.2f}, {smooth.epsilon.high:.2f}]".replace("0.", ".")
+    assert words(smooth) == f"Advice: tune again from base with smoothing {factor} towards base (stack)."
+    none = advice(plain_pair(4_000, heat=1.0))
+    assert words(none) == f"Advice: no smoothing is needed ({none.reason})."
+    scaled = advice((made_scores(2_000, heat=3.0), made_scores(2_000, heat=3.0, model=TUNED)))
+    assert words(scaled).startswith("Advice: no smoothing; divide the scores of the choices by a temperature of 2.")
+    nothing = dataclasses.replace(none, action="nothing_known", reason="why")
+    assert words(nothing) == "Advice: none; nothing that was measured would repair it (why)."
 
 
 CONTRADICTIONS = ("cannot repair", "no factor", "no smoothing", "does not bring", "nothing to repair on")
