@@ -20,7 +20,7 @@ from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError
 from calibaudit.models.devices import free_memory
-from calibaudit.repair.proof import ACCURACY_MARGIN, Proof, RepairVerdict, check_accuracy_margin, judge, prove
+from calibaudit.repair.proof import ACCURACY_MARGIN, Outcome, Proof, RepairVerdict, check_accuracy_margin, judge, prove
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, load
 from calibaudit.tasks.items import Task
@@ -158,10 +158,9 @@ def fix(
         advice=advice,
         n_advice_items=sum(part.n_items for part in before.advice),
     )
-    if advice is not None and advice.epsilon.value == 0:
-        assert advice.demand.gap.value is not None
-        needed = advice.demand.gap.value > advice.margin
-        verdict = RepairVerdict("no_factor" if needed else "not_needed", settings.accuracy_margin)
+    if advice is not None and advice.action != "smooth":
+        outcome: Outcome = "not_needed" if advice.action == "none_needed" else "no_factor"
+        verdict = RepairVerdict(outcome, settings.accuracy_margin)
         return made(training=None, fits=None, proof=None, verdict=verdict)
     run = retune(
         ready.base if settings.start == "base" else ready.instruct,

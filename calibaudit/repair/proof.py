@@ -36,8 +36,8 @@ class Proof:
 @dataclass(frozen=True)
 class RepairVerdict:
     """outcome: `helped`: the ECE fell by more than chance and accuracy stayed; `not_improved`: it did not fall so;
-    `accuracy_lost`: accuracy fell by more than accuracy_margin. Where nothing was trained: `not_needed`: the model is
-    not too sure; `no_factor`: it is, and no factor of a pilot helped.
+    `accuracy_lost`: accuracy fell by more than accuracy_margin. Where nothing was trained: `not_needed`: no sign of
+    miscalibration; `no_factor`: there is, and no smoothing that was looked at repairs it.
     """
 
     outcome: Outcome

@@ -22,6 +22,7 @@ from calibaudit.report.figures import draw
 from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
 from calibaudit.report.figures.svg import inline_svg
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
+from calibaudit.report.words.findings import advice
 from calibaudit.report.words.text import bounds, number, short_names, signed
 
 MAX_DIAGRAMS = 24
@@ -108,6 +109,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "screen": screen,
         "gate": gate,
         "recommendation": recommendation,
+        "advice_said": None if recommendation is None else advice(recommendation),
         "pilot": tables.pilot_rows(recommendation.pilot) if recommendation and recommendation.pilot else None,
         "warnings": comparison.warnings,
         "table": tables.comparison_rows(comparison),

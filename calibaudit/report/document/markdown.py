@@ -13,7 +13,7 @@ from calibaudit.report.document import first_screen, tables
 from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
-from calibaudit.report.words.text import bounds, number
+from calibaudit.report.words.findings import advice
 
 _MAX_NAME = 120
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
@@ -51,10 +51,10 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += ["", "### Gate", "", *_table(gate.table, "task", most_rows)]
     lines += _warnings(comparison.warnings, "Warnings")
     if recommendation is not None:
-        epsilon = recommendation.epsilon
-        factor = f"{number(epsilon.value, 2)} {bounds(epsilon.low, epsilon.high, 2)}".strip()
-        lines += ["", "### Recommendation", "", f"Smoothing factor {factor}, towards {recommendation.prior}"]
-        lines[-1] += f" ({recommendation.method}): {escaped(recommendation.reason, 600)}."
+        said = advice(recommendation)
+        lines += ["", "### Recommendation", "", escaped(said, 900)]
+        if recommendation.reason not in said:
+            lines += ["", f"Why: {escaped(recommendation.reason, 600)}."]
         if recommendation.pilot:
             lines += ["", *_table(tables.pilot_rows(recommendation.pilot), "pilot run", None)]
         lines += _warnings(recommendation.warnings, "")

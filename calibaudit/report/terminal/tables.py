@@ -61,13 +61,14 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
     for line in lines:
         line.highlight_regex(r"\+\S+\*", "red")
         line.highlight_regex(r"−\S+\*", "green")
+    notes = []
     if any("*" in line.plain for line in lines):
-        note = f"* p < {number(settings.alpha, 2)}" + (
-            " after Holm over tasks: then its interval excludes 0; the reverse need not hold" if n_tasks > 1 else ""
-        )
-        lines += [
-            Text(part.strip().rjust(min(width - 1, len(lines[-1]))), style="dim") for part in wrapped(note, width - 1)
-        ]
+        holm = ", Holm over tasks: more than an interval without 0" if n_tasks > 1 else ""
+        notes.append(f"* significant at {number(settings.alpha, 2)}{holm}")
+    if any((side.metrics["ece"].value or 0) < -0.0005 for row in rows for side in (row.before, row.after)):
+        notes.append("an ECE below 0: less error than noise alone gives, so none to be seen")
+    room = min(width - 1, len(lines[-1]))
+    lines += styled((part.strip().rjust(room) for note in notes for part in wrapped(note, room)), "dim")
     return lines
 
 

@@ -153,7 +153,7 @@ def _unchanged(comparison: Comparison, facts: _Facts, gaps: tuple[float, float])
     before, after, n = facts.before, facts.after, f"{comparison.pooled.n_items:,}"
     overall, alpha = comparison.pooled, comparison.settings.alpha
     off = [_is_off(side, alpha) for side in (overall.before, overall.after)]
-    same = all(change.value == change.low == change.high == 0 for change in (overall.change[name] for name in _TELLING))
+    same = all(overall.change[name].value == 0 for name in _TELLING)
     if same and (facts.now or off[1]):
         kind = f"{_KINDS[facts.now]}: {points(gaps[1])}" if facts.now else "not calibrated"
         return f"Both models answer the {n} items alike, and both are {kind}."
