@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from calibaudit.analysis.audit import Reliability
 from calibaudit.analysis.estimates import Change
-from calibaudit.metrics.intervals import wilson
+from calibaudit.metrics.inference.proportion import wilson
 from calibaudit.report.figures.draw import FEW, draw_all_changes, draw_changes, draw_confidence, draw_reliability
 from calibaudit.report.figures.svg import inline_svg, png_file, svg_file
 

@@ -37,7 +37,11 @@ def test_the_numbers():
         assert row[5:7] == [number(task["before"]["ece"]["value"]), number(task["after"]["ece"]["value"])]
         assert row[7].rstrip("*") == signed(change["value"])
         assert row[8] == bounds(change["low"], change["high"])
-    assert f"Smoothing factor {number(result['recommendation']['epsilon']['value'], 2)}" in text
+    factor = result["recommendation"]["epsilon"]
+    assert (
+        f"with smoothing {number(factor['value'], 2)} {bounds(factor['low'], factor['high'], 2)} towards base"
+        in text.replace("\\", "")
+    )
     assert "- What now? **Do not ship its confidence as it is**" in text
 
 

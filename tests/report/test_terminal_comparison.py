@@ -90,14 +90,14 @@ def test_the_table_holds_the_numbers(comparison):
     before = made_scores(120, task="arithmetic", seed=0)
     after = made_scores(120, task="arithmetic", seed=0, heat=2.5, noise=0.5)
     (a0, c0), (a1, c1) = facts(before), facts(after)
-    n, was, now, ece_was, ece_now, change, floor, gap_was, gap_now, *brier = cells(
+    n, was, now, ece_was, ece_now, change, gap_was, gap_now, *brier = cells(
         page(render_comparison, comparison), "arithmetic"
     )
     assert n == 120
     assert (was, now) == pytest.approx((a0, a1), abs=0.00501)
     assert (gap_was, gap_now) == pytest.approx((c0 - a0, c1 - a1), abs=0.00501)
     assert change == pytest.approx(ece_now - ece_was, abs=0.00151)
-    assert floor == pytest.approx(comparison.tasks[0].after.metrics["ece_floor"].value, abs=0.000501)
+    assert ece_now == pytest.approx(comparison.tasks[0].after.metrics["ece"].value, abs=0.000501)
     probs = [np.exp(side.logprobs) for side in (before, after)]
     assert brier == pytest.approx(
         [((p - np.eye(4)[before.answer]) ** 2).sum(axis=1).mean() for p in probs], abs=0.00501
@@ -109,8 +109,8 @@ def test_a_wide_page_says_more(comparison):
     head = next(line for line in wide.splitlines() if "accuracy  ECE" in line or "accuracy   " in line)
     for title in ("NLL", "AUROC", "temp.", "smooth"):
         assert title in head
-    assert "95 % interval floor" in wide
-    assert "95 % interval floor" not in narrow
+    assert "95 % interval" in wide.split("Change over")[0]
+    assert "95 % interval" not in narrow.split("Change over")[0]
     first, last = (re.search(r"high\S*…\S+", text)[0] for text in (narrow, wide))
     assert len(first) < len(last)
     assert LONG.startswith(first.split("…")[0])
@@ -120,7 +120,7 @@ def test_a_wide_page_says_more(comparison):
 def test_overall_rows_appear_with_several_tasks_only(comparison, pair):
     text = page(render_comparison, comparison)
     assert cells(text, "all (pooled)")[0] == 360
-    assert "all (macro)     3 tasks" in text
+    assert re.search(r"all \(macro\) +3 tasks", text)
     single = page(render_comparison, compare(pair[0][:1], pair[1][:1], FAST))
     assert "all (" not in single
     assert "Holm" not in single
@@ -134,6 +134,47 @@ def test_stars_follow_holm(comparison):
     marked = dataclasses.replace(comparison.tasks[0], ece_p_holm=0.2)
     text = page(render_comparison, dataclasses.replace(comparison, tasks=(marked, *comparison.tasks[1:])))
     assert "*" not in next(line for line in text.splitlines() if line.startswith(" arith"))
+
+
+def test_the_footnote_says_what_a_star_is_and_what_a_negative_ece(comparison, pair):
+    text = page(render_comparison, comparison)
+    assert "* significant at .05, Holm over tasks: more than an interval without 0" in text
+    levels = [
+        side.metrics["ece"].value
+        for part in (*comparison.tasks, comparison.pooled, comparison.macro)
+        for side in (part.before, part.after)
+    ]
+    assert ("an ECE below 0: less error than noise alone gives" in text) == (min(levels) < -0.0005)
+    metrics = {**comparison.pooled.before.metrics, "ece": Interval(-0.004, -0.02, 0.03)}
+    before = dataclasses.replace(comparison.pooled.before, metrics=metrics)
+    below = dataclasses.replace(comparison, pooled=dataclasses.replace(comparison.pooled, before=before))
+    assert "an ECE below 0: less error than noise alone gives, so none to be seen" in page(render_comparison, below)
+    single = compare([pair[0][0]], [pair[1][0]], FAST)
+    assert "Holm" not in page(render_comparison, single)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_experts_see_intervals_plug_ins_and_parts(comparison, pair, width):
+    text = page(render_comparison, comparison, width, expert=True)
+    first, second = (text.split("Expert:")[i] for i in (1, 2))
+    task = comparison.tasks[0]
+    change = task.change["ece"]
+    row = next(line for line in first.splitlines() if line.startswith(" arith"))
+    found = [float(cell.replace("−", "-")) for cell in re.findall(r"[+−]?\d*\.\d+", row)]
+    assert found[:3] == pytest.approx([change.value, change.low, change.high], abs=0.000501)
+    assert found[-4:-2] == pytest.approx(
+        [s.metrics["ece_plugin"].value for s in (task.before, task.after)], abs=0.000501
+    )
+    row = next(line for line in second.splitlines() if line.startswith(" arith"))
+    found = [float(cell.replace("−", "-")) for cell in re.findall(r"[+−]?\d*\.\d+", row)]
+    keys = ("classwise_ece", "brier_reliability", "brier_resolution", "risk_80", "aurc")
+    expected = [side.metrics[key].value for key in keys for side in (task.before, task.after)]
+    assert found == pytest.approx(expected, abs=0.00501)
+    assert "Expert" not in page(render_comparison, comparison, width)
+    one = audit_model(pair[1], FAST)
+    alone = page(render_audit, one, width, expert=True)
+    row = next(line for line in alone.split("Expert:")[1].splitlines() if line.startswith(" arith"))
+    assert ("< .001" in row) == (one.tasks[0].audit.calibrated_p < 0.001)
 
 
 def test_quiet_is_the_sentence_and_the_table(comparison):
@@ -173,10 +214,11 @@ def told(comparison, **parts):
     for audit, gap, ece in ((pooled.before, *parts["before"]), (pooled.after, *parts["after"])):
         metrics = {**audit.metrics, "gap": Interval(gap, gap - 0.02, gap + 0.02), "ece": Interval(ece, ece, ece)}
         metrics["ece_floor"] = Interval(0.02, 0.01, 0.03)
-        sides.append(dataclasses.replace(audit, metrics=metrics))
+        sides.append(dataclasses.replace(audit, metrics=metrics, calibrated_p=0.5))
     ece = sides[1].metrics["ece"].value - sides[0].metrics["ece"].value
     change = {**pooled.change, "ece": Change(ece, ece - 0.01, ece + 0.01, parts["p"])}
-    change["gap"] = dataclasses.replace(pooled.change["gap"], p_value=parts.get("gap_p", 0.5))
+    moved = sides[1].metrics["gap"].value - sides[0].metrics["gap"].value
+    change["gap"] = Change(moved, moved - 0.02, moved + 0.02, parts.get("gap_p", 0.5))
     return headline(
         dataclasses.replace(
             comparison, pooled=dataclasses.replace(pooled, before=sides[0], after=sides[1], change=change)
@@ -189,51 +231,78 @@ def told(comparison, **parts):
     [
         (
             {"before": (0.019, 0.024), "after": (0.131, 0.138), "p": 0.0005},
-            "tuned is overconfident where base was not: 13.1 points surer than right (base: 1.9). "
-            "ECE .024 → .138 (+.114 [.104, .124], p < .001; floor .020).",
+            "tuned is worse calibrated than base: it is overconfident where base showed no lean, 13.1 points surer "
+            "than right (base: 1.9). ECE .024 → .138 (+.114 [.104, .124], p < .001).",
         ),
         (
-            {"before": (0.08, 0.08), "after": (0.15, 0.15), "p": 0.01},
+            {"before": (0.08, 0.08), "after": (0.15, 0.15), "p": 0.01, "gap_p": 0.001},
             "tuned is more overconfident than base: 15.0 points surer than right (base: 8.0). ",
+        ),
+        (  # that the error grew is sure, that the lean did is not
+            {"before": (0.08, 0.08), "after": (0.10, 0.15), "p": 0.01, "gap_p": 0.3},
+            "tuned is worse calibrated than base, and overconfident like it: 10.0 points surer than right (base",
         ),
         (
             {"before": (-0.08, 0.08), "after": (0.15, 0.15), "p": 0.01},
-            "tuned is overconfident where base was underconfident: 15.0 points surer than right (base: 8.0 less sure).",
+            "tuned is worse calibrated than base: it is overconfident where base was underconfident, 15.0 points surer",
         ),
         (
             {"before": (0.01, 0.03), "after": (-0.15, 0.15), "p": 0.01},
-            "tuned is underconfident where base was not: 15.0 points less sure than right (base: 1.0 surer). ",
+            "tuned is worse calibrated than base: it is underconfident where base showed no lean, 15.0 points less "
+            "sure than right (base: 1.0 surer). ",
         ),
         (
             {"before": (0.01, 0.02), "after": (0.01, 0.15), "p": 0.01},
-            "tuned is worse calibrated than base, though not on one side only: 1.0 points surer than right",
+            "tuned is worse calibrated than base, surer than right at some confidences and less sure at others: on the "
+            "whole it is 1.0 points surer than right",
+        ),
+        (  # a lean that is a small part of the error is not its name
+            {"before": (0.01, 0.02), "after": (0.03, 0.15), "p": 0.01},
+            "tuned is worse calibrated than base, surer than right at some confidences and less sure at others: ",
         ),
         (
             {"before": (0.131, 0.138), "after": (0.019, 0.024), "p": 0.002},
             "tuned is better calibrated than base: 1.9 points surer than right (base: 13.1). "
-            "ECE .138 → .024 (−.114 [−.124, −.104], p = .002; floor .020).",
+            "ECE .138 → .024 (−.114 [−.124, −.104], p = .002).",
+        ),
+        (
+            {"before": (0.231, 0.238), "after": (0.119, 0.124), "p": 0.002},
+            "tuned is better calibrated than base, though still overconfident: 11.9 points surer than right (base",
         ),
         (
             {"before": (0.05, 0.06), "after": (0.06, 0.07), "p": 0.3},
-            "No detectable change in calibration: tuned is 6.0 points surer than right (base: 5.0). ",
+            "No detectable change: both models are overconfident, tuned is 6.0 points surer than right (base: 5.0). ",
         ),
         (
             {"before": (-0.05, 0.06), "after": (0.06, 0.07), "p": 0.3, "gap_p": 0.01},
-            "The calibration error did not detectably change, but the confidence moved: tuned is 6.0 points surer",
+            "tuned has become surer than base without a change of the calibration error that shows: 6.0 points surer",
+        ),
+        (
+            {"before": (0.01, 0.06), "after": (0.06, 0.07), "p": 0.3, "gap_p": 0.01},
+            "tuned is overconfident where base showed no lean, by the gap between confidence and accuracy, though the "
+            "ECE alone does not show it: 6.0 points surer",
+        ),
+        (
+            {"before": (0.10, 0.1), "after": (0.06, 0.07), "p": 0.3, "gap_p": 0.01},
+            "tuned is less overconfident than base, by the gap between confidence and accuracy, though the ECE alone",
+        ),
+        (
+            {"before": (0.06, 0.06), "after": (0.01, 0.03), "p": 0.3, "gap_p": 0.01},
+            "tuned shows no lean where base is overconfident, by the gap between confidence and accuracy, though the",
         ),
         (
             {"before": (0.01, 0.02), "after": (0.01, 0.025), "p": 0.6},
             "Both models look as well calibrated as 360 items can show. ECE .020 → .025 "
-            "(+.005 [−.005, .015], p = .600; a perfectly calibrated model shows up to .030).",
+            "(+.005 [−.005, .015], p = .600).",
         ),
         (
             {"before": (-0.14, 0.02), "after": (-0.14, 0.02), "p": 0.6},
-            "No detectable change in calibration: tuned is 14.0 points less sure than right (base: 14.0). ",
+            "No detectable change: both models are underconfident, tuned is 14.0 points less sure than right (base",
         ),
         (
             {"before": (0.05, 0.06), "after": (0.06, 0.07), "p": None},
             "Too little evidence to test the change: tuned is 6.0 points surer than right (base: 5.0). "
-            "ECE .060 → .070 (+.010 [.000, .020], no test; floor .020).",
+            "ECE .060 → .070 (+.010 [.000, .020], no test).",
         ),
     ],
 )
@@ -251,8 +320,8 @@ def test_one_models_sentence(pair):
     gap = audit_model(pair[1], FAST).pooled.metrics["gap"].value
     assert f"The model is overconfident: {gap * 100:.1f} points surer than right. ECE" in over
     calibrated = " ".join(page(render_audit, audit_model([made_scores(300)], FAST)).split())
-    assert "No sign of over- or underconfidence" in calibrated
-    assert "no more than a perfectly calibrated model would show" in calibrated
+    assert "No sign of miscalibration in 300 items" in calibrated
+    assert "a calibrated model would look as wrong with p = " in calibrated
 
 
 def test_bars_end_at_the_accuracy(comparison):

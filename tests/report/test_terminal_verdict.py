@@ -64,8 +64,8 @@ def test_ascii_where_the_stream_knows_no_more(verdicts: dict[str, Verdict], name
 @pytest.mark.parametrize(
     ("name", "outcome", "start"),
     [
-        ("regressed", "regressed", "Regressed: tuned is worse calibrated than the baseline: ECE ."),
-        ("one task regressed", "regressed", "Regressed: tuned is worse calibrated than the baseline: ECE ."),
+        ("regressed", "regressed", "Regressed: tuned is worse calibrated than the baseline: ECE "),
+        ("one task regressed", "regressed", "Regressed: tuned is worse calibrated than the baseline: ECE "),
         ("over_limit", "over_limit", "Over a limit: ECE ."),
         ("inconclusive", "inconclusive", "Inconclusive: no regression found, but 900 items cannot rule out"),
         (

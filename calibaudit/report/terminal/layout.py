@@ -54,13 +54,13 @@ def table_lines(names: Sequence[str], columns: Sequence[Column], n_tasks: int, w
         titles = "".join("  " + column.title.ljust(column.width) for column in columns)
         lines.append(Text((" " + " " * name_width + titles).rstrip(), style="bold"))
     heads = "".join("  " + column.line(column.heads) for column in columns)
-    lines.append(Text(" " + "task".ljust(name_width) + heads, style="dim"))
+    lines.append(Text((" " + "task".ljust(name_width) + heads).rstrip(), style="dim"))
     for i, name in enumerate(names):
         if i == n_tasks:
             lines.append(Text(" " + "─" * (len(lines[-1]) - 1), style="dim"))
         cells = "".join("  " + column.line(column.cells[i]) for column in columns)
         text = " " + shortened(name, name_width).ljust(name_width) + cells
-        lines.append(Text(text, style="bold" if i >= n_tasks else ""))
+        lines.append(Text(text.rstrip(), style="bold" if i >= n_tasks else ""))
     return lines
 
 

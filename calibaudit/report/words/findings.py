@@ -86,7 +86,7 @@ def advice(recommendation: Recommendation) -> str:
 @dataclass(frozen=True)
 class _Facts:
     """What the first sentence hangs on. was, now: `lean`. worse: of the ECE, 1, -1, or 0 where no change is seen.
-    surer: of the gap likewise."""
+    surer: of the gap likewise. one_sided: the gap is at least half of the ECE after."""
 
     before: str
     after: str
@@ -94,6 +94,7 @@ class _Facts:
     now: int
     worse: int
     surer: int
+    one_sided: bool
     moved: str
 
 
@@ -109,7 +110,9 @@ def first_sentence(comparison: Comparison) -> str:
     moved = f"{points(values[1])} ({before}: {_aside(values[0], values[1])})"
     if ece.p_value is None or gap.p_value is None:
         return f"Too little evidence to test the change: {after} is {moved}."
-    facts = _Facts(before, after, lean(gaps[0]), lean(gaps[1]), _sign(ece, alpha), _sign(gap, alpha), moved)
+    error = overall.after.metrics["ece"].value
+    one_sided = error is not None and abs(values[1]) >= error / 2
+    facts = _Facts(before, after, lean(gaps[0]), lean(gaps[1]), _sign(ece, alpha), _sign(gap, alpha), one_sided, moved)
     if facts.worse:
         return _ece_changed(facts)
     if facts.surer:
@@ -122,8 +125,11 @@ def _ece_changed(facts: _Facts) -> str:
     if facts.worse < 0:
         still = f", though still {_KINDS[now]}" if now else ""
         return f"{after} is better calibrated than {before}{still}: {moved}."
-    if not now:
-        return f"{after} is worse calibrated than {before}, though not on one side only: {moved}."
+    if not now or not facts.one_sided:
+        return (
+            f"{after} is worse calibrated than {before}, surer than right at some confidences and less sure at others: "
+            f"on the whole it is {moved}."
+        )
     if was == now:
         # The error grew for sure; that the lean did is a finding of its own.
         if facts.surer == now:
@@ -182,7 +188,8 @@ def _sign(change: Change, alpha: float) -> int:
 
 def _aside(gap: float, reference: float) -> str:
     amount = f"{abs(gap) * 100:.1f}"
-    if amount == "0.0" or (gap > 0) == (reference > 0):
+    said = f"{abs(reference) * 100:.1f}" != "0.0"  # which side the reference is on
+    if amount == "0.0" or (said and (gap > 0) == (reference > 0)):
         return amount
     return f"{amount} {'surer' if gap > 0 else 'less sure'}"
 
