@@ -255,12 +255,12 @@ def _changes(changes: Result) -> dict[str, Change]:
 
 
 def _known(entries: Result) -> dict[str, Result]:
-    """Every metric's entry. In results of version 1 `ece` was the plug-in value, and had the interval and the test."""
+    """Every metric's entry. In results of version 1 `ece` and `smooth_ece` were the plug-in values, with interval and test."""
     if "ece_plugin" in entries:
         return {key: entries[key] for key in METRICS}
     nothing = dict.fromkeys(("value", "low", "high", "p_value"))
-    plug_in = {**nothing, "value": entries["ece"]["value"]}
-    return {key: plug_in if key == "ece_plugin" else entries.get(key, nothing) for key in METRICS}
+    plug_ins = {f"{key}_plugin": {**nothing, "value": entries[key]["value"]} for key in ("ece", "smooth_ece")}
+    return {key: {**entries, **plug_ins}.get(key, nothing) for key in METRICS}
 
 
 def _counts(n_tasks_with: Result) -> dict[str, int]:

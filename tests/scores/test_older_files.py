@@ -116,5 +116,9 @@ def test_older_scores_and_new_ones_compare() -> None:
     comparison = compare(scores, scores, Settings())
     assert comparison.pooled.change["ece"].value == 0
     then = plain("scores")["overall"]["pooled"]["metrics"]
-    for name in ("accuracy", "ece", "brier", "nll", "auroc"):
-        assert comparison.pooled.before.metrics[name].value == pytest.approx(then[name]["value"], abs=1e-12)
+    now = comparison.pooled.before.metrics
+    for name in ("accuracy", "brier", "nll", "auroc"):
+        assert now[name].value == pytest.approx(then[name]["value"], abs=1e-12)
+    # What version 1 called ece and smooth_ece are the plug-in values.
+    assert now["ece_plugin"].value == pytest.approx(then["ece"]["value"], abs=1e-12)
+    assert now["smooth_ece_plugin"].value == pytest.approx(then["smooth_ece"]["value"], abs=1e-9)

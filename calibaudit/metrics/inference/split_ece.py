@@ -96,7 +96,8 @@ def split_ece_of(
 ) -> Estimate:
     """`split_ece` of checked arrays."""
     side = _Side(confidence, correct, design, macro, n_bins)
-    return Estimate(side.value, side.variance**0.5, 0.0, side.bias(_STRICT_SLACK), design.df)
+    above = side.bias(_STRICT_SLACK) + side.skew()
+    return Estimate(side.value, side.variance**0.5, 0.0, above, design.df)
 
 
 def split_ece_change_of(
@@ -169,6 +170,13 @@ class _Side:
         k, n_effective = float(self.wsd @ kappa_estimate(self.z)), total**2 / square
         margin = max(slack, _ENOUGH_CELLS / n_effective) * KAPPA_NOISE * square**0.5
         return total * tables().bias_within((k - margin) / total, (k + margin) / total)
+
+    def skew(self) -> float:
+        """How much further up the truth may lie because e is skewed: rare errors may have been rarer here than they
+        are. The correction of a t interval's end of 95 % by Johnson 1978 (JASA 73): (1 + 2 t^2) / 6 = 1.45."""
+        squares = float((np.square(self.weight * self.rest)).sum())
+        cubes = float((np.power(self.weight * self.rest, 3)).sum())
+        return 1.45 * abs(cubes) / squares if squares > 0 else 0.0
 
     def curvature(self) -> FloatArray:
         """m'' of each cell over its standard deviation, by what its items weigh."""

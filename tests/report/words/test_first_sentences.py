@@ -15,7 +15,7 @@ from calibaudit.errors import ScoresError
 from calibaudit.report.words.findings import audit_sentences, first_sentence
 from calibaudit.scores.scores import ModelInfo, Scores
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "audit.md"
 N = 2000
 
 
