@@ -29,7 +29,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (found / "baseline.json").write_text(bless(two(heat=1.0)), encoding="utf-8")
     for name, fields in (("same", {"heat": 1.03}), ("worse", {"heat": 2.0}), ("other", {"scoring": "cloze_byte"})):
         save(found / f"{name}.json", two(model=TUNED, **fields))
-    (found / "pyproject.toml").write_text("[tool.calibaudit]\nresamples = 200\n", encoding="utf-8")
     return found
 
 
@@ -89,7 +88,7 @@ def test_the_log_and_the_summary_on_github(folder: Path, tmp_path: Path) -> None
     summary = tmp_path / "summary.md"
     summary.write_text("before", encoding="utf-8")
     env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
-    command = [COMMAND, "gate", "base.json", "tuned.json", "--resamples", "200"]
+    command = [COMMAND, "gate", "base.json", "tuned.json"]
     done = run([*command, "-o", "page.md"], tmp_path, env)
     assert (done.returncode, done.stderr) == (1, "")
     assert any(line.startswith(" ::error::owned") for line in done.stdout.splitlines())  # on the page, and inert
@@ -252,7 +251,7 @@ def test_the_gitlab_job_ends_with_each_exit_code(folder: Path, tmp_path: Path, r
     shutil.copytree(folder, tmp_path / "work")
     (tmp_path / "work" / call.candidate).replace(tmp_path / "work" / "candidate.json")
     if call.flags:
-        table = f"[tool.calibaudit]\nresamples = 200\n[tool.calibaudit.gate]\nmargin = {float(call.flags[1])}\n"
+        table = f"[tool.calibaudit.gate]\nmargin = {float(call.flags[1])}\n"
         (tmp_path / "work" / "pyproject.toml").write_text(table)
     pip = tmp_path / "pip"
     pip.write_text('#!/bin/sh\nprintf "%s " "$@" > said\n')
@@ -283,9 +282,7 @@ def test_the_pytest_recipes_tell_each_exit_code(
     work = tmp_path / "work"
     (work / call.candidate).replace(work / "candidate.json")
     margin = float(call.flags[1]) if call.flags else 0.03
-    (work / "pyproject.toml").write_text(
-        f"[tool.calibaudit]\nresamples = 200\n[tool.calibaudit.gate]\nmargin = {margin}\n"
-    )
+    (work / "pyproject.toml").write_text(f"[tool.calibaudit.gate]\nmargin = {margin}\n")
     (work / "test_calibration.py").write_text(source.replace("margin=0.03", f"margin={margin}, strict={recipe == 1}"))
     done = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_calibration.py"], work)
     lines = done.stdout.splitlines()

@@ -138,7 +138,7 @@ def test_help_of_every_command_and_of_none(cli: Cli) -> None:
         (["compare", "a", "b", "-t", "tiny.yaml", "--batch-size", "0"], ["--batch-size 0", "auto"]),
         (["compare", "a", "b", "-t", "tiny.yaml", "--batch-size", "many"], ["--batch-size many", "auto"]),
         (["compare", "a", "b", "-t", "tiny.yaml", "--batch-size", "²"], ["--batch-size ²"]),
-        (["compare", "a", "b", "-t", "tiny.yaml", "--resamples", "1"], ["--resamples"]),
+        (["compare", "a", "b", "-t", "tiny.yaml", "--resamples", "1"], ["No such option: --resamples"]),
         (["compare", "a"], ["a alone", "INSTRUCT"]),
         (["score", "a", "-t", ","], ["-t", "no task named", "calibaudit tasks"]),
         (["score", "a", "-t", "arc_esy"], ["'arc_esy'", "arc_easy"]),

@@ -23,7 +23,6 @@ from tests.command import Cli, Ended
 from tests.families import save_tiny
 
 COMMAND = Path(sys.executable).with_name("calibaudit")
-QUICK = ("--resamples", "200")
 
 
 def environment() -> dict[str, str]:
@@ -90,7 +89,7 @@ def check_refused(ended: Ended, *said: str) -> None:
 
 
 def test_exit_1_when_it_regressed(folder: Path, here: Cli) -> None:
-    ended = here("gate", "baseline.json", "worse.json", *QUICK, cwd=folder)
+    ended = here("gate", "baseline.json", "worse.json", cwd=folder)
     assert (ended.code, ended.err) == (1, "")
     lines = ended.out.splitlines()
     assert max(map(len, lines)) <= 80
@@ -104,7 +103,7 @@ def test_exit_1_when_it_regressed(folder: Path, here: Cli) -> None:
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 3)])
 def test_inconclusive_is_0_and_3_under_strict(folder: Path, flags: tuple[str, ...], code: int, here: Cli) -> None:
-    ended = here("gate", "baseline.json", "same.json", *QUICK, "--margin", ".01", *flags, cwd=folder)
+    ended = here("gate", "baseline.json", "same.json", "--margin", ".01", *flags, cwd=folder)
     assert (ended.code, ended.err) == (code, "")
     text = " ".join(ended.out.split())
     assert "Inconclusive: no regression found, but 1,800 items cannot rule out a worsening of .010" in text
@@ -113,14 +112,14 @@ def test_inconclusive_is_0_and_3_under_strict(folder: Path, flags: tuple[str, ..
 
 @pytest.mark.parametrize("flags", [(), ("--strict",)])
 def test_exit_0_when_it_passed(folder: Path, flags: tuple[str, ...], here: Cli) -> None:
-    ended = here("gate", "baseline.json", "same.json", *QUICK, "--margin", ".2", *flags, cwd=folder)
+    ended = here("gate", "baseline.json", "same.json", "--margin", ".2", *flags, cwd=folder)
     assert (ended.code, ended.err) == (0, "")
     assert " Passed: the calibration of tuned is no worse" in ended.out
 
 
 def test_exit_1_over_a_limit(folder: Path, here: Cli) -> None:
     flags = ("--margin", ".5", "--max-gap", ".05", "--max-brier", "1.9")
-    ended = here("gate", "baseline.json", "worse.json", *QUICK, *flags, cwd=folder)
+    ended = here("gate", "baseline.json", "worse.json", *flags, cwd=folder)
     assert ended.code == 1
     assert " Over a limit: |gap| ." in ended.out
     assert "at most .050" in ended.out
@@ -178,7 +177,7 @@ def test_exit_130_when_interrupted(folder: Path, tmp_path: Path) -> None:
 
 
 def test_limits_from_pyproject_and_a_flag_beats_them(folder: Path, tmp_path: Path, here: Cli) -> None:
-    table = "[tool.calibaudit]\nresamples = 200\n[tool.calibaudit.gate]\nmargin = 0.4\nstrict = true\nmax-ece = 0.5\n"
+    table = "[tool.calibaudit.gate]\nmargin = 0.4\nstrict = true\nmax-ece = 0.5\n"
     (tmp_path / "pyproject.toml").write_text(table)
     sides = folder / "baseline.json", folder / "worse.json"
     kept = here("gate", *sides, "--json", cwd=tmp_path)
@@ -194,7 +193,7 @@ def test_limits_from_pyproject_and_a_flag_beats_them(folder: Path, tmp_path: Pat
 
 def test_the_saved_result_fits_its_schema_and_json_is_the_same(folder: Path, root: Path, here: Cli) -> None:
     schema = json.loads((root / "docs" / "result.schema.json").read_text(encoding="utf-8"))
-    arguments = ("gate", "baseline.json", "worse.json", *QUICK, "--max-ece", ".05", "-o", "verdict.json", "--json")
+    arguments = ("gate", "baseline.json", "worse.json", "--max-ece", ".05", "-o", "verdict.json", "--json")
     ended = here(*arguments, cwd=folder)
     assert ended.code == 1
     result = json.loads(ended.out)
@@ -210,13 +209,13 @@ def test_the_saved_result_fits_its_schema_and_json_is_the_same(folder: Path, roo
 
 def test_the_baseline_stands_for_the_scores_it_was_made_of(folder: Path, here: Cli) -> None:
     plain, blessed = (
-        json.loads(here("gate", name, "worse.json", *QUICK, "--json", cwd=folder).out)["verdict"]["overall"]
+        json.loads(here("gate", name, "worse.json", "--json", cwd=folder).out)["verdict"]["overall"]
         for name in ("base.json", "baseline.json")
     )
     for old, new in zip(plain["checks"], blessed["checks"], strict=True):
         assert new["found"] == pytest.approx(old["found"], abs=5e-4)
     assert (folder / "baseline.json").stat().st_size / 1800 <= 60
-    assert here("compare", "baseline.json", "worse.json", *QUICK, "-q", cwd=folder).code == 0
+    assert here("compare", "baseline.json", "worse.json", "-q", cwd=folder).code == 0
     again = here("bless", "baseline.json", "-o", "again.json", "-q", cwd=folder)
     assert (again.code, again.out) == (0, "")
     assert (folder / "again.json").read_bytes() == (folder / "baseline.json").read_bytes()
@@ -263,7 +262,7 @@ def test_a_model_against_its_baseline(tmp_path: Path, here: Cli) -> None:
     text = (tmp_path / "baseline.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     assert json.loads(text)["model"]["name"] == "tiny"
-    ended = here("gate", "baseline.json", "tiny", *flags, *QUICK, "--min-items", "20", "--json", cwd=tmp_path)
+    ended = here("gate", "baseline.json", "tiny", *flags, "--min-items", "20", "--json", cwd=tmp_path)
     assert ended.code == 0, ended
     verdict = json.loads(ended.out)["verdict"]
     assert verdict["outcome"] != "regressed"

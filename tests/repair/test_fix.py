@@ -20,7 +20,7 @@ from tests.families import save_tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = Path(sys.executable).with_name("calibaudit")
-TASKS = ("-t", "arithmetic,reading", "--limit", "60", "--resamples", "200")
+TASKS = ("-t", "arithmetic,reading", "--limit", "60")
 SHORT = (*TASKS, "--max-steps", "6", "--batch-size", "16")
 PAIR = ("fix", "demo:instruct", "--base", "demo:base", "--data", "demo:sft")
 
