@@ -4,7 +4,8 @@
 
 Each run is the recipe that demo:instruct was tuned with, on demo:sft, through what `calibaudit fix` runs. The audited
 items are cut into the halves that `fix` makes: `advice` chooses (stack, pilot), `proof` judges. A line a run is added
-to --out as soon as it is done, and runs that stand there are not repeated. --table only prints what was found:
+to --out as soon as it is done, and runs that stand there are not repeated; `ece` there is the plug-in value.
+--table only prints what was found:
 
 regret of a way to choose = its run's ECE (NLL) on the proof half minus that of the best run of the same seed there.
 stack: `recommend` on the advice half of demo:base and demo:instruct, the nearest factor of the grid with prior base.
@@ -37,8 +38,7 @@ from calibaudit.training.retune import retune
 from calibaudit.training.settings import TrainingSettings
 
 GRID = [("uniform", 0.0), ("uniform", 0.1), ("uniform", 0.3), ("base", 0.3), ("base", 0.6), ("base", 0.9)]
-KEPT = ("accuracy", "confidence", "gap", "ece", "ece_floor", "brier", "nll", "auroc", "temperature")
-FAST = Settings(n_resamples=0, n_permutations=0)
+KEPT = ("accuracy", "confidence", "gap", "ece_plugin", "ece_floor", "brier", "nll", "auroc", "temperature")
 
 
 def measured(name: str, parts: tuple[Any, Any], examples: Any) -> tuple[dict[str, Any], tuple[Any, Any]]:
@@ -47,8 +47,8 @@ def measured(name: str, parts: tuple[Any, Any], examples: Any) -> tuple[dict[str
     scores = [evaluate_model(model, tasks, RunOptions(), lambda *_: None, lambda _: None) for tasks in parts]
     figures: dict[str, Any] = {}
     for half, found in zip(("advice", "proof"), scores, strict=True):
-        metrics = compare(found, found, FAST).pooled.before.metrics
-        figures[half] = {key: metrics[key].value for key in KEPT}
+        metrics = compare(found, found, Settings()).pooled.before.metrics
+        figures[half] = {key.removesuffix("_plugin"): metrics[key].value for key in KEPT}
     figures["sft"] = fit_of(model, examples).to_dict()
     return figures, (scores[0], scores[1])
 
@@ -118,7 +118,7 @@ def pilot(runs: list[dict[str, Any]]) -> dict[str, Any]:
 def table(lines: list[dict[str, Any]]) -> None:
     seeds = sorted({line["seed"] for line in lines})
     print(f"Means over seeds {seeds}, proof half; in brackets the range\n")
-    print("| prior | factor | accuracy | gap | ECE | NLL | AUROC | tuning data right |")
+    print("| prior | factor | accuracy | gap | plug-in ECE | NLL | AUROC | tuning data right |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name in ("base", "instruct"):
         rows = [line[name] for line in lines if line["prior"] == "pair"]
