@@ -30,7 +30,7 @@ class Question:
     topic: the kind of question. level: 1 (most people know) to 5 (experts, or much work).
     statement: the same fact as a sentence with {} where the answer goes.
     distractors: wrong answers of the answer's type, the most plausible first; at least three.
-    passage: text the question is about; items of one passage are resampled together.
+    passage: text the question is about; items of one passage count as one piece of evidence.
     """
 
     fact: str

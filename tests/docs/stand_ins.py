@@ -24,7 +24,6 @@ WHOLE_REPAIR = "calibaudit fix demo:instruct --base demo:base --data demo:sft --
 SETTINGS = """[tool.calibaudit]
 tasks = ["arithmetic", "words"]
 limit = 16
-resamples = 100
 mirror = "mirror"
 [tool.calibaudit.fix]
 max-steps = 2

@@ -146,7 +146,8 @@ def test_other_lines_are_known(text: str, monkeypatch: pytest.MonkeyPatch) -> No
         return
     words = words[1:] if words[0] == "python" else words
     module, words = (words[1], words[2:]) if words[0] == "-m" else (None, words)
-    path = ROOT / (words[0] if module is None else f"{module.replace('.', '/')}.py")
+    path = ROOT / (words[0] if module is None else module.replace(".", "/"))
+    path = path if module is None or path.is_dir() else path.with_suffix(".py")
     assert path.exists(), text
     source = (path / "__main__.py" if path.is_dir() else path).read_text(encoding="utf-8")
     if "argparse" not in source:

@@ -73,6 +73,8 @@ def test_the_audit_of_the_bundled_pair(demo_audit: Path) -> None:
     check_near(text, beginning_of(printed, text), place)
     ((place, text),) = shown("Advice:")
     advice = printed[printed.index("Advice:") : printed.index("(stack).") + len("(stack).")]
+    result = json.loads((demo_audit / "result.json").read_text(encoding="utf-8"))
+    advice += f"\nWhy: {result['recommendation']['reason']}."
     assert shape(text) == shape(advice)
     check_near(text, advice, place)
 
@@ -90,7 +92,7 @@ def test_quoted_gaps_of_the_bundled_pair(demo_audit: Path) -> None:
 def repair(demo_audit: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of the whole repair, but for two steps of training in place of 108."""
     folder = tmp_path_factory.mktemp("repair")
-    settings = "[tool.calibaudit]\nresamples = 100\n[tool.calibaudit.fix]\nmax-steps = 2\n"
+    settings = "[tool.calibaudit.fix]\nmax-steps = 2\n"
     (folder / "pyproject.toml").write_text(settings, encoding="utf-8")
     ended = run_in(folder, WHOLE_REPAIR, demo_audit / "cache")
     assert ended.code in (0, 1), ended
@@ -101,8 +103,11 @@ def test_the_repair_of_the_bundled_pair(repair: str) -> None:
     """All words but those of the sentence, which two steps change; the numbers of base and before, and the factor."""
     ((place, text),) = shown("demo:instruct → fixed")
     table = "                 accuracy"
-    told, printed = text[text.index(table) :], repair[repair.index(table) : repair.index("of what tuning added.\n")]
-    printed += "of what tuning added.\n"
+    end = "of what tuning added.\n"
+    told, printed = (part[part.index(table) : part.index(end) + len(end)] for part in (text, repair))
+    warning = shape(text.partition(end)[2])
+    assert warning.startswith("! advice: a factor above")
+    assert warning in shape(repair)
     assert text.startswith(repair.splitlines()[0] + "\n\n It helped:")
     assert shape(told).replace("epochs", "epoch") == shape(printed).replace("epochs", "epoch")
     for row in (" base ", " before "):
