@@ -67,6 +67,12 @@ def test_an_option_is_called_by_its_parameters_name(name: str) -> None:
         assert "--" + option.name.replace("_", "-") in option.opts
 
 
+def test_which_commands_have_expert_columns_and_that_none_resamples() -> None:
+    flags = {name: {flag for option in options(command) for flag in option.opts} for name, command in COMMANDS.items()}
+    assert {name for name in flags if "--expert" in flags[name]} == {"compare", "score", "report", "import-lm-eval"}
+    assert not {name for name in flags if "--resamples" in flags[name]}
+
+
 def plain(value: Any) -> Any:
     """Older Typers make paths and lists only when they call the command: a context holds texts and tuples."""
     if isinstance(value, list | tuple):
