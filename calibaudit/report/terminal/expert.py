@@ -42,6 +42,7 @@ def expert_tables(comparison: Comparison, width: int) -> list[Text]:
     more = [pair(title, key, rows) for title, key in _MORE]
     return [
         *_titled("Expert: the ECE change", names, [[change, *plug_ins], [change]], n_tasks, width),
+        Text(""),
         *_titled(_TITLE, names, [more], n_tasks, width),
         *styled(wrapped(_NOTE, width - 1), "dim"),
     ]
@@ -68,6 +69,7 @@ def expert_audit_tables(audit: ModelAudit, width: int) -> list[Text]:
         *_titled(
             "Expert: ECE, and whether the model is calibrated", names, [[error, *plug_ins], [error]], n_tasks, width
         ),
+        Text(""),
         *_titled(_TITLE, names, [more], n_tasks, width),
         *styled(wrapped(_NOTE, width - 1), "dim"),
     ]
