@@ -14,7 +14,7 @@ def side(gap: float) -> str:
 
 def smooth(tuned: State, mixed: State, weight: float) -> str:
     return (
-        f"confidence {side(tuned.gap)}; with {share(weight)} of base mixed in it {side(mixed.gap)} "
+        f"confidence {side(tuned.gap)}; with {share(weight)} of base mixed in, it {side(mixed.gap)} "
         f"(ECE {signed(tuned.ece)} → {signed(mixed.ece)}, accuracy {number(tuned.accuracy)} → {number(mixed.accuracy)})"
     )
 
@@ -42,7 +42,7 @@ def base_fails(tuned: State, best: State, weight: float, margin: float | None) -
 
 def no_lower_ece(tuned: State, mixed: State, weight: float) -> str:
     return (
-        f"confidence {side(tuned.gap)}; with {share(weight)} of base mixed in it {side(mixed.gap)}, "
+        f"confidence {side(tuned.gap)}; with {share(weight)} of base mixed in, it {side(mixed.gap)}, "
         f"but the calibration error does not fall (ECE {signed(tuned.ece)} → {signed(mixed.ece)})"
     )
 

@@ -44,7 +44,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             tasks=tuple(_task_comparison(task) for task in _some(result["tasks"])),
             pooled=_overall(overall["pooled"], "pooled"),
             macro=_overall(overall["macro"], "macro"),
-            warnings=tuple(str(text) for text in result["warnings"]),
+            warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
@@ -62,7 +62,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             pooled=_audit("pooled", scoring, overall["pooled"], overall["pooled"]["metrics"], "reliability"),
             macro=_audit("macro", scoring, overall["macro"], overall["macro"]["metrics"], None),
             n_tasks_with=_counts(overall["macro"]["n_tasks_with"]),
-            warnings=tuple(str(text) for text in result["warnings"]),
+            warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["metrics"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
@@ -255,12 +255,22 @@ def _changes(changes: Result) -> dict[str, Change]:
 
 
 def _known(entries: Result) -> dict[str, Result]:
-    """Every metric's entry. In results of version 1 `ece` and `smooth_ece` were the plug-in values, with interval and test."""
+    """Every metric's entry. In results of version 1 `ece` and `smooth_ece` were plug-in values, with interval and test."""
     if "ece_plugin" in entries:
         return {key: entries[key] for key in METRICS}
     nothing = dict.fromkeys(("value", "low", "high", "p_value"))
     plug_ins = {f"{key}_plugin": {**nothing, "value": entries[key]["value"]} for key in ("ece", "smooth_ece")}
     return {key: {**entries, **plug_ins}.get(key, nothing) for key in METRICS}
+
+
+def _of_version_1(metrics: Result) -> list[str]:
+    """What to know of a result that version 0.1 made."""
+    if "ece_plugin" in metrics:
+        return []
+    return [
+        "this result is of version 0.1: its ECE is the plug-in value, and its intervals (bootstrap) and p-values (swap "
+        "test) may disagree; compare again to have them of one method"
+    ]
 
 
 def _counts(n_tasks_with: Result) -> dict[str, int]:

@@ -55,7 +55,7 @@ def test_the_page_of_saved_scores(cli: Cli, pair: tuple[Path, Path]) -> None:
     assert "Advice: tune again from base with smoothing ." in words
     assert "towards base (stack)" in words
     assert "Why: confidence exceeds accuracy by .2" in words
-    assert re.search(r"with \.\d\d of base mixed in it (exceeds|falls short of|equals) ", words)
+    assert re.search(r"with \.\d\d of base mixed in, it (exceeds|falls short of|equals) ", words)
     for row in ("gap", "temperature", "over options", "best by NLL"):
         assert f"\n  {row}  " in page
     assert "\n  head " not in page  # saved scores have no weights

@@ -138,7 +138,7 @@ def test_stars_follow_holm(comparison):
 
 def test_the_footnote_says_what_a_star_is_and_what_a_negative_ece(comparison, pair):
     text = page(render_comparison, comparison)
-    assert "* significant at .05, Holm over tasks: more than an interval without 0" in text
+    assert "* p < .05 after Holm over the tasks; an interval without 0 is not enough" in text
     levels = [
         side.metrics["ece"].value
         for part in (*comparison.tasks, comparison.pooled, comparison.macro)

@@ -69,7 +69,7 @@ def comparison_rows(comparison: Comparison) -> Table:
     heads = (
         Head("", ("Items",)),
         Head("Accuracy", ("was", "now", "change")),
-        Head("ECE", ("was", "now", "change", f"{settings.level * 100:g} % interval", "p", "plug-in")),
+        Head("ECE", ("was", "now", "change", f"{settings.level * 100:g} % interval", "p (Holm)", "plug-in")),
         Head("Gap", ("was", "now", "change")),
         Head("Brier", ("was", "now")),
     )

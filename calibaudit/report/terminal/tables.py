@@ -63,8 +63,8 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
         line.highlight_regex(r"−\S+\*", "green")
     notes = []
     if any("*" in line.plain for line in lines):
-        holm = ", Holm over tasks: more than an interval without 0" if n_tasks > 1 else ""
-        notes.append(f"* significant at {number(settings.alpha, 2)}{holm}")
+        holm = " after Holm over the tasks; an interval without 0 is not enough" if n_tasks > 1 else ""
+        notes.append(f"* p < {number(settings.alpha, 2)}{holm}")
     if any((side.metrics["ece"].value or 0) < -0.0005 for row in rows for side in (row.before, row.after)):
         notes.append("an ECE below 0: less error than noise alone gives, so none to be seen")
     room = min(width - 1, len(lines[-1]))

@@ -23,7 +23,7 @@ def repair_sentence(repair: Repair) -> str:
     """The verdict, with the figures it hangs on, from all held-out items pooled."""
     if repair.proof is None:
         assert repair.advice is not None
-        start = "No factor helps" if repair.verdict.outcome == "no_factor" else "Nothing to repair"
+        start = "No smoothing helps" if repair.verdict.outcome == "no_factor" else "Nothing to repair"
         return (
             f"{start}: {repair.advice.reason}, on {repair.n_advice_items:,} items. Nothing was saved; "
             "--smoothing with a factor trains all the same."
