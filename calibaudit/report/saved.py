@@ -255,7 +255,7 @@ def _changes(changes: Result) -> dict[str, Change]:
 
 
 def _known(entries: Result) -> dict[str, Result]:
-    """Every metric's entry. In results of version 1 `ece` and `smooth_ece` were plug-in values, with interval and test."""
+    """Every metric's entry. In version 1 `ece` and `smooth_ece` were plug-in values, with interval and test."""
     if "ece_plugin" in entries:
         return {key: entries[key] for key in METRICS}
     nothing = dict.fromkeys(("value", "low", "high", "p_value"))
