@@ -56,7 +56,9 @@ def recommend(
     warnings: list[str] = []
     epsilon, aim = _NONE, tolerance
     action: Action
-    if calibrated(comparison, tolerance):
+    if demand.gap.low is None:
+        action, reason = "nothing_known", reasons.too_few(comparison.pooled.n_items)
+    elif calibrated(comparison, tolerance):
         action = "none_needed"
         reason = reasons.calibrated(tuned, tolerance, no_sign=no_sign(comparison))
     else:

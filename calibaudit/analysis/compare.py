@@ -149,7 +149,7 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
             name=old.task,
             version=old.version,
             fingerprint=old.fingerprint,
-            n_items=old.n_items,
+            n_items=part.n_items,
             scoring=old.scoring,
             chat_template=(old.chat_template, new.chat_template),
             n_truncated=(old.n_truncated, new.n_truncated),

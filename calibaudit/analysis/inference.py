@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,8 @@ _RANGES = {
     "ece": (-math.inf, math.inf),  # below 0: less error than noise alone gives
     "smooth_ece": (-math.inf, math.inf),
 }
+_SPANS = {"brier": 2.0, "nll": math.inf, "temperature": math.inf}
+"""How far a metric can change; 1 unless named here."""
 _SCALES = {"temperature": math.inf, "aurc": math.inf, "auroc": 1.0}
 """Metrics above 0, and what they stay below: their logarithm or log-odds are nearer to normal than they are."""
 _WITHOUT_ANSWERS = frozenset({"confidence", "option_mass"})
@@ -128,10 +130,12 @@ def _smooth(before: Items, after: Items) -> tuple[Estimate, Estimate, Estimate]:
     return left, right, change
 
 
-def abs_gap_change(before: Items, after: Items) -> AbsGapChange:
-    """The change of |gap| over all items as one sample."""
+def abs_gap_change(before: Items, after: Items, level: float) -> AbsGapChange:
+    """The change of |gap| over all items as one sample. level: as in `ece_change`."""
     excess = [side.whole.confidence - side.whole.hits for side in (before, after)]
-    return abs_gap_change_of((excess[0], excess[1]), before.design)
+    found = abs_gap_change_of((excess[0], excess[1]), before.design)
+    extra = max(_unseen("gap", side, level) for side in (before, after))
+    return replace(found, difference=found.difference.widened(extra), total=found.total.widened(extra))
 
 
 def linear_level(name: str, items: Items, level: float) -> Estimate:
@@ -217,7 +221,9 @@ def _change(name: str, estimate: Estimate, sides: Sequence[Items], level: float)
     value = finite(estimate.value)
     if value is None or not _enough(name, sides):
         return Change(value, None, None, None)
-    return Change(value, *estimate.interval(level), estimate.p_value())
+    low, high = estimate.interval(level)
+    span = _SPANS.get(name, 1.0)
+    return Change(value, max(low, -span), min(high, span), estimate.p_value())
 
 
 def _enough(name: str, sides: Sequence[Items]) -> bool:

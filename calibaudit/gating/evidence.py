@@ -19,7 +19,7 @@ from calibaudit.metrics.inference.estimate import MIN_UNITS, Estimate
 @dataclass(frozen=True)
 class Moved:
     """A measure on both sides and its change. low, high: the change is above the one and below the other, each with an
-    error of at most alpha; p_value: one-sided, of `not worse`, at most alpha just when low is not below 0.
+    error of at most alpha; p_value: one-sided, of `not worse`, at most alpha just when low is above 0.
 
     None: fewer than ten independent items or groups, so no evidence.
     """
@@ -67,7 +67,7 @@ def weigh(name: str, before: Items, after: Items, share: float, alpha: float) ->
     alpha: the rate of false alarms; share: what of it may be spent here, which the bounds of the limits follow.
     """
     known = before.n_units >= MIN_UNITS
-    ece, gap = ece_change(before, after, 1 - 2 * alpha), abs_gap_change(before, after)
+    ece, gap = ece_change(before, after, 1 - 2 * alpha), abs_gap_change(before, after, 1 - 2 * alpha)
     eces = [ece_of(side, 1 - 2 * alpha).value for side in (before, after)]
     gaps = [abs(float(np.mean(side.whole.confidence - side.whole.hits))) for side in (before, after)]
     spent = alpha * share

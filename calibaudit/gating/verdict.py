@@ -145,11 +145,11 @@ def gate(
     for old, new in pairs:
         _check_template(old, new)
     order = overall_order([(old.fingerprint, old.chat_template) for old, _ in pairs])
-    judged = [old.n_items >= limits.min_items for old, _ in pairs]
-    overall_share, task_share = shares(len(pairs), sum(judged))
     olds, news = zip(*pairs, strict=True)
     rows = [rows_of(side, settings, also) for side, also in ((olds, news), (news, olds))]
     sides = [items_of([side[i] for i in order]) for side in rows]
+    judged = [items_of([row]).n_items >= limits.min_items for row in rows[0]]
+    overall_share, task_share = shares(len(pairs), sum(judged))
     overall = weigh("all", sides[0], sides[1], overall_share, limits.alpha)
     tasks = [
         dataclasses.replace(overall, name=old.label)

@@ -95,6 +95,8 @@ def _as_documents_stand(before: Scores, after: Scores, where: str) -> Scores:
     old, new = before.documents, after.documents
     if old is None or new is None or old == new:
         return after
+    if sorted(old) == sorted(new) and len(set(old)) < len(old):  # a document stands there twice: ids tell them apart
+        return _in_order_of_ids(before, after)
     place = {document: i for i, document in enumerate(new)}
     missing = next((i for i, document in enumerate(old) if document not in place), None)
     if missing is None and len(place) == len(new):
@@ -106,6 +108,15 @@ def _as_documents_stand(before: Scores, after: Scores, where: str) -> Scores:
         f"{where}: the items differ: {before.item_ids[i]!r} before has another question, options, answer or group than "
         f"{after.item_ids[i]!r} after; score both with the same data"
     )
+
+
+def _in_order_of_ids(before: Scores, after: Scores) -> Scores:
+    """`after` in the order of `before`, by document and id; as it is where those do not tell all items apart."""
+    sides = [list(zip(part.documents or (), part.item_ids, strict=True)) for part in (before, after)]
+    place = {key: i for i, key in enumerate(sides[1])}
+    if len(place) < len(sides[1]) or any(key not in place for key in sides[0]):
+        return after
+    return after.in_order(np.array([place[key] for key in sides[0]], dtype=np.int64))
 
 
 def units(scores: Sequence[Scores]) -> list[IntArray]:

@@ -20,6 +20,9 @@ SCHEMA_VERSION = 2
 in 1 `ece` was that. Scores are the same in both."""
 READABLE_VERSIONS = (1, 2)
 
+_LEAST = -1e6
+"""Below it a number is no log-probability but a mask (float32's least, -3.4e38, is a usual one)."""
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -167,9 +170,12 @@ def _check(scores: Scores) -> None:
     if scores.documents is not None and set(map(type, scores.documents)) != {str}:
         raise ScoresError(f"{where}: documents holds something other than text")
     real = scores.n_tokens > 0
-    bad = np.isnan(scores.logprobs) | (scores.logprobs == np.inf) | (real & np.isinf(scores.logprobs))
+    bad = np.isnan(scores.logprobs) | (scores.logprobs == np.inf) | (real & (scores.logprobs < _LEAST))
     if bad.any():
-        raise ScoresError(f"{where}: item {scores.item_ids[bad.any(axis=1).argmax()]!r}: log-probability is not finite")
+        i = int(bad.any(axis=1).argmax())
+        value = scores.logprobs[i][bad[i]][0]
+        rule = "is not finite" if not np.isfinite(value) else f"{value:.3g} is none: it is below {_LEAST:.0e} nats"
+        raise ScoresError(f"{where}: item {scores.item_ids[i]!r}: log-probability {rule}")
     outside = ~real[np.arange(n), scores.answer.clip(0, real.shape[1] - 1)] | (scores.answer < 0)
     outside |= scores.answer >= real.sum(axis=1)
     if outside.any():

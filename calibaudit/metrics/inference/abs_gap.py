@@ -48,6 +48,8 @@ class AbsGapChange:
         low is above 0 just when `p_above` is at most alpha.
         """
         (a, b), (c, d) = self.difference.bounds(alpha), self.total.bounds(alpha)
+        if a == b == 0:  # the same on every item
+            return 0.0, 0.0
         # |g1| - |g0| = max over s of min over s' of (s g1 - s' g0)
         low, high = max(min(a, c), min(-b, -d)), max(min(b, d), min(-a, -c))
         return (low if self.p_above() <= alpha else min(low, 0.0)), high

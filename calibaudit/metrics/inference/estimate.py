@@ -70,7 +70,7 @@ class Estimate:
         return float(self.value - self.below - high * self.se), float(self.value + self.above + high * self.se)
 
     def p_above(self) -> float:
-        """One-sided p of `the true value is at most 0`, in (0, 1]: at most alpha just when `bounds` are not below 0."""
+        """One-sided p of `the true value is at most 0`, in (0, 1]: at most alpha just when `bounds` lie above 0."""
         from scipy.special import stdtr
 
         lead = self.value - self.below
@@ -138,13 +138,25 @@ class Design:
         return np.bincount(self.stratum, minlength=self.n_strata).astype(np.float64)
 
     def unit_sums(self, influence: FloatArray) -> FloatArray:
-        """(n_units,) sums of (N,) values about their stratum's mean."""
+        """(n_units,) sums of (N,) values about their stratum's mean, as if a unit had had no say in that."""
         if self.stratum is None:
             centred = influence - influence.mean()
         else:
             means = np.bincount(self.stratum, influence, self.n_strata) / self.sizes
             centred = influence - means[self.stratum]
-        return np.asarray(centred if self.unit is None else np.bincount(self.unit, centred, self.n_units))
+        if self.unit is None:
+            return np.asarray(centred)
+        return np.asarray(np.bincount(self.unit, centred, self.n_units) * self._leverage)
+
+    @cached_property
+    def _leverage(self) -> FloatArray:
+        """(n_units,) 1 for units of equal size: a large one draws the mean towards itself and so looks like it.
+
+        The jackknife's correction, 1 / (1 - share of the items) (CR3; Bell & McCaffrey 2002, Survey Methodology 28).
+        """
+        assert self.unit is not None
+        share = np.bincount(self.unit, minlength=self.n_units) / self.n_items
+        return np.asarray((1 - 1 / self.n_units) / np.maximum(1 - share, 1 / self.n_items))
 
     def covariance(self, x: FloatArray, y: FloatArray) -> float:
         """Of two sums over the items, x and y (N,): over units, as Liang & Zeger 1986 (Biometrika 73)."""

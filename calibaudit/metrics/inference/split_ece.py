@@ -44,6 +44,8 @@ missed on one side only, where in a change two such biases meet) and for a mean 
 with their number as its noise does."""
 _ENOUGH_CELLS = 9.0
 """With fewer cells that matter, the mean kappa is not near normal: the slack is at least _ENOUGH_CELLS over that."""
+_REACH, _LEAST_REACH = 1.96, 1.645
+"""Standard errors to the upper limit that few cells are given; and those that an interval with a wide bias adds."""
 _FEW = 5.0
 """Expected variance of a cell below which its own, from few errors, is not to be trusted."""
 _LEAST_LEFT = 0.05
@@ -117,7 +119,9 @@ def split_ece_change_of(
     )
     if design.unit is not None:
         shared = min(shared, design.covariance(before.by_item(before.common), after.by_item(after.common)))
-    slack = _STRICT_SLACK if macro else _SLACK
+    # Where one side's noise is nearly all, its bias does not meet another's: it is judged as a value is.
+    uneven = abs(after.variance - before.variance) / own if own > 0 else 0.0
+    slack = _STRICT_SLACK if macro else _SLACK + (_STRICT_SLACK - _SLACK) * uneven
     reach, noise = _moved(before, after)
     variance = min(max(own - 2 * shared, _LEAST_LEFT * own), noise)
     below, above = (min(side.bias(slack), reach) for side in (before, after))
@@ -169,7 +173,12 @@ class _Side:
             return 0.0
         k, n_effective = float(self.wsd @ kappa_estimate(self.z)), total**2 / square
         margin = max(slack, _ENOUGH_CELLS / n_effective) * KAPPA_NOISE * square**0.5
-        return total * tables().bias_within((k - margin) / total, (k + margin) / total)
+        bound = total * tables().bias_within((k - margin) / total, (k + margin) / total)
+        # Few cells whose z are small by chance look calibrated, variance and all. |Z + d| is on average at least d and
+        # rises by at most 1 for 1, so the plug-in sum and its noise are an upper limit for every shape.
+        few = min(1.0, max(0.0, _ENOUGH_CELLS / n_effective - 1))
+        limit = float(self.wsd @ np.abs(self.z)) + _REACH * square**0.5
+        return float(bound + few * max(0.0, limit - self.value - bound - _LEAST_REACH * self.variance**0.5))
 
     def skew(self) -> float:
         """How much further up the truth may lie because e is skewed: rare errors may have been rarer here than they

@@ -183,6 +183,8 @@ def _sign(change: Change, alpha: float) -> int:
     """1 or -1 where a change is more than chance, else 0."""
     if change.p_value is None or change.value is None or change.p_value >= alpha:
         return 0
+    if abs(change.value) < 0.0005:  # sure, and nothing that the page could show
+        return 0
     return 1 if change.value > 0 else -1
 
 

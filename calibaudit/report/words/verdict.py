@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calibaudit.gating.verdict import Check, Verdict
+from calibaudit.metrics.inference.estimate import MIN_UNITS
 from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
 
 CHECK_NAMES = {
@@ -82,15 +83,14 @@ def _excess(verdict: Verdict) -> str:
 def _doubt(verdict: Verdict) -> str:
     overall = verdict.overall
     if not overall.judged:
-        least = max(verdict.limits.min_items, 10)
-        return (
-            f"{overall.n_items:,} items in {overall.n_units:,} independent units are too few to judge; "
-            f"at least {least:,} are needed."
-        )
+        found = f"{overall.n_items:,} items in {overall.n_units:,} independent units are too few to judge"
+        if overall.n_units < MIN_UNITS:
+            return f"{found}; at least {MIN_UNITS} independent units (groups, or items without groups) are needed."
+        return f"{found}; at least {verdict.limits.min_items:,} items are needed."
     open_checks = [check for check in overall.checks if check.finding == "undecided"]
     worst = max(open_checks, key=lambda check: check.n_to_settle or float("inf"))
     more = (
-        "The value is too near the limit for any count of items to settle it."
+        "To settle it would take more than a hundred times these items."
         if verdict.n_to_settle is None
         else f"About {verdict.n_to_settle:,} items would settle it."
     )
