@@ -92,16 +92,14 @@ def _as_documents_stand(before: Scores, after: Scores, where: str) -> Scores:
     Two readers name the same rows differently (a task file and another harness's log): where no document is common
     but all that the model saw is, ids pair the items. Raises ScoresError naming the first item that is another one.
     """
-    old, new = before.documents, after.documents
-    if old is None or new is None or old == new:
+    if before.documents is None or after.documents is None or before.documents == after.documents:
         return after
-    if sorted(old) == sorted(new) and len(set(old)) < len(old):  # a document stands there twice: ids tell them apart
-        return _in_order_of_ids(before, after)
-    place = {document: i for i, document in enumerate(new)}
-    missing = next((i for i, document in enumerate(old) if document not in place), None)
+    old, new = _keys(before, before.documents), _keys(after, after.documents)
+    place = {key: i for i, key in enumerate(new)}
+    missing = next((i for i, key in enumerate(old) if key not in place), None)
     if missing is None and len(place) == len(new):
-        return after.in_order(np.array([place[document] for document in old], dtype=np.int64))
-    if before.fingerprint == after.fingerprint and place.keys().isdisjoint(old):
+        return after.in_order(np.array([place[key] for key in old], dtype=np.int64))
+    if before.fingerprint == after.fingerprint and set(before.documents).isdisjoint(after.documents):
         return after
     i = next(i for i in range(len(old)) if old[i] != new[i]) if missing is None else missing
     raise ScoresError(
@@ -110,13 +108,11 @@ def _as_documents_stand(before: Scores, after: Scores, where: str) -> Scores:
     )
 
 
-def _in_order_of_ids(before: Scores, after: Scores) -> Scores:
-    """`after` in the order of `before`, by document and id; as it is where those do not tell all items apart."""
-    sides = [list(zip(part.documents or (), part.item_ids, strict=True)) for part in (before, after)]
-    place = {key: i for i, key in enumerate(sides[1])}
-    if len(place) < len(sides[1]) or any(key not in place for key in sides[0]):
-        return after
-    return after.in_order(np.array([place[key] for key in sides[0]], dtype=np.int64))
+def _keys(scores: Scores, documents: Sequence[str]) -> list[tuple[str, ...]]:
+    """What tells the items apart: the document; and the id, where a document stands there twice."""
+    if len(set(documents)) == len(documents):
+        return [(document,) for document in documents]
+    return list(zip(documents, scores.item_ids, strict=True))
 
 
 def units(scores: Sequence[Scores]) -> list[IntArray]:

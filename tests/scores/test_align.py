@@ -137,6 +137,8 @@ def test_another_document_is_named_by_its_item() -> None:
         paired(*([side] for side in sides("abcd", "abxd")))
     with pytest.raises(ScoresError, match="'quiz-1' before"):  # the same ones, but which is which?
         paired(*([side] for side in sides("aabb", "abab")))
+    (old, new), order = sides("aabb", "aabb"), np.array([3, 0, 2, 1])
+    assert paired([old], [new.in_order(order)])[0][1].item_ids == old.item_ids  # ids tell a document's items apart
     with pytest.raises(ScoresError, match="'quiz-0' before"):
         paired(*([side] for side in sides("abcd", "efgh", fingerprint="another")))
 

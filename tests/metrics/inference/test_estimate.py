@@ -103,10 +103,23 @@ def test_a_sums_variance_by_loops() -> None:
             if unit[i] == name:
                 for k, part in enumerate((x, y)):
                     sums[k] += part[i] - part[stratum == stratum[i]].mean()
-        total += sums[0] * sums[1]
+        without = 1 - (unit == name).mean()  # the items that are not the unit's own; of equal units 1 - 1/5
+        total += sums[0] * sums[1] * ((1 - 1 / 5) / without) ** 2
     assert (design.n_units, design.df) == (5, 3)
     assert design.covariance(x, y) == pytest.approx(total * 5 / 3)
     assert design.linear(0.5, x).se ** 2 == pytest.approx(design.covariance(x, x))
+
+
+def test_units_of_very_unequal_size_are_no_certainty() -> None:
+    """One unit holds half of the items: its mean is nearly the whole's, and its own spread cannot be seen."""
+    rng = np.random.default_rng(2)
+    unit = np.r_[np.zeros(200, dtype=int), 1 + np.arange(200)]
+    missed = 0
+    for _ in range(200):
+        x = rng.normal(size=400) + 0.3 * rng.normal(size=201)[unit]
+        low, high = Design.of(400, unit).linear(float(x.mean()), (x - x.mean()) / 400).interval()
+        missed += not low <= 0 <= high
+    assert missed <= 20
 
 
 def test_a_means_standard_error_is_the_textbooks() -> None:
