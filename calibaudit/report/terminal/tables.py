@@ -67,8 +67,7 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
         notes.append(f"* p < {number(settings.alpha, 2)}{holm}")
     if any((side.metrics["ece"].value or 0) < -0.0005 for row in rows for side in (row.before, row.after)):
         notes.append("an ECE below 0: less error than noise alone gives on average")
-    room = min(width - 1, len(lines[-1]))
-    lines += styled((part.strip().rjust(room) for note in notes for part in wrapped(note, room)), "dim")
+    lines += styled((part for note in notes for part in wrapped(note, width)), "dim")
     return lines
 
 
