@@ -92,6 +92,16 @@ def test_stars_and_the_one_model_test() -> None:
     assert f"for errors of both signs more (waves of .05: {shares[1]})" in METRICS
 
 
+def test_the_gaps_corner_is_named() -> None:
+    rows = table(INFERENCE, "The gaps' p < .05 in % where they are equal too.")
+    found = figures(rows)
+    assert f"rejects {max(found)} % in one corner" in METRICS
+    others = sorted(found)[:-1]
+    assert min(others) >= 2.5
+    assert max(others) < 7.1
+    assert f"{max(found)} % of 1,000 rejected" in INFERENCE.split("## Bars")[1]
+
+
 def test_the_gates_rates() -> None:
     alarms = table(GATE, "**False alarms, %**")
     rates = [float(cell.split(" ")[0]) for row in alarms.values() for cell in row[2:] if "±" in cell]
