@@ -130,6 +130,19 @@ def test_one_of_sixty_tasks_can_be_starred() -> None:
     assert np.flatnonzero(holm(p_values) < 0.05).tolist() == [7]
 
 
+@pytest.mark.parametrize("n", [300, 1000])
+def test_all_items_in_one_cell_against_one_as_wrong_in_every_cell(n: int) -> None:
+    """Both ECEs are .05; the cells of the second err in turn to either side, each with an eleventh of the evidence."""
+    rejected = 0
+    for seed in range(2000):
+        rng = np.random.default_rng([seed, n])
+        one, many = np.full(n, 0.8), rng.uniform(4 / 15, 1, n)
+        side = np.where((many * 15).astype(int) % 2 == 0, 1, -1)
+        correct = rng.random(n) < one - 0.05, rng.random(n) < np.clip(many - 0.05 * side, 0, 1)
+        rejected += split_ece_change((one, many), correct).p_value() < 0.05
+    assert rejected / 2000 < 0.05 + 3 * 0.0049
+
+
 def test_no_errors_and_one_item() -> None:
     for confidence, correct in ((np.ones(50), np.ones(50)), (np.full(1, 0.7), np.ones(1))):
         found = split_ece(confidence, correct)
