@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibaudit.metrics.inference.estimate import MIN_UNITS, Design, Estimate
+from calibaudit.metrics.inference.influence import mean_influence
 from calibaudit.metrics.validation import FloatArray
 
 WEIGHTS = np.arange(101) / 100
@@ -79,7 +80,7 @@ def not_ruled_out(
         possible = [_possible(gap, 0.0, level)] if low <= 0 else []
         if high >= 0:  # the least gap is itself uncertain: the paired difference from it
             least = excess(float(WEIGHTS[farthest]))
-            differences = [_mean(sign * (excess(float(weight)) - least), design) for weight in WEIGHTS]
+            differences = [design.linear(*mean_influence(sign * (excess(float(weight)) - least))) for weight in WEIGHTS]
             possible.append(_possible(differences, NEAR, level))
     found = np.concatenate([*possible, [target.weight]])
     return float(found.min()), float(found.max())
@@ -90,8 +91,3 @@ def _possible(estimates: Sequence[Estimate], value: float, level: float) -> Floa
     ends = np.array([one.interval(level) for one in estimates])
     low, high = (np.interp(_FINE, WEIGHTS, ends[:, i]) for i in (0, 1))
     return np.asarray(_FINE[(low <= value + _ROUNDING) & (value - _ROUNDING <= high)])
-
-
-def _mean(values: FloatArray, design: Design) -> Estimate:
-    mean = float(values.mean())
-    return design.linear(mean, (values - mean) / len(values))

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.inference.estimate import Design
 from calibaudit.metrics.sample import Sample, joined
+from calibaudit.metrics.validation import IntArray
 from calibaudit.scores.align import document_numbers, units
 from calibaudit.scores.scores import Scores
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

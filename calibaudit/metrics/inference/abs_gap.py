@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from calibaudit.metrics.inference.estimate import Design, Estimate
+from calibaudit.metrics.inference.influence import mean_influence
 from calibaudit.metrics.validation import FloatArray
 
 
@@ -57,8 +58,8 @@ class AbsGapChange:
 
 def abs_gap_change_of(excess: tuple[FloatArray, FloatArray], design: Design) -> AbsGapChange:
     """excess: (N,) confidence - correct, before and after."""
-    parts = [(x, (x - x.mean()) / len(x)) for x in (excess[1] - excess[0], excess[1] + excess[0])]
-    difference, total = (design.linear(float(x.mean()), influence) for x, influence in parts)
+    parts = [mean_influence(x) for x in (excess[1] - excess[0], excess[1] + excess[0])]
+    difference, total = (design.linear(*part) for part in parts)
     scale = difference.se * total.se
     shared = design.covariance(parts[0][1], parts[1][1])
     correlation = min(max(shared / scale, -1 + 1e-9), 1 - 1e-9) if scale > 0 else 0.0

@@ -16,6 +16,8 @@ from calibaudit.metrics.validation import FloatArray
 
 KAPPA_NOISE = 0.45
 """Standard deviation of `kappa_estimate` at d = 0."""
+FEW = 5.0
+"""Expected variance of a sum of errors below which its own, from few errors, is not to be trusted."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,15 @@ def mean_derivatives(d: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]
 def kappa_estimate(z: FloatArray) -> FloatArray:
     """Of kappa = 1 - exp(-d^2 / 4), without bias."""
     return np.asarray(1 - 2**0.5 * np.exp(-(z**2) / 2))
+
+
+def trusted_variance(own: FloatArray, calibrated: FloatArray, expected: FloatArray) -> FloatArray:
+    """(cells,) variances. own: as estimated. calibrated: a calibrated model's. expected: that, in items.
+
+    Few or rare errors: mostly the calibrated model's, unless the cell's own is plainly larger.
+    """
+    trust = expected / (expected + FEW)
+    return np.where(own > 1.5 * calibrated, own, trust * own + (1 - trust) * calibrated)
 
 
 @cache

@@ -35,6 +35,7 @@ from calibaudit.metrics.inference.half_splits import (
     mean_derivatives,
     slope,
     tables,
+    trusted_variance,
 )
 from calibaudit.metrics.validation import FloatArray, checked_correct, checked_n_bins
 
@@ -46,8 +47,6 @@ _ENOUGH_CELLS = 9.0
 """With fewer cells that matter, the mean kappa is not near normal: the slack is at least _ENOUGH_CELLS over that."""
 _REACH, _LEAST_REACH = 1.96, 1.645
 """Standard errors to the upper limit that few cells are given; and those that an interval with a wide bias adds."""
-_FEW = 5.0
-"""Expected variance of a cell below which its own, from few errors, is not to be trusted."""
 _LEAST_LEFT = 0.05
 """Of the sides' variances, what a change keeps at least, unless the items themselves moved less."""
 _STEEPEST = 3.0
@@ -143,13 +142,10 @@ class _Side:
         else:
             count_weight = np.full(n_cells, self.weight)
         n, s = (np.bincount(self.cell, values, n_cells).astype(np.float64) for values in (None, self.e))
-        expected = np.bincount(self.cell, confidence * (1 - confidence), n_cells)
+        expected: FloatArray = np.bincount(self.cell, confidence * (1 - confidence), n_cells).astype(np.float64)
         self.rest = self.e - (s / np.maximum(n, 1))[self.cell]
         own = self._within(n, n_cells)
-        # Few or rare errors: mostly the calibrated model's variance, unless the cell's own is plainly larger.
-        trust = expected / (expected + _FEW)
-        variance = np.where(own > 1.5 * expected, own, trust * own + (1 - trust) * expected)
-        self.sd = np.sqrt(variance)
+        self.sd = np.sqrt(trusted_variance(own, expected, expected))
         self.z = np.divide(s, self.sd, out=np.zeros(n_cells), where=self.sd > 1e-12)
         self.w = np.where(n > 0, count_weight, 0.0)
         self.wsd = self.w * self.sd

@@ -32,12 +32,14 @@ import numpy.typing as npt
 from calibaudit.errors import ScoresError
 from calibaudit.metrics.inference.estimate import Design, Estimate
 from calibaudit.metrics.inference.half_splits import (
+    FEW,
     KAPPA_NOISE,
     half_split,
     kappa_estimate,
     mean_derivatives,
     slope,
     tables,
+    trusted_variance,
 )
 from calibaudit.metrics.validation import FloatArray, checked_confidence, checked_correct
 
@@ -82,11 +84,8 @@ class _Side:
         kernel = _kernel(width)
         own = np.maximum(np.einsum("tc,tc->t", kernel @ self.covariance, kernel), 0)
         null = kernel**2 @ self.null
-        # Few or rare errors: mostly the calibrated model's variance, unless the window's own is plainly larger.
-        errors = self.n**2 * (kernel @ self.null) ** 2 / np.maximum(null, _TINY)
-        trust = errors / (errors + 5.0)
-        v = np.where(own > 1.5 * null, own, trust * own + (1 - trust) * null)
-        sd = np.maximum(np.sqrt(v), 1e-9)
+        expected = self.n**2 * (kernel @ self.null) ** 2 / np.maximum(null, _TINY)
+        sd = np.maximum(np.sqrt(trusted_variance(own, null, expected)), 1e-9)
         mean = kernel @ self.mean
         z = mean / sd
         return _Curve(kernel, own, sd, z, float((sd * half_split(z)).mean()))
@@ -155,7 +154,7 @@ def _sides(
         c = confidence[side]
         null = np.bincount(cell[side], c * (1 - c), _CELLS)
         # Few expected errors: their own variance says little, so a share of the calibrated model's is added.
-        own = covariance[part, part] + np.diag(null / n**2 * 5 / (5 + null.sum()))
+        own = covariance[part, part] + np.diag(null / n**2 * FEW / (FEW + null.sum()))
         sides.append(_Side(sums[:, part].sum(0) / n, null / n**2, own, n))
     return sides, covariance[:_CELLS, _CELLS:], df
 
