@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calibaudit.chat.messages import Conversation
 from calibaudit.errors import SftError
 from calibaudit.tasks.items import Item, Task
-from calibaudit.training.data.rows import Completion, Conversation, Row
+from calibaudit.training.data.rows import Completion, Row
 
 Words = tuple[str, ...]
 

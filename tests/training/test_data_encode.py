@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from calibaudit.chat.messages import Conversation, Message
 from calibaudit.demo.train import _example
 from calibaudit.errors import SftError
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.tokenizer import load_tokenizer
 from calibaudit.training.data.encode import IGNORED, Encoded, Example, encode_rows
-from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row, read_rows
+from calibaudit.training.data.rows import Completion, PlainText, Row, read_rows
 
 TEXT = [
     "the cat sat on the mat. yes, no, 12 and 345.\n\n",

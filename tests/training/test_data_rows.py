@@ -13,9 +13,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import CalibauditError, SftError
 from calibaudit.training.data import sources
-from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row, read_rows
+from calibaudit.training.data.rows import Completion, PlainText, Row, read_rows
 
 TURNS = (Message("user", "a?"), Message("assistant", "b"))
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]}

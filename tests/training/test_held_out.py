@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import SftError
 from calibaudit.tasks.items import Item, Task
 from calibaudit.tasks.load import load_tasks
-from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row, read_rows
+from calibaudit.training.data.rows import Completion, PlainText, Row, read_rows
 from calibaudit.training.held_out import halves, without_seen
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import SftError
-from calibaudit.training.data.rows import Conversation, Message
 
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\b")
 

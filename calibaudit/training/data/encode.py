@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import SftError
 from calibaudit.training.data.chat import FrameError, Framer, Span
-from calibaudit.training.data.rows import Completion, Conversation, Message, PlainText, Row
+from calibaudit.training.data.rows import Completion, PlainText, Row
 
 IGNORED = -100
 """The label of a token that is read and not learned, as transformers has it."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from calibaudit.chat.messages import ROLES, Conversation, Message
 from calibaudit.errors import SftError
 from calibaudit.training.data.sources import read_documents
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
 KINDS = (("messages",), ("conversations",), ("prompt", "completion"), ("instruction", "output"), ("text",))
 """The keys that make a row one of a kind; the first kind whose keys are all there is taken."""
 
@@ -18,26 +18,6 @@ _LOOKED_FOR = ", ".join(" + ".join(keys) for keys in KINDS)
 _SPEAKERS = {"human": "user", "gpt": "assistant", "function_response": "tool", "observation": "tool"}
 _UNREAD = ("tool_calls", "function_call", "reasoning_content", "thinking")
 """Keys of a message whose content a chat template may render, and which are not read."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn. role: one of ROLES."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """Turns in order, at least one by the assistant. place: `file:line` or `data set, row N` (from 0), for messages.
-
-    n_given: so many turns at the start are given and not learned, whoever speaks in them.
-    """
-
-    messages: tuple[Message, ...]
-    place: str
-    n_given: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""Conversations as data: turns, who speaks in them, and what of them is to be learned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn. role: one of ROLES.
+
+    reasoning: the thought before the content, where it has a key of its own; a template writes it as it does thoughts.
+    learned: whether an assistant's turn is learned from in tuning; other turns never are.
+    """
+
+    role: str
+    content: str
+    reasoning: str = ""
+    learned: bool = True
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Turns in order, at least one by the assistant. place: `file:line` or `data set, row N` (from 0), for messages.
+
+    n_given: so many turns at the start are given and not learned, whoever speaks in them.
+    tools: JSON list of the functions that the template is told of, or "". template_kwargs: JSON object of this row's
+    own arguments to the template, or "".
+    """
+
+    messages: tuple[Message, ...]
+    place: str
+    n_given: int = 0
+    tools: str = ""
+    template_kwargs: str = ""
+
+
+def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The turns as chat templates want them."""
+    return [
+        {"role": message.role, "content": message.content}
+        | ({"reasoning_content": message.reasoning} if message.reasoning else {})
+        for message in messages
+    ]
+
+
+def canonical(value: Mapping[str, Any] | Sequence[Any] | None) -> str:
+    """JSON with sorted keys, "" for nothing: equal values are equal texts."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""

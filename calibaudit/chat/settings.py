@@ -1,0 +1,63 @@
+"""How a prompt stands in a model's chat template: what `--chat-template` and the flags beside it say."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from calibaudit.chat.messages import canonical
+from calibaudit.errors import CalibauditError
+
+AnswerAt = Literal["auto", "generation-prompt"]
+
+TEMPLATE_DATE = "2024-07-26"
+"""The day that a template which asks for today's date is told: what Llama 3.2's says where it cannot ask."""
+
+
+@dataclass(frozen=True)
+class ChatSettings:
+    """template: `auto`, `off`, `both`, the name of one of the tokenizer's templates, or a file with one.
+
+    answer_at: `auto` scores and learns an answer where the template writes it; `generation-prompt` scores it where the
+    generation prompt ends, as lm-evaluation-harness does. date: YYYY-MM-DD, what a dated template is told. kwargs: a
+    JSON object of arguments to the template, or "". system: stands before a task's own description, or "".
+    answer_prefix: text that every answer begins with, or "". multiturn: examples before a question are turns of their
+    own inside a template; else they stand in the user's turn.
+    Raises CalibauditError for a date or arguments that are none.
+    """
+
+    template: str = "auto"
+    answer_at: AnswerAt = "auto"
+    date: str = TEMPLATE_DATE
+    kwargs: str = ""
+    system: str = ""
+    answer_prefix: str = ""
+    multiturn: bool = True
+
+    def __post_init__(self) -> None:
+        try:
+            datetime.date.fromisoformat(self.date)
+        except ValueError:
+            raise CalibauditError(f"--template-date {self.date}: give a day as YYYY-MM-DD") from None
+        object.__setattr__(self, "kwargs", canonical(_object(self.kwargs)))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The template's arguments."""
+        return _object(self.kwargs)
+
+
+def _object(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise CalibauditError(
+            f"--chat-template-kwargs {text}: give a JSON object, such as '{{\"enable_thinking\": false}}'"
+        )
+    return value
