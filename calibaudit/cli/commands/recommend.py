@@ -126,6 +126,7 @@ def recommend(
             plan = prepare(
                 *models, data, asked.loaded(),
                 max_length=tuning.max_length, split=tuning.split, revisions=pair.both(), offline=run.offline,
+                chat=options.chat.for_rows(),
             )  # fmt: skip
             report.notices(plan.data.notices())
             asked = replace(asked, tasks=plan.tasks)
