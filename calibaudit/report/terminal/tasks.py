@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from calibaudit.files.text import spaces_shown
 from calibaudit.tasks.items import Task, TaskSummary
-
-_VISIBLE = str.maketrans({" ": "·", "\t": "→\t", "\n": "⏎\n", "\u00a0": "⍽"})
 
 
 def render_task_list(tasks: Sequence[TaskSummary], console: Console | None = None) -> None:
@@ -38,11 +37,11 @@ def render_item(task: Task, index: int, console: Console | None = None) -> None:
         head += f", group {item.group}"
     _print(console, Text(head, style="bold"))
     _print(console, Text("prompt", style="dim"))
-    _print(console, Text((item.system + item.context).translate(_VISIBLE)))
+    _print(console, Text(spaces_shown(item.system + item.context)))
     _print(console, Text("continuations (the right one is marked >)", style="dim"))
     for k, (lead, choice) in enumerate(zip(leads, item.choices, strict=True)):
         mark = ">" if k == item.answer else " "
-        text = (lead + item.delimiter + choice).translate(_VISIBLE)
+        text = spaces_shown(lead + item.delimiter + choice)
         _print(console, Text(f"{mark} {k} |{text}|", style="bold" if k == item.answer else ""))
 
 
