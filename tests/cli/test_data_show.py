@@ -17,7 +17,7 @@ from rich.console import Console
 
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.tokenizer import load_tokenizer
-from calibaudit.report.terminal.data import pieces, render_row
+from calibaudit.report.terminal.inputs.data import pieces, render_row
 from calibaudit.training.data.encode import encode_rows
 from calibaudit.training.data.rows import OneRow, read_row
 from tests.command import Cli

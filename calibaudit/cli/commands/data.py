@@ -49,7 +49,7 @@ def show_row(
     from calibaudit.chat.settings import ChatSettings
     from calibaudit.models.checkpoints import context_window, fetch_tokenizer, find_checkpoint, stop_ids
     from calibaudit.models.tokenizer import load_tokenizer
-    from calibaudit.report.terminal.data import render_row
+    from calibaudit.report.terminal.inputs.data import render_row
     from calibaudit.training.data.encode import encode_rows
     from calibaudit.training.data.kinds import read_columns
     from calibaudit.training.data.rows import read_row

@@ -19,7 +19,7 @@ tasks_app = typer.Typer(
 def list_tasks(context: typer.Context) -> None:
     """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""
     if context.invoked_subcommand is None:
-        from calibaudit.report.terminal.tasks import render_task_list
+        from calibaudit.report.terminal.inputs.tasks import render_task_list
         from calibaudit.tasks.load import list_tasks as known
 
         render_task_list(known())
@@ -55,7 +55,7 @@ def show_task(
     """
     from calibaudit.cli import inputs
     from calibaudit.errors import TaskError
-    from calibaudit.report.terminal.tasks import render_item, render_scored
+    from calibaudit.report.terminal.inputs.tasks import render_item, render_scored
 
     asked = ItemFlags(
         limit=item + 1,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calibaudit.files.text import spaces_shown
-from calibaudit.report.terminal.marks import Marks, pieces
+from calibaudit.report.terminal.inputs.marks import Marks, pieces
 from calibaudit.scoring.encode import EncodedPrompt
 from calibaudit.tasks.items import Task, TaskSummary
 

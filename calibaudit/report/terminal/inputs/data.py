@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from calibaudit.files.text import one_line
-from calibaudit.report.terminal.marks import Marks, pieces
+from calibaudit.report.terminal.inputs.marks import Marks, pieces
 from calibaudit.training.data.encode import IGNORED, Encoded
 from calibaudit.training.data.rows import OneRow
 
