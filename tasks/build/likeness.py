@@ -41,7 +41,9 @@ def letters(one: str, other: str) -> float:
 def neighbours(one: str, other: str) -> float:
     """The share of pairs of neighbouring characters, the ends counted as characters."""
     first, second = f" {one} ", f" {other} "
-    return _common(map("".join, zip(first, first[1:], strict=False)), map("".join, zip(second, second[1:], strict=False)))
+    return _common(
+        map("".join, zip(first, first[1:], strict=False)), map("".join, zip(second, second[1:], strict=False))
+    )
 
 
 def parts(text: str) -> list[str]:

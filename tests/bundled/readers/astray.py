@@ -12,7 +12,9 @@ from bundled.readers.sums import one
 def stated(text: str) -> set[str]:
     """Every number of a passage, written in figures or as a word."""
     words = re.findall(r"[a-z]+", text.lower())
-    return set(re.findall(r"(?<![\d:])\d+(?![\d:])", text)) | {str(WORDS.index(word)) for word in words if word in WORDS}
+    return set(re.findall(r"(?<![\d:])\d+(?![\d:])", text)) | {
+        str(WORDS.index(word)) for word in words if word in WORDS
+    }
 
 
 def texts(*numbers: int) -> set[str]:
