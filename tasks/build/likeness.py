@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import pairwise
 
 
 def blocks(one: str, other: str) -> float:
@@ -41,9 +42,7 @@ def letters(one: str, other: str) -> float:
 def neighbours(one: str, other: str) -> float:
     """The share of pairs of neighbouring characters, the ends counted as characters."""
     first, second = f" {one} ", f" {other} "
-    return _common(
-        map("".join, zip(first, first[1:], strict=False)), map("".join, zip(second, second[1:], strict=False))
-    )
+    return _common(map("".join, pairwise(first)), map("".join, pairwise(second)))
 
 
 def parts(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Guesses at an answer from the options alone, and how often each is right: `python tests/bundled/guesses.py [TASK ...]`.
+"""Guesses from the options alone, and how often each is right: `python tests/bundled/guesses.py [TASK ...]`.
 
 A guess that several options fit counts as the share of the answer among them, so chance is 1/4 everywhere.
 """

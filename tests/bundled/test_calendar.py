@@ -209,7 +209,7 @@ def possible(row: dict[str, Any], choice: str) -> bool:
         month = MONTHS.index(re.search(MONTH, q)[1])  # type: ignore[index]
         return sum(SIZES[:month]) < int(choice) <= sum(SIZES[: month + 1]) + 1 + (month == 1)
     if topic == "days between":
-        (day, month, *year), (other, following, *later) = (m[0].split() for m in re.finditer(DATE, q))
+        (_, month, *year), (_, following, *later) = (m[0].split() for m in re.finditer(DATE, q))
         n_months = MONTHS.index(following) - MONTHS.index(month) + 12 * sum(int(y) for y in later)
         n_months -= 12 * sum(int(y) for y in year)
         return 28 * (n_months - 1) < int(choice) < 31 * (n_months + 1) and int(choice) > 0

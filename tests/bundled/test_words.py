@@ -104,8 +104,8 @@ def known_words() -> Callable[[str], bool]:
 
 
 OTHER_WORDS = """
-algum boxen genii geni foughten broughten bursten crope stang slang clang wrang flang forgat forbode brang brung strodden
-strided bounded grounded casten splitted catched blowed growed shaked sticked stroke wringed swinged hided swang
+algum boxen genii geni foughten broughten bursten crope stang slang clang wrang flang forgat forbode brang brung
+strodden strided bounded grounded casten splitted catched blowed growed shaked sticked stroke wringed swinged hided
 """
 """Old, dialectal and rare forms that large dictionaries list: plurals, and past forms."""
 

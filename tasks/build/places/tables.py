@@ -24,8 +24,8 @@ FAME = (
 )
 """ISO codes of the countries; the first are those that most people could say something about.
 
-Countries that go by two names are left out: Turkey (Türkiye), Myanmar (Burma), Ivory Coast (Côte d'Ivoire), Czechia (the
-Czech Republic), North Macedonia (Macedonia), Eswatini (Swaziland), Cape Verde (Cabo Verde), Timor-Leste (East Timor).
+Countries that go by two names are left out: Turkey (Türkiye), Myanmar (Burma), Ivory Coast (Côte d'Ivoire), Czechia
+(the Czech Republic), North Macedonia, Eswatini (Swaziland), Cape Verde (Cabo Verde), Timor-Leste (East Timor).
 """
 
 NAMES = {

@@ -1,4 +1,4 @@
-"""Which lines stand beside what a program prints: what misread programs print, and what two misreadings give together."""
+"""Which lines stand beside what a program prints: what misread programs print, alone or two of them together."""
 
 from __future__ import annotations
 

@@ -256,6 +256,6 @@ Of the things that {cast.hero} lent, {d} still had at the end of autumn the {{}}
 
 5 | {d} | people
 At the end of summer, who had two of the things, but not the one needed {need}?
-Of those to whom {cast.hero} lent something, the one who at the end of summer had two things, but not the one needed {need}, was {{}}.
+Of those who borrowed from {cast.hero}, the one with two things at summer's end, but not that needed {need}, was {{}}.
 """
     return told(rng, passage), asks(rng, questions, people=people, tools=tools)

@@ -23,9 +23,11 @@ def market(rng: random.Random, cast: Cast) -> Story:
     i, j = rng.sample(range(4), 2)
     k = rng.randrange(4)
     n, m = rng.randrange(2, 6), rng.randrange(2, 6)
-    first, second = n * prices[i], m * prices[j]
+    first, second, turned = n * prices[i], m * prices[j], n * prices[j]
+    both_ways = f"{first} {second} {turned + m * prices[i]}"
     others = f"{(n + m) * prices[j]}, {prices[i] + prices[j]}, {(n + m) * (prices[i] + prices[j])}"
     dearest, cheapest = names[prices.index(max(prices))], names[prices.index(min(prices))]
+    mistaken = f"{stock[j] - n}, {stock[j] - m}, {stock[i] - first}"
     most, fewest = names[stock.index(max(stock))], names[stock.index(min(stock))]
     said = ",".join(map(str, (*prices, *stock, n, m)))
     brought = listed([f"{number} {name}" for number, name in zip(stock, names, strict=True)])
@@ -60,15 +62,15 @@ At the stall of {cast.hero}, the things with the highest price were the {{}}.
 Which things had the lowest price?
 At the stall of {cast.hero}, the things with the lowest price were the {{}}.
 
-4 | {stock[i] - n} | 1: {stock[i]} {stock[i] + n} {stock[i] - m} | {said}, {stock[j] - n}, {stock[j] - m}, {stock[i] - first}
+4 | {stock[i] - n} | 1: {stock[i]} {stock[i] + n} {stock[i] - m} | {said}, {mistaken}
 How many {names[i]} were left after the cheese seller had bought some?
 At the stall of {cast.hero}, after the cheese seller had bought some {names[i]}, the number left was {{}}.
 
-4 | {second} | 1: {m + prices[j]} {first} {m * prices[i]} {second + prices[j]} {second - prices[j]} | {said}, {n * prices[j]}
+4 | {second} | 1: {m + prices[j]} {first} {m * prices[i]} {second + prices[j]} {second - prices[j]} | {said}, {turned}
 How many coins did the cheese seller pay for the {names[j]}?
 At the stall of {cast.hero}, the coins that the cheese seller paid for the {names[j]} were {{}}.
 
-5 | {first + second} | 1: {first} {second} {n * prices[j] + m * prices[i]} {(n + m) * prices[i]} {first + second + 5} | {said}, {others}
+5 | {first + second} | 1: {both_ways} {(n + m) * prices[i]} {first + second + 5} | {said}, {others}
 How many coins did the cheese seller pay in all?
 At the stall of {cast.hero}, the coins that the cheese seller paid in all were {{}}.
 """
@@ -90,6 +92,7 @@ def recipe(rng: random.Random, cast: Cast) -> Story:
     k, m = rng.sample(range(4), 2)
     least, most = foods[grams.index(min(grams))], foods[grams.index(max(grams))]
     both = grams[k] + grams[m]
+    halves = f"{grams[k] + times * grams[m]} {times * grams[k] + grams[m]}"
     said = ",".join(map(str, (*grams, bake, cool)))
     takes = listed([f"{number} grams of {food}" for number, food in zip(grams, foods, strict=True)])
     passage = f"""
@@ -130,7 +133,7 @@ For the giant {cake} of {cast.hero}, the grams of {foods[m]} needed were {{}}.
 How many minutes after it goes into the oven is it cut?
 For the {cake} of {cast.hero}, the minutes from the oven to the first cut are {{}}.
 
-5 | {times * both} | 20: {both} {grams[k] + times * grams[m]} {times * grams[k] + grams[m]} {(5 - times) * both} | {said}, {sum(grams)}
+5 | {times * both} | 20: {both} {halves} {(5 - times) * both} | {said}, {sum(grams)}
 How many grams of {foods[k]} and {foods[m]} together are in the giant one?
 For the giant {cake} of {cast.hero}, the grams of {foods[k]} and {foods[m]} together were {{}}.
 """

@@ -24,7 +24,7 @@ def classes(rng: random.Random, cast: Cast) -> Story:
     now = list(subjects)
     now[p], now[q] = now[q], now[p]
     # Whoever takes this week's plan for the usual one must come to another class.
-    after = [(now[1:] + [""])[now.index(subject)] for subject in subjects]
+    after = [[*now[1:], ""][now.index(subject)] for subject in subjects]
     k = rng.choice([place for place in (0, 1, 2) if after[place] != subjects[place + 1]])
     others = ",".join(map(str, (fee, weeks, books, fee * (weeks + books), fee + weeks + books, fee * books + weeks)))
     passage = f"""
@@ -126,7 +126,7 @@ The {work} of {cast.hero} was bought by the {trade} in the year {{}}.
 In which year did the fire damage it?
 The {work} of {cast.hero} was damaged by fire in the year {{}}.
 
-5 | {owned} | 1: {kept} {kept + owned} {owned + burnt} {owned - 10} {owned + 10} | {burnt}, {kept + burnt}, {kept - burnt}
+5 | {owned} | 1: {kept} {kept + owned} {owned + burnt} {owned - 10} {owned + 10} | {burnt}, {kept + burnt}
 How many years lie between its sale to the {trade} and its coming to the museum?
 For the {work} of {cast.hero}, the years from its sale to the museum were {{}}.
 """

@@ -78,6 +78,7 @@ def walk(rng: random.Random, cast: Cast) -> Story:
     parts.insert(rain, f"rain kept {him} in the tent all the {ORDINALS[rain]} day")
     way = " ".join(f"{part[0].upper()}{part[1:]}." for part in parts)
     k = rng.randrange(4)
+    alone = ",".join(map(str, legs))
     total, before = sum(legs), sum(legs[:rain])
     longest, shortest = ends[legs.index(max(legs))], ends[legs.index(min(legs))]
     passage = f"""
@@ -118,7 +119,7 @@ On the walk of {cast.hero}, the shortest day's walk ended at {{}}.
 How many kilometres was the whole walk?
 On the walk of {cast.hero}, all the kilometres together were {{}}.
 
-5 | {before} | 1: {before - legs[0]} {total - before} {before + legs[rain]} {before + 10} | {rest(legs, -1).replace(" ", ",")}
+5 | {before} | 1: {before - legs[0]} {total - before} {before + legs[rain]} {before + 10} | {alone}
 How many kilometres had been walked before the day of rain?
 On the walk of {cast.hero}, the kilometres walked before the day of rain were {{}}.
 """

@@ -1,6 +1,7 @@
 """Irregular plurals and past forms, rare words with plain meanings, and words whose letters make other words.
 
-A line of PLURALS is: level | word | plural | wrong plurals; none of them is a variant in use, nor a word at all. A line of PASTS is:
+A line of PLURALS is: level | word | plural | wrong plurals; none of them is a variant in use, nor a word at all.
+A line of PASTS is:
 level | verb | past tense | past participle | wrong forms; verbs with two current past tenses are left out, and a dash
 stands for a participle with two forms.
 """

@@ -1,8 +1,8 @@
 """Words by what they are a kind of, and words for young animals, callings, sciences and likenesses.
 
 Wrong answers come from the other lines of the same table. A line is: level | word | answer | answers of other lines
-that would be right too, or nearly so. YOUNG and FEMALES leave out names made from the animal's, such as "gosling": they answer
-themselves, and are wrong beyond doubt beside any other animal.
+that would be right too, or nearly so. YOUNG and FEMALES leave out names made from the animal's, such as "gosling": they
+answer themselves, and are wrong beyond doubt beside any other animal.
 """
 
 from __future__ import annotations
