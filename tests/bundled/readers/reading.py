@@ -88,7 +88,7 @@ def stage(text: str, ask: str) -> str:
     parts = {role: name for name, role in re.findall(rf"{NAME} (?:was the|as the|the) {roles}\b", opening)}
     first = dict(parts)
     ill = find(rf"{NAME} (?:caught|could not|broke)", text)[0]
-    heir, late = find(rf"(?:So|to) {NAME}.*?(?:and) {NAME} (?:took over|learned)", text)
+    heir, late = find(rf"\b(?:So|to) {NAME}.*?(?:and) {NAME} (?:took over|learned)", text)
     a, b = find(rf"{NAME} and {NAME} (?:exchanged|changed)", text)
     part = {name: role for role, name in parts.items()}
     part[late], part[heir] = part[heir], part[ill]
