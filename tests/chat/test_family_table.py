@@ -1,0 +1,154 @@
+"""The table of families is held against its sources: the templates by Jinja alone, trl's training twins, and the
+packages that write a family's text themselves. None of calibaudit takes part.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.chat.families import ANSWERS, SHAPES, Family, family, messages, names
+from tests.chat.families.render import TemplateError
+
+ROWS = [(name, shape) for name in names() for shape in family(name).before]
+CLOSED_BY_HAND = ("deepseek_r1", "deepseek_r1_distill", "minimax_m2")
+"""Families whose template never writes an empty thought: their prompt opens one, and the table closes it."""
+
+
+@pytest.mark.parametrize(("name", "shape"), ROWS)
+class TestText:
+    def test_an_answer_stands_behind_its_text_and_is_ended(self, name: str, shape: str) -> None:
+        one = family(name)
+        before, end = one.before[shape], one.ends[-1]
+        if name in CLOSED_BY_HAND:
+            before = before.removesuffix("<think>\n\n</think>\n\n")
+        # Where nothing ends the last answer, a further turn shows what comes.
+        turns = messages(shape)
+        further = [] if end in one.text(turns).rpartition(ANSWERS[-1])[2] else [{"role": "user", "content": "More?"}]
+        assert one.text([*turns, *further]).startswith(before + ANSWERS[-1] + end)
+
+    def test_earlier_answers_are_ended(self, name: str, shape: str) -> None:
+        one = family(name)
+        text = one.before[shape]
+        for answer, end in list(zip(ANSWERS, one.ends_of("three"), strict=True))[: SHAPES[shape][1] - 1]:
+            assert text.count(answer + end) == 1
+
+    def test_the_generation_prompt(self, name: str, shape: str) -> None:
+        one = family(name)
+        assert one.before[shape].endswith(one.tail)
+        assert one.text(messages(shape, answered=False), prompt=True) == (
+            one.before[shape].removesuffix(one.tail) + one.prompt
+        )
+
+    def test_the_first_token(self, name: str, shape: str) -> None:
+        one = family(name)
+        tokenizer = one.tokenizer
+        text = one.before[shape] + ANSWERS[-1] + one.ends[-1]
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        start = len(one.before[shape])
+        index = next(i for i, (_, end) in enumerate(encoded["offset_mapping"]) if end > start)
+        token = tokenizer.convert_ids_to_tokens(encoded["input_ids"][index])
+        assert token.replace("Ġ", " ").replace("▁", " ") == one.first
+
+
+@pytest.mark.parametrize("name", [name for name in names() if "system" not in family(name).before])
+def test_no_system_turn_is_taken(name: str) -> None:
+    try:
+        text = family(name).text(messages("system"))
+    except TemplateError:
+        return
+    assert "Be brief." not in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_marks_are_tokens_of_their_own(name: str) -> None:
+    one = family(name)
+    tokenizer = one.tokenizer
+    for mark in (*one.special, *one.added, *one.stops, one.eos):
+        assert tokenizer.convert_ids_to_tokens(tokenizer(mark, add_special_tokens=False)["input_ids"])[-1] == mark
+    assert len(one.stop_ids) == len(one.stops)
+    assert tokenizer.unk_token_id not in one.stop_ids
+
+
+def test_every_stand_in_keeps_its_text() -> None:
+    for name in names():
+        tokenizer = family(name).tokenizer
+        ids = tokenizer(" ".join(ANSWERS), add_special_tokens=False)["input_ids"]
+        assert tokenizer.decode(ids).strip() == " ".join(ANSWERS), name
+        plain = tokenizer("blue")["input_ids"]
+        assert (plain[0] == tokenizer.bos_token_id) is family(name).adds_bos
+
+
+class TestMistral:
+    """mistral-common writes the text of its own models; `▁` and `<0x0A>` are how it shows spaces and line breaks."""
+
+    @pytest.mark.parametrize(
+        ("name", "version", "options"),
+        [
+            ("mistral_v1", "v1", {}),
+            ("mistral_v3", "v3", {}),
+            ("mistral_nemo", "v3", {"is_tekken": True}),
+        ],
+    )
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_the_text(self, name: str, version: str, options: dict[str, bool], shape: str) -> None:
+        pytest.importorskip("sentencepiece")
+        package = pytest.importorskip("mistral_common.tokens.tokenizers.mistral")
+        from mistral_common.protocol.instruct.request import ChatCompletionRequest
+        from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy
+
+        tokenizer = getattr(package.MistralTokenizer, version)(**options)
+        turns = messages(shape, answered=False)
+        encoded = tokenizer.encode_chat_completion(ChatCompletionRequest(messages=turns))
+        text = tokenizer.decode(encoded.tokens, special_token_policy=SpecialTokenPolicy.KEEP)
+        # Its text ends where the user's does: a space before the answer is the answer's there too.
+        assert text.replace("▁", " ").replace("<0x0A>", "\n") == family(name).before[shape].removesuffix(" ")
+
+
+HARMONY_HEAD = (
+    "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: 2024-06\n"
+    "Current date: 2024-07-26\n\nReasoning: medium\n\n# Valid channels: analysis, commentary, final. Channel must be "
+    "included for every message.<|end|>"
+)
+HARMONY_SYSTEM = "<|start|>developer<|message|># Instructions\n\nBe brief.<|end|>"
+HARMONY_TURNS = (
+    "<|start|>user<|message|>One?<|end|><|start|>assistant<|channel|>final<|message|>red sky<|end|>"
+    "<|start|>user<|message|>Two?<|end|><|start|>assistant<|channel|>final<|message|>green tea<|end|>",
+    "<|start|>user<|message|>Three?<|end|><|start|>assistant<|channel|>final<|message|>blue ink<|return|>",
+)
+"""What openai-harmony 0.0.8 renders for training, its conversation's date being 2024-07-26. It is not run here: it
+loads a vocabulary from the net and takes no other. Its chat template has two line breaks more behind instructions."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_harmony(shape: str) -> None:
+    has_system, n = SHAPES[shape]
+    one = family("gpt_oss")
+    text = one.before[shape] + ANSWERS[-1] + one.ends[-1]
+    expected = HARMONY_HEAD + (HARMONY_SYSTEM if has_system else "") + "".join(HARMONY_TURNS[-1 if n == 1 else 0 :])
+    assert text.replace("Be brief.\n\n", "Be brief.") == expected
+
+
+def twin_marks(one: Family, turns: list[dict[str, str]]) -> list[str]:
+    """The runs of text that trl's training template marks as the model's."""
+    tokenizer: Any = one.new_tokenizer(f"trl:{one.twin}")
+    encoded = tokenizer.apply_chat_template(
+        turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **one.kwargs
+    )
+    runs: list[list[int]] = [[]]
+    for token, marked in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True):
+        if marked:
+            runs[-1].append(token)
+        elif runs[-1]:
+            runs.append([])
+    return [tokenizer.decode(run) for run in runs if run]
+
+
+@pytest.mark.parametrize("name", [name for name in names() if family(name).twin])
+def test_the_twin_marks_answers_and_ends(name: str) -> None:
+    one = family(name)
+    marked = twin_marks(one, messages("three"))
+    assert len(marked) == 3
+    for run, answer, end in zip(marked, ANSWERS, one.ends, strict=True):
+        assert f"{answer}{end}" in run
