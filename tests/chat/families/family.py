@@ -28,12 +28,12 @@ SHAPES = {"one": (False, 1), "system": (True, 1), "three": (False, 3), "system_t
 class Family:
     """A row of the table.
 
-    title: as a reader knows it. models: checkpoints with this template. template: where it is from, see `template_text`.
-    twin: trl's training template, which marks what is learned, or "". how: where the expected values come from.
+    title: as a reader knows it. models: a checkpoint with this template. template: where it is, see `template_text`.
+    twin: trl's template that marks what is learned, or "". how: where the expected values come from.
     kind, special, added, rstrip, bos, eos, adds_bos: the stand-in tokenizer. stops: generation_config's eos_token_id.
-    kwargs: the template's arguments. before: by shape, the text before the last answer's own first character; shapes with
-    a system turn are missing where the template refuses or drops one. tail: what of that text the model's own turn has.
-    prompt: what it has in the generation prompt. first: the answer's first token, as text. ends: by turn, what ends it.
+    kwargs: the template's arguments. before: by shape, the text before the last answer's own first character; shapes
+    with a system turn are missing where the template refuses or drops one. tail: what of it belongs to the answer's
+    turn. prompt: the same in the generation prompt. first: the answer's first token, as text. ends: by turn, its end.
     """
 
     name: str

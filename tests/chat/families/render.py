@@ -11,13 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 DATE = datetime.date(2024, 7, 26)
 """Today, for templates that ask."""
 
 _WRITTEN = Path(__file__).with_name("templates")
-_MARK = re.compile(r"\{%[-+]?\s*(end)?generation\s*[-+]?%\}")
+_MARK = re.compile(r"\{%[-+]?\s*((?:end)?generation)\s*[-+]?%\}")
+_INSTEAD = {"generation": "if true", "endgeneration": "endif"}
 
 
 class TemplateError(Exception):
@@ -26,7 +28,7 @@ class TemplateError(Exception):
 
 @cache
 def template_text(name: str) -> str:
-    """`trl:NAME`: a published template as the installed trl has it. `written:NAME`: one written anew for these tests."""
+    """`trl:NAME`: a published template, as the installed trl has it. `written:NAME`: one written anew for the tests."""
     source, _, stem = name.partition(":")
     folder = {"trl": trl_folder, "written": lambda: _WRITTEN}[source]()
     return (folder / f"{stem}.jinja").read_text(encoding="utf-8")
@@ -52,16 +54,8 @@ def rendered(
 
     Raises TemplateError where the template refuses the conversation.
     """
-    # The whitespace rules are transformers' own; its {% generation %} marks write nothing.
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
-    text = _MARK.sub(
-        lambda mark: mark[0].replace("endgeneration", "endif").replace("generation", "if true"), template_text(name)
-    )
     given = {key: value for key, value in names.items() if value is not None}
-    return environment.from_string(text).render(
+    return _compiled(name).render(
         messages=list(messages),
         add_generation_prompt=prompt,
         raise_exception=_refuse,
@@ -69,6 +63,17 @@ def rendered(
         **given,
         **kwargs,
     )
+
+
+@cache
+def _compiled(name: str) -> Template:
+    # The whitespace rules are transformers' own; its {% generation %} marks write nothing.
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
+    text = _MARK.sub(lambda mark: mark[0].replace(mark[1], _INSTEAD[mark[1]]), template_text(name))
+    return environment.from_string(text)
 
 
 def _refuse(why: str) -> None:

@@ -1,7 +1,7 @@
 """Small tokenizers that stand in for the families' own, trained on a few lines: nothing is downloaded.
 
-They cut text the ways that the real ones do (a byte-level BPE; a SentencePiece-style BPE with `▁` for a space), and have
-the family's marks, BOS and EOS as added tokens. Their other tokens are their own.
+They cut text as the real ones do (a byte-level BPE; a SentencePiece-style BPE with `▁` for a space), and have the
+family's marks, BOS and EOS as added tokens. Their other tokens are their own.
 """
 
 from __future__ import annotations
