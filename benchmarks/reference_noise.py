@@ -74,7 +74,8 @@ def llama_logits(weights: dict[str, Tensor], config: Any, ids: list[int]) -> Ten
 def exact(model: str, task: str, limit: int) -> tuple[Rows, list[list[list[str]]]]:
     """Log-likelihoods in float64, and the texts they are of."""
     from calibaudit import load_model, load_tasks
-    from calibaudit.scoring.encode import Encoder, plain_prompt
+    from calibaudit.scoring.encode import Encoder
+    from calibaudit.scoring.prompts import plain_prompt
 
     checkpoint = load_model(model, dtype="float32", device="cpu")
     config = checkpoint.network.config

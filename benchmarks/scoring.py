@@ -139,7 +139,7 @@ def main() -> None:
         return
 
     from calibaudit import load_tasks
-    from calibaudit.scoring.encode import plain_prompt
+    from calibaudit.scoring.prompts import plain_prompt
 
     loaded = load_tasks(args.tasks, limit=args.limit, mirror=args.mirror)
     with tempfile.TemporaryDirectory() as folder:

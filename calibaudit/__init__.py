@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from calibaudit.advice.recommendation import Recommendation
     from calibaudit.analysis.audit import Audit, audit
     from calibaudit.analysis.compare import Comparison, compare
+    from calibaudit.chat.settings import ChatSettings
     from calibaudit.errors import CalibauditError
     from calibaudit.gating.verdict import Limits, Verdict, gate
     from calibaudit.models.model import Model, load_model
@@ -30,6 +31,7 @@ __version__ = version("calibaudit")
 _HOME = {
     "Audit": "analysis.audit",
     "CalibauditError": "errors",
+    "ChatSettings": "chat.settings",
     "Comparison": "analysis.compare",
     "FixSettings": "repair.fix",
     "Item": "tasks.items",
@@ -56,6 +58,7 @@ _HOME = {
 __all__ = [
     "Audit",
     "CalibauditError",
+    "ChatSettings",
     "Comparison",
     "FixSettings",
     "Item",

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from calibaudit.chat.settings import ChatSettings
 from calibaudit.models.model import Model
 from calibaudit.scores.scores import Scores
-from calibaudit.scoring.encode import Encoder, chat_prompt, plain_prompt
+from calibaudit.scoring.encode import Encoder
+from calibaudit.scoring.prompts import prompts_for
 from calibaudit.tasks.items import Item, Task
 
 WORDS = [
@@ -49,9 +51,9 @@ def make_task(n_items: int = 24, scoring: Any = "cloze", *, shots: str = "", lon
 def whole_rows(task: Task, model: Model, *, chat: bool = False) -> list[list[float]]:
     """Each choice as one unpadded row through the network itself, log-softmax and sum in float64."""
     encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length)
-    make = (lambda item: chat_prompt(item, model.tokenizer, "t")) if chat else (lambda item: plain_prompt(item, "t"))
+    writer = prompts_for(model.tokenizer, ChatSettings("auto" if chat else "off"))
     results = []
-    for encoded in encoder.encode([make(item) for item in task.items]):
+    for encoded in encoder.encode([writer.prompt(item, "t") for item in task.items]):
         values: dict[int, float] = {}
         for row in encoded.rows:
             for choice, tokens in zip(row.choices, row.continuations, strict=True):

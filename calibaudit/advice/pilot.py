@@ -175,7 +175,7 @@ def _kept_file(
         *(None if model is None else model.revision for model in models),
         [task.fingerprint for task in tasks],
         dataclasses.asdict(settings),
-        [dtype, options.device, options.chat_template],
+        [dtype, options.device, dataclasses.asdict(options.chat)],
     ]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     for example in examples:

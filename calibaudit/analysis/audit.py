@@ -15,12 +15,11 @@ from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
 from calibaudit.analysis.inference import Levels, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.side_warnings import few_items_warning, side_warnings
 from calibaudit.metrics import reliability
 from calibaudit.scores.align import check_one_model, overall_order, unseen_doublings
+from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo, Scores
-
-LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
-FEW_ITEMS = 100
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -92,7 +91,7 @@ def metrics_dict(metrics: Mapping[str, Interval | Change]) -> dict[str, dict[str
 
 @dataclass(frozen=True, eq=False)
 class TaskAudit:
-    """An Audit and what was audited. n_truncated, n_healed: see Scores."""
+    """An Audit and what was audited. n_truncated, n_healed, n_moved, prompt: see Scores."""
 
     name: str
     version: str
@@ -101,6 +100,8 @@ class TaskAudit:
     n_truncated: int
     n_healed: int
     audit: Audit
+    n_moved: int = 0
+    prompt: PromptFormat | None = None
 
     @property
     def n_items(self) -> int:
@@ -145,6 +146,8 @@ class ModelAudit:
                     "chat_template": task.chat_template,
                     "n_truncated": task.n_truncated,
                     "n_healed": task.n_healed,
+                    "n_moved": task.n_moved,
+                    "prompt": None if task.prompt is None else task.prompt.to_dict(),
                     "metrics": metrics_dict(task.audit.metrics),
                     "calibrated_p": task.audit.calibrated_p,
                     "reliability": _diagram(task.audit),
@@ -201,7 +204,15 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
         settings=settings,
         tasks=tuple(
             TaskAudit(
-                part.task, part.version, part.fingerprint, part.chat_template, part.n_truncated, part.n_healed, result
+                part.task,
+                part.version,
+                part.fingerprint,
+                part.chat_template,
+                part.n_truncated,
+                part.n_healed,
+                result,
+                part.n_moved,
+                part.prompt,
             )
             for part, result in zip(scores, audits, strict=True)
         ),
@@ -209,7 +220,7 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
         macro=items_audit("macro", scoring, macro, macro_levels, settings),
         n_tasks_with=macro_levels.n_tasks_with,
         warnings=(
-            *side_warnings(scores, audits, ""),
+            *side_warnings(scores, masses(audits), ""),
             *few_items_warning([(part.label, part.n_items) for part in scores]),
             *filter(None, [unseen_doublings(scores)]),
         ),
@@ -225,6 +236,11 @@ def items_audit(task: str, scoring: str, items: Items, found: Levels, settings: 
     return Audit(task, scoring, items.n_items, MappingProxyType(found.metrics), diagram, found.calibrated_p)
 
 
+def masses(audits: Sequence[Audit]) -> list[float | None]:
+    """Of each, the mean probability on the options."""
+    return [audit.metrics["option_mass"].value for audit in audits]
+
+
 def joined_scoring(scores: Sequence[Scores]) -> str:
     """`cloze + letter`: every scoring there is, by name."""
     return " + ".join(sorted({part.scoring for part in scores}))
@@ -232,39 +248,3 @@ def joined_scoring(scores: Sequence[Scores]) -> str:
 
 def _diagram(audit: Audit) -> dict[str, Any] | None:
     return None if audit.reliability is None else audit.reliability.to_dict()
-
-
-def side_warnings(scores: Sequence[Scores], audits: Sequence[Audit], side: str) -> list[str]:
-    """What a reader must know about how one model was scored. side: stands before each sentence."""
-    mass = {part.label: result.metrics["option_mass"].value for part, result in zip(scores, audits, strict=True)}
-    low = [
-        f"{label} {value * 100:.0f} %" for label, value in mass.items() if value is not None and value < LOW_OPTION_MASS
-    ]
-    cut = [f"{part.label} {part.n_truncated:,} of {part.n_items:,} items" for part in scores if part.n_truncated]
-    healed = [f"{part.label} {part.n_healed:,} of {part.n_items:,} items" for part in scores if part.n_healed]
-    found = []
-    if low:
-        found.append(
-            f"{side}little of the probability is on the options ({listed(low)}): the model was mostly not answering "
-            "the question asked"
-        )
-    if cut:
-        found.append(f"{side}contexts lost their beginning to fit the model's window ({listed(cut)})")
-    if healed:
-        found.append(
-            f"{side}choices that share their first token with the context were scored from that token on "
-            f"({listed(healed)})"
-        )
-    return found
-
-
-def few_items_warning(tasks: Sequence[tuple[str, int]]) -> list[str]:
-    """At most one sentence: the tasks, (label, items), that are too small to say much."""
-    few = [f"{label} {n_items}" for label, n_items in tasks if n_items < FEW_ITEMS]
-    return [f"fewer than {FEW_ITEMS} items: expect wide intervals ({listed(few)})"] if few else []
-
-
-def listed(entries: Sequence[str], most: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    shown = ", ".join(entries[:most])
-    return f"{shown} and {len(entries) - most} more" if len(entries) > most else shown

@@ -10,27 +10,24 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from calibaudit.analysis.audit import (
-    Audit,
-    few_items_warning,
-    items_audit,
-    joined_scoring,
-    listed,
-    metrics_dict,
-    side_warnings,
-)
+from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict
 from calibaudit.analysis.estimates import METRICS, Change, finite
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.side_warnings import few_items_warning, listed, side_warnings
 from calibaudit.metrics.inference.multiple_tests import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired, unseen_doublings
+from calibaudit.scores.prompt_format import PromptFormat, differences
 from calibaudit.scores.scores import ModelInfo, Scores
 
 
 @dataclass(frozen=True, eq=False)
 class TaskComparison:
-    """Both models on one task. Pairs are (before, after). ece_p_holm: the ECE p-value adjusted over the tasks."""
+    """Both models on one task. Pairs are (before, after), prompts as in Scores.
+
+    ece_p_holm: the ECE p-value adjusted over the tasks.
+    """
 
     name: str
     version: str
@@ -44,6 +41,8 @@ class TaskComparison:
     after: Audit
     change: Mapping[str, Change]
     ece_p_holm: float | None
+    n_moved: tuple[int, int] = (0, 0)
+    prompts: tuple[PromptFormat | None, PromptFormat | None] = (None, None)
 
     @property
     def label(self) -> str:
@@ -60,6 +59,8 @@ class TaskComparison:
             "chat_template": _sides(self.chat_template),
             "n_truncated": _sides(self.n_truncated),
             "n_healed": _sides(self.n_healed),
+            "n_moved": _sides(self.n_moved),
+            "prompt": _sides(_dicts(*self.prompts)),
             "before": metrics_dict(self.before.metrics),
             "after": metrics_dict(self.after.metrics),
             "change": metrics_dict(self.change),
@@ -158,6 +159,8 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
             after=part.after,
             change=part.change,
             ece_p_holm=finite(adjusted[i]),
+            n_moved=(old.n_moved, new.n_moved),
+            prompts=(old.prompt, new.prompt),
         )
         for i, ((old, new), part) in enumerate(zip(pairs, parts, strict=True))
     )
@@ -187,8 +190,8 @@ def _overall(name: str, scoring: str, before: Items, after: Items, settings: Set
 
 
 def _warnings(sides: Sequence[Sequence[Scores]], tasks: Sequence[TaskComparison]) -> list[str]:
-    found = side_warnings(sides[0], [task.before for task in tasks], "before: ")
-    found += side_warnings(sides[1], [task.after for task in tasks], "after: ")
+    found = side_warnings(sides[0], masses([task.before for task in tasks]), "before: ")
+    found += side_warnings(sides[1], masses([task.after for task in tasks]), "after: ")
     word = {False: "off", True: "on"}
     mixed = [
         f"{task.name}: {word[task.chat_template[0]]} before, {word[task.chat_template[1]]} after"
@@ -200,6 +203,10 @@ def _warnings(sides: Sequence[Sequence[Scores]], tasks: Sequence[TaskComparison]
             f"the chat template is on one side only ({listed(mixed)}): the template alone can move confidence; use "
             "--chat-template off for the same prompt"
         )
+    formats = [(task.prompts[0], task.prompts[1]) for task in tasks]
+    chosen = dict.fromkeys(text for a, b in formats if a is not None and b is not None for text in differences(a, b))
+    if chosen:
+        found.append(f"the prompts were written differently ({'; '.join(chosen)}): that alone can move confidence")
     old, new = sides[0][0].model, sides[1][0].model
     if old.dtype != new.dtype:
         found.append(f"the dtype differs ({old.dtype} before, {new.dtype} after): rounding alone can move confidence")
@@ -213,6 +220,10 @@ def _diagrams(before: Audit, after: Audit) -> dict[str, Any]:
         name: None if side.reliability is None else side.reliability.to_dict()
         for name, side in (("before", before), ("after", after))
     }
+
+
+def _dicts(before: PromptFormat | None, after: PromptFormat | None) -> tuple[Any, Any]:
+    return None if before is None else before.to_dict(), None if after is None else after.to_dict()
 
 
 def _sides(pair: tuple[Any, Any]) -> dict[str, Any]:

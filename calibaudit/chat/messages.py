@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
+
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+"""What templates call a turn's thought."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """The turns as chat templates want them."""
     return [
         {"role": message.role, "content": message.content}
-        | ({"reasoning_content": message.reasoning} if message.reasoning else {})
+        | (dict.fromkeys(_REASONING, message.reasoning) if message.reasoning else {})
         for message in messages
     ]
 
@@ -52,3 +56,17 @@ def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
 def canonical(value: Mapping[str, Any] | Sequence[Any] | None) -> str:
     """JSON with sorted keys, "" for nothing: equal values are equal texts."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""
+
+
+def merged(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """The system turn at the head of the user turn after it, a blank line between them unless one of the two has it.
+
+    For templates without a system turn: their models know instructions as the head of what the user says.
+    """
+    system, *rest = turns
+    if not system.content:
+        return tuple(rest)
+    joint = "" if system.content[-1:].isspace() else "\n\n"
+    if not rest or rest[0].role != "user":
+        return (Message("user", system.content), *rest)
+    return (dataclasses.replace(rest[0], content=system.content + joint + rest[0].content), *rest[1:])

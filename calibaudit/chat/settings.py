@@ -22,9 +22,8 @@ class ChatSettings:
 
     answer_at: `auto` scores and learns an answer where the template writes it; `generation-prompt` scores it where the
     generation prompt ends, as lm-evaluation-harness does. date: YYYY-MM-DD, what a dated template is told. kwargs: a
-    JSON object of arguments to the template, or "". system: stands before a task's own description, or "".
-    answer_prefix: text that every answer begins with, or "". multiturn: examples before a question are turns of their
-    own inside a template; else they stand in the user's turn.
+    JSON object of arguments to the template, or "". multiturn: examples before a question are turns of their own;
+    else they stand in the user's turn.
     Raises CalibauditError for a date or arguments that are none.
     """
 
@@ -32,8 +31,6 @@ class ChatSettings:
     answer_at: AnswerAt = "auto"
     date: str = TEMPLATE_DATE
     kwargs: str = ""
-    system: str = ""
-    answer_prefix: str = ""
     multiturn: bool = True
 
     def __post_init__(self) -> None:

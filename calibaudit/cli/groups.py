@@ -11,16 +11,21 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from calibaudit.chat.settings import TEMPLATE_DATE
 from calibaudit.cli.options import (
+    AnswerAt,
+    AnswerAtChoice,
+    AnswerPrefix,
     AsJson,
     Bins,
     CacheDir,
     ChatTemplate,
-    ChatTemplateChoice,
+    ChatTemplateKwargs,
     Config,
     Debug,
     Device,
     DType,
+    FewshotAsMultiturn,
     FewshotSeed,
     Limit,
     Mirror,
@@ -33,7 +38,9 @@ from calibaudit.cli.options import (
     Quiet,
     Scoring,
     Seed,
+    System,
     Tasks,
+    TemplateDate,
     revision_of,
 )
 
@@ -47,14 +54,26 @@ class ItemFlags:
     num_fewshot: NumFewshot = None
     scoring: Scoring = None
     fewshot_seed: FewshotSeed = 1234
+    system: System = ""
+    answer_prefix: AnswerPrefix = None
     mirror: Mirror = None
+
+
+@dataclass(frozen=True)
+class ChatFlags:
+    """How prompts stand in a model's chat template."""
+
+    chat_template: ChatTemplate = "auto"
+    chat_template_kwargs: ChatTemplateKwargs = ""
+    template_date: TemplateDate = TEMPLATE_DATE
+    answer_at: AnswerAt = AnswerAtChoice.auto
+    fewshot_as_multiturn: FewshotAsMultiturn = True
 
 
 @dataclass(frozen=True)
 class RunFlags:
     """How a checkpoint is loaded and run."""
 
-    chat_template: ChatTemplate = ChatTemplateChoice.auto
     dtype: DType = "auto"
     device: Device = "auto"
     cache_dir: CacheDir = None

@@ -11,7 +11,8 @@ from calibaudit.errors import CalibauditError
 
 if TYPE_CHECKING:
     from calibaudit.analysis.settings import Settings
-    from calibaudit.cli.groups import ItemFlags, RunFlags, StatisticsFlags, TuningFlags
+    from calibaudit.chat.settings import ChatSettings
+    from calibaudit.cli.groups import ChatFlags, ItemFlags, RunFlags, StatisticsFlags, TuningFlags
     from calibaudit.cli.progress import Reporter
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.evaluate import RunOptions
@@ -51,8 +52,8 @@ def load_numpy() -> None:
             del os.environ[name]
 
 
-def run_options(run: RunFlags, batch_size: str = "auto") -> RunOptions:
-    """Raises CalibauditError for a batch size that is neither `auto` nor a positive number."""
+def run_options(run: RunFlags, chat: ChatFlags, batch_size: str = "auto") -> RunOptions:
+    """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or faulty ChatFlags."""
     from calibaudit.scoring.cache import default_cache_dir
     from calibaudit.scoring.evaluate import RunOptions
 
@@ -64,9 +65,22 @@ def run_options(run: RunFlags, batch_size: str = "auto") -> RunOptions:
         dtype=run.dtype,
         device=run.device,
         batch_size=None if batch_size == "auto" else int(batch_size),
-        chat_template=run.chat_template.value,
+        chat=chat_settings(chat),
         cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
         offline=run.offline,
+    )
+
+
+def chat_settings(chat: ChatFlags) -> ChatSettings:
+    """Raises CalibauditError for what is no date, no JSON object, or neither a choice nor a file."""
+    from calibaudit.chat.settings import ChatSettings
+
+    return ChatSettings(
+        template=chat.chat_template,
+        answer_at=chat.answer_at.value,
+        date=chat.template_date,
+        kwargs=chat.chat_template_kwargs,
+        multiturn=chat.fewshot_as_multiturn,
     )
 
 
@@ -102,6 +116,8 @@ def tasks_of(names: Sequence[str] | None, items: ItemFlags, *, offline: bool) ->
         mirror=items.mirror,
         offline=offline,
         scoring=None if items.scoring is None else items.scoring.value,
+        system=items.system,
+        answer_prefix=items.answer_prefix,
     )
 
 

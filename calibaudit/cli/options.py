@@ -12,10 +12,9 @@ from typing import Annotated, Any
 import typer
 
 
-class ChatTemplateChoice(str, Enum):
+class AnswerAtChoice(str, Enum):
     auto = "auto"
-    off = "off"
-    both = "both"
+    generation_prompt = "generation-prompt"
 
 
 class ScoringChoice(str, Enum):
@@ -83,10 +82,57 @@ Scoring = Annotated[
     ),
 ]
 ChatTemplate = Annotated[
-    ChatTemplateChoice,
+    str,
     typer.Option(
         "--chat-template",
-        help="auto: inside the tokenizer's chat template where it has one. off: plain text. both: each task twice.",
+        metavar="auto|off|both|NAME|FILE",
+        help="auto: inside the tokenizer's chat template where it has one. off: plain text. both: each task twice. "
+        "NAME: one of the tokenizer's templates. FILE: a Jinja template.",
+    ),
+]
+ChatTemplateKwargs = Annotated[
+    str,
+    typer.Option(
+        "--chat-template-kwargs",
+        metavar="JSON",
+        help="Arguments to the chat template, as '{\"enable_thinking\": false}'.",
+        show_default=False,
+    ),
+]
+TemplateDate = Annotated[
+    str, typer.Option("--template-date", metavar="YYYY-MM-DD", help="The day that a dated chat template is told.")
+]
+AnswerAt = Annotated[
+    AnswerAtChoice,
+    typer.Option(
+        "--answer-at",
+        help="Where in a chat an answer begins. auto: where the template writes it. generation-prompt: where its "
+        "generation prompt ends, as lm-evaluation-harness has it.",
+    ),
+]
+FewshotAsMultiturn = Annotated[
+    bool,
+    typer.Option(
+        "--fewshot-as-multiturn/--no-fewshot-as-multiturn",
+        help="Inside a chat template: examples as turns of their own, or all in the user's turn.",
+    ),
+]
+System = Annotated[
+    str,
+    typer.Option(
+        "--system",
+        metavar="TEXT",
+        help="Stands before each task's description: the system turn, or the head of a plain prompt.",
+        show_default=False,
+    ),
+]
+AnswerPrefix = Annotated[
+    str | None,
+    typer.Option(
+        "--answer-prefix",
+        metavar="TEXT",
+        help="What every answer begins with, before the choice [default: the task's gen_prefix].",
+        show_default=False,
     ),
 ]
 BatchSize = Annotated[

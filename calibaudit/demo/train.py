@@ -229,10 +229,10 @@ def report(folder: Path, facts: list[Fact], part: str, device: str) -> None:
     """Prints accuracy and calibration of a saved checkpoint on one part of the facts, for each task and over all."""
     from calibaudit.metrics import ece, gap
     from calibaudit.models.model import load_model
-    from calibaudit.scoring.score import has_chat_template, score
+    from calibaudit.scoring.score import score
 
     model = load_model(str(folder), device=device)
-    scores = [score(task, model, chat_template=has_chat_template(model)) for task in tasks_of(facts, part)]
+    scores = [score(task, model) for task in tasks_of(facts, part)]
     logprobs = [entry.logprobs - np.logaddexp.reduce(entry.logprobs, axis=1)[:, None] for entry in scores]
     confidence = [np.exp(values.max(axis=1)) for values in logprobs]
     correct = [values.argmax(axis=1) == entry.answer for values, entry in zip(logprobs, scores, strict=True)]

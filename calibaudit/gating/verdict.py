@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from calibaudit.analysis.samples import items_of, rows_of
 from calibaudit.analysis.settings import Settings
-from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.errors import CalibauditError
 from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
+from calibaudit.gating.same_prompts import check_same_prompts
 from calibaudit.metrics.inference.estimate import MIN_UNITS
 from calibaudit.metrics.inference.multiple_tests import weighted_holm
 from calibaudit.scores.align import check_one_model, overall_order, paired
@@ -143,7 +144,7 @@ def gate(
     check_one_model(after)
     pairs = paired(before, after)
     for old, new in pairs:
-        _check_template(old, new)
+        check_same_prompts(old, new)
     order = overall_order([(old.fingerprint, old.chat_template) for old, _ in pairs])
     olds, news = zip(*pairs, strict=True)
     rows = [rows_of(side, settings, also) for side, also in ((olds, news), (news, olds))]
@@ -280,13 +281,3 @@ def _to_settle(outcome: Outcome, overall: Part) -> int | None:
     counts = [check.n_to_settle for check in overall.checks if check.finding == "undecided"]
     known = [count for count in counts if count is not None]
     return max(known) if known and len(known) == len(counts) else None
-
-
-def _check_template(before: Scores, after: Scores) -> None:
-    if before.chat_template != after.chat_template:
-        word = {False: "without", True: "inside"}
-        raise ScoresError(
-            f"task {before.task!r}: the chat template differs: the baseline was scored {word[before.chat_template]} "
-            f"one, the candidate {word[after.chat_template]} one, and that alone moves confidence; score both the "
-            "same way (--chat-template off), or bless a new baseline"
-        )

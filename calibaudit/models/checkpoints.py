@@ -135,6 +135,17 @@ def context_window(checkpoint: Checkpoint) -> int:
     return int(found[0]) if found else 2**20
 
 
+def stop_ids(checkpoint: Checkpoint) -> tuple[int, ...]:
+    """The tokens at which generation stops, as generation_config.json names them, else config.json."""
+    for file in ("generation_config.json", "config.json"):
+        if (checkpoint.path / file).is_file():
+            named = read_settings(checkpoint, file).get("eos_token_id")
+            ids = named if isinstance(named, list) else [named]
+            if found := tuple(i for i in ids if isinstance(i, int) and not isinstance(i, bool)):
+                return found
+    return ()
+
+
 def _check_config_file(name: str, folder: Path) -> None:
     if (folder / "config.json").is_file():
         return

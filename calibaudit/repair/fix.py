@@ -137,6 +137,7 @@ def fix(
         revisions=revisions,
         offline=options.offline,
         one_vocabulary=settings.start == "base" or settings.prior != "uniform",
+        chat=options.chat if options.chat.template not in ("off", "both") else None,
     )  # fmt: skip
     for text in ready.data.notices():
         listener.notice(text)

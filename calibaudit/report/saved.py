@@ -23,6 +23,7 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating.verdict import Check, Limits, Part, Verdict
+from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.scores import ModelInfo
 
 Result = Mapping[str, Any]
@@ -205,6 +206,8 @@ def _task_comparison(task: Result) -> TaskComparison:
         after=_audit(task["name"], task["scoring"], task, task["after"], "after"),
         change=_changes(task["change"]),
         ece_p_holm=_float(task["ece_p_holm"]),
+        n_moved=_pair(task.get("n_moved", {"before": 0, "after": 0})),
+        prompts=_prompts(task.get("prompt")),
     )
 
 
@@ -228,7 +231,14 @@ def _task_audit(task: Result) -> TaskAudit:
         n_truncated=int(task["n_truncated"]),
         n_healed=int(task["n_healed"]),
         audit=_audit(task["name"], task["scoring"], task, task["metrics"], "reliability"),
+        n_moved=int(task.get("n_moved", 0)),
+        prompt=prompt_format_from_dict(task.get("prompt")),
     )
+
+
+def _prompts(pair: Result | None) -> tuple[PromptFormat | None, PromptFormat | None]:
+    before, after = (None, None) if pair is None else _pair(pair)
+    return prompt_format_from_dict(before), prompt_format_from_dict(after)
 
 
 def _audit(name: str, scoring: str, entry: Result, metrics: Result, side: str | None) -> Audit:

@@ -80,6 +80,8 @@ def _task_lines(scores: Scores) -> list[str]:
         "chat_template": scores.chat_template,
         "n_truncated": scores.n_truncated,
         "n_healed": scores.n_healed,
+        **({"n_moved": scores.n_moved} if scores.n_moved else {}),
+        **({"prompt": scores.prompt.to_dict()} if scores.prompt is not None else {}),
         "n_items": scores.n_items,
         "option_mass": scores.option_mass is not None,
     }
@@ -207,7 +209,10 @@ def _plain_task(task: Any, source: str) -> dict[str, Any]:
         mass = [math.exp(value) for value in values[last].tolist()]
         values, counts = np.delete(values, last), counts - 1
     lengths = padded_flat(np.ones(len(values)), counts, 0).astype(np.int64)
-    kept = ("task", "version", "scoring", "fingerprint", "chat_template", "n_truncated", "n_healed", "documents")
+    kept = (
+        *("task", "version", "scoring", "fingerprint", "chat_template", "n_truncated", "n_healed", "documents"),
+        *("n_moved", "prompt"),
+    )
     return {
         **{name: task[name] for name in kept if name in task},
         "item_ids": identities,

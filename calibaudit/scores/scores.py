@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.tasks.items import SCORINGS, Scoring
 
 SCHEMA_VERSION = 2
@@ -60,9 +61,11 @@ class Scores:
     unconditional: (items, choices) log-probability of each choice without its context; None unless scoring is `pmi`.
     groups: a name per item (passage, subject) where items are not independent, else None.
     n_truncated: items whose context lost tokens on the left. n_healed: items with a choice that shared its first
-        token with the context, and so was scored from that token on.
+        token with the context, and so was scored from that token on. n_moved: those of them whose first choice is
+        another when all their choices are scored from one place.
     documents: of each item a hash of what is asked before any prompt (`Item.document`); None in scores of files that
         were written before there were any.
+    prompt: how the prompts were written, as far as it is known.
     Arrays are locked. Raises ScoresError when shapes or values do not fit together.
     """
 
@@ -84,6 +87,8 @@ class Scores:
     n_truncated: int = 0
     n_healed: int = 0
     documents: tuple[str, ...] | None = None
+    n_moved: int = 0
+    prompt: PromptFormat | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -136,6 +141,8 @@ class Scores:
             **rows,
             "option_mass": None if self.option_mass is None else self.option_mass.tolist(),
             "documents": None if self.documents is None else list(self.documents),
+            "n_moved": self.n_moved,
+            "prompt": None if self.prompt is None else self.prompt.to_dict(),
         }
 
     def in_order(self, order: IntArray) -> Scores:
@@ -260,6 +267,8 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             n_truncated=data["n_truncated"],
             n_healed=data["n_healed"],
             documents=texts(data.get("documents")),
+            n_moved=data.get("n_moved", 0),
+            prompt=prompt_format_from_dict(data.get("prompt")),
         )
     except KeyError as error:
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error

@@ -22,19 +22,26 @@ from calibaudit.files.read import decode_json
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when scoring changes what it computes: results of another format are not read."""
 
 
 @dataclass(frozen=True)
 class PromptResult:
-    """logprobs: one a choice, nats. n_tokens: scored tokens, one a choice."""
+    """logprobs: one a choice, nats. n_tokens: scored tokens, one a choice.
+
+    shared: where a choice was healed (see `encode`), the log-probabilities of all from one common place; else empty.
+    """
 
     key: str
     logprobs: tuple[float, ...]
     n_tokens: tuple[int, ...]
     truncated: bool
-    healed: bool
+    shared: tuple[float, ...] = ()
+
+    @property
+    def healed(self) -> bool:
+        return bool(self.shared)
 
 
 def default_cache_dir() -> Path:
@@ -118,7 +125,7 @@ class ItemCache:
                     tuple(fields["logprobs"]),
                     tuple(fields["n_tokens"]),
                     fields["truncated"],
-                    fields["healed"],
+                    tuple(fields["shared"]),
                 )
             except (ValueError, KeyError, TypeError):
                 continue  # torn: that prompt is computed again

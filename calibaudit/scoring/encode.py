@@ -1,40 +1,25 @@
-"""Items -> token rows: the text a model sees, cut into contexts and continuations.
+"""Prompts -> token rows: the text a model sees, cut into contexts and continuations.
 
 Boundaries follow lm-evaluation-harness (0.4.13): whitespace at the end of a context moves to the continuation, context
 and continuation are tokenized together, the continuation is what lies beyond the context's own tokens, and what is
 longer than the window loses tokens on the left. Where that rule would leave a continuation empty, because one token
-spans the boundary, the shared token is scored with the continuation instead ("healed").
+spans the boundary, the shared token is scored with the continuation instead ("healed"): then choices of one item are
+scored from different places, and so they are encoded from one common place too, for comparison.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.tasks.items import Item
+from calibaudit.scoring.prompts import Prompt
 
 Tokens = tuple[int, ...]
 
 N_PROBE = 16
 """Texts on which a tokenizer's backend must give what the tokenizer itself gives."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """The (context, continuation) texts of one item, one pair a choice. where: how errors name it."""
-
-    where: str
-    pairs: tuple[tuple[str, str], ...]
-
-    @cached_property
-    def key(self) -> str:
-        """sha256 (hex) of the texts: equal keys see equal text, whatever task or template they came from."""
-        return hashlib.sha256(json.dumps(self.pairs, ensure_ascii=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -53,65 +38,20 @@ class Row:
 
 @dataclass(frozen=True)
 class EncodedPrompt:
+    """rows: all choices. shared: where a choice is healed, the choices again, all from the one place before the first
+    token in which any of them differs from the context; their numbers go on behind the last choice's.
+    """
+
     rows: tuple[Row, ...]
     truncated: bool
     healed: bool
+    shared: tuple[Row, ...] = ()
 
     @property
     def n_tokens(self) -> tuple[int, ...]:
         """Scored tokens of each choice, in the order of the choices."""
         lengths = {c: len(t) for row in self.rows for c, t in zip(row.choices, row.continuations, strict=True)}
         return tuple(lengths[choice] for choice in sorted(lengths))
-
-
-def plain_prompt(item: Item, where: str) -> Prompt:
-    """The item as running text: system, context, delimiter, choice."""
-    leads = item.leads or ("",) * len(item.choices)
-    return Prompt(
-        where,
-        tuple(
-            (item.system + item.context + lead, item.delimiter + choice)
-            for lead, choice in zip(leads, item.choices, strict=True)
-        ),
-    )
-
-
-def chat_prompt(item: Item, tokenizer: Any, where: str) -> Prompt:
-    """The item inside the tokenizer's chat template: a system turn, a user turn, and the start of the answer.
-
-    No delimiter stands before a choice: the template ends where the answer begins. A template that takes no system
-    turn gets its text at the head of the user turn. Raises ModelError when the template fails or loses the prompt.
-    """
-    leads = item.leads or ("",) * len(item.choices)
-    contexts = {lead: _chat_context(item.system, item.context + lead, tokenizer, where) for lead in set(leads)}
-    return Prompt(where, tuple((contexts[lead], choice) for lead, choice in zip(leads, item.choices, strict=True)))
-
-
-def _chat_context(system: str, user: str, tokenizer: Any, where: str) -> str:
-    from jinja2 import TemplateError
-
-    merged = [{"role": "user", "content": system + user}]
-    attempts = [merged]
-    if system:
-        attempts.insert(0, [{"role": "system", "content": system}, {"role": "user", "content": user}])
-    fault = ""
-    for messages in attempts:
-        try:
-            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except (TemplateError, ValueError) as error:
-            fault = str(error)
-            continue
-        # Templates may trim a turn, but a template that drops one would be audited on another question.
-        if all(message["content"].strip() in text for message in messages):
-            return str(text)
-        fault = "the rendered text lacks the prompt"
-    raise ModelError(f"{where}: the tokenizer's chat template cannot be used ({fault}); try --chat-template off")
-
-
-def unconditional_prompt(item: Item, where: str, *, chat: bool) -> Prompt:
-    """Each choice on its own, for the pmi scoring."""
-    delimiter = "" if chat else item.delimiter
-    return Prompt(where, tuple(("", delimiter + choice) for choice in item.choices))
 
 
 class Encoder:
@@ -129,18 +69,17 @@ class Encoder:
 
     def encode(self, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
         """Tokens of each prompt. Raises TaskError or ModelError naming the prompt that cannot be encoded."""
-        texts: dict[str, Tokens] = {}
-        bare: dict[str, Tokens] = {}
+        texts: dict[bool, dict[str, Tokens]] = {True: {}, False: {}}  # with what the tokenizer puts before, without
         for prompt in prompts:
             for pair in prompt.pairs:
                 context, continuation = _move_whitespace(*pair)
+                found = texts[prompt.adds_special and bool(context)]
                 if context:
-                    texts[context] = texts[context + continuation] = ()
-                else:
-                    bare[continuation] = ()
-        self._fill(texts, special=True)
-        self._fill(bare, special=False)
-        return [self._prompt_rows(prompt, texts, bare) for prompt in prompts]
+                    found[context] = ()
+                found[context + continuation] = ()
+        for special, found in texts.items():
+            self._fill(found, special=special)
+        return [self._prompt_rows(prompt, texts) for prompt in prompts]
 
     def _fill(self, texts: dict[str, Tokens], *, special: bool) -> None:
         """Tokenizes all texts in at most two calls; a text that already starts with BOS gets no second one."""
@@ -169,38 +108,52 @@ class Encoder:
         )
         return list(encoded["input_ids"])
 
-    def _prompt_rows(self, prompt: Prompt, texts: dict[str, Tokens], bare: dict[str, Tokens]) -> EncodedPrompt:
-        by_context: dict[Tokens, tuple[list[Tokens], list[int]]] = {}
-        truncated = healed = False
+    def _prompt_rows(self, prompt: Prompt, texts: dict[bool, dict[str, Tokens]]) -> EncodedPrompt:
+        cuts: list[tuple[Tokens, Tokens]] = []
+        wholes: list[tuple[Tokens, int]] = []
+        healed = False
         for choice, pair in enumerate(prompt.pairs):
             context, continuation = _move_whitespace(*pair)
-            if context:
-                start, whole = texts[context], texts[context + continuation]
-                boundary = len(start)
-                if len(whole) <= boundary:
-                    boundary = _common(start, whole)
-                    start, healed = whole[:boundary], True
-                tokens = whole[boundary:]
-            else:
-                start, tokens = (), bare[continuation]
+            found = texts[prompt.adds_special and bool(context)]
+            whole = found[context + continuation]
+            boundary = len(found[context]) if context else 0
+            if context and len(whole) <= boundary:
+                boundary, healed = _common(found[context], whole), True
+            # Behind a merge the context's own last tokens are not those that the whole begins with.
+            start = found[context] if context and boundary == len(found[context]) else whole[:boundary]
+            tokens = whole[boundary:]
             if not start and tokens:
                 start, tokens = self._from_prefix(tokens, prompt.where)
             if not tokens:
                 raise TaskError(
                     f"{prompt.where}: choice {choice} ({continuation!r}) is no token of its own for this tokenizer"
                 )
+            cuts.append((start, tokens))
+            wholes.append((start + tokens, len(start)))
+        rows, truncated = self._rows(cuts, prompt.where, 0)
+        shared: tuple[Row, ...] = ()
+        if healed:
+            first = min(n for _, n in wholes)
+            first = min([first, *(_common(wholes[0][0][:first], whole) for whole, _ in wholes)]) or 1
+            shared, _ = self._rows([(whole[:first], whole[first:]) for whole, _ in wholes], prompt.where, len(cuts))
+        return EncodedPrompt(rows, truncated, healed, shared)
+
+    def _rows(self, cuts: Sequence[tuple[Tokens, Tokens]], where: str, n_before: int) -> tuple[tuple[Row, ...], bool]:
+        """Choices of one context in one row, and whether a context lost tokens. n_before: the first choice's number."""
+        by_context: dict[Tokens, tuple[list[Tokens], list[int]]] = {}
+        truncated = False
+        for choice, (start, tokens) in enumerate(cuts):
             room = self._max_length + 1 - len(tokens)
             if room < 1:
                 raise TaskError(
-                    f"{prompt.where}: choice {choice} has {len(tokens)} tokens, "
+                    f"{where}: choice {choice} has {len(tokens)} tokens, "
                     f"more than the model's window of {self._max_length}"
                 )
             truncated |= len(start) > room
             continuations, choices = by_context.setdefault(start[-room:], ([], []))
             continuations.append(tokens)
-            choices.append(choice)
-        rows = tuple(Row(start, tuple(conts), tuple(choices)) for start, (conts, choices) in by_context.items())
-        return EncodedPrompt(rows, truncated, healed)
+            choices.append(n_before + choice)
+        return tuple(Row(start, tuple(conts), tuple(ids)) for start, (conts, ids) in by_context.items()), truncated
 
     def _from_prefix(self, tokens: Tokens, where: str) -> tuple[Tokens, Tokens]:
         if self._prefix is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from calibaudit.chat.settings import ChatSettings
+from calibaudit.chat.template import template_source
 from calibaudit.errors import TaskError
 from calibaudit.models.distributed import own_device
 from calibaudit.scores.saved import is_saved_scores, read_saved
@@ -17,8 +19,6 @@ from calibaudit.tasks.load import member_names
 if TYPE_CHECKING:
     from calibaudit.models.model import Model
 
-ChatTemplate = Literal["auto", "off", "both"]
-
 Progress = Callable[[str, int, int], None]
 Notice = Callable[[str], None]
 
@@ -27,14 +27,15 @@ Notice = Callable[[str], None]
 class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
-    batch_size: rows a forward pass, None for auto. cache_dir: where finished items are kept, None to keep none.
+    batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. cache_dir: where
+    finished items are kept, None to keep none.
     """
 
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"
     batch_size: int | None = None
-    chat_template: ChatTemplate = "auto"
+    chat: ChatSettings = field(default_factory=ChatSettings)
     cache_dir: Path | None = None
     offline: bool = False
 
@@ -71,19 +72,22 @@ def evaluate_model(
 ) -> list[Scores]:
     """The model's scores on every task, in order.
 
-    With chat_template `both`, two entries a task: plain, then inside the chat template (plain again for a model that
+    With the template `both`, two entries a task: plain, then inside the chat template (plain again for a model that
     has none). progress: called with (label, finished, all). notice: called with each sentence the user should read.
     """
-    from calibaudit.scoring.score import has_chat_template, score
+    from calibaudit.scoring.score import score
 
-    templated = has_chat_template(model)
-    if options.chat_template == "both" and not templated:
+    chosen = options.chat.template
+    templated = template_source(model.tokenizer, chosen) is not None
+    if chosen == "both" and not templated:
         notice(f"{model.info.name}: its tokenizer has no chat template; both rows of a task show the plain prompt")
-    passes = {"auto": [templated], "off": [False], "both": [False, templated]}[options.chat_template]
+    passes = ["off", "auto"] if chosen == "both" else [chosen]
+    if not templated:
+        passes = ["off"] * len(passes)
     results: list[Scores] = []
     for task in tasks:
-        for use_template in dict.fromkeys(passes):
-            label = f"{task.name} (chat)" if use_template else task.name
+        for template in dict.fromkeys(passes):
+            label = task.name if template == "off" else f"{task.name} (chat)"
 
             def report(done: int, total: int, label: str = label) -> None:
                 progress(label, done, total)
@@ -91,7 +95,7 @@ def evaluate_model(
             scores = score(
                 task,
                 model,
-                chat_template=use_template,
+                chat=replace(options.chat, template=template),
                 batch_size=options.batch_size,
                 cache_dir=options.cache_dir,
                 progress=report,

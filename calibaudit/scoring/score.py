@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ScoresError
 from calibaudit.models.distributed import gathered, own_share
 from calibaudit.models.model import Model
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.scoring.batches import batch_size_for, score_rows
 from calibaudit.scoring.cache import ItemCache, PromptResult
-from calibaudit.scoring.encode import EncodedPrompt, Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
-from calibaudit.tasks.items import Item, Task
+from calibaudit.scoring.encode import EncodedPrompt, Encoder
+from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of
+from calibaudit.tasks.items import Task
 
 PROMPTS_PER_BLOCK = 4_096
 """Prompts are tokenized and sorted in blocks of this size, so that a 14,000-item task starts at once."""
@@ -23,49 +26,31 @@ PROMPTS_PER_BLOCK = 4_096
 Progress = Callable[[int, int], None]
 
 
-def has_chat_template(model: Model) -> bool:
-    return bool(getattr(model.tokenizer, "chat_template", None))
-
-
 def score(
     task: Task,
     model: Model,
     *,
-    chat_template: bool = False,
+    chat: ChatSettings | None = None,
     batch_size: int | None = None,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Log-probabilities of every choice of every item.
 
-    chat_template: put each prompt inside the tokenizer's chat template. batch_size: rows a forward pass, None for as
-    many as fit. cache_dir: keep finished items there and read them back, None for neither. progress: called with
-    (finished, all) items of this process; under torchrun each process scores its share. Results do not depend on
-    batch_size or on what was cached, to 1e-4 nats in float32.
+    chat: how prompts stand in the tokenizer's chat template; None for as the command does it, inside the template where
+    there is one. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there and
+    read them back, None for neither. progress: called with (finished, all) items of this process; under torchrun each
+    process scores its share. Results do not depend on batch_size or on what was cached, to 1e-4 nats in float32.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
-    prompts = [_prompt(task, item, model, chat_template) for item in task.items]
-    bare = [_bare_prompt(task, item, chat_template) for item in task.items] if task.scoring == "pmi" else []
+    writer = prompts_for(model.tokenizer, chat or ChatSettings())
+    prompts, bare = prompts_of(task, writer)
     with ItemCache(cache_dir, _settings(model)) as cache:
         for part, shown in ((prompts, progress), (bare, None)):
             own = own_share(part)
             _complete(own, model, batch_size, cache, _counter(len(own), shown))
             cache.remember(gathered(_results(own, cache)))
-        return _collect(task, model, chat_template, _results(prompts, cache), _results(bare, cache))
-
-
-def _where(task: Task, item: Item) -> str:
-    return f"{task.name}: item {item.id!r}"
-
-
-def _prompt(task: Task, item: Item, model: Model, chat_template: bool) -> Prompt:
-    if chat_template:
-        return chat_prompt(item, model.tokenizer, _where(task, item))
-    return plain_prompt(item, _where(task, item))
-
-
-def _bare_prompt(task: Task, item: Item, chat_template: bool) -> Prompt:
-    return unconditional_prompt(item, _where(task, item), chat=chat_template)
+        return _collect(task, model, writer, _results(prompts, cache), _results(bare, cache))
 
 
 def _settings(model: Model) -> dict[str, Any]:
@@ -104,9 +89,9 @@ def _complete(
     for start in range(0, len(todo), PROMPTS_PER_BLOCK):
         block = todo[start : start + PROMPTS_PER_BLOCK]
         encoded = encoder.encode(block)
-        rows = [row for prompt in encoded for row in prompt.rows]
-        owner = [i for i, prompt in enumerate(encoded) for _ in prompt.rows]
-        open_rows = [len(prompt.rows) for prompt in encoded]
+        rows = [row for prompt in encoded for row in (*prompt.rows, *prompt.shared)]
+        owner = [i for i, prompt in enumerate(encoded) for _ in (*prompt.rows, *prompt.shared)]
+        open_rows = [len(prompt.rows) + len(prompt.shared) for prompt in encoded]
         values: list[dict[int, float]] = [{} for _ in block]
         for batch in score_rows(model, rows, size, [block[i].where for i in owner]):
             finished = []
@@ -121,14 +106,15 @@ def _complete(
 
 
 def _result(prompt: Prompt, encoded: EncodedPrompt, values: dict[int, float]) -> PromptResult:
+    n = len(prompt.pairs)
     logprobs = tuple(values[choice] for choice in sorted(values))
     for choice, value in enumerate(logprobs):
         if not np.isfinite(value):
             raise ScoresError(
-                f"{prompt.where}: choice {choice} has log-probability {value}: the model overflows on it; "
+                f"{prompt.where}: choice {choice % n} has log-probability {value}: the model overflows on it; "
                 "try --dtype float32"
             )
-    return PromptResult(prompt.key, logprobs, encoded.n_tokens, encoded.truncated, encoded.healed)
+    return PromptResult(prompt.key, logprobs[:n], encoded.n_tokens, encoded.truncated, logprobs[n:])
 
 
 def _results(prompts: Iterable[Prompt], cache: ItemCache) -> list[PromptResult]:
@@ -138,18 +124,22 @@ def _results(prompts: Iterable[Prompt], cache: ItemCache) -> list[PromptResult]:
 
 
 def _collect(
-    task: Task, model: Model, chat_template: bool, results: list[PromptResult], bare: list[PromptResult]
+    task: Task,
+    model: Model,
+    writer: PlainPrompts | ChatPrompts,
+    results: list[PromptResult],
+    bare: list[PromptResult],
 ) -> Scores:
     items = task.items
     logprobs = padded([result.logprobs for result in results], -np.inf)
     grouped = any(item.group is not None for item in items)
-    return Scores(
+    scores = Scores(
         task=task.name,
         version=task.version,
         scoring=task.scoring,
         fingerprint=task.fingerprint,
         model=model.info,
-        chat_template=chat_template,
+        chat_template=writer.is_chat,
         item_ids=tuple(item.id for item in items),
         groups=tuple(item.group if item.group is not None else item.id for item in items) if grouped else None,
         logprobs=logprobs,
@@ -162,4 +152,10 @@ def _collect(
         n_truncated=sum(result.truncated for result in results),
         n_healed=sum(result.healed for result in results),
         documents=tuple(item.document for item in items),
+        prompt=writer.format(task),
     )
+    shared = padded([result.shared or result.logprobs for result in results], -np.inf)
+    first, at_one_place = (
+        part.choice_scores().argmax(axis=1) for part in (scores, dataclasses.replace(scores, logprobs=shared))
+    )
+    return dataclasses.replace(scores, n_moved=int((first != at_one_place).sum()))

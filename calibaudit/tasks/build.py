@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from calibaudit.errors import TaskError
 from calibaudit.tasks.documents import Document, Documents, Split, load_documents
 from calibaudit.tasks.fewshot import ExampleSampler, example_split, excludes_itself
-from calibaudit.tasks.items import Item, Task, content_of, document_hash
+from calibaudit.tasks.items import Item, Task, content_of, document_hash, joined
 from calibaudit.tasks.questions import QuestionRenderer
 from calibaudit.tasks.schema import Definition, FewshotConfig
 from calibaudit.tasks.templates import Field
@@ -26,10 +26,16 @@ def build_task(
     limit: int | None = None,
     mirror: Path | None = None,
     offline: bool = False,
+    system: str = "",
+    answer_prefix: str | None = None,
 ) -> Task:
-    """A task with its items. Raises TaskError naming task, file and item at the first fault."""
+    """A task with its items. system: stands before its description. answer_prefix: replaces its `gen_prefix`.
+
+    Raises TaskError naming task, file and item at the first fault."""
     n_fewshot, notes = _number_of_examples(definition, num_fewshot)
-    builder = _Builder(definition, load_documents(definition, mirror=mirror, offline=offline), n_fewshot, seed)
+    if answer_prefix is not None:
+        definition = _with_prefix(definition, answer_prefix)
+    builder = _Builder(definition, load_documents(definition, mirror=mirror, offline=offline), n_fewshot, seed, system)
     items = []
     for item in builder.build(limit):
         if isinstance(item, TaskError):
@@ -38,7 +44,17 @@ def build_task(
     spec = definition.spec
     version = (spec.metadata or {}).get("version", 0)
     warnings = (*notes, *(f"task {spec.task}: {note}" for note in builder.notes()))
-    return Task(spec.task, str(version), spec.default_scoring, tuple(items), n_fewshot, warnings)
+    return Task(spec.task, str(version), spec.default_scoring, tuple(items), n_fewshot, warnings, system)
+
+
+def _with_prefix(definition: Definition, answer_prefix: str) -> Definition:
+    """The same task, every answer of which begins with this text, whatever its file says."""
+    literal = "{% raw %}" + answer_prefix + "{% endraw %}" if answer_prefix else None
+    config = definition.spec.fewshot_config
+    update: dict[str, object] = {"gen_prefix": literal}
+    if config is not None:
+        update["fewshot_config"] = config.model_copy(update={"gen_prefix": None})
+    return replace(definition, spec=definition.spec.model_copy(update=update))
 
 
 def find_faults(definition: Definition, *, mirror: Path | None = None, offline: bool = False) -> tuple[str, ...]:
@@ -65,8 +81,11 @@ def _number_of_examples(definition: Definition, asked: int | None) -> tuple[int,
 class _Builder:
     """The items of one task, and what was odd about them."""
 
-    def __init__(self, definition: Definition, documents: Documents, n_fewshot: int, seed: int) -> None:
+    def __init__(
+        self, definition: Definition, documents: Documents, n_fewshot: int, seed: int, system: str = ""
+    ) -> None:
         spec = definition.spec
+        self._system = system
         self._definition = definition
         self._spec = spec
         key = "test_split" if spec.test_split else "validation_split"
@@ -76,6 +95,7 @@ class _Builder:
         columns = self._split.columns
         self._renderer = QuestionRenderer(spec, columns)
         self._description = Field("description", spec.description, columns) if spec.description else None
+        self._prefix = Field("gen_prefix", spec.gen_prefix, columns) if spec.gen_prefix else None
         self._id = Field("doc_to_id", spec.doc_to_id, columns) if spec.doc_to_id else None
         self._group = Field("doc_to_group", spec.doc_to_group, columns) if spec.doc_to_group else None
         self._used = self._renderer.names | (self._group.names if self._group else frozenset())
@@ -121,7 +141,8 @@ class _Builder:
         document = self._split.rows[index]
         question = self._renderer.render(document, multiple_inputs=self._multiple_inputs)
         identity = self._identity(index, document)
-        system = self._description.text_of(document) if self._description else ""
+        description = self._description.text_of(document) if self._description else ""
+        system = joined(self._system, description, self._spec.fewshot_delimiter)
         examples = self._examples.before(document)
         group = self._group.text_of(document) if self._group else None
         delimiter = self._spec.target_delimiter
@@ -129,12 +150,25 @@ class _Builder:
             self._count("have their own document among their examples: set fewshot_split to another split", identity)
         if len(set(question.choices)) < len(question.choices):
             self._count("have choices that are the same text", identity)
-        context, choices = examples + question.text, question.choices
+        block = "".join(example.block for example in examples)
+        context, choices = block + question.text, question.choices
         leads: tuple[str, ...] = ()
         if question.shared is not None:
-            context, choices, leads = examples, (question.shared,) * len(question.choices), question.choices
-        asked = document_hash(content_of(document, self._used))
-        return Item(identity, context, choices, question.gold, group, system, delimiter, leads, asked)
+            context, choices, leads = block, (question.shared,) * len(question.choices), question.choices
+        return Item(
+            identity,
+            context,
+            choices,
+            question.gold,
+            group,
+            system,
+            delimiter,
+            leads,
+            document_hash(content_of(document, self._used)),
+            self._prefix.text_of(document) if self._prefix else "",
+            tuple((example.asked, example.answered) for example in examples),
+            len(block),
+        )
 
     def _identity(self, index: int, document: Document) -> str:
         """doc_to_id, else the column `id`, else the row's number. Ids of public data that repeat get `#2`, `#3`."""
@@ -161,8 +195,17 @@ class _Builder:
         self._counts[what] = (count + 1, first)
 
 
+@dataclass(frozen=True)
+class _Example:
+    """block: question and answer as running text, ended by the delimiter. asked, answered: the two, as turns."""
+
+    block: str
+    asked: str
+    answered: str
+
+
 class _Examples:
-    """The block of examples before each question."""
+    """The examples before each question."""
 
     def __init__(
         self,
@@ -174,7 +217,7 @@ class _Examples:
         multiple_inputs: bool,
     ) -> None:
         self._n = n
-        self._blocks: dict[int, str] = {}
+        self._made: dict[int, _Example] = {}
         self._chosen: list[int] = []
         if n == 0:
             return
@@ -188,6 +231,8 @@ class _Examples:
         self._multiple_inputs = multiple_inputs
         self._target_delimiter = spec.target_delimiter if config.target_delimiter is None else config.target_delimiter
         self._delimiter = spec.fewshot_delimiter if config.fewshot_delimiter is None else config.fewshot_delimiter
+        prefix = config.gen_prefix or spec.gen_prefix
+        self._prefix = Field("gen_prefix", prefix, columns) if prefix else None
         try:
             self._sampler = ExampleSampler(
                 self._split.rows, n, first=config.sampler == "first_n", exclude=excludes_itself(spec), seed=seed
@@ -195,10 +240,10 @@ class _Examples:
         except TaskError as error:
             raise TaskError(f"{definition.where}: {key}: {error}") from None
 
-    def before(self, document: Document) -> str:
-        """The examples of a document, each ended by the delimiter. Call it for every document, in order."""
+    def before(self, document: Document) -> list[_Example]:
+        """The examples of a document. Call it for every document, in order."""
         self._chosen = self._sampler.choose(document) if self._n else []
-        return "".join(self._block(index) for index in self._chosen)
+        return [self._example(index) for index in self._chosen]
 
     def last_held(self, document: Document) -> bool:
         """Whether the examples just chosen hold the document itself."""
@@ -208,14 +253,22 @@ class _Examples:
             and any(self._split.rows[index] == document for index in self._chosen)
         )
 
-    def _block(self, index: int) -> str:
-        if index not in self._blocks:
+    def _example(self, index: int) -> _Example:
+        if index not in self._made:
+            row = self._split.rows[index]
             try:
-                shown = self._renderer.render(self._split.rows[index], multiple_inputs=self._multiple_inputs)
+                shown = self._renderer.render(row, multiple_inputs=self._multiple_inputs)
+                prefix = self._prefix.text_of(row) if self._prefix else ""
             except TaskError as error:
                 raise TaskError(f"few-shot example {self._split.place(index)}: {error}") from None
-            self._blocks[index] = shown.text + self._target_delimiter + shown.answer + self._delimiter
-        return self._blocks[index]
+            answered = joined(prefix, shown.answer, " ")
+            block = (
+                joined(shown.text, answered, self._target_delimiter)
+                if prefix
+                else (shown.text + self._target_delimiter + answered)
+            )
+            self._made[index] = _Example(block + self._delimiter, shown.text, answered)
+        return self._made[index]
 
 
 def _picked(pool: Split, indices: Sequence[int], definition: Definition) -> Split:

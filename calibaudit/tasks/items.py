@@ -52,6 +52,16 @@ def content_of(row: Mapping[str, Any], used: Collection[str] = ()) -> dict[str, 
     }
 
 
+def joined(text: str, more: str, delimiter: str) -> str:
+    """The two texts, the delimiter between them unless one is empty or has whitespace where they meet.
+
+    lm-evaluation-harness's rule for its system text and its `gen_prefix`.
+    """
+    if not text or not more or text[-1].isspace() or more[0].isspace():
+        return text + more
+    return text + delimiter + more
+
+
 @dataclass(frozen=True)
 class Item:
     """One question. Choice k: prompt `system + context + leads[k]`, continuation `delimiter + choices[k]`.
@@ -60,10 +70,14 @@ class Item:
     choices: what is scored as a continuation, without `delimiter`.
     answer: index into choices.
     group: passage or subject shared with other items, or None.
-    system: the task's description; stands before the context, or is the system turn of a chat.
+    system: the task's description, behind the caller's own; stands before the context, or is the system turn of a chat.
     delimiter: stands between context and choice, except after a chat template.
     leads: for tasks whose choices differ *before* the scored text (winogrande): lead[k] is appended to the
         context of choice k. Empty, or one a choice.
+    examples: (what is asked, what is answered) of each few-shot example in `context`, for the turns of a chat; the
+        question itself begins behind them, at context[question_start]. Neither key nor equality sees the two.
+    answer_prefix: what every answer begins with: it stands behind the question, or in the chat's own answer, before
+        delimiter and choice.
     document: a hash of question, options, answer and group before any prompt, so that one row of data has the same
         under letter and cloze, with any examples or wording. Left out, it is made of the fields above but for id,
         system and delimiter. Neither key nor equality sees it.
@@ -78,6 +92,9 @@ class Item:
     delimiter: str = " "
     leads: tuple[str, ...] = ()
     document: str = field(default="", compare=False)
+    answer_prefix: str = ""
+    examples: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    question_start: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if not self.document:
@@ -87,15 +104,16 @@ class Item:
     @cached_property
     def key(self) -> str:
         """sha256 (hex) of what the model sees of this item: not its id, answer or group."""
-        return _sha256(
-            {
-                "system": self.system,
-                "context": self.context,
-                "leads": self.leads,
-                "delimiter": self.delimiter,
-                "choices": self.choices,
-            }
-        )
+        content: dict[str, object] = {
+            "system": self.system,
+            "context": self.context,
+            "leads": self.leads,
+            "delimiter": self.delimiter,
+            "choices": self.choices,
+        }
+        if self.answer_prefix:
+            content["answer_prefix"] = self.answer_prefix
+        return _sha256(content)
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,7 @@ class Task:
 
     warnings: one line each about what is odd in the data without making it unusable (identical choices in an
         item, ...); they come from the loader and say nothing about a model.
+    system: what the caller put before the task's own description; it is in each item's `system` already.
     """
 
     name: str
@@ -112,6 +131,7 @@ class Task:
     items: tuple[Item, ...]
     n_fewshot: int = 0
     warnings: tuple[str, ...] = ()
+    system: str = ""
 
     @cached_property
     def fingerprint(self) -> str:

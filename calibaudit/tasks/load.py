@@ -21,6 +21,8 @@ def load_tasks(
     mirror: Path | None = None,
     offline: bool = False,
     scoring: Scoring | None = None,
+    system: str = "",
+    answer_prefix: str | None = None,
 ) -> tuple[Task, ...]:
     """Tasks by name, in order, each once.
 
@@ -28,7 +30,8 @@ def load_tasks(
     num_fewshot: examples before each question; None: what the task file says, or 0.
     seed: for the choice of examples. limit: only the first items of each task, whose prompts do not depend on it.
     mirror: folder laid out like the hub (`mirror/allenai/ai2_arc`), looked into before the hub.
-    offline: never reach the network. scoring: replaces each task's own, see `Task.with_scoring`.
+    offline: never reach the network. scoring: replaces each task's own, see `Task.with_scoring`. system: stands before
+    each task's description. answer_prefix: what every answer begins with; None: each task's own `gen_prefix`.
     Raises TaskError on an unknown name, a faulty file, unusable data.
     """
     from calibaudit.tasks.build import build_task
@@ -42,7 +45,16 @@ def load_tasks(
     definitions = find_definitions(names)
     tasks = []
     for definition in definitions:
-        task = build_task(definition, num_fewshot=num_fewshot, seed=seed, limit=limit, mirror=mirror, offline=offline)
+        task = build_task(
+            definition,
+            num_fewshot=num_fewshot,
+            seed=seed,
+            limit=limit,
+            mirror=mirror,
+            offline=offline,
+            system=system,
+            answer_prefix=answer_prefix,
+        )
         tasks.append(task if scoring is None else task.with_scoring(scoring))
     return tuple(tasks)
 
@@ -56,6 +68,8 @@ def load_task(
     mirror: Path | None = None,
     offline: bool = False,
     scoring: Scoring | None = None,
+    system: str = "",
+    answer_prefix: str | None = None,
 ) -> Task:
     """The one task of this name or file; see `load_tasks`. Raises TaskError also when it names several."""
     from calibaudit.tasks.registry import find_definitions
@@ -64,7 +78,15 @@ def load_task(
     if len(found) != 1:
         raise TaskError(f"{name} is a group of {len(found)} tasks: take load_tasks, or name one of them")
     (task,) = load_tasks(
-        [name], num_fewshot=num_fewshot, seed=seed, limit=limit, mirror=mirror, offline=offline, scoring=scoring
+        [name],
+        num_fewshot=num_fewshot,
+        seed=seed,
+        limit=limit,
+        mirror=mirror,
+        offline=offline,
+        scoring=scoring,
+        system=system,
+        answer_prefix=answer_prefix,
     )
     return task
 

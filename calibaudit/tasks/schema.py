@@ -30,7 +30,6 @@ UNSUPPORTED: Mapping[str, str] = {
     "class": "it runs Python code; describe the task by keys",
     "use_prompt": "promptsource templates are not loaded; write the template into doc_to_text",
     "generation_kwargs": _GENERATION,
-    "gen_prefix": "write the answer's lead-in at the end of doc_to_text",
     "doc_to_image": _MEDIA,
     "doc_to_audio": _MEDIA,
     "task_list": "write a group file: `group: NAME` and `task: [...]`",
@@ -130,6 +129,7 @@ class FewshotConfig(_Keys):
     doc_to_choice: Choices | None = None
     target_delimiter: str | None = None
     fewshot_delimiter: str | None = None
+    gen_prefix: Text | None = None
 
 
 class Metric(_Keys):
@@ -158,6 +158,7 @@ class TaskSpec(_Keys):
     description: Text | None = None
     target_delimiter: str = " "
     fewshot_delimiter: str = "\n\n"
+    gen_prefix: Text | None = None
     fewshot_config: FewshotConfig | None = None
     num_fewshot: Annotated[int, Field(ge=0)] | None = None
     output_type: Literal["multiple_choice"]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint
+from calibaudit.chat.settings import ChatSettings
+from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint, stop_ids
 from calibaudit.models.tokenizer import check_vocabularies, load_tokenizer
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example, encode_rows
@@ -22,7 +23,8 @@ N_FAULTS = 20
 class SftSummary:
     """What became of the tuning data. n_faulty: rows that could not be used, the first of them in faults.
 
-    n_items_left_out: audited items whose question stands in the data, and which therefore prove nothing.
+    n_items_left_out: audited items whose question stands in the data, and which therefore prove nothing. n_merged: rows
+    whose system turn opens the user's turn. n_unstopped: rows that teach no token at which generation stops.
     """
 
     source: str
@@ -33,6 +35,8 @@ class SftSummary:
     n_target_tokens: int
     n_items_left_out: int
     faults: tuple[str, ...]
+    n_merged: int = 0
+    n_unstopped: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "faults": list(self.faults)}
@@ -45,6 +49,16 @@ class SftSummary:
             found.append(f"{self.source}: {self.n_faulty:,} of {self.n_rows:,} rows are left out: {shown}")
         if self.n_truncated:
             found.append(f"{self.source}: {self.n_truncated:,} rows are cut to the length that --max-length allows")
+        if self.n_merged:
+            found.append(
+                f"{self.source}: the chat template has no system turn: in {self.n_merged:,} rows its text stands at "
+                "the head of the user's turn, as it does in scoring"
+            )
+        if self.n_unstopped:
+            found.append(
+                f"{self.source}: {self.n_unstopped:,} rows end with a mark at which the model's generation config does "
+                "not stop; a model tuned on them may write on"
+            )
         if self.n_items_left_out:
             found.append(
                 f"{self.n_items_left_out:,} audited items are left out: their questions stand in {self.source}, so "
@@ -76,12 +90,13 @@ def prepare(
     revisions: tuple[str | None, str | None] = (None, None),
     offline: bool = False,
     one_vocabulary: bool = True,
+    chat: ChatSettings | None = None,
 ) -> Prepared:
     """Rows read and encoded, audited items kept apart from them.
 
     max_length: tokens of a row; fewer where the models' windows are shorter. revisions: of base and instruct.
-    one_vocabulary: whether base has to know all of instruct's tokens. Raises CalibauditError where the checkpoints,
-    their vocabularies or the data are unusable.
+    one_vocabulary: whether base has to know all of instruct's tokens. chat: how rows stand in the chat template.
+    Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
     """
     sides = [
         fetch(find_checkpoint(name, revision=revision, offline=offline))
@@ -91,7 +106,13 @@ def prepare(
     if one_vocabulary:
         check_vocabularies(sides[0], sides[1], *tokenizers)
     rows = read_rows(data, split=split, offline=offline)
-    encoded = encode_rows(rows.rows, tokenizers[1], min(max_length, *map(context_window, sides)))
+    encoded = encode_rows(
+        rows.rows,
+        tokenizers[1],
+        min(max_length, *map(context_window, sides)),
+        chat=chat,
+        stop_ids=stop_ids(sides[1]),
+    )
     kept, n_left_out = without_seen(tasks, rows.rows)
     faults = (*rows.faults, *encoded.faults)
     summary = SftSummary(
@@ -103,5 +124,7 @@ def prepare(
         n_target_tokens=sum(label >= 0 for example in encoded.examples for label in example.labels),
         n_items_left_out=n_left_out,
         faults=faults[:N_FAULTS],
+        n_merged=encoded.n_merged,
+        n_unstopped=encoded.n_unstopped,
     )
     return Prepared(sides[0], sides[1], tokenizers[1], encoded.examples, kept, summary)

@@ -12,7 +12,7 @@ SETTINGS = {"revision": "abc", "dtype": "float32"}
 
 
 def result(key: str, value: float = -1.5) -> PromptResult:
-    return PromptResult(key, (value, -2.0 / 3.0), (1, 2), truncated=False, healed=True)
+    return PromptResult(key, (value, -2.0 / 3.0), (1, 2), truncated=False, shared=(value - 0.1, -1.0))
 
 
 def test_results_come_back_exactly(tmp_path: Path) -> None:

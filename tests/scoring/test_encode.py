@@ -11,16 +11,11 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.scoring.encode import Encoder, Prompt, chat_prompt, plain_prompt, unconditional_prompt
+from calibaudit.scoring.encode import Encoder
+from calibaudit.scoring.prompts import PlainPrompts, Prompt, plain_prompt
 from calibaudit.tasks.items import Item
 
 TEXT = ["the cat sat on the mat. Answer: yes, no. A B C D", "Question: what is it?\nAnswer: a cat, the mat, a dog"] * 4
-
-CHAT = (
-    "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-CHAT_WITHOUT_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}" + CHAT
 
 
 def make_tokenizer(**options: bool) -> PreTrainedTokenizerFast:
@@ -78,7 +73,7 @@ def test_special_tokens_after_a_text_do_not_cut_it_from_its_continuation() -> No
 
 def test_empty_context_is_the_prefix_token() -> None:
     tokenizer = make_tokenizer(bos=True)
-    encoded = encode(tokenizer, unconditional_prompt(item(), "t", chat=False), prefix=1)
+    encoded = encode(tokenizer, PlainPrompts().unconditional(item(), "t"), prefix=1)
     (row,) = encoded.rows
     assert row.context == (1,)
     assert [tokenizer.decode(c) for c in row.continuations] == [" a cat", " the mat"]
@@ -146,27 +141,6 @@ def test_leads_make_a_context_each() -> None:
     encoded = encode(tokenizer, plain_prompt(winograd, "t"))
     assert [tokenizer.decode(row.context) for row in encoded.rows] == ["the cat", "the mat"]
     assert [row.choices for row in encoded.rows] == [(0,), (1,)]
-
-
-def test_chat_prompt_has_both_turns_and_no_delimiter() -> None:
-    tokenizer = make_tokenizer()
-    tokenizer.chat_template = CHAT
-    prompt = chat_prompt(item(system="Think.\n\n"), tokenizer, "t")
-    assert prompt.pairs[0] == ("<|system|>Think.\n<|user|>Question: what is it?\nAnswer:\n<|assistant|>", "a cat")
-
-
-def test_chat_template_without_a_system_turn_gets_its_text_in_the_users() -> None:
-    tokenizer = make_tokenizer()
-    tokenizer.chat_template = CHAT_WITHOUT_SYSTEM
-    prompt = chat_prompt(item(system="Think. "), tokenizer, "t")
-    assert prompt.pairs[0][0] == "<|user|>Think. Question: what is it?\nAnswer:\n<|assistant|>"
-
-
-def test_chat_template_that_drops_the_question_is_refused() -> None:
-    tokenizer = make_tokenizer()
-    tokenizer.chat_template = "{% for m in messages %}<|{{ m.role }}|>{% endfor %}"
-    with pytest.raises(ModelError, match=r"t: .*lacks the prompt.*--chat-template off"):
-        chat_prompt(item(), tokenizer, "t")
 
 
 def test_keys_tell_texts_apart() -> None:

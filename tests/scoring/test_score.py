@@ -18,10 +18,12 @@ import torch
 from families import FAMILIES, WINDOW, save_tiny, tiny_network
 from whole_rows import WORDS, assert_equal, make_task, whole_rows
 
+from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model, load_model
 from calibaudit.scoring import batches
-from calibaudit.scoring.encode import Encoder, plain_prompt
+from calibaudit.scoring.encode import Encoder
+from calibaudit.scoring.prompts import plain_prompt
 from calibaudit.scoring.score import score
 from calibaudit.tasks.items import Item, Task
 
@@ -161,7 +163,7 @@ def test_chat_template_is_what_the_model_sees(llama: Model, monkeypatch: pytest.
     )
     monkeypatch.setattr(llama.tokenizer, "chat_template", template)
     task = make_task(longest=10)
-    chat, plain = score(task, llama, chat_template=True), score(task, llama)
+    chat, plain = score(task, llama), score(task, llama, chat=ChatSettings("off"))
     assert chat.chat_template
     assert chat.label == "made (chat)"
     assert_equal(chat, whole_rows(task, llama, chat=True))

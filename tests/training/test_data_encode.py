@@ -120,8 +120,16 @@ def learned(tokenizer: Any, example: Example) -> list[str]:
     return [tokenizer.decode(run) for run in runs if run]
 
 
+STOPS = ("</s>", "<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>")
+"""What the families' generation configs name."""
+
+
+def stop_ids(tokenizer: Any) -> list[int]:
+    return [tokenizer.get_vocab()[stop] for stop in STOPS if stop in tokenizer.get_vocab()]
+
+
 def encode_one(row: Row, tokenizer: Any, max_length: int = 4096) -> Example:
-    encoded = encode_rows([row], tokenizer, max_length)
+    encoded = encode_rows([row], tokenizer, max_length, stop_ids=stop_ids(tokenizer))
     assert encoded.faults == ()
     return encoded.examples[0]
 
@@ -271,18 +279,23 @@ class TestMarksOfTheTemplate:
 
 
 class TestFaults:
-    def test_a_system_turn_that_the_template_refuses(self, tokenizers: dict[str, Any]) -> None:
-        row = chat(("system", "sat"), ("user", "a"), ("assistant", "b"))
-        assert refused(row, tokenizers["gemma"]) == (
-            "rows.jsonl:7: the chat template refuses it: System role not supported"
-        )
+    @pytest.mark.parametrize(
+        "template", [GEMMA, CHATML.replace("{% for m in messages %}", "{% for m in messages if m.role != 'system' %}")]
+    )
+    def test_a_system_turn_that_the_template_has_not_opens_the_users(self, template: str) -> None:
+        tokenizer = make_tokenizer(template)
+        with_system = chat(("system", "sat"), ("user", "a"), ("assistant", "b"))
+        encoded = encode_rows([with_system], tokenizer, 4096, stop_ids=stop_ids(tokenizer))
+        assert encoded.n_merged == 1
+        joined = chat(("user", "sat\n\na"), ("assistant", "b"))
+        assert encoded.examples[0] == encode_one(joined, tokenizer)
 
-    def test_a_system_turn_that_the_template_drops(self) -> None:
-        tokenizer = make_tokenizer(
-            CHATML.replace("{% for m in messages %}", "{% for m in messages if m.role != 'system' %}")
+    def test_a_refusal_is_the_templates_own_words(self) -> None:
+        refusing = CHATML.replace(
+            "{% endfor %}", "{% if m.content == 'no' %}{{ raise_exception('never') }}{% endif %}{% endfor %}"
         )
-        row = chat(("system", "sat"), ("user", "a"), ("assistant", "b"))
-        assert refused(row, tokenizer) == "rows.jsonl:7: turn 1 (system): the chat template leaves it out"
+        row = chat(("user", "no"), ("assistant", "b"))
+        assert refused(row, make_tokenizer(refusing)) == "rows.jsonl:7: the chat template refuses it: never"
 
     def test_reasoning_that_the_template_cuts(self) -> None:
         tokenizer = make_tokenizer(CHATML.replace("m['content']", "m['content'].split('</think>')[-1]"))
@@ -332,8 +345,8 @@ class TestFaults:
         assert learned(tokenizer, example) == ["caf\u00e9<|im_end|>"]
 
     def test_no_row_left(self, tokenizers: dict[str, Any]) -> None:
-        row = chat(("system", "sat"), ("user", "a"), ("assistant", "b"))
-        with pytest.raises(SftError, match=r"none of 2 rows can be trained on; the first: .*System role not supported"):
+        row = chat(("user", "a"), ("user", "</s>"), ("assistant", "b"))
+        with pytest.raises(SftError, match=r"none of 2 rows can be trained on; the first: .*holds '</s>'"):
             encode_rows([row, row], tokenizers["gemma"], 99)
         with pytest.raises(SftError, match="there are no rows"):
             encode_rows([], tokenizers["gemma"], 99)
@@ -389,7 +402,7 @@ class TestLength:
         row = chat(("user", "a"), ("assistant", "the cat sat on the mat"))
         whole = encode_one(row, tokenizers["chatml"])
         n = len(whole.input_ids) - 3
-        encoded = encode_rows([row], tokenizers["chatml"], n)
+        encoded = encode_rows([row], tokenizers["chatml"], n, stop_ids=stop_ids(tokenizers["chatml"]))
         assert encoded == Encoded((Example(whole.input_ids[:n], whole.labels[:n]),), 1, 0, (), True)
 
     def test_no_target_left(self, tokenizers: dict[str, Any]) -> None:

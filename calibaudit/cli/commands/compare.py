@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, PairFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.groups import (
+    ChatFlags,
+    FileFlags,
+    ItemFlags,
+    PageFlags,
+    PairFlags,
+    RunFlags,
+    SessionFlags,
+    StatisticsFlags,
+)
 from calibaudit.cli.options import Base, BatchSize, Expert, Instruct
 
 
@@ -12,6 +21,7 @@ def compare(
     *,
     items: ItemFlags,
     run: RunFlags,
+    chat: ChatFlags,
     batch_size: BatchSize = "auto",
     pair: PairFlags,
     statistics: StatisticsFlags,
@@ -33,7 +43,7 @@ def compare(
 
     models = inputs.pair_of(base, instruct)
     paths = checked_outputs(files)
-    options = inputs.run_options(run, batch_size)
+    options = inputs.run_options(run, chat, batch_size)
     asked = inputs.asked(models, items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.cli.groups import ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags, TuningFlags
-from calibaudit.cli.options import ChatTemplateChoice, revision_of
+from calibaudit.cli.groups import ChatFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags, TuningFlags
+from calibaudit.cli.options import revision_of
 
 
 class StartChoice(str, Enum):
@@ -83,6 +83,7 @@ def fix(
     ] = 0.02,
     items: ItemFlags,
     run: RunFlags,
+    chat: ChatFlags,
     base_revision: Annotated[str | None, revision_of("BASE", "--base-revision")] = None,
     revision: Annotated[str | None, revision_of("INSTRUCT")] = None,
     seed: Annotated[
@@ -108,7 +109,7 @@ def fix(
     from calibaudit.training.retune import check_folder, partial_folder
     from calibaudit.training.settings import LoraSettings
 
-    if run.chat_template is ChatTemplateChoice.both:
+    if chat.chat_template == "both":
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
     training = replace(
         inputs.training_settings(data, tuning, batch_size, seed),
@@ -128,7 +129,7 @@ def fix(
         pilot=read_grid(tuning.grid, PRIORS if prior is PriorChoice.auto else [prior.value]) if pilot else (),
     )
     check_folder(out, resume=resume)
-    options = inputs.run_options(run)
+    options = inputs.run_options(run, chat)
     loaded = inputs.tasks_of(inputs.split_names(items.tasks), items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(loaded)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.groups import ChatFlags, FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
 from calibaudit.cli.options import BatchSize, revision_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def gate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when inconclusive.")] = False,
     items: ItemFlags,
     run: RunFlags,
+    chat: ChatFlags,
     batch_size: BatchSize = "auto",
     baseline_revision: Annotated[str | None, revision_of("BASELINE", "--baseline-revision")] = None,
     revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
@@ -72,7 +73,7 @@ def gate(
     models = (baseline, candidate)
     _check_there(*models)
     paths = checked_outputs(files, gated=True)
-    options = inputs.run_options(run, batch_size)
+    options = inputs.run_options(run, chat, batch_size)
     asked = inputs.asked(models, items, offline=run.offline)
     if asked.tasks is not None:
         for name in filter(is_saved_scores, models):
@@ -122,6 +123,7 @@ def bless(
     *,
     items: ItemFlags,
     run: RunFlags,
+    chat: ChatFlags,
     batch_size: BatchSize = "auto",
     revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
     output: Annotated[
@@ -145,7 +147,7 @@ def bless(
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
     _check_there(candidate)
     check_writable(output)
-    options = inputs.run_options(run, batch_size)
+    options = inputs.run_options(run, chat, batch_size)
     asked = inputs.asked([candidate], items, offline=run.offline)
     with reporter(silent=quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())

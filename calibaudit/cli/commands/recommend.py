@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calibaudit.cli.groups import (
+    ChatFlags,
     FileFlags,
     ItemFlags,
     PageFlags,
@@ -19,7 +20,7 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
     TuningFlags,
 )
-from calibaudit.cli.options import Base, BatchSize, ChatTemplateChoice, Instruct, Output
+from calibaudit.cli.options import Base, BatchSize, Instruct, Output
 
 if TYPE_CHECKING:
     from calibaudit.advice.pilot import GridPoint
@@ -73,6 +74,7 @@ def recommend(
     ] = None,
     items: ItemFlags,
     run: RunFlags,
+    chat: ChatFlags,
     batch_size: BatchSize = "auto",
     pair: PairFlags,
     seed: Annotated[
@@ -98,7 +100,7 @@ def recommend(
 
     models = inputs.pair_of(base, instruct)
     paths = checked_outputs(FileFlags(output=output))
-    options = inputs.run_options(run, batch_size)
+    options = inputs.run_options(run, chat, batch_size)
     settings = inputs.settings_of(StatisticsFlags(seed=seed))
     if data is not None and not pilot:
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
@@ -107,7 +109,7 @@ def recommend(
 
         if data is None:
             raise CalibauditError("--pilot tunes BASE: name the tuning rows with --data")
-        if run.chat_template is ChatTemplateChoice.both:
+        if chat.chat_template == "both":
             raise CalibauditError("--chat-template both: a pilot is scored with one prompt; give auto or off")
         for name in filter(is_saved_scores, models):
             raise CalibauditError(f"{name}: saved scores cannot be tuned; --pilot needs checkpoints")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.cli.groups import FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.groups import ChatFlags, FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
 from calibaudit.cli.options import BatchSize, Debug, Expert, Scoring, revision_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def score(
     *,
     items: ItemFlags,
     run: RunFlags,
+    chat: ChatFlags,
     batch_size: BatchSize = "auto",
     revision: Annotated[str | None, revision_of("MODEL")] = None,
     statistics: StatisticsFlags,
@@ -39,7 +40,7 @@ def score(
     from calibaudit.scores.align import without_doubles
 
     paths = checked_outputs(files, two_models=False)
-    options = inputs.run_options(run, batch_size)
+    options = inputs.run_options(run, chat, batch_size)
     asked = inputs.asked([model], items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())

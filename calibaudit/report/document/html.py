@@ -23,6 +23,7 @@ from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
 from calibaudit.report.figures.svg import inline_svg
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
+from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.text import bounds, number, short_names, signed
 
 MAX_DIAGRAMS = 24
@@ -103,6 +104,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "names": names,
         "models": (comparison.before, comparison.after),
         "settings": comparison.settings,
+        "prompts": prompt_facts(comparison),
         "n_items": overall.n_items,
         "tasks": comparison.tasks,
         "pairs": True,
@@ -134,6 +136,7 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "names": names,
         "models": (audit.model,),
         "settings": audit.settings,
+        "prompts": prompt_facts(audit),
         "n_items": audit.pooled.n_items,
         "tasks": audit.tasks,
         "pairs": False,

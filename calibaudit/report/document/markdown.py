@@ -14,6 +14,7 @@ from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
+from calibaudit.report.words.prompts import prompt_facts
 
 _MAX_NAME = 120
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
@@ -116,6 +117,7 @@ def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit
     if any(_templates(task.chat_template) for task in result.tasks):
         on = [escaped(task.label) for task in result.tasks if _templates(task.chat_template)]
         lines.append(f"- inside a chat template, on one side at least: {', '.join(on)}")
+    lines += [f"- {escaped(fact)}" for fact in prompt_facts(result)]
     return lines
 
 

@@ -21,6 +21,7 @@ from calibaudit.report.terminal.layout import styled
 from calibaudit.report.terminal.page import note_lines, page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
 from calibaudit.report.words.findings import advice, audit_headline, headline
+from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.text import short_names, wrapped
 
 
@@ -84,6 +85,7 @@ def comparison_header(comparison: Comparison, width: int) -> list[Text]:
     if pairs != {(False, False)}:
         word = {False: "off", True: "on"}
         facts.append("chat template " + ", ".join(f"{word[b]} → {word[a]}" for b, a in sorted(pairs)))
+    facts += prompt_facts(comparison)
     facts.append(f"{before.dtype}" if before.dtype == after.dtype else f"{before.dtype} → {after.dtype}")
     facts.append(f"seed {comparison.settings.seed}")
     return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
@@ -94,6 +96,7 @@ def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
     facts = [_plural(len(audit.tasks), "task"), f"{audit.pooled.n_items:,} items", scorings]
     if any(task.chat_template for task in audit.tasks):
         facts.append("chat template on" if all(t.chat_template for t in audit.tasks) else "chat template on and off")
+    facts += prompt_facts(audit)
     facts += [audit.model.dtype, f"seed {audit.settings.seed}"]
     name = f" {shortened(audit.model.name, width - 2)}"
     return [Text(name, style="bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]

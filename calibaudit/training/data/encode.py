@@ -1,7 +1,7 @@
 """Tuning rows -> token ids and labels: what is learned, found in the text and checked in the tokens.
 
 A chat is rendered by the tokenizer's template, and the assistant's turns are learned with the mark that ends them
-(`chat`). A prompt with its completion is a chat of two turns where there is a template; else the completion is
+(`chat.frames`). A prompt with its completion is a chat of two turns where there is a template; else the completion is
 learned, whitespace before it and EOS included. Plain text is learned whole, with EOS.
 A token across the start of what is learned belongs to it, as it does when a choice is scored (`scoring.encode`).
 """
@@ -15,9 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calibaudit.chat.ends import stop_texts
+from calibaudit.chat.frames import FrameError, Framer, Span
 from calibaudit.chat.messages import Conversation, Message
+from calibaudit.chat.settings import ChatSettings
+from calibaudit.chat.template import ChatTemplate, template_source
 from calibaudit.errors import SftError
-from calibaudit.training.data.chat import FrameError, Framer, Span
 from calibaudit.training.data.rows import Completion, PlainText, Row
 
 IGNORED = -100
@@ -43,7 +46,8 @@ class Encoded:
 
     n_truncated: examples cut on the right to max_length. n_without_target: rows with nothing left to learn, mostly
     because of the cut; not among the examples. faults: one line for each row that is not among them, place first.
-    template: whether the tokenizer's chat template was used.
+    template: whether the tokenizer's chat template was used. n_merged: rows whose system turn opens the user's turn,
+    the template having none. n_unstopped: rows in whose last turn no token that stops generation is learned.
     """
 
     examples: tuple[Example, ...]
@@ -51,6 +55,8 @@ class Encoded:
     n_without_target: int
     faults: tuple[str, ...]
     template: bool
+    n_merged: int = 0
+    n_unstopped: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,16 +73,24 @@ class _RowError(Exception):
     """What is wrong with one row."""
 
 
-def encode_rows(rows: Sequence[Row], tokenizer: Any, max_length: int) -> Encoded:
+def encode_rows(
+    rows: Sequence[Row],
+    tokenizer: Any,
+    max_length: int,
+    *,
+    chat: ChatSettings | None = None,
+    stop_ids: Sequence[int] = (),
+) -> Encoded:
     """Tokens and labels of each row, at most max_length of them.
 
+    chat: how rows stand in the chat template. stop_ids: tokens that generation stops at, besides the tokenizer's EOS.
     Rows that cannot be trained on as they stand are named in `faults`: the template refuses them, loses or rewrites
     one of their turns; a turn holds the text of a special token; the tokens do not say what the row says.
     Raises SftError when no row is left, or for a chat when the tokenizer has no chat template.
     """
     if max_length < 2:
         raise SftError(f"max_length {max_length}: give 2 tokens or more")
-    encoder = _Encoder(tokenizer)
+    encoder = _Encoder(tokenizer, chat or ChatSettings(), stop_ids)
     examples: list[Example] = []
     faults: list[str] = []
     n_truncated = n_without_target = 0
@@ -96,7 +110,15 @@ def encode_rows(rows: Sequence[Row], tokenizer: Any, max_length: int) -> Encoded
         raise SftError(
             f"none of {len(rows):,} rows can be trained on; the first: {faults[0]}" if faults else "there are no rows"
         )
-    return Encoded(tuple(examples), n_truncated, n_without_target, tuple(faults), encoder.used_template)
+    return Encoded(
+        tuple(examples),
+        n_truncated,
+        n_without_target,
+        tuple(faults),
+        encoder.used_template,
+        encoder.n_merged,
+        encoder.n_unstopped,
+    )
 
 
 def _no_target(whole: Example, max_length: int) -> str:
@@ -107,15 +129,17 @@ def _no_target(whole: Example, max_length: int) -> str:
 
 
 class _Encoder:
-    """used_template: whether a row so far went through the chat template."""
+    """used_template: whether a row so far went through the chat template; the counts are those of Encoded."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, chat: ChatSettings, stop_ids: Sequence[int]) -> None:
         self._tokenizer = tokenizer
-        self._framer = Framer(tokenizer) if getattr(tokenizer, "chat_template", None) else None
+        has_template = template_source(tokenizer, chat.template) is not None
+        self._framer = Framer(ChatTemplate(tokenizer, chat), stop_texts(tokenizer, stop_ids)) if has_template else None
         self._special = _special_tokens(tokenizer)
         self._prefix = _prefix(tokenizer)
         self._numbers: dict[int, int] = {}  # one object a token of the vocabulary, not one a position
         self.used_template = False
+        self.n_merged = self.n_unstopped = 0
 
     def encode(self, rows: Sequence[Row]) -> Iterator[tuple[str, Example | str]]:
         """(place, the whole row's example, or why there is none) of each row."""
@@ -157,9 +181,11 @@ class _Encoder:
                     f"turn {number} ({message.role}) holds {found[0]!r}, a special token of this tokenizer: give the "
                     "turns themselves, without a template's marks"
                 )
-        text, spans = self._framer.render(row)
+        rendered = self._framer.render(row)
         self.used_template = True
-        return _Text(text, spans, row.place, False)
+        self.n_merged += rendered.is_merged
+        self.n_unstopped += not rendered.is_stopped
+        return _Text(rendered.text, rendered.spans, row.place, False)
 
     def _tokens(self, texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]] | None]]:
         """(ids, offsets) of each text, without added tokens; offsets are None where the tokenizer has none."""

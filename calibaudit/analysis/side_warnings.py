@@ -1,0 +1,69 @@
+"""What a reader must know about how a model was scored, a sentence each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from calibaudit.scores.scores import Scores
+
+LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
+
+FEW_ITEMS = 100
+
+
+def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None], side: str) -> list[str]:
+    """What a reader must know about how one model was scored.
+
+    masses: of each task, the mean probability on the options. side: stands before each sentence.
+    """
+    low = [
+        f"{part.label} {value * 100:.0f} %"
+        for part, value in zip(scores, masses, strict=True)
+        if value is not None and value < LOW_OPTION_MASS
+    ]
+    cut = [f"{part.label} {part.n_truncated:,} of {part.n_items:,} items" for part in scores if part.n_truncated]
+    healed = [f"{part.label} {part.n_healed:,} of {part.n_items:,} items" for part in scores if part.n_healed]
+    moved = [f"{part.label} {part.n_moved:,} of {part.n_healed:,} items" for part in scores if part.n_moved]
+    found = []
+    if low:
+        found.append(
+            f"{side}little of the probability is on the options ({listed(low)}): the model was mostly not answering "
+            "the question asked"
+        )
+    if cut:
+        found.append(f"{side}contexts lost their beginning to fit the model's window ({listed(cut)})")
+    if healed:
+        found.append(
+            f"{side}choices that share their first token with the context were scored from that token on "
+            f"({listed(healed)})"
+        )
+    if moved:
+        found.append(
+            f"{side}that moves answers: with all choices scored from one place, the first choice is another "
+            f"({listed(moved)})"
+        )
+    closed = next((part.prompt for part in scores if part.prompt is not None and part.prompt.is_closed), None)
+    if closed is not None:
+        found.append(
+            f"{side}answers are scored behind {shown_text(closed.between)}, so this is an audit of answers without "
+            "thinking (--think N lets the model think first)"
+        )
+    return found
+
+
+def shown_text(text: str) -> str:
+    """A short text in quotes, its line breaks visible."""
+    return json.dumps(text if len(text) <= 60 else text[:57] + "...", ensure_ascii=False)
+
+
+def few_items_warning(tasks: Sequence[tuple[str, int]]) -> list[str]:
+    """At most one sentence: the tasks, (label, items), that are too small to say much."""
+    few = [f"{label} {n_items}" for label, n_items in tasks if n_items < FEW_ITEMS]
+    return [f"fewer than {FEW_ITEMS} items: expect wide intervals ({listed(few)})"] if few else []
+
+
+def listed(entries: Sequence[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    shown = ", ".join(entries[:most])
+    return f"{shown} and {len(entries) - most} more" if len(entries) > most else shown

@@ -1,0 +1,168 @@
+"""Where in a rendered conversation the model answers: found with a known answer, not taken from the generation prompt.
+
+A template's generation prompt often ends before the place where its answers begin: a space or a header is left to the
+model (Mistral v0.3, gpt-oss), or an empty thought that tuning wrote (Qwen3). Or it ends behind it, inside a thought
+(DeepSeek-R1): there the thought is closed empty, as the template itself writes an empty one, or by its mark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from calibaudit.chat.messages import Message
+from calibaudit.chat.template import ChatTemplate, TemplateFault
+
+ANSWER, THOUGHT = "answermarker", "thoughtmarker"
+
+_OPENED = re.compile(
+    r"(?:<(?P<tag>[\w:]*(?:think|thought|reason)[\w:]*)>|\[(?P<square>THINK|THOUGHT|REASON)\]"
+    r"|<\|START_(?P<start>THINK\w*|REASON\w*)\|>|<\|begin_of_(?P<begin>thought|think|reasoning)\|>)\s*\Z",
+    re.IGNORECASE,
+)
+_CLOSING = {"tag": "</{}>", "square": "[/{}]", "start": "<|END_{}|>", "begin": "<|end_of_{}|>"}
+
+
+@dataclass(frozen=True)
+class Thought:
+    """before: the text up to the thought's first character. close: what stands between thought and answer."""
+
+    before: str
+    close: str
+
+
+@dataclass(frozen=True)
+class AnswerPlace:
+    """Where the answer to some turns begins.
+
+    prompt: what the generation prompt gives. written: what the template itself writes before a known answer, None where
+    it writes none. before: the text after which the answer is scored and learned. thought: where the model could think
+    first, None where no form of thought is known. is_closed: a thought stands in `before` that was closed empty, or a
+    header that thoughts would have preceded.
+    """
+
+    prompt: str
+    written: str | None
+    before: str
+    thought: Thought | None
+    is_closed: bool
+
+    @property
+    def difference(self) -> str:
+        """What stands between the end of the generation prompt and the answer; "" where they are one place, and where
+        the answer begins before the generation prompt ends.
+        """
+        return self.before[len(self.prompt) :] if self.before.startswith(self.prompt) else ""
+
+
+class PlaceFinder:
+    """Finds the place for one template after another list of turns. Its form of thought is looked for once."""
+
+    def __init__(self, template: ChatTemplate) -> None:
+        self._template = template
+        self._forms: dict[tuple[str, str], tuple[str, str] | None] = {}
+
+    def find(self, turns: Sequence[Message], *, tools: str = "", template_kwargs: str = "") -> AnswerPlace:
+        """turns: those before the answer, as `ChatTemplate.fitting` gives them. Raises TemplateFault."""
+        more: dict[str, Any] = {"tools": tools, "template_kwargs": template_kwargs}
+        prompt = self._template.render(turns, prompt=True, **more)
+        written = self._written(turns, more)
+        form = self._form(more)
+        opened = _OPENED.search(prompt)
+        if opened is not None and form is None:
+            mark = _mark(opened)
+            form = (opened[0], ("" if opened[0].endswith("\n") else "\n") + f"\n{mark}\n\n")
+        before = self._before(turns, prompt, written, form, opened is not None)
+        thought = None
+        if form is not None:
+            opening, close = form
+            thought = Thought(prompt if opened is not None else _joined(prompt, opening), close)
+        gained = before[len(prompt) :].strip() if before.startswith(prompt) else before != prompt
+        is_closed = form is not None and before != prompt and (opened is not None or bool(gained))
+        return AnswerPlace(prompt, written, before, thought, is_closed)
+
+    def _written(self, turns: Sequence[Message], more: dict[str, Any]) -> str | None:
+        """The text before a known answer, None where the template refuses it, drops it or writes it twice."""
+        try:
+            text = self._template.render([*turns, Message("assistant", ANSWER)], **more)
+        except TemplateFault:
+            return None
+        return text[: text.index(ANSWER)] if text.count(ANSWER) == 1 else None
+
+    def _form(self, more: dict[str, Any]) -> tuple[str, str] | None:
+        """(what opens a thought behind the generation prompt, what stands between thought and answer), as written by
+        the template around a thought that it is given; None where it writes none.
+        """
+        key = (more["tools"], more["template_kwargs"])
+        if key not in self._forms:
+            self._forms[key] = self._seek_form(more)
+        return self._forms[key]
+
+    def _seek_form(self, more: dict[str, Any]) -> tuple[str, str] | None:
+        asked = Message("user", "usermarker")
+        try:
+            prompt = self._template.render([asked], prompt=True, **more)
+            text = self._template.render([asked, Message("assistant", ANSWER, reasoning=THOUGHT)], **more)
+        except TemplateFault:
+            return None
+        if text.count(THOUGHT) != 1 or text.count(ANSWER) != 1 or text.index(THOUGHT) > text.index(ANSWER):
+            return None
+        start = text.index(THOUGHT)
+        close = text[start + len(THOUGHT) : text.index(ANSWER)]
+        behind, asked_tail = _tail(text[:start], asked.content), _tail(prompt, asked.content)
+        if not close.strip() or behind is None or asked_tail is None:
+            return None
+        if behind.startswith(asked_tail):
+            return behind[len(asked_tail) :], close
+        opened = _OPENED.search(behind)
+        return None if opened is None else (opened[0], close)
+
+    def _before(
+        self,
+        turns: Sequence[Message],
+        prompt: str,
+        written: str | None,
+        form: tuple[str, str] | None,
+        is_opened: bool,
+    ) -> str:
+        if written is None:
+            return prompt + form[1] if is_opened and form is not None else prompt
+        if written.startswith(prompt):
+            return written
+        asked, known = (_tail(text, turns[-1].content if turns else "") for text in (prompt, written))
+        if asked is None or known is None:
+            asked, known = prompt, written
+        head = prompt[: len(prompt) - len(asked)]
+        if known.startswith(asked):
+            return head + known
+        if is_opened and form is not None:
+            closing = form[1].strip()
+            return head + known if known.rstrip().endswith(closing) else prompt + form[1]
+        if asked.startswith(known) and not asked[len(known) :].strip():
+            return head + known
+        # What only the generation prompt has, say a thought that the caller has turned off, the answer stands behind.
+        return prompt
+
+
+def _mark(opened: re.Match[str]) -> str:
+    """What closes a thought that this mark opens."""
+    name = opened.lastgroup
+    assert name is not None
+    return _CLOSING[name].format(opened[name])
+
+
+def _tail(text: str, content: str) -> str | None:
+    """What stands behind the last place of a turn's content, None where it is not there."""
+    wanted = content.strip()
+    position = text.rfind(wanted) if wanted else -1
+    return None if position < 0 else text[position + len(wanted) :]
+
+
+def _joined(text: str, opening: str) -> str:
+    """text + opening, without what text already ends with."""
+    for n in range(min(len(text), len(opening)), 0, -1):
+        if text.endswith(opening[:n]):
+            return text + opening[n:]
+    return text + opening

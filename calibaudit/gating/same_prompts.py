@@ -1,0 +1,32 @@
+"""Whether a candidate was asked as its baseline was: another prompt alone moves confidence."""
+
+from __future__ import annotations
+
+from calibaudit.errors import ScoresError
+from calibaudit.scores.prompt_format import differences
+from calibaudit.scores.scores import Scores
+
+
+def check_same_prompts(before: Scores, after: Scores) -> None:
+    """Raises ScoresError, with what differs, unless both sides of a task were put the same way to their templates."""
+    if before.chat_template != after.chat_template:
+        word = {False: "without", True: "inside"}
+        raise ScoresError(
+            f"task {before.task!r}: the chat template differs: the baseline was scored {word[before.chat_template]} "
+            f"one, the candidate {word[after.chat_template]} one, and that alone moves confidence; score both the "
+            "same way (--chat-template off), or bless a new baseline"
+        )
+    if after.prompt is None or not after.chat_template:
+        return
+    told = f"task {before.task!r}: the prompts are not those of the baseline"
+    if before.prompt is not None:
+        if chosen := differences(before.prompt, after.prompt):
+            raise ScoresError(
+                f"{told} ({'; '.join(chosen)}), and that alone moves confidence; score the candidate as the baseline "
+                "was, or bless a new one"
+            )
+    elif after.prompt.between or after.prompt.date or after.prompt.multiturn:
+        raise ScoresError(
+            f"{told}: it does not say how its chat prompts were written, and earlier versions scored at the end of the "
+            "generation prompt, with today's date and examples in one turn; bless a new baseline"
+        )

@@ -1,0 +1,112 @@
+"""Where the answer begins, against places read off each template by eye."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from families import byte_tokenizer
+
+from calibaudit.chat.messages import Message
+from calibaudit.chat.places import AnswerPlace, PlaceFinder
+from calibaudit.chat.settings import ChatSettings
+from calibaudit.chat.template import ChatTemplate
+
+TURN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if m.role == 'assistant' %}</s>{% endif %}{% endfor %}"
+ASKED = [Message("user", "what is it?")]
+
+
+def place(template: str, **settings: Any) -> AnswerPlace:
+    tokenizer = byte_tokenizer(["the cat"], 300)
+    tokenizer.chat_template = template
+    return PlaceFinder(ChatTemplate(tokenizer, ChatSettings(**settings))).find(ASKED)
+
+
+def prompt(text: str) -> str:
+    return "{% if add_generation_prompt %}" + text + "{% endif %}"
+
+
+def last_turn(before: str) -> str:
+    """A template whose last answer stands behind `before`, as those that write an empty thought there."""
+    return TURN.replace(
+        "{{ m.content }}", "{% if loop.last and m.role == 'assistant' %}" + before + "{% endif %}{{ m.content }}"
+    )
+
+
+def test_both_places_agree() -> None:
+    found = place(TURN + prompt("<assistant>"))
+    assert found.before == found.prompt == "<user>what is it?<assistant>"
+    assert (found.difference, found.is_closed, found.thought) == ("", False, None)
+
+
+def test_a_space_that_the_model_writes() -> None:
+    found = place(TURN.replace("{{ m.content }}", "{{ ' ' + m.content }}") + prompt("<assistant>"))
+    assert found.before == "<user> what is it?<assistant> "
+    assert found.difference == " "
+    assert not found.is_closed
+
+
+def test_a_space_that_only_the_generation_prompt_has() -> None:
+    found = place(TURN + prompt("<assistant> "))
+    assert found.prompt == "<user>what is it?<assistant> "
+    assert found.before == "<user>what is it?<assistant>"
+
+
+def test_a_header_that_the_model_writes() -> None:
+    found = place(last_turn("<final>") + prompt("<assistant>"))
+    assert found.difference == "<final>"
+    assert not found.is_closed, "a template without thoughts leaves none out"
+
+
+def test_an_empty_thought_that_only_tuning_wrote() -> None:
+    thought = "<think>\n{{ m.reasoning_content }}\n</think>\n\n"
+    found = place(last_turn(thought) + prompt("<assistant>"))
+    assert found.difference == "<think>\n\n</think>\n\n"
+    assert found.is_closed
+    assert found.thought is not None
+    assert found.thought.before == "<user>what is it?<assistant><think>\n"
+    assert found.thought.close == "\n</think>\n\n"
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("<think>\\n", "\n</think>\n\n"),
+        ("<think>", "\n\n</think>\n\n"),
+        ("<seed:think>\\n", "\n</seed:think>\n\n"),
+        ("[THINK]", "\n\n[/THINK]\n\n"),
+        ("<|START_THINKING|>", "\n\n<|END_THINKING|>\n\n"),
+    ],
+)
+def test_an_opened_thought_is_closed_empty(opening: str, closing: str) -> None:
+    found = place(TURN + prompt("<assistant>{{ '" + opening + "' }}"))
+    assert found.before == found.prompt + closing
+    assert found.is_closed
+    assert found.thought is not None
+    assert found.thought.before == found.prompt
+    assert found.thought.close == closing
+
+
+def test_an_opened_thought_is_closed_as_the_template_writes_an_empty_one() -> None:
+    found = place(last_turn("<think>\n\n</think>\n\n") + prompt("<assistant>{{ '<think>\\n' }}"))
+    assert found.before == "<user>what is it?<assistant><think>\n\n</think>\n\n"
+    other = place(last_turn("<think></think>") + prompt("<assistant>{{ '<think>\\n' }}"))
+    assert other.before == "<user>what is it?<assistant><think></think>"
+    shown = TURN.replace("{{ m.content }}", "{{ '</think>' if m.role == 'assistant' }}{{ m.content }}")
+    marked = place(shown + prompt("<assistant><think>"))
+    assert marked.before == "<user>what is it?<assistant></think>", "as DeepSeek-V3.1 writes answers without a thought"
+    assert marked.is_closed
+
+
+def test_a_thought_that_the_caller_turned_off_stays_so() -> None:
+    form = TURN + prompt("<assistant>{{ '<think>\\n' if enable_thinking is not defined else '<think></think>' }}")
+    found = place(form, kwargs='{"enable_thinking": false}')
+    assert found.before == found.prompt == "<user>what is it?<assistant><think></think>"
+    assert not found.is_closed, "nothing was closed for the caller"
+
+
+def test_a_template_that_takes_no_answer_has_its_generation_prompt() -> None:
+    refusing = "{% if messages[-1].role == 'assistant' %}{{ raise_exception('no') }}{% endif %}" + TURN
+    found = place(refusing + prompt("<assistant>"))
+    assert found.written is None
+    assert found.before == found.prompt
