@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.chat.families import ANSWERS, SHAPES, Family, family, messages, names
-from tests.chat.families.render import TemplateError
+from tests.chat.model_families import ANSWERS, SHAPES, family, messages, names
+from tests.chat.model_families.render import TemplateError
+from tests.chat.model_families.tokens import shown, twin_runs
 
-ROWS = [(name, shape) for name in names() for shape in family(name).before]
 EMPTY = {
+    "qwq": "<think>\n\n</think>\n\n",
     "deepseek_r1": "<think>\n\n</think>\n\n",
     "deepseek_r1_distill": "<think>\n\n</think>\n\n",
     "minimax_m2": "<think>\n\n</think>\n\n",
@@ -24,41 +25,40 @@ LOSES_SYSTEM = "mistral_v3_hub"
 """Its generation prompt has the system text, which mistral-common's text has too; with an answer it is left out."""
 
 
-@pytest.mark.parametrize(("name", "shape"), ROWS)
+@pytest.mark.parametrize("name", names())
 class TestText:
-    def test_an_answer_stands_behind_its_text_and_is_ended(self, name: str, shape: str) -> None:
+    def test_an_answer_stands_behind_its_text_and_is_ended(self, name: str) -> None:
         one = family(name)
-        before, end = one.before[shape], one.ends[-1]
-        before = before.removesuffix(EMPTY.get(name, ""))
-        if name == LOSES_SYSTEM:
-            before = before.replace("Be brief.\n\n", "")
-        # Where nothing ends the last answer, a further turn shows what comes.
-        turns = messages(shape)
-        further = [] if end in one.text(turns).rpartition(ANSWERS[-1])[2] else [{"role": "user", "content": "More?"}]
-        assert one.text([*turns, *further]).startswith(before + ANSWERS[-1] + end)
+        for shape, whole in one.before.items():
+            before, end = whole.removesuffix(EMPTY.get(name, "")), one.ends[-1]
+            if name == LOSES_SYSTEM:
+                before = before.replace("Be brief.\n\n", "")
+            # Where nothing ends the last answer, a further turn shows what comes.
+            turns = messages(shape)
+            is_ended = end in one.text(turns).rpartition(ANSWERS[-1])[2]
+            further = [] if is_ended else [{"role": "user", "content": "More?"}]
+            assert one.text([*turns, *further]).startswith(before + ANSWERS[-1] + end)
 
-    def test_earlier_answers_are_ended(self, name: str, shape: str) -> None:
+    def test_earlier_answers_are_ended(self, name: str) -> None:
         one = family(name)
-        text = one.before[shape]
-        for answer, end in list(zip(ANSWERS, one.ends_of("three"), strict=True))[: SHAPES[shape][1] - 1]:
-            assert text.count(answer + end) == 1
+        for shape, text in one.before.items():
+            for answer, end in list(zip(ANSWERS, one.ends, strict=True))[: SHAPES[shape][1] - 1]:
+                assert text.count(answer + end) == 1, shape
 
-    def test_the_generation_prompt(self, name: str, shape: str) -> None:
+    def test_the_generation_prompt(self, name: str) -> None:
         one = family(name)
-        assert one.before[shape].endswith(one.tail)
-        assert one.text(messages(shape, answered=False), prompt=True) == (
-            one.before[shape].removesuffix(one.tail) + one.prompt
-        )
+        for shape, before in one.before.items():
+            assert before.endswith(one.tail)
+            prompt = one.text(messages(shape, answered=False), prompt=True)
+            assert prompt == before.removesuffix(one.tail) + one.prompt
 
-    def test_the_first_token(self, name: str, shape: str) -> None:
+    def test_the_first_token(self, name: str) -> None:
         one = family(name)
-        tokenizer = one.tokenizer
-        text = one.before[shape] + ANSWERS[-1] + one.ends[-1]
-        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        start = len(one.before[shape])
-        index = next(i for i, (_, end) in enumerate(encoded["offset_mapping"]) if end > start)
-        token = tokenizer.convert_ids_to_tokens(encoded["input_ids"][index])
-        assert token.replace("Ġ", " ").replace("▁", " ") == one.first
+        for shape, before in one.before.items():
+            text = before + ANSWERS[-1] + one.ends[-1]
+            encoded = one.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            index = next(i for i, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(before))
+            assert shown(one, [encoded["input_ids"][index]]) == one.first, shape
 
 
 @pytest.mark.parametrize("name", [name for name in names() if "system" not in family(name).before])
@@ -145,25 +145,10 @@ def test_harmony(shape: str) -> None:
     assert text.replace("Be brief.\n\n", "Be brief.") == expected
 
 
-def twin_marks(one: Family, turns: list[dict[str, str]]) -> list[str]:
-    """The runs of text that trl's training template marks as the model's."""
-    tokenizer: Any = one.new_tokenizer(f"trl:{one.twin}")
-    encoded = tokenizer.apply_chat_template(
-        turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **one.kwargs
-    )
-    runs: list[list[int]] = [[]]
-    for token, marked in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True):
-        if marked:
-            runs[-1].append(token)
-        elif runs[-1]:
-            runs.append([])
-    return [tokenizer.decode(run) for run in runs if run]
-
-
 @pytest.mark.parametrize("name", [name for name in names() if family(name).twin])
 def test_the_twin_marks_answers_and_ends(name: str) -> None:
     one = family(name)
-    marked = twin_marks(one, messages("three"))
+    marked = twin_runs(one, messages("three"))
     assert len(marked) == 3
     for run, answer, end in zip(marked, ANSWERS, one.ends, strict=True):
         assert f"{answer}{end}" in run

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.chat.families import names
-from tests.chat.families.page import PAGE, table, written
+from tests.chat.model_families import names
+from tests.chat.model_families.page import PAGE, table, written
 
 
 def test_the_page_has_the_table() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert table() in page
-    assert page == written(page), "run python -m tests.chat.families.page"
+    assert page == written(page), "run python -m tests.chat.model_families.page"
 
 
 def test_every_family_is_there() -> None:

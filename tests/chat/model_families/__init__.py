@@ -4,6 +4,6 @@ of what is to come out, written down as data (`table/*.toml`) from sources other
 `family(name)` gives all there is of one; `names()` lists them; `SHAPES` are the conversations of the table.
 """
 
-from tests.chat.families.family import ANSWERS, SHAPES, SYSTEM, USERS, Family, family, messages, names
+from tests.chat.model_families.family import ANSWERS, SHAPES, SYSTEM, USERS, Family, family, messages, names
 
 __all__ = ["ANSWERS", "SHAPES", "SYSTEM", "USERS", "Family", "family", "messages", "names"]

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.chat.families.render import rendered, template_text
-from tests.chat.families.stand_ins import stand_in
+from tests.chat.model_families.render import rendered, template_text
+from tests.chat.model_families.stand_ins import stand_in
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -79,6 +79,12 @@ class Family:
     @property
     def stop_ids(self) -> tuple[int, ...]:
         return tuple(self.tokenizer.convert_tokens_to_ids(list(self.stops)))
+
+    @property
+    def prefix_id(self) -> int:
+        """What stands for an empty context: BOS, else EOS."""
+        tokenizer = self.tokenizer
+        return int(tokenizer.eos_token_id if self.bos is None else tokenizer.bos_token_id)
 
     def ends_of(self, shape: str) -> tuple[str, ...]:
         """What ends each assistant's turn of the shape."""

@@ -1,10 +1,10 @@
-"""The table in docs/templates.md, made from the families' own: `python -m tests.chat.families.page` writes it there."""
+"""The table in docs/templates.md: `python -m tests.chat.model_families.page` writes it anew."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chat.families.family import Family, family, names
+from tests.chat.model_families.family import Family, family, names
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "templates.md"
 HEAD = (
