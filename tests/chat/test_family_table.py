@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.chat.model_families import ANSWERS, SHAPES, family, messages, names
-from tests.chat.model_families.render import TemplateError
+from tests.chat.model_families.render import TemplateError, trl_is_there
 from tests.chat.model_families.tokens import shown, twin_runs
+
+pytestmark = pytest.mark.skipif(not trl_is_there(), reason="needs the oracles extra")
 
 EMPTY = {
     "qwq": "<think>\n\n</think>\n\n",

@@ -34,10 +34,14 @@ def template_text(name: str) -> str:
     return (folder / f"{stem}.jinja").read_text(encoding="utf-8")
 
 
+def trl_is_there() -> bool:
+    return importlib.util.find_spec("trl") is not None
+
+
 def trl_folder() -> Path:
     """trl's folder of templates, found without importing trl."""
     spec = importlib.util.find_spec("trl")
-    assert spec is not None, "trl is not installed: pip install -e '.[dev]'"
+    assert spec is not None, "trl is not installed: pip install -e '.[dev,oracles]'"
     assert spec.origin is not None
     return Path(spec.origin).parent / "chat_templates"
 
