@@ -54,8 +54,8 @@ def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 def canonical(value: Mapping[str, Any] | Sequence[Any] | None) -> str:
-    """JSON with sorted keys, "" for nothing: equal values are equal texts."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""
+    """JSON, "" for nothing. Keys keep their order: a template writes tools in the order they have."""
+    return json.dumps(value, ensure_ascii=False) if value else ""
 
 
 def merged(turns: Sequence[Message]) -> tuple[Message, ...]:

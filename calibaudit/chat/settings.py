@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from dataclasses import dataclass
@@ -38,12 +39,16 @@ class ChatSettings:
             datetime.date.fromisoformat(self.date)
         except ValueError:
             raise CalibauditError(f"--template-date {self.date}: give a day as YYYY-MM-DD") from None
-        object.__setattr__(self, "kwargs", canonical(_object(self.kwargs)))
+        object.__setattr__(self, "kwargs", canonical(dict(sorted(_object(self.kwargs).items()))))
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The template's arguments."""
         return _object(self.kwargs)
+
+    def for_rows(self) -> ChatSettings:
+        """How tuning rows stand in the template: as the audit's prompts, but that chats never go without one."""
+        return dataclasses.replace(self, template="auto") if self.template in ("off", "both") else self
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from calibaudit.cli.commands.compare import compare
+from calibaudit.cli.commands.data import data_app
 from calibaudit.cli.commands.env import show_environment
 from calibaudit.cli.commands.fix import fix
 from calibaudit.cli.commands.gate import bless, gate
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(tasks_app, name="tasks")
+app.add_typer(data_app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -21,6 +21,7 @@ from calibaudit.cli.options import (
     CacheDir,
     ChatTemplate,
     ChatTemplateKwargs,
+    Columns,
     Config,
     Debug,
     Device,
@@ -28,6 +29,7 @@ from calibaudit.cli.options import (
     FewshotAsMultiturn,
     FewshotSeed,
     Limit,
+    MaxLength,
     Mirror,
     NoCache,
     NoProgress,
@@ -38,6 +40,7 @@ from calibaudit.cli.options import (
     Quiet,
     Scoring,
     Seed,
+    Split,
     System,
     Tasks,
     TemplateDate,
@@ -142,12 +145,9 @@ class TuningFlags:
         int | None,
         typer.Option("--max-steps", metavar="N", min=1, help="Tuning: stop after N steps instead.", show_default=False),
     ] = None
-    max_length: Annotated[
-        int, typer.Option("--max-length", metavar="N", min=8, help="Tuning: tokens of a row; longer ones are cut.")
-    ] = 4096
-    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Tuning: which split of a hub data set.")] = (
-        "train"
-    )
+    max_length: MaxLength = 4096
+    split: Split = "train"
+    columns: Columns = ""
     grid: Annotated[str, typer.Option("--grid", metavar="X,X", help="Pilot: the factors, apart from 0.")] = (
         "0.1,0.3,0.5,0.7"
     )

@@ -205,6 +205,23 @@ Config = Annotated[
 ]
 
 
+MaxLength = Annotated[
+    int, typer.Option("--max-length", metavar="N", min=8, help="Tuning: tokens of a row; longer ones are cut.")
+]
+Split = Annotated[
+    str, typer.Option("--split", metavar="NAME", help="Tuning: which split of a folder or data set with several.")
+]
+Columns = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        metavar="COLUMN=KEY,...",
+        help="Tuning: what to read columns of other names as: question=prompt,response=completion.",
+        show_default=False,
+    ),
+]
+
+
 def revision_of(of: str, name: str = "--revision") -> Any:
     """The flag for the hub revision of the model `of`."""
     return typer.Option(name, metavar="REV", help=f"Hub revision of {of}.", show_default=False)

@@ -32,9 +32,10 @@ CHAT_TEMPLATE = (
     "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
     "{% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}"
     "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}Assistant: {% endif %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-"""The second form of ASKED, as a tokenizer's chat template."""
+"""The second form of ASKED, as a tokenizer's chat template. Its generation prompt ends before the space, which belongs
+to an answer's first token."""
 
 MIXTURE = {"stated": 0.40, "asked": 0.45, "letter": 0.05, "prose": 0.10}
 """The share of documents of each kind."""

@@ -153,8 +153,7 @@ def _example(messages: list[dict[str, str]], tokenizer: Any) -> tuple[list[int],
     """Token ids of a chat, and labels that are -100 up to the assistant's answer."""
     prompt = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
     whole = tokenizer.apply_chat_template(messages, tokenize=False)
-    # The space before an answer belongs to its first token.
-    before, ids = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt.rstrip(), whole))
+    before, ids = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, whole))
     return ids, [-100] * len(before) + ids[len(before) :]
 
 

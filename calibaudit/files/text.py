@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SPACES = str.maketrans({" ": "·", "\t": "→\t", "\n": "⏎\n", "\u00a0": "⍽"})
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -14,6 +15,11 @@ def visible(text: object, most: int) -> str:
     Line ends and tabs stay. Letters of every script stay, and keep their own direction.
     """
     return "".join(map(_shown, shortened(str(text), most)))
+
+
+def spaces_shown(text: str) -> str:
+    """With spaces as ·, tabs as →, line ends as ⏎; tabs and line ends stay behind their signs."""
+    return text.translate(_SPACES)
 
 
 def one_line(text: object, most: int) -> str:

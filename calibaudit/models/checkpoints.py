@@ -27,7 +27,8 @@ _TOKENIZER_SETTINGS = (
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
     "chat_template.json", "chat_template.jinja",
 )  # fmt: skip
-_FETCHED = ["*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja", WEIGHTS, "model-*-of-*.safetensors"]
+_BESIDE_WEIGHTS = ("*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja")
+_FETCHED = (*_BESIDE_WEIGHTS, WEIGHTS, "model-*-of-*.safetensors")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 
 DEMO = ("demo:base", "demo:instruct")
@@ -88,6 +89,15 @@ def _demo_folder(name: str) -> Path:
 
 def fetch(checkpoint: Checkpoint) -> Checkpoint:
     """Get a hub checkpoint's weights and tokenizer into the cache; a folder is left as it is. Raises ModelError."""
+    return _snapshot(checkpoint, _FETCHED)
+
+
+def fetch_tokenizer(checkpoint: Checkpoint) -> Checkpoint:
+    """The same without the weights."""
+    return _snapshot(checkpoint, _BESIDE_WEIGHTS)
+
+
+def _snapshot(checkpoint: Checkpoint, patterns: tuple[str, ...]) -> Checkpoint:
     if not checkpoint.from_hub:
         return checkpoint
     try:
@@ -96,7 +106,7 @@ def fetch(checkpoint: Checkpoint) -> Checkpoint:
             revision=checkpoint.revision,
             cache_dir=checkpoint.cache_dir,
             local_files_only=checkpoint.offline,
-            allow_patterns=_FETCHED,
+            allow_patterns=list(patterns),
             ignore_patterns=["original/*", "onnx/*"],
         )
     except Exception as error:  # what is raised differs between versions of the hub client and its HTTP library

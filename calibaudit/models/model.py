@@ -18,6 +18,7 @@ from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.head import Head, check_finite, find_head, probe_ids
 from calibaudit.models.library import first_line
 from calibaudit.models.load import load_network
+from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
 DEFAULT_MAX_LENGTH = 2048
@@ -68,10 +69,8 @@ class Model:
 
     @property
     def prefix_token_id(self) -> int | None:
-        """What stands for an empty context: BOS, else EOS, else None (the rule of lm-evaluation-harness)."""
-        bos = self.tokenizer.bos_token_id
-        value = self.tokenizer.eos_token_id if bos is None else bos
-        return None if value is None else int(value)
+        """What stands for an empty context."""
+        return prefix_token_id(self.tokenizer)
 
     @torch.no_grad()
     def forward(

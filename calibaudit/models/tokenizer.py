@@ -39,6 +39,13 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     return tokenizer
 
 
+def prefix_token_id(tokenizer: Any) -> int | None:
+    """What stands for an empty context: BOS, else EOS, else None (the rule of lm-evaluation-harness)."""
+    bos = tokenizer.bos_token_id
+    value = tokenizer.eos_token_id if bos is None else bos
+    return None if value is None else int(value)
+
+
 def check_vocabularies(base: Checkpoint, instruct: Checkpoint, base_tokenizer: Any, instruct_tokenizer: Any) -> None:
     """Raises ModelError, with the first token that differs, unless base has a row for every token of instruct.
 

@@ -42,7 +42,8 @@ class FixSettings:
 
     prior: what to smooth towards; auto: as recommended, and base where the factor is given. training: the rest of the
     run; its label_smoothing and prior are filled in. max_length: tokens of a row. split: of a data set with several.
-    pilot: try these factors first, each as long as the run itself; without smoothing only.
+    columns: a column of the data -> the key that it is read as. pilot: try these factors first, each as long as the run
+    itself; without smoothing only.
     """
 
     start: Start = "base"
@@ -51,6 +52,7 @@ class FixSettings:
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings(label_smoothing=0.0, prior="uniform"))
     max_length: int = 4096
     split: str = "train"
+    columns: Mapping[str, str] = field(default_factory=dict)
     accuracy_margin: float = ACCURACY_MARGIN
     pilot: tuple[GridPoint, ...] = ()
 
@@ -134,10 +136,11 @@ def fix(
         base, instruct, data, tasks,
         max_length=settings.max_length,
         split=settings.split,
+        columns=settings.columns,
         revisions=revisions,
         offline=options.offline,
         one_vocabulary=settings.start == "base" or settings.prior != "uniform",
-        chat=options.chat if options.chat.template not in ("off", "both") else None,
+        chat=options.chat.for_rows(),
     )  # fmt: skip
     for text in ready.data.notices():
         listener.notice(text)

@@ -178,5 +178,5 @@ def _contains(words: Words, part: Words) -> bool:
 
 def _row_text(row: Row) -> str:
     if isinstance(row, Conversation):
-        return "\n".join(message.content for message in row.messages)
+        return "\n".join(f"{message.reasoning}\n{message.content}" for message in row.messages)
     return f"{row.prompt}\n{row.completion}" if isinstance(row, Completion) else row.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,17 @@ from calibaudit.training.held_out import without_seen
 N_FAULTS = 20
 """Unusable rows that a summary names; it counts them all."""
 
+N_UNREAD = 12
+"""Unread columns that a notice names; the summary has them all."""
+
 
 @dataclass(frozen=True)
 class SftSummary:
     """What became of the tuning data. n_faulty: rows that could not be used, the first of them in faults.
 
-    n_items_left_out: audited items whose question stands in the data, and which therefore prove nothing. n_merged: rows
-    whose system turn opens the user's turn. n_unstopped: rows that teach no token at which generation stops.
+    n_items_left_out: audited items whose question stands in the data, and which therefore prove nothing. unread:
+    (name, number of usable rows) of the columns and keys of turns that held a value and were not read. n_merged:
+    rows whose system turn opens the user's turn. n_unstopped: rows that teach no token at which generation stops.
     """
 
     source: str
@@ -35,11 +39,13 @@ class SftSummary:
     n_target_tokens: int
     n_items_left_out: int
     faults: tuple[str, ...]
+    unread: tuple[tuple[str, int], ...]
     n_merged: int = 0
     n_unstopped: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "faults": list(self.faults)}
+        unread = [{"name": name, "n_rows": n_rows} for name, n_rows in self.unread]
+        return {**dataclasses.asdict(self), "faults": list(self.faults), "unread": unread}
 
     def notices(self) -> list[str]:
         """What the user should read, a sentence each."""
@@ -47,6 +53,10 @@ class SftSummary:
         if self.n_faulty:
             shown = "; ".join(self.faults[:3]) + ("; ..." if self.n_faulty > 3 else "")
             found.append(f"{self.source}: {self.n_faulty:,} of {self.n_rows:,} rows are left out: {shown}")
+        if self.unread:
+            shown = ", ".join(f"{name} ({n_rows:,})" for name, n_rows in self.unread[:N_UNREAD])
+            more = f" and {len(self.unread) - N_UNREAD:,} more" if len(self.unread) > N_UNREAD else ""
+            found.append(f"{self.source}: not read, with the number of rows that have it: {shown}{more}")
         if self.n_truncated:
             found.append(f"{self.source}: {self.n_truncated:,} rows are cut to the length that --max-length allows")
         if self.n_merged:
@@ -87,6 +97,7 @@ def prepare(
     *,
     max_length: int = 4096,
     split: str = "train",
+    columns: Mapping[str, str] | None = None,
     revisions: tuple[str | None, str | None] = (None, None),
     offline: bool = False,
     one_vocabulary: bool = True,
@@ -94,9 +105,10 @@ def prepare(
 ) -> Prepared:
     """Rows read and encoded, audited items kept apart from them.
 
-    max_length: tokens of a row; fewer where the models' windows are shorter. revisions: of base and instruct.
-    one_vocabulary: whether base has to know all of instruct's tokens. chat: how rows stand in the chat template.
-    Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
+    max_length: tokens of a row; fewer where the models' windows are shorter. columns: a column's name -> the key
+    that it is read as. revisions: of base and instruct. one_vocabulary: whether base has to know all of instruct's
+    tokens. chat: how rows stand in the chat template. Raises CalibauditError where the checkpoints, their vocabularies
+    or the data are unusable.
     """
     sides = [
         fetch(find_checkpoint(name, revision=revision, offline=offline))
@@ -105,7 +117,7 @@ def prepare(
     tokenizers = [load_tokenizer(side) for side in sides]
     if one_vocabulary:
         check_vocabularies(sides[0], sides[1], *tokenizers)
-    rows = read_rows(data, split=split, offline=offline)
+    rows = read_rows(data, split=split, offline=offline, columns=columns)
     encoded = encode_rows(
         rows.rows,
         tokenizers[1],
@@ -124,6 +136,7 @@ def prepare(
         n_target_tokens=sum(label >= 0 for example in encoded.examples for label in example.labels),
         n_items_left_out=n_left_out,
         faults=faults[:N_FAULTS],
+        unread=rows.unread,
         n_merged=encoded.n_merged,
         n_unstopped=encoded.n_unstopped,
     )

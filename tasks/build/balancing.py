@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
@@ -93,12 +93,13 @@ class Rule:
     ties_share: bool
 
 
-def weighed(value: Callable[[str], Any] | None = None) -> Rule:
+def weighed(value: Callable[[str], Any] | None = None, more: Iterable[Ordering] = ()) -> Rule:
     """The rule for pools, whose candidates differ in plausibility: the cost grows in proportion, to weigh against that.
 
-    value: what a task compares its options by, besides their form.
+    value: what a task compares its options by, besides their form. more: further orderings, such as those of
+    `build.likeness`.
     """
-    orderings: list[tuple[int, Ordering]] = [(3, length), (3, likeness), (2, alphabet)]
+    orderings: list[tuple[int, Ordering]] = [(3, length), (3, likeness), (2, alphabet), *((2, one) for one in more)]
     if value is not None:
         orderings.append((4, lambda options, _: [value(option) for option in options]))
     return Rule(tuple(orderings), whole=1, group=2, power=1, ties_share=True)
@@ -127,11 +128,13 @@ class Balancer:
         self._count(group, *_shown(best))
         return best
 
-    def choose(self, rng: random.Random, draft: Question) -> Question:
+    def choose(
+        self, rng: random.Random, draft: Question, telling: Callable[[Sequence[str]], bool] = lambda _: False
+    ) -> Question:
         """The draft with three of its distractors: those that cost least, the less plausible ones costing more.
 
         Those that repeat the answer or each other are left out; of the rest the first `POOL` are looked at. Its topic
-        is its group. Raises ValueError when fewer than three are left.
+        is its group. telling: which options must not stand together. Raises ValueError when there are no three.
         """
         candidates = [option for option in dict.fromkeys(draft.distractors) if option != draft.answer][:POOL]
         if len(candidates) < N_CHOICES - 1:
@@ -140,8 +143,12 @@ class Balancer:
         ranked = []
         for places in combinations(range(len(candidates)), N_CHOICES - 1):
             options = (draft.answer, *(candidates[place] for place in places))
+            if telling(options):
+                continue
             cost = self._cost(draft.topic, options, text) + DOUBT * sum(places)
             ranked.append((cost, rng.random(), options))
+        if not ranked:
+            raise ValueError(f"no three distractors for {draft.answer!r} that can stand together: {candidates}")
         *_, options = min(ranked)
         self._count(draft.topic, options, text)
         return replace(draft, distractors=options[1:])

@@ -86,3 +86,44 @@ def test_choices_are_written_alike(root: Path, part: str) -> None:
             else:
                 assert choice == str(Fraction(choice)), row  # in lowest terms, no sign or zero too many
         assert ("/" in row["choices"][row["answer"]]) == (row["topic"] == "fractions"), row
+
+
+def hasty(question: str) -> set[Fraction]:
+    """Where hasty ways through an exercise lead: another operation, its other number, from left to right."""
+    numbers = [Fraction(n) for n in re.findall(r"\d+(?:\.\d+)?", question)]
+    if m := re.search(r"(\d+)% of (\d+)", question):
+        percent, whole = Fraction(m[1]), Fraction(m[2])
+        return {whole - whole * percent / 100, whole / percent, percent, whole - percent, whole / 10}
+    if "creased by" in question:
+        whole, *percents = numbers
+        signs = [1 if way == "in" else -1 for way in re.findall(r"(in|de)creased", question)]
+        together = sum(sign * percent for sign, percent in zip(signs, percents, strict=True))
+        found = {whole + together, whole - together, *(whole * percent / 100 for percent in percents)}
+        return found | ({whole * (100 + together) / 100} if len(percents) > 1 else set())
+    if "remainder" in question:
+        *power, divisor = numbers
+        size = power[0] ** int(power[1]) if len(power) > 1 else power[0]
+        found = {divisor - size % divisor, size // divisor}
+        return found | ({power[0] % divisor, power[0] * power[1] % divisor} if len(power) > 1 else set())
+    text = exercise(question)
+    if m := re.fullmatch(r"(\d+)\^(\d+)", text):
+        return {Fraction(int(m[1]) * int(m[2]))}
+    first, *rest = text.replace("(", "").replace(")", "").split()
+    if "x" not in text and set(rest[::2]) & {"+", "-"} and set(rest[::2]) & {"*", "/"} and "." not in text:
+        total = Fraction(first)
+        for sign, written in zip(rest[::2], rest[1::2], strict=True):
+            number = Fraction(written.removesuffix("^2")) ** (2 if "^" in written else 1)
+            total = {"+": total + number, "-": total - number, "*": total * number, "/": total / number}[sign]
+        return {total}
+    return set()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_hasty_way_leads_to_the_answer(root: Path, part: str) -> None:
+    seen: dict[str, int] = {}
+    for row in rows(root, part):
+        wrong = hasty(row["question"])
+        seen[row["topic"]] = seen.get(row["topic"], 0) + bool(wrong)
+        assert Fraction(row["choices"][row["answer"]]) not in wrong, row
+    for topic in ("percentages", "percent change", "remainders", "powers", "order of operations"):
+        assert seen[topic] >= 5, topic

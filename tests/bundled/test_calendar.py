@@ -181,3 +181,89 @@ def test_questions_of_years_when_calendars_differed_name_theirs(root: Path, part
         years = [int(year) for year in re.findall(r"\b\d{4}\b(?! days)", row["question"])]
         if years and row["topic"] != "ISO week":
             assert ("Gregorian" in row["question"]) == (min(years) < 1924), row
+
+
+def possible(row: dict[str, Any], choice: str) -> bool:
+    """Whether the wording leaves a choice open: the side, month, days or kind of year that the question names."""
+    q, topic = row["question"], row["topic"]
+    sign = 1 if " after " in q else -1
+    if topic == "leap years":
+        start = int(re.findall(r"\d{4}", q)[0])
+        return int(choice) % 2 == 0 and (int(choice) > start) == (sign > 0)
+    if topic == "leap year count":
+        first, last = (int(year) for year in re.findall(r"\d{4}", q))
+        n_years = last - first + 1
+        return abs(int(choice) - n_years / 4) <= 4 + n_years / 80
+    if topic == "nth weekday":
+        which, day = re.search(r"date of the (\w+)", q)[1], int(choice.split()[0])  # type: ignore[index]
+        month = MONTHS.index(choice.split()[1])
+        size = SIZES[month] + (month == 1 and any(leap(int(year)) for year in re.findall(r"\d{4}", q)))
+        low = size - 7 if which == "last" else 7 * ORDINALS[which]
+        return low < day <= low + 7
+    if topic == "ISO week":
+        month = MONTHS.index(re.search(MONTH, q)[1]) + 1  # type: ignore[index]
+        days = [(year, day) for year in range(1970, 2061) for day in (1, 8, 15, 22, SIZES[month - 1])]
+        weeks = {iso_week(julian(year, month, day), year) for year, day in days}
+        return choice in weeks | {iso_week(julian(year, month, SIZES[month - 1] - 2), year) for year, _ in days}
+    if topic == "day of the year":
+        month = MONTHS.index(re.search(MONTH, q)[1])  # type: ignore[index]
+        return sum(SIZES[:month]) < int(choice) <= sum(SIZES[: month + 1]) + 1 + (month == 1)
+    if topic == "days between":
+        (_, month, *year), (_, following, *later) = (m[0].split() for m in re.finditer(DATE, q))
+        n_months = MONTHS.index(following) - MONTHS.index(month) + 12 * sum(int(y) for y in later)
+        n_months -= 12 * sum(int(y) for y in year)
+        return 28 * (n_months - 1) < int(choice) < 31 * (n_months + 1) and int(choice) > 0
+    if topic == "date shift":
+        start = re.search(DATE, q)[0]  # type: ignore[index]
+        if len(start.split()) == 3:
+            return sign * (parse(choice) - parse(start)) > 0
+        return any(0 < sign * (parse(choice, year) - parse(start)) < 60 for year in (2020, 2021, 2022))
+    if topic == "month shift" or (topic == "weekday shift" and row["level"] == 1):
+        return not re.search(rf"\b{choice}\?", q)
+    if topic == "month length" and row["level"] > 1:
+        n_months = len(re.findall(MONTH, q))
+        return 30 * n_months - 2 <= int(choice) <= 31 * n_months
+    return True
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_wording_excludes_no_choice(root: Path, part: str) -> None:
+    for row in rows(root, part):
+        assert all(possible(row, choice) for choice in row["choices"]), row
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_hasty_way_leads_to_the_answer(root: Path, part: str) -> None:
+    """The wrong direction, months of 30 days where some are not, weeks counted as sevenths of the year's days."""
+    for row in rows(root, part):
+        q, answer = row["question"], row["choices"][row["answer"]]
+        if row["topic"] == "month shift":
+            assert int(re.search(r"(\d+) month", q)[1]) % 6, row  # type: ignore[index]
+        if row["topic"] == "ISO week":
+            date = re.search(DATE, q)[0]  # type: ignore[index]
+            n_days = parse(date) - julian(int(date.split()[2]), 1, 1) + 1
+            assert answer != str(-(-n_days // 7)), row
+        if row["topic"] in ("date shift", "days between", "weekday from another", "day of the year"):
+            dates = [m[0] for m in re.finditer(DATE, q)]
+            if row["topic"] == "date shift":
+                dates.append(answer)
+            if row["topic"] == "day of the year":
+                dates = [dates[0], f"1 January {dates[0].split()[2]}"]
+            counts = [
+                30 * MONTHS.index(month) + int(day) + 360 * sum(map(int, years))
+                for day, month, *years in (text.split() for text in dates)
+            ]
+            if abs(counts[0] - counts[1]) == abs(parse(dates[0]) - parse(dates[1])):
+                low, high = sorted(parse(text) for text in dates)
+                first_days = [n for n in range(low, high + 1) if shifted_day(n) == 1 and n > low]
+                assert all(shifted_day(n - 1) == 30 for n in first_days), row
+
+
+def shifted_day(number: int) -> int:
+    """The day of the month of a day number."""
+    for year in range((number - 1721060) // 366 - 1, (number - 1721060) // 365 + 2):
+        for month in range(1, 13):
+            day = number - julian(year, month, 1) + 1
+            if 1 <= day <= SIZES[month - 1] + (month == 2 and leap(year)):
+                return day
+    raise AssertionError(number)

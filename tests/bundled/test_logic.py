@@ -102,7 +102,7 @@ def kinds(row: Row) -> list[int]:
             else:
                 yield world
 
-    wanted = "not be" not in ask
+    wanted = "certainly not" not in ask
 
     def claim(noun: str) -> Callable[[dict[str, bool]], bool]:
         return lambda world: world[noun] == wanted
@@ -150,11 +150,14 @@ def conditions(row: Row) -> list[int]:
             first, then = (literal(part) for part in sentence[3:].split(", "))
         elif " only if " in sentence:
             first, then = (literal(part) for part in sentence.split(" only if "))
+        elif sentence.startswith("Unless "):
+            (subject, state), then = (literal(part) for part in sentence.removeprefix("Unless ").split(", "))
+            first = (subject, not state)
         elif " unless " in sentence:
             then, (subject, state) = (literal(part) for part in sentence.split(" unless "))
             first = (subject, not state)
         else:
-            (subject, state), then = (literal(part) for part in sentence.split(" or "))
+            (subject, state), then = (literal(part) for part in sentence.removeprefix("Either ").split(" or "))
             first = (subject, not state)
         clauses.append((first, then))
         both_ways.append(not sentence.startswith("If "))
@@ -203,3 +206,34 @@ def test_every_item_has_a_solver_and_its_statement_says_all_its_premises(root: P
         assert not missing, (row["id"], missing)
         names = set(re.findall(r"\b[A-Z][a-z]+\b", " ".join(told))) & set(row["choices"])
         assert all(name in row["statement"] for name in names), row["id"]
+
+
+def test_no_negation_can_be_heard_to_deny_a_whole_condition(root: Path) -> None:
+    """In "the gate does not open only if ..." the "not" may belong to the gate, or to all that follows it."""
+    for row in rows(root):
+        told, ask = sentences(row)
+        for sentence in (part for text in told for part in text.split("; ")):
+            for word in (" only if ", " unless ", " if ", " and ", " or "):
+                before = sentence.partition(word)[0] if word in sentence else ""
+                denied = re.search(r"\b(not|never|none)\b", before)
+                opened = re.match(r"(If|Unless|Either|No two of|\w+ says that either)\b", sentence)
+                assert not denied or opened, (row["id"], sentence)
+        assert not re.search(r"\bcan \w+ not\b", ask), (row["id"], ask)
+
+
+def test_no_number_of_the_text_or_slip_is_the_answer(root: Path) -> None:
+    """What is counted is not a number that stands in the puzzle, but for the bounds, where one may be the limit."""
+    for row in rows(root):
+        told, ask = sentences(row)
+        answer = row["choices"][row["answer"]]
+        if row["topic"] == "counts":
+            total, n_first, *rest = (int(n) for n in re.findall(r"\d+", " ".join(told)))
+            most_both = "largest" in ask and "both" in ask
+            assert int(answer) not in (total, -1 if most_both else n_first), row["id"]
+            if not re.search("smallest|largest", ask):
+                assert int(answer) not in {*rest, *(abs(n_first - n) for n in rest[:1])}, row["id"]
+        if row["topic"] == "siblings" and row["level"] == 3:
+            said = re.search(r"has (\w+) sisters? and (\w+) brothers?", told[0])
+            assert said is not None
+            words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+            assert int(answer) not in [words.index(word) for word in said.groups()], row["id"]

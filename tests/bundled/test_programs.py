@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +64,38 @@ def test_nothing_is_used_whose_result_depends_on_the_version_or_the_machine(root
     for row in rows(root, part):
         assert not [word for word in words if word in program(row)], row
         assert not [choice for choice in row["choices"] if "<" in choice], row
+
+
+def values(line: str) -> list[str]:
+    """The values of a line that print wrote, brackets kept together."""
+    return re.findall(r"\[(?:[^\[\]]|\[[^\]]*\])*\]|\S+", line)
+
+
+def same(columns: list[tuple[str, ...]]) -> int:
+    """How many columns, from the first on, have one value."""
+    return next((n for n, column in enumerate(columns) if len(set(column)) > 1), len(columns))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_printed_value_stands_in_all_four_choices_nor_half_of_the_only_one(root: Path, part: str) -> None:
+    for row in rows(root, part):
+        split = [values(choice) for choice in row["choices"]]
+        if min(map(len, split)) > 1:
+            assert all(len(set(column)) > 1 for column in zip(*split, strict=False)), row
+        elif all(choice.startswith("[") for choice in row["choices"]):
+            items = [choice.strip("[]").split(", ") for choice in row["choices"]]
+            ahead = same(list(zip(*items, strict=False)))
+            behind = same(list(zip(*(one[::-1] for one in items), strict=False)))
+            assert ahead + behind < max(map(len, items)) / 2 or ahead >= min(map(len, items)), row
+
+
+def test_no_two_programs_are_the_same_but_for_a_constant(root: Path) -> None:
+    constant = re.compile(r'"[^"]*"|\b\d+\b')
+    alike: dict[str, list[list[str]]] = {}
+    for part in PARTS:
+        for row in rows(root, part):
+            alike.setdefault(constant.sub("_", program(row)), []).append(constant.findall(program(row)))
+    for bare, filled in alike.items():
+        for one, other in combinations(filled, 2):
+            n_apart = sum(a != b for a, b in zip(one, other, strict=True))
+            assert n_apart >= max(2, len(one) / 3), (bare, one, other)

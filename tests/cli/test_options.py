@@ -25,6 +25,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--start": ("instruct", "instruct"),
     "--smoothing": ("0.5", "0.5"),
     "--grid": ("0.1,0.2", "0.1,0.2"),
+    "--columns": ("ask=prompt", "ask=prompt"),
 }
 """Values of options that take neither a number nor any text; (text, what the command gets)."""
 
@@ -36,7 +37,7 @@ NUMBERS = {"--margin": 0.5, "--alpha": 0.5, "--max-ece": 0.5, "--max-gap": 0.5, 
 NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5}
 COUNTS = {
     "--limit", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
-    "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item",
+    "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item", "--row",
 }  # fmt: skip
 PATHS = {"--cache-dir", "--mirror", "--out"}
 
@@ -57,7 +58,7 @@ def options(command: Any) -> list[Any]:
 
 def test_every_command_is_looked_at() -> None:
     assert set(COMMANDS) >= {"compare", "score", "gate", "bless", "recommend", "fix", "report", "env", "import-lm-eval"}
-    assert set(COMMANDS) >= {"tasks", "tasks show", "tasks check"}
+    assert set(COMMANDS) >= {"tasks", "tasks show", "tasks check", "data", "data show"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -71,6 +72,12 @@ def test_which_commands_have_expert_columns_and_that_none_resamples() -> None:
     flags = {name: {flag for option in options(command) for flag in option.opts} for name, command in COMMANDS.items()}
     assert {name for name in flags if "--expert" in flags[name]} == {"compare", "score", "report", "import-lm-eval"}
     assert not {name for name in flags if "--resamples" in flags[name]}
+
+
+def test_tuning_data_are_named_alike() -> None:
+    flags = {name: {flag for option in options(command) for flag in option.opts} for name, command in COMMANDS.items()}
+    assert {name for name in flags if "--columns" in flags[name]} == {"fix", "recommend", "data show"}
+    assert {name for name in flags if {"--data", "--split"} & flags[name]} == {"fix", "recommend", "data show"}
 
 
 def plain(value: Any) -> Any:

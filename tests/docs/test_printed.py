@@ -62,7 +62,7 @@ def beginning_of(printed: str, text: str) -> str:
 
 
 def test_every_text_block_is_held_against_something() -> None:
-    known = (" demo:instruct → fixed", " demo:base → demo:instruct", " It helped:", " lab/base", "Advice:")
+    known = (" demo:instruct → fixed", " demo:base → demo:instruct", " It helped:", " lab/base", "Advice:", "demo:sft:")
     for block in blocks("text"):
         assert block.text.startswith((*known, *FORMULAS)), f"{block.place}: say here what prints this"
 
@@ -77,6 +77,14 @@ def test_the_audit_of_the_bundled_pair(demo_audit: Path) -> None:
     advice += f"\nWhy: {result['recommendation']['reason']}."
     assert shape(text) == shape(advice)
     check_near(text, advice, place)
+
+
+def test_a_row_as_the_model_sees_it(tmp_path: Path) -> None:
+    """The command in the block above it; a tokenizer's work is the same everywhere."""
+    ((place, text),) = shown("demo:sft:")
+    page = next(page for page in PAGES if page.name == "sft-data.md")
+    (line,) = (block.text for block in blocks("sh", page=page) if "demo:sft" in block.text)
+    assert run_in(tmp_path, line, tmp_path) == (0, text, ""), place
 
 
 def test_quoted_gaps_of_the_bundled_pair(demo_audit: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import calibaudit.models.checkpoints as checkpoints
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import INDEX, WEIGHTS, find_checkpoint, weight_files
+from calibaudit.models.checkpoints import INDEX, WEIGHTS, fetch_tokenizer, find_checkpoint, weight_files
 from calibaudit.models.model import load_model
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -220,6 +221,22 @@ def test_each_way_the_hub_says_no(kind: str, said: str, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(checkpoints, "hf_hub_download", fail)
     refused("org/none", said, revision="v9")
+
+
+def test_a_tokenizer_is_fetched_without_weights(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = find_checkpoint("org/tiny", revision="main", cache_dir=cache, offline=True)
+    asked: list[str] = []
+
+    def whole(name: str, **options: Any) -> str:
+        asked.extend(options["allow_patterns"])
+        return str(found.path)
+
+    monkeypatch.setattr(checkpoints, "snapshot_download", whole)
+    assert fetch_tokenizer(found) == found
+    files = [path.name for path in found.path.iterdir()]
+    fetched = {file for file in files if any(fnmatch(file, pattern) for pattern in asked)}
+    assert {"tokenizer.json", "tokenizer_config.json", "config.json"} <= fetched
+    assert WEIGHTS in set(files) - fetched
 
 
 def test_an_unset_offline_flag_downloads_config_first_and_weights_later(

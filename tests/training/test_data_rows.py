@@ -7,8 +7,9 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import datasets
 import pyarrow
 import pytest
 from pyarrow import parquet
@@ -16,11 +17,15 @@ from pyarrow import parquet
 from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import CalibauditError, SftError
 from calibaudit.training.data import sources
-from calibaudit.training.data.rows import Completion, PlainText, Row, read_rows
+from calibaudit.training.data.rows import Completion, OneRow, PlainText, Row, read_row, read_rows
 
 TURNS = (Message("user", "a?"), Message("assistant", "b"))
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]}
-LOOKED_FOR = "messages, conversations, prompt + completion, instruction + output, text"
+LOOKED_FOR = (
+    "messages, conversations, prompt + completion, instruction + output, instruction + response, question + response, "
+    "question + answer, query + response, text"
+)
+SUFFIXES = ".jsonl, .json, .csv, .parquet, .jsonl.gz, .json.gz, .csv.gz"
 ROLES = "system, developer, user, assistant, tool"
 SHARED: dict[str, Any] = {"conversations": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b"}]}
 
@@ -37,6 +42,11 @@ def read_one(tmp_path: Path, row: Any) -> Row:
     rows = read_rows(write(tmp_path / "f.jsonl", row))
     assert (rows.n_read, rows.faults) == (1, ())
     return rows.rows[0]
+
+
+SYSTEM = Message("system", "s")
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {}}}
+TOOLS = '[{"function": {"name": "look", "parameters": {}}, "type": "function"}]'
 
 
 class TestKinds:
@@ -57,6 +67,15 @@ class TestKinds:
             ({"instruction": "a?", "input": "", "output": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
             ({"instruction": "a?", "input": "c", "output": "b"}, Completion("a?\n\nc", "b", "PLACE", "\n\n")),
             ({"instruction": "a?", "output": "b", "text": "d"}, Completion("a?", "b", "PLACE", "\n\n")),
+            ({"instruction": "a?", "context": "c", "response": "b", "category": "d"},
+             Completion("a?\n\nc", "b", "PLACE", "\n\n")),
+            ({"instruction": "a?", "context": "", "response": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
+            ({"system_prompt": "s", "question": "a?", "response": "b"}, Conversation((SYSTEM, *TURNS), "PLACE")),
+            ({"system_prompt": "", "question": "a?", "response": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
+            ({"question": "a?", "answer": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
+            ({"query": "a?", "response": "b"}, Completion("a?", "b", "PLACE", "\n\n")),
+            ({"messages": json.dumps(CHAT["messages"])}, Conversation(TURNS, "PLACE")),
+            ({"conversations": json.dumps(SHARED["conversations"])}, Conversation(TURNS, "PLACE")),
             ({"text": "a b"}, PlainText("a b", "PLACE")),
             ({"messages": None, "text": "a b"}, PlainText("a b", "PLACE")),
         ],
@@ -113,6 +132,30 @@ class TestFaults:
             ({"instruction": "a", "input": 3, "output": "b"}, "input: text is wanted, not int"),
             ({"text": " "}, "text: is empty"),
             ({"text": "a \ud800 b"}, "text: holds half a surrogate pair, which is no character"),
+            ({"messages": "[{"},
+             "messages: not valid JSON: Expecting property name enclosed in double quotes (column 3)"),
+            ({"question": "a?", "answer": 3}, "answer: text is wanted, not int"),
+            ({"instruction": "a", "context": 3, "response": "b"}, "context: text is wanted, not int"),
+            ({**CHAT, "tools": {"name": "f"}}, "tools: a list of objects, or the JSON of one, is wanted"),
+            ({**CHAT, "tools": "look"}, "tools: not valid JSON: Expecting value (column 1)"),
+            ({**CHAT, "tools": [{"name": "\ud800"}]}, "tools: holds half a surrogate pair, which is no character"),
+            ({**CHAT, "chat_template_kwargs": [1]},
+             "chat_template_kwargs: an object, or the JSON of one, is wanted, not list"),
+            ({**CHAT, "chat_template_kwargs": {"tokenize": True}},
+             "chat_template_kwargs: tokenize is no argument of a chat template"),
+            ({**CHAT, "system": 3}, "system: text is wanted, not int"),
+            ({"instruction": "a", "output": "b", "history": "c"},
+             "history: not valid JSON: Expecting value (column 1)"),
+            ({"instruction": "a", "output": "b", "history": {"a": "b"}},
+             "history: a list of [question, answer] pairs is wanted, not dict"),
+            ({"instruction": "a", "output": "b", "history": [["c", "d"], ["e"]]},
+             "history: pair 2: [question, answer] is wanted"),
+            ({"instruction": "a", "output": "b", "history": [["c", None]]},
+             "history: pair 1: text is wanted, not nothing"),
+            (turns(("user", "a"), ("assistant", "b"), weight=0),
+             "nothing is to be learned: each assistant turn says weight 0 or train false"),
+            (turns(("assistant", "b"), reasoning_content=3),
+             "messages: turn 1: reasoning_content: text is wanted, not int"),
             ({"question": "a"}, f"no kind of row: it has question; looked for {LOOKED_FOR}"),
             ({}, f"no kind of row: it has no keys; looked for {LOOKED_FOR}"),
             ("[1]", "an object is wanted, not list"),
@@ -139,12 +182,175 @@ class TestFaults:
         assert isinstance(raised.value, CalibauditError)
 
     def test_unknown_keys(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "f.jsonl", {"question": "a", "answer": "b"}, {"question": "c", "id": 1})
+        path = write(tmp_path / "f.jsonl", {"ask": "a", "reply": "b"}, {"ask": "c", "id": 1})
         with pytest.raises(SftError) as raised:
             read_rows(path)
         assert str(raised.value) == (
-            f"{path}: no kind of row is known by the keys question, answer, id; looked for {LOOKED_FOR}"
+            f"{path}: no kind of row is known by the keys ask, reply, id; looked for {LOOKED_FOR}; "
+            "--columns COLUMN=KEY,... says what to read its columns as"
         )
+
+
+class TestWhatRowsSay:
+    """What is to be learned, and what the template is told, as rows say it."""
+
+    @pytest.mark.parametrize("key", ["weight", "train"])
+    @pytest.mark.parametrize("form", [("role", "content"), ("from", "value")])
+    @pytest.mark.parametrize(("no", "yes"), [(0, 1), (False, True), (0.0, 1.0)])
+    def test_which_turns_are_learned(self, key: str, form: tuple[str, str], no: Any, yes: Any, tmp_path: Path) -> None:
+        said = [("user", "a", no), ("assistant", "b", no), ("user", "c", None), ("assistant", "d", yes)]
+        made = [{form[0]: role, form[1]: text, key: value} for role, text, value in said]
+        rows = read_rows(write(tmp_path / "f.jsonl", {"messages": made}))
+        (row,) = rows.rows
+        assert isinstance(row, Conversation)
+        assert [message.learned for message in row.messages] == [True, False, True, True]
+        assert (rows.faults, rows.unread) == ((), ())
+
+    def test_what_cannot_be_honoured_is_named(self, tmp_path: Path) -> None:
+        made = [
+            {"role": "user", "content": "a", "weight": 1},  # no user's turn is learned
+            {"role": "assistant", "content": "b", "weight": 0.5, "loss": True, "name": None},
+            {"role": "assistant", "content": "c", "weight": 2, "train": "yes", "thinking": ""},
+        ]
+        whole = {"messages": made, "label": False, "images": [], "rejected": "x", "id": 0, "score": float("nan")}
+        path = write(tmp_path / "f.jsonl", whole, {**whole, "images": ["a.png"]}, {"messages": [], "tags": "x"})
+        rows = read_rows(path)
+        assert rows.unread == (
+            ("id", 2), ("label", 2), ("messages[].loss", 2), ("messages[].train", 2), ("messages[].weight", 2),
+            ("rejected", 2), ("images", 1),
+        )  # fmt: skip
+        assert all(message.learned for row in rows.rows if isinstance(row, Conversation) for message in row.messages)
+
+    def test_given_turns_are_never_learned(self, tmp_path: Path) -> None:
+        given = [*CHAT["messages"][:1], {"role": "assistant", "content": "b", "weight": 1}]
+        rows = read_rows(write(tmp_path / "f.jsonl", {"prompt": given, "completion": given[1:], "system": "s"}))
+        assert rows.rows[0] == Conversation((SYSTEM, *TURNS, TURNS[1]), rows.rows[0].place, 3)
+        assert rows.unread == (("prompt[].weight", 1),)
+
+    @pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
+    def test_reasoning(self, key: str, tmp_path: Path) -> None:
+        chat = turns(("user", "a?"), ("assistant", "b"), **{key: "hm"})
+        rows = read_rows(write(tmp_path / "f.jsonl", chat))
+        assert rows.rows[0] == Conversation((TURNS[0], Message("assistant", "b", "hm")), rows.rows[0].place)
+        assert rows.unread == ((f"messages[].{key}", 1),)  # the user's
+
+    def test_two_reasonings(self, tmp_path: Path) -> None:
+        for other, unread in (("hm", ()), ("oh", (("messages[].thinking", 1),))):
+            chat = turns(("assistant", "b"), reasoning="hm", thinking=other)
+            rows = read_rows(write(tmp_path / "f.jsonl", chat))
+            assert rows.rows[0] == Conversation((Message("assistant", "b", "hm"),), rows.rows[0].place)
+            assert rows.unread == unread
+
+    @pytest.mark.parametrize("written", [list, json.dumps])
+    @pytest.mark.parametrize(
+        "row",
+        [
+            CHAT,
+            SHARED,
+            {"prompt": "a?", "completion": "b"},
+            {"prompt": CHAT["messages"][:1], "completion": CHAT["messages"][1:]},
+            {"instruction": "a?", "output": "b"},
+            {"question": "a?", "response": "b"},
+        ],
+    )
+    def test_tools_and_arguments_of_the_template(self, row: dict[str, Any], written: Any, tmp_path: Path) -> None:
+        kwargs = {"enable_thinking": False}
+        more = {"tools": written([TOOL]), "chat_template_kwargs": kwargs if written is list else json.dumps(kwargs)}
+        rows = read_rows(write(tmp_path / "f.jsonl", {**row, **more}))
+        n_given = 1 if isinstance(row.get("prompt"), list) else 0
+        assert rows.rows[0] == Conversation(TURNS, rows.rows[0].place, n_given, TOOLS, '{"enable_thinking": false}')
+        assert rows.unread == ()
+
+    @pytest.mark.parametrize("nothing", [None, "", " ", [], "[]", {}, "{}"])
+    def test_no_tools(self, nothing: Any, tmp_path: Path) -> None:
+        row = {"prompt": "a?", "completion": "b", "tools": nothing, "chat_template_kwargs": nothing, "system": None}
+        assert isinstance(read_one(tmp_path, row), Completion)
+
+    def test_a_table_s_empty_cells_are_no_arguments(self, tmp_path: Path) -> None:
+        """Parquet gives each object the keys of all: what one tool lacks is null in it."""
+        path = tmp_path / "f.parquet"
+        tools = [[{"name": "a", "strict": True}], [{"name": "b", "unit": "m"}]]
+        parquet.write_table(pyarrow.Table.from_pylist([{**CHAT, "tools": tool} for tool in tools]), path)
+        assert [row.tools for row in read_rows(str(path)).rows if isinstance(row, Conversation)] == [
+            '[{"name": "a", "strict": true}]',
+            '[{"name": "b", "unit": "m"}]',
+        ]
+
+    @pytest.mark.parametrize("row", [CHAT, SHARED, {"prompt": "a?", "completion": "b"}])
+    def test_system(self, row: dict[str, Any], tmp_path: Path) -> None:
+        read = read_one(tmp_path, {**row, "system": "s"})
+        assert read == Conversation((SYSTEM, *TURNS), read.place)
+
+    @pytest.mark.parametrize(("own", "unread"), [("s", ()), ("t", (("system", 1),)), ("", ())])
+    def test_a_chat_s_own_system_turn_goes_before_the_column(
+        self, own: str, unread: tuple[Any, ...], tmp_path: Path
+    ) -> None:
+        chat = turns(("system", own), ("user", "a?"), ("assistant", "b"))
+        rows = read_rows(write(tmp_path / "f.jsonl", {**chat, "system": "s"}))
+        assert rows.rows[0] == Conversation((Message("system", own or "s"), *TURNS), rows.rows[0].place)
+        assert rows.unread == unread
+
+    @pytest.mark.parametrize("written", [list, json.dumps])
+    def test_history_is_learned(self, written: Any, tmp_path: Path) -> None:
+        row = {"instruction": "a?", "input": "", "output": "b", "system": "s", "history": written([["c?", "d"]])}
+        earlier = (Message("user", "c?"), Message("assistant", "d"))
+        read = read_one(tmp_path, row)
+        assert read == Conversation((SYSTEM, *earlier, *TURNS), read.place)
+
+    def test_plain_text_is_told_nothing(self, tmp_path: Path) -> None:
+        rows = read_rows(write(tmp_path / "f.jsonl", {"text": "a", "system": "s", "tools": [TOOL]}))
+        assert rows.unread == (("system", 1), ("tools", 1))
+
+
+class TestColumns:
+    COLUMNS: ClassVar = {"ask": "prompt", "reply": "completion"}
+
+    def test_are_read_as_they_are_told(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"ask": "a?", "reply": "b", "prompt": "c", "text": "d"})
+        rows = read_rows(path, columns=self.COLUMNS)
+        assert rows.rows == (Completion("a?", "b", f"{path}:1"),)
+        assert rows.unread == (("prompt", 1), ("text", 1))
+
+    def test_choose_among_the_kinds(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {**CHAT, "body": "d"})
+        assert read_rows(path, columns={"body": "text"}).rows == (PlainText("d", f"{path}:1"),)
+
+    def test_can_be_swapped_and_serve_what_is_also_read(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"answer": "a?", "question": "b", "persona": "s"})
+        columns = {"answer": "question", "question": "answer", "persona": "system"}
+        assert read_rows(path, columns=columns).rows == (Conversation((SYSTEM, *TURNS), f"{path}:1"),)
+
+    def test_a_row_may_lack_one(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"ask": "a?", "reply": "b"}, {"prompt": "c", "completion": "d"})
+        assert len(read_rows(path, columns=self.COLUMNS).rows) == 2
+
+    def test_faults_call_them_by_their_own_names(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"ask": "a?", "reply": ""}, {"ask": "a", "reply": "b"})
+        assert read_rows(path, columns=self.COLUMNS).faults == (f"{path}:1: reply: is empty",)
+
+    def test_that_are_not_there(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", {"ask": "a?", "answer": "b"}, CHAT)
+        message = f"{path}: --columns reply=completion: there is no column 'reply'; there is: ask, answer, messages"
+        with pytest.raises(SftError) as raised:
+            read_rows(path, columns=self.COLUMNS)
+        assert str(raised.value) == message
+        with pytest.raises(SftError, match=":1: --columns reply=completion: there is no column 'reply'"):
+            read_row(path, 0, columns=self.COLUMNS)
+
+
+class TestOneRow:
+    def test_is_row_number_n(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "f.jsonl", CHAT, "", {"text": ""}, {"ask": "a?", "reply": "b", "id": 1})
+        assert read_row(path, 0) == OneRow(Conversation(TURNS, f"{path}:1"), "messages", ())
+        found = read_row(path, 2, columns={"ask": "question", "reply": "answer"})
+        assert found == OneRow(Completion("a?", "b", f"{path}:4", "\n\n"), "question + answer", ("id",))
+        for index, message in (
+            (1, ":3: text: is empty"),
+            (2, ":4: no kind of row"),
+            (3, ": row 3 does not exist; it has 3 rows"),
+        ):
+            with pytest.raises(SftError, match=message):
+                read_row(path, index)
 
 
 class TestSources:
@@ -213,6 +419,33 @@ class TestSources:
         ):
             read_rows(str(tmp_path), split="extra")
 
+    def test_a_data_set_saved_to_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Written by `datasets` itself."""
+        monkeypatch.chdir(tmp_path)
+        made = datasets.Dataset.from_list([{**CHAT, "text": None}, {"messages": None, "text": "a"}])
+        made.save_to_disk("one")
+        rows = read_rows("one", split="any")  # one data set has no splits
+        assert rows.rows == (Conversation(TURNS, "one, row 0"), PlainText("a", "one, row 1"))
+        datasets.DatasetDict(train=made, dev=made.select([1])).save_to_disk("two")
+        assert read_rows("two").rows == (Conversation(TURNS, "two, row 0"), PlainText("a", "two, row 1"))
+        assert read_rows("two", split="validation").rows == (PlainText("a", "two, row 0"),)
+        with pytest.raises(SftError, match="two: there is no split 'test' in it; there is: dev, train"):
+            read_rows("two", split="test")
+        for path in Path("one").glob("*.arrow"):
+            path.write_bytes(b"no")
+        with pytest.raises(SftError, match="one: not a readable data set of `save_to_disk`: ") as raised:
+            read_rows("one")
+        assert "\n" not in str(raised.value)
+
+    def test_no_picture_is_decoded(self, tmp_path: Path) -> None:
+        """A column of images that are none: what is passed over is not looked into."""
+        features = datasets.Features({"text": datasets.Value("string"), "image": datasets.Image()})
+        made = datasets.Dataset.from_dict({"text": ["a"], "image": [{"bytes": b"none", "path": None}]}, features)
+        made.save_to_disk(tmp_path / "saved")
+        rows = read_rows(str(tmp_path / "saved"))
+        assert [type(row) for row in rows.rows] == [PlainText]
+        assert rows.unread == (("image", 1),)
+
     @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.parquet", "."])
     def test_what_was_changed_in_place_is_read_anew(self, name: str, tmp_path: Path) -> None:
         for text in ("old", "new"):
@@ -242,14 +475,17 @@ class TestSources:
             ("text", "text: there is no such file or folder, and it is not a hub id"),  # a reader of local files there
             ("csv:small", "there is no such file or folder, and it is not a hub id"),
             ("empty.jsonl", r"empty\.jsonl: there are no rows in it"),
-            ("rows.csv", r"rows\.csv: cannot be read: give one of \.jsonl, \.json, \.parquet, or a folder of them"),
-            ("folder", r"folder: there is no file in it that ends in one of \.jsonl, \.json, \.parquet"),
+            ("rows.csv", r"rows\.csv: there are no rows in it"),
+            ("rows.tsv", rf"rows\.tsv: cannot be read: give one of {SUFFIXES}, or a folder of them"),
+            ("folder", rf"folder: there is no file in it that ends in one of {SUFFIXES}"),
+            ("none.jsonl.gz", r"none\.jsonl\.gz: there is no such file or folder, and it is not a hub id"),
         ],
     )
     def test_nothing_there(self, name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         write(tmp_path / "empty.jsonl", "", " ")
         write(tmp_path / "rows.csv", "a,b")
+        write(tmp_path / "rows.tsv", "a\tb")
         (tmp_path / "folder").mkdir()
         with pytest.raises(SftError, match=message):
             read_rows(name)
@@ -258,8 +494,6 @@ class TestSources:
 class TestHub:
     def test_rows_of_a_split(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Through a `datasets` that holds the split already, as it does after a download."""
-        import datasets
-
         made = datasets.Dataset.from_list([{**CHAT, "text": None}, {"messages": None, "text": "a"}])
         asked = []
 

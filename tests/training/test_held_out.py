@@ -110,6 +110,10 @@ class TestWithoutSeen:
         kept, n = without_seen([task(*lettered, letters=True)], [asked("Which of these purrs?", "a lynx")])
         assert (n, kept[0].items) == (1, (lettered[0],))
 
+    def test_a_thought_is_seen_too(self) -> None:
+        turns = (Message("user", "Go on."), Message("assistant", "a cat", "Let me see: which of these purrs?"))
+        assert is_seen(item("Which of these purrs?\nAnswer:", ("a cat", "a dog"), 0), Conversation(turns, "f:1"))
+
     def test_text_before_each_choice_is_part_of_the_question(self) -> None:
         leads = ("The cat did not fit, since the cat", "The cat did not fit, since the box")
         one = Item("q", "", (" was too big.",) * 2, 0, leads=leads)

@@ -32,7 +32,7 @@ def fix(
     data: Annotated[
         str,
         typer.Option(
-            "--data", metavar="DATA", help="Tuning rows: a JSONL or Parquet file, a folder, a hub id, or demo:sft."
+            "--data", metavar="DATA", help="Tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the repaired checkpoint goes.")],
@@ -106,6 +106,7 @@ def fix(
     from calibaudit.models.distributed import rank
     from calibaudit.repair.fix import FixSettings, Listener
     from calibaudit.repair.fix import fix as fixed
+    from calibaudit.training.data.kinds import read_columns
     from calibaudit.training.retune import check_folder, partial_folder
     from calibaudit.training.settings import LoraSettings
 
@@ -125,6 +126,7 @@ def fix(
         training=training,
         max_length=tuning.max_length,
         split=tuning.split,
+        columns=read_columns(tuning.columns),
         accuracy_margin=accuracy_margin,
         pilot=read_grid(tuning.grid, PRIORS if prior is PriorChoice.auto else [prior.value]) if pilot else (),
     )

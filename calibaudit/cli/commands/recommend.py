@@ -58,7 +58,7 @@ def recommend(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="Pilot: tuning rows: a JSONL or Parquet file, a folder, a hub id, or demo:sft.",
+            help="Pilot: tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
             show_default=False,
         ),
     ] = None,
@@ -120,12 +120,15 @@ def recommend(
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
         if pilot:
+            from calibaudit.training.data.kinds import read_columns
             from calibaudit.training.prepare import prepare
 
             assert data is not None
             plan = prepare(
                 *models, data, asked.loaded(),
-                max_length=tuning.max_length, split=tuning.split, revisions=pair.both(), offline=run.offline,
+                max_length=tuning.max_length, split=tuning.split, columns=read_columns(tuning.columns),
+                revisions=pair.both(), offline=run.offline,
+                chat=options.chat.for_rows(),
             )  # fmt: skip
             report.notices(plan.data.notices())
             asked = replace(asked, tasks=plan.tasks)

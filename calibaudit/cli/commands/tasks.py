@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.cli.groups import ItemFlags
-from calibaudit.cli.options import Debug, FewshotSeed, Mirror, NumFewshot, Offline
+from calibaudit.cli.groups import ChatFlags, ItemFlags, flagged
+from calibaudit.cli.options import AnswerPrefix, Debug, FewshotSeed, Mirror, NumFewshot, Offline, System
 
 tasks_app = typer.Typer(
     help="List the known tasks, show one as a model sees it, check a task file.", invoke_without_command=True
@@ -19,35 +19,73 @@ tasks_app = typer.Typer(
 def list_tasks(context: typer.Context) -> None:
     """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""
     if context.invoked_subcommand is None:
-        from calibaudit.report.terminal.tasks import render_task_list
+        from calibaudit.report.terminal.inputs.tasks import render_task_list
         from calibaudit.tasks.load import list_tasks as known
 
         render_task_list(known())
 
 
 @tasks_app.command("show")
+@flagged
 def show_task(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Task name or YAML file.")],
+    *,
     item: Annotated[int, typer.Option("--item", min=0, help="Which item, from 0.")] = 0,
     num_fewshot: NumFewshot = None,
     fewshot_seed: FewshotSeed = 1234,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="M",
+            help="Inside the chat template of this model (folder or hub id), the scored tokens marked.",
+            show_default=False,
+        ),
+    ] = None,
+    system: System = "",
+    answer_prefix: AnswerPrefix = None,
+    chat: ChatFlags,
     mirror: Mirror = None,
     offline: Offline = False,
     debug: Debug = False,
 ) -> None:
-    """Show one item exactly as a model sees it: prompt and continuations, with spaces made visible."""
+    """Show one item exactly as a model sees it: prompt and continuations, with spaces made visible.
+
+    With --model its tokenizer is loaded, no weights.
+    """
     from calibaudit.cli import inputs
     from calibaudit.errors import TaskError
-    from calibaudit.report.terminal.tasks import render_item
+    from calibaudit.report.terminal.inputs.tasks import render_item, render_scored
 
-    asked = ItemFlags(limit=item + 1, num_fewshot=num_fewshot, fewshot_seed=fewshot_seed, mirror=mirror)
+    asked = ItemFlags(
+        limit=item + 1,
+        num_fewshot=num_fewshot,
+        fewshot_seed=fewshot_seed,
+        system=system,
+        answer_prefix=answer_prefix,
+        mirror=mirror,
+    )
     (task, *others) = inputs.tasks_of([name], asked, offline=offline)
     if others:
         names = ", ".join(t.name for t in (task, *others))
         raise TaskError(f"{name} is a group of {len(others) + 1} tasks; name one of them: {names}")
     if item >= len(task.items):
         raise TaskError(f"{name}: item {item} does not exist; it has {len(task.items)} items, counted from 0")
-    render_item(task, item)
+    if model is None:
+        render_item(task, item)
+        return
+    from calibaudit.models.checkpoints import context_window, fetch_tokenizer, find_checkpoint
+    from calibaudit.models.tokenizer import load_tokenizer, prefix_token_id
+    from calibaudit.scoring.encode import Encoder
+    from calibaudit.scoring.prompts import prompts_for, where_of
+
+    checkpoint = fetch_tokenizer(find_checkpoint(model, offline=offline))
+    tokenizer = load_tokenizer(checkpoint)
+    prompt = prompts_for(tokenizer, inputs.chat_settings(chat)).prompt(
+        task.items[item], where_of(task, task.items[item])
+    )
+    (encoded,) = Encoder(tokenizer, prefix_token_id(tokenizer), context_window(checkpoint)).encode([prompt])
+    render_scored(task, item, encoded, tokenizer)
 
 
 @tasks_app.command("check")

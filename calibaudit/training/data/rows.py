@@ -1,23 +1,27 @@
-"""Tuning data -> rows: chats, prompts with completions, Alpaca instructions, plain text."""
+"""Tuning data -> rows: chats, prompts with completions, instructions and questions with answers, plain text."""
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from calibaudit.chat.messages import ROLES, Conversation, Message
+from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import SftError
+from calibaudit.training.data.kinds import Fields, Kind, check_columns, kind_of, kinds_with, names_of
 from calibaudit.training.data.sources import read_documents
-
-KINDS = (("messages",), ("conversations",), ("prompt", "completion"), ("instruction", "output"), ("text",))
-"""The keys that make a row one of a kind; the first kind whose keys are all there is taken."""
-
-_LOOKED_FOR = ", ".join(" + ".join(keys) for keys in KINDS)
-_SPEAKERS = {"human": "user", "gpt": "assistant", "function_response": "tool", "observation": "tool"}
-_UNREAD = ("tool_calls", "function_call", "reasoning_content", "thinking")
-"""Keys of a message whose content a chat template may render, and which are not read."""
+from calibaudit.training.data.turns import (
+    RowError,
+    from_json,
+    history_of,
+    holds,
+    messages_of,
+    template_kwargs_of,
+    text_of,
+    tools_of,
+)
 
 
 @dataclass(frozen=True)
@@ -43,149 +47,189 @@ Row = Conversation | Completion | PlainText
 
 @dataclass(frozen=True)
 class Rows:
-    """The usable rows of n_read, in order. faults: one line each, place first, for every row that is not usable."""
+    """The usable rows of n_read, in order. faults: one line each, place first, for every row that is not usable.
+
+    unread: (name, number of usable rows) of what held a value and was not read, most rows first: columns, and keys of
+    turns as `messages[].name`.
+    """
 
     rows: tuple[Row, ...]
     n_read: int
     faults: tuple[str, ...]
+    unread: tuple[tuple[str, int], ...]
 
 
-class _RowError(Exception):
-    """What is wrong with one row."""
+@dataclass(frozen=True)
+class OneRow:
+    """A row as it was read. kind: the keys that it was known by. unread: names of what held a value and was not."""
+
+    row: Row
+    kind: str
+    unread: tuple[str, ...]
 
 
-def read_rows(source: str, *, split: str = "train", limit: int | None = None, offline: bool = False) -> Rows:
-    """The rows of a .jsonl, .json or .parquet file, a folder of such files, `demo:sft`, or a data set of the hub.
+def read_rows(
+    source: str,
+    *,
+    split: str = "train",
+    limit: int | None = None,
+    offline: bool = False,
+    columns: Mapping[str, str] | None = None,
+) -> Rows:
+    """The rows of a file (formats.SUFFIXES), a folder of such, a `save_to_disk` folder, `demo:sft` or a hub data set.
 
     A folder's files belong to the split that their name or subfolder names, else to `train`; a single file has no
-    splits. A hub id may name a configuration: `org/name:config`. Columns beside a kind's own are passed over.
-    limit: read the first so many rows. offline: never ask the network.
-    Raises SftError: nothing there, unreadable, no kind of row among the columns, or no row that can be used.
+    splits, nor has a single data set of `save_to_disk`. A hub id may name a configuration: `org/name:config`.
+    limit: read the first so many rows. offline: never ask the network. columns: a column's name -> the key that it is
+    read as.
+    Raises SftError: nothing there, unreadable, no kind of row among the columns, a given column that is not there, or
+    no row that can be used.
     """
     if limit is not None and limit < 1:
         raise SftError(f"limit {limit} is below 1: it is the number of rows to read")
+    columns = columns or {}
+    kinds = kinds_with(columns)
     rows: list[Row] = []
     faults: list[str] = []
-    columns: dict[str, None] = {}
+    unread: Counter[str] = Counter()
+    there: dict[str, None] = {}
     n_read = n_of_a_kind = 0
     for place, document in itertools.islice(read_documents(source, split, offline=offline), limit):
         n_read += 1
         try:
             if isinstance(document, str):
-                raise _RowError(document)
-            columns.update(dict.fromkeys(document))
-            if (kind := _kind(document)) is None:
-                raise _RowError(f"no kind of row: it has {_names(document)}; looked for {_LOOKED_FOR}")
+                raise RowError(document)
+            there.update(dict.fromkeys(document))
+            fields = Fields(document, columns)
+            kind = _known(fields, kinds)
             n_of_a_kind += 1
-            rows.append(_READERS[kind](document, place))
-        except _RowError as error:
+            rows.append(_FORMS[kind.form](fields, kind, place))
+            unread.update(fields.passed.keys())
+        except RowError as error:
             faults.append(f"{place}: {error}")
     if not n_read:
         raise SftError(f"{source}: there are no rows in it; name a file or data set that has some")
-    if columns and not n_of_a_kind:
-        raise SftError(f"{source}: no kind of row is known by the keys {_names(columns)}; looked for {_LOOKED_FOR}")
+    if there:
+        check_columns(columns, there, source)
+        if not n_of_a_kind:
+            raise SftError(
+                f"{source}: no kind of row is known by the keys {_names(there)}; looked for {names_of(kinds)}; "
+                "--columns COLUMN=KEY,... says what to read its columns as"
+            )
     if not rows:
         raise SftError(f"{source}: none of its {n_read:,} rows can be used; the first: {faults[0]}")
-    return Rows(tuple(rows), n_read, tuple(faults))
+    found = sorted(unread.items(), key=lambda entry: (-entry[1], entry[0]))
+    return Rows(tuple(rows), n_read, tuple(faults), tuple(found))
+
+
+def read_row(
+    source: str,
+    index: int,
+    *,
+    split: str = "train",
+    offline: bool = False,
+    columns: Mapping[str, str] | None = None,
+) -> OneRow:
+    """Row number `index` (from 0) of what `read_rows` reads. Raises SftError, for a fault of the row itself too."""
+    columns = columns or {}
+    kinds = kinds_with(columns)
+    documents = read_documents(source, split, offline=offline)
+    n_before = sum(1 for _ in itertools.islice(documents, index))
+    found = next(documents, None)
+    if found is None:
+        raise SftError(f"{source}: row {index} does not exist; it has {n_before:,} rows, counted from 0")
+    place, document = found
+    try:
+        if isinstance(document, str):
+            raise RowError(document)
+        fields = Fields(document, columns)
+        if kind_of(fields.values, kinds) is None or (columns and not columns.keys() & document.keys()):
+            check_columns(columns, document, place)
+        kind = _known(fields, kinds)
+        row = _FORMS[kind.form](fields, kind, place)
+    except RowError as error:
+        raise SftError(f"{place}: {error}") from None
+    return OneRow(row, kind.name, tuple(fields.passed))
 
 
 def _names(keys: Mapping[str, Any]) -> str:
     return ", ".join(map(str, keys)) or "no keys"
 
 
-def _kind(document: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The first kind whose keys all have a value, else the first whose keys are there: tables leave cells empty."""
-    for has in (lambda key: document.get(key) is not None, lambda key: key in document):
-        for keys in KINDS:
-            if all(map(has, keys)):
-                return keys
-    return None
+def _known(fields: Fields, kinds: tuple[Kind, ...]) -> Kind:
+    kind = kind_of(fields.values, kinds)
+    if kind is None:
+        raise RowError(f"no kind of row: it has {_names(fields.values)}; looked for {names_of(kinds)}")
+    return kind
 
 
-def _chat(document: Mapping[str, Any], place: str) -> Row:
-    messages = _messages(document["messages"], "messages")
-    return _conversation(messages, place)
+def _chat(fields: Fields, kind: Kind, place: str) -> Row:
+    value, key = fields.take(kind.keys[0])
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = from_json(value, key)
+    return _conversation(messages_of(value, key, fields.passed), fields, kind, place)
 
 
-def _shared_chat(document: Mapping[str, Any], place: str) -> Row:
-    messages = _messages(document["conversations"], "conversations")
-    return _conversation(messages, place)
+def _pair(fields: Fields, kind: Kind, place: str) -> Row:
+    (asked, asked_key), (answer, answer_key) = map(fields.take, kind.keys)
+    if kind.keys == ("prompt", "completion") and (isinstance(asked, list) or isinstance(answer, list)):
+        if not (isinstance(asked, list) and isinstance(answer, list)):
+            raise RowError(f"{asked_key} and {answer_key} must both be text, or both lists of messages")
+        given = messages_of(asked, asked_key, fields.passed, given=True)
+        learned = messages_of(answer, answer_key, fields.passed)
+        return _conversation(given + learned, fields, kind, place, len(given))
+    parts = [text_of(asked, asked_key)]
+    for more, key in map(fields.take, kind.joined):
+        if more is not None and not isinstance(more, str):
+            raise RowError(f"{key}: text is wanted, not {type(more).__name__}")
+        if more and more.strip():
+            parts.append(text_of(more, key))
+    completion = Completion("\n\n".join(parts), text_of(answer, answer_key), place, kind.delimiter)
+    system = _system(fields, kind)
+    earlier = history_of(*fields.take("history"))
+    tools, kwargs = _for_the_template(fields)
+    if not (system or earlier or tools or kwargs):
+        return completion
+    turns = (Message("user", completion.prompt), Message("assistant", completion.completion))
+    return Conversation((*system, *earlier, *turns), place, 0, tools, kwargs)
 
 
-def _prompt_completion(document: Mapping[str, Any], place: str) -> Row:
-    prompt, completion = document["prompt"], document["completion"]
-    if isinstance(prompt, list) and isinstance(completion, list):
-        given = _messages(prompt, "prompt")
-        return _conversation(given + _messages(completion, "completion"), place, len(given))
-    if isinstance(prompt, list) or isinstance(completion, list):
-        raise _RowError("prompt and completion must both be text, or both lists of messages")
-    return Completion(_text(prompt, "prompt"), _text(completion, "completion"), place)
+def _plain(fields: Fields, kind: Kind, place: str) -> Row:
+    return PlainText(text_of(*fields.take(kind.keys[0])), place)
 
 
-def _instruction(document: Mapping[str, Any], place: str) -> Row:
-    instruction = _text(document["instruction"], "instruction")
-    more = document.get("input")
-    if more is not None and not isinstance(more, str):
-        raise _RowError(f"input: text is wanted, not {type(more).__name__}")
-    if more and more.strip():
-        instruction += "\n\n" + _text(more, "input")
-    return Completion(instruction, _text(document["output"], "output"), place, "\n\n")
+def _conversation(
+    messages: tuple[Message, ...], fields: Fields, kind: Kind, place: str, n_given: int = 0
+) -> Conversation:
+    answers = [message for message in messages[n_given:] if message.role == "assistant"]
+    if not answers:
+        raise RowError("no assistant turn" + (" in the completion" if n_given else ""))
+    if not any(message.learned for message in answers):
+        raise RowError("nothing is to be learned: each assistant turn says weight 0 or train false")
+    own = messages[0] if messages[0].role in ("system", "developer") else None
+    if own is not None and own.content:  # the chat's own goes before its row's
+        value, _ = fields.take("system")
+        if holds(value) and value != own.content:
+            fields.leave("system")
+    elif system := _system(fields, kind):
+        messages = (*system, *messages[0 if own is None else 1 :])
+        n_given += n_given > 0 and own is None
+    tools, kwargs = _for_the_template(fields)
+    return Conversation(messages, place, n_given, tools, kwargs)
 
 
-def _plain(document: Mapping[str, Any], place: str) -> Row:
-    return PlainText(_text(document["text"], "text"), place)
+def _system(fields: Fields, kind: Kind) -> tuple[Message, ...]:
+    """The system turn that a column gives; the first of two such columns that holds a text."""
+    for name in ("system", "system_prompt"):
+        if name in kind.also and holds(fields.values.get(name)):
+            value, column = fields.take(name)
+            if not isinstance(value, str) or value.strip():
+                return (Message("system", text_of(value, column)),)
+    return ()
 
 
-def _conversation(messages: tuple[Message, ...], place: str, n_given: int = 0) -> Conversation:
-    if not any(message.role == "assistant" for message in messages[n_given:]):
-        raise _RowError("no assistant turn" + (" in the completion" if n_given else ""))
-    return Conversation(messages, place, n_given)
+def _for_the_template(fields: Fields) -> tuple[str, str]:
+    return tools_of(*fields.take("tools")), template_kwargs_of(*fields.take("chat_template_kwargs"))
 
 
-def _messages(value: Any, key: str) -> tuple[Message, ...]:
-    if not isinstance(value, list):
-        raise _RowError(f"{key}: a list of messages is wanted, not {type(value).__name__}")
-    if not value:
-        raise _RowError(f"{key}: there are no messages in it")
-    return tuple(_message(turn, f"{key}: turn {number}") for number, turn in enumerate(value, start=1))
-
-
-def _message(turn: Any, where: str) -> Message:
-    """A turn written as role and content, or as from and value."""
-    if not isinstance(turn, dict):
-        raise _RowError(f"{where}: an object with role and content is wanted, not {type(turn).__name__}")
-    keys = next((keys for keys in (("role", "content"), ("from", "value")) if turn.get(keys[0]) is not None), None)
-    if keys is None:
-        raise _RowError(f"{where}: it says neither role nor from; it has {_names(turn)}")
-    unread = [key for key in _UNREAD if turn.get(key)]
-    if unread:
-        raise _RowError(f"{where}: has {unread[0]}, which is not read; write it into the content, or leave it out")
-    role, content = turn[keys[0]], turn.get(keys[1])
-    role = _SPEAKERS.get(role, role) if isinstance(role, str) else role
-    if role not in ROLES:
-        raise _RowError(f"{where}: unknown role {role!r}: known are {', '.join(ROLES)}")
-    if isinstance(content, list):
-        parts = [
-            part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in content
-        ]
-        if not all(isinstance(part, str) for part in parts):
-            raise _RowError(f"{where}: a part of its content is not text; only text is trained on")
-        content = "".join(map(str, parts))
-    if role == "system" and content == "":
-        return Message(role, content)  # many sets write the lack of a system prompt so
-    return Message(str(role), _text(content, where))
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise _RowError(f"{where}: text is wanted, not {'nothing' if value is None else type(value).__name__}")
-    if not value.strip():
-        raise _RowError(f"{where}: is empty")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _RowError(f"{where}: holds half a surrogate pair, which is no character") from None
-    return value
-
-
-_READERS = dict(zip(KINDS, (_chat, _shared_chat, _prompt_completion, _instruction, _plain), strict=True))
+_FORMS = {"chat": _chat, "pair": _pair, "text": _plain}

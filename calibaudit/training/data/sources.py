@@ -1,25 +1,23 @@
-"""Where tuning data are read from: JSON, JSONL and Parquet files, folders of them, data sets of the hub."""
+"""Where tuning data are read from: files, folders of them, data sets saved to disk, data sets of the hub."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import SftError
-from calibaudit.files.read import NotJson, decode_json, read_text
 from calibaudit.tasks.documents import is_file_format, quiet_datasets
+from calibaudit.training.data.formats import SUFFIXES, Placed, read_file, suffix_of, table_row
 
 DEMO = "demo:sft"
-SUFFIXES = (".jsonl", ".json", ".parquet")
-
-Placed = tuple[str, Mapping[str, Any] | str]
-"""(place, row): `file:line` or `data set, row N` (from 0), and the row, or else what keeps it from being read."""
 
 _SPLITS = {"dev": "validation", "valid": "validation", "val": "validation", "eval": "test"}
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?")
+_SAVED = ("state.json", "dataset_dict.json")
+"""What `save_to_disk` leaves in a folder: the first for one data set, the second for a dict of splits."""
 
 
 def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
@@ -27,13 +25,16 @@ def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed
     path = _demo_file(source) if source.startswith("demo:") else Path(source).expanduser()
     try:
         if path.is_dir():
-            for file in _files(path, split):
-                yield from _READ_FILE[file.suffix](file, str(file))
+            if any((path / name).is_file() for name in _SAVED):
+                yield from _saved_rows(path, source, split)
+            else:
+                for file in _files(path, split):
+                    yield from read_file(file, str(file))
         elif path.exists():
-            if path.suffix not in SUFFIXES:
+            if suffix_of(path) is None:
                 raise SftError(f"{source}: cannot be read: give one of {', '.join(SUFFIXES)}, or a folder of them")
-            yield from _READ_FILE[path.suffix](path, source)
-        elif path.suffix in SUFFIXES or not _HUB_ID.fullmatch(source) or is_file_format(source.partition(":")[0]):
+            yield from read_file(path, source)
+        elif suffix_of(path) or not _HUB_ID.fullmatch(source) or is_file_format(source.partition(":")[0]):
             raise SftError(f"{source}: there is no such file or folder, and it is not a hub id like org/name")
         else:
             yield from _hub_rows(source, split, offline=offline)
@@ -55,13 +56,13 @@ def _files(folder: Path, split: str) -> list[Path]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.suffix in SUFFIXES and path.is_file() and not any(part.startswith(".") for part in inside.parts):
+        if suffix_of(path) and path.is_file() and not any(part.startswith(".") for part in inside.parts):
             found.setdefault(_split_of(inside), []).append(path)
     if not found:
         raise SftError(f"{folder}: there is no file in it that ends in one of {', '.join(SUFFIXES)}")
     wanted = _SPLITS.get(split, split)
     if wanted not in found:
-        raise SftError(f"{folder}: there is no file of split {split!r} in it; there is: {', '.join(sorted(found))}")
+        raise SftError(f"{folder}: there is no file of split {split!r} in it; {_there_is(found)}")
     return found[wanted]
 
 
@@ -75,48 +76,25 @@ def _split_of(path: Path) -> str:
     return "train"
 
 
-def _json_lines(path: Path, name: str) -> Iterator[Placed]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip() and (row := line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip():
-                yield f"{name}:{number}", _parse(row)
+def _there_is(splits: Iterable[str]) -> str:
+    return f"there is: {', '.join(sorted(splits))}"
 
 
-def _parse(text: bytes) -> Mapping[str, Any] | str:
-    try:
-        row = decode_json(text)
-    except NotJson as error:
-        return error.reason
-    return row if isinstance(row, dict) else f"an object is wanted, not {type(row).__name__}"
-
-
-def _json_list(path: Path, name: str) -> Iterator[Placed]:
-    try:
-        rows = decode_json(read_text(path, SftError, name=name))
-    except NotJson as error:
-        place = name if error.line is None else f"{name}:{error.line}"
-        raise SftError(f"{place}: {error.reason} (one object a line: name it .jsonl)") from None
-    if not isinstance(rows, list):
-        raise SftError(f"{name}: a .json file must hold a list of objects (one object a line: name it .jsonl)")
-    for index, row in enumerate(rows):
-        yield (
-            f"{name}, row {index}",
-            row if isinstance(row, dict) else f"an object is wanted, not {type(row).__name__}",
-        )
-
-
-def _parquet_rows(path: Path, name: str) -> Iterator[Placed]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            index = itertools.count()
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    yield f"{name}, row {next(index)}", row
-    except pyarrow.ArrowException as error:
-        raise SftError(f"{name}: not a readable Parquet file: {' '.join(str(error).split())}") from error
+def _saved_rows(folder: Path, name: str, split: str) -> Iterator[Placed]:
+    """What `datasets.Dataset.save_to_disk` wrote, or a DatasetDict's; one data set alone has no splits."""
+    with quiet_datasets(offline=True) as datasets:
+        try:
+            loaded = datasets.load_from_disk(str(folder.absolute()))
+        except Exception as error:
+            # As below: what `datasets`, its readers and pyarrow raise.
+            raise SftError(f"{name}: not a readable data set of `save_to_disk`: {_line(error)}") from error
+    if isinstance(loaded, dict):
+        wanted = _SPLITS.get(split, split)
+        found = split if split in loaded else next((key for key in loaded if _SPLITS.get(key, key) == wanted), None)
+        if found is None:
+            raise SftError(f"{name}: there is no split {split!r} in it; {_there_is(loaded)}")
+        loaded = loaded[found]
+    yield from _table_rows(loaded, name)
 
 
 def _hub_rows(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
@@ -127,14 +105,19 @@ def _hub_rows(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
         except Exception as error:
             # `datasets` raises what its readers, the hub's client and pyarrow raise; the user needs one line.
             raise SftError(_hub_failure(source, error, offline=offline)) from error
+    yield from _table_rows(loaded, source)
+
+
+def _table_rows(loaded: Any, name: str) -> Iterator[Placed]:
+    """As Arrow holds them: no image or sound is decoded. Row by row would cost half a millisecond each."""
     index = itertools.count()
-    for batch in loaded.iter(batch_size=1024):  # row by row costs half a millisecond each
-        for values in zip(*batch.values(), strict=True):
-            yield f"{source}, row {next(index)}", dict(zip(batch, values, strict=True))
+    for table in loaded.with_format("arrow").iter(batch_size=1024):
+        for row in table.to_pylist():
+            yield f"{name}, row {next(index)}", table_row(row)
 
 
 def _hub_failure(source: str, error: Exception, *, offline: bool) -> str:
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = _line(error)
     told = f"{source}: no such file or folder, and as a data set of the hub: "
     if offline and isinstance(error, ConnectionError):
         return told + "not in the local cache, and nothing is fetched offline: run once without --offline"
@@ -143,4 +126,5 @@ def _hub_failure(source: str, error: Exception, *, offline: bool) -> str:
     return told + message
 
 
-_READ_FILE = {".jsonl": _json_lines, ".json": _json_list, ".parquet": _parquet_rows}
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -52,12 +52,22 @@ def fraction(rng: random.Random, level: int) -> Sum:
     slips = [slip for slip in slips if slip > 0 and slip.denominator > 1]
     if bottom == 1:
         return fraction(rng, level)
-    return Sum(f"{a}/{b} {sign} {c}/{d}", answer, slips)
+    added, crossed = (a + c, a * d + c) if sign != "-" else (abs(a - c), abs(a * d - c))
+    astray = [Fraction(added, b * d), Fraction(crossed, b * d), Fraction(a * d, b * c)]
+    if sign == "*":
+        astray.append(Fraction(a + c, b + d))
+    else:
+        astray += [Fraction(a * c, b * d), Fraction(added, b + d), Fraction(added, max(b, d))]
+        astray += [Fraction(added, abs(b - d))] if b != d else []
+    # Over a common denominator, adding the numerators is right.
+    if b == d:
+        astray = [Fraction(added, 2 * b), Fraction(added, b * b), Fraction(a * c, b * b)]
+    return Sum(f"{a}/{b} {sign} {c}/{d}", answer, slips, astray=tuple(astray))
 
 
 def percentage(rng: random.Random, level: int) -> Sum:
     shares, step, most = (
-        ((10, 50), 10, 30),
+        ((20, 25), 20, 25),
         ((5, 20, 25, 30, 75), 20, 25),
         ((4, 15, 35, 45, 60, 80), 20, 45),
         ((6, 12, 17, 23, 38, 46, 64, 85), 50, 25),
@@ -70,7 +80,10 @@ def percentage(rng: random.Random, level: int) -> Sum:
     part = int(answer)
     slips = [part + whole // 100, part - whole // 100, whole - part, part * 2, part // 2, whole // percent]
     slips += [part + whole // 10, part - whole // 10, part + whole // 20, part - whole // 20]
-    return Sum(f"{percent}% of {whole}", answer, (slip for slip in chain(slips, digits_off(part)) if slip > 0))
+    # The rest, the percent as a divisor or as a number; of 50 % and 10 % some of these are right.
+    astray = (whole - part, Fraction(whole, percent), Fraction(percent), whole - percent, Fraction(whole, 10))
+    pool = (slip for slip in chain(slips, digits_off(part)) if slip > 0)
+    return Sum(f"{percent}% of {whole}", answer, pool, astray=astray)
 
 
 def change(rng: random.Random, level: int) -> Sum:
@@ -95,7 +108,13 @@ def change(rng: random.Random, level: int) -> Sum:
         int(answer) - whole // 10,
     ]
     text = f"{whole} " + " and then ".join(f"{way} by {percent}%" for way, percent in steps)
-    return Sum(text, answer, (slip for slip in chain(slips, digits_off(int(answer))) if slip > 0))
+    # The percents added to the number or to each other, the other way, the share for what is left.
+    astray = [whole + together, whole - together, whole - Fraction(whole * together, 100)]
+    astray += [Fraction(whole * percent, 100) for _, percent in steps]
+    if len(steps) > 1:
+        astray.append(whole + Fraction(whole * together, 100))
+    pool = (slip for slip in chain(slips, digits_off(int(answer))) if slip > 0)
+    return Sum(text, answer, pool, astray=tuple(astray))
 
 
 def decimal(rng: random.Random, level: int) -> Sum:

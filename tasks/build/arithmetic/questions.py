@@ -23,6 +23,7 @@ from build.arithmetic.whole import (
     subtraction,
 )
 from build.balancing import Balancer, number, weighed
+from build.likeness import ORDERINGS
 from build.making import LEVELS, Question
 from build.wording import plain
 
@@ -63,7 +64,7 @@ def written(number: int | Fraction, decimals: bool) -> str:
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """660 exercises: 12 topics, five levels."""
-    balancer = Balancer(weighed(number))
+    balancer = Balancer(weighed(number, ORDERINGS))
     for topic, (make, phrasings, sentence) in TOPICS.items():
         seen: set[str] = set()
         for level in LEVELS:
@@ -71,7 +72,7 @@ def questions(rng: random.Random) -> Iterator[Question]:
                 made = make(rng, level)
                 # 3 + 4 and 4 + 3 are one fact.
                 fact = f"{topic}: {' '.join(sorted(made.text.split()))}"
-                if fact in seen:
+                if fact in seen or made.answer in made.astray:
                     continue
                 seen.add(fact)
                 answer = written(made.answer, made.decimals)

@@ -89,6 +89,25 @@ def wrong_products(a: int, b: int) -> Iterator[int]:
     yield from digits_off(product)
 
 
+def misread_orders(expression: str) -> Iterator[Fraction]:
+    """What comes out strictly from left to right, without the parentheses, with a square as a double or left out.
+
+    A reading is left out where it changes nothing that is written: there are no parentheses, or no square.
+    """
+    flat = expression.replace("(", "").replace(")", "")
+    left, *rest = flat.split()
+    for operator, operand in zip(rest[::2], rest[1::2], strict=True):
+        left = f"({left}) {operator} {operand}"
+    readings = [left]
+    readings += [flat] if flat != expression else []
+    readings += [expression.replace(" ** 2", wrong) for wrong in (" * 2", "") if " ** 2" in expression]
+    for reading in readings:
+        try:
+            yield value(reading)
+        except ZeroDivisionError:
+            continue
+
+
 def wrong_orders(expression: str) -> Iterator[Fraction]:
     """What comes out from left to right, from right to left, without the parentheses, and with a sign turned."""
     flat = expression.replace("(", "").replace(")", "")

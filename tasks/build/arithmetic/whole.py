@@ -8,19 +8,31 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 
-from build.arithmetic.slips import digits_off, lost_borrows, lost_carries, value, wrong_orders, wrong_products
+from build.arithmetic.slips import (
+    digits_off,
+    lost_borrows,
+    lost_carries,
+    misread_orders,
+    value,
+    wrong_orders,
+    wrong_products,
+)
 
 Slips = Iterable[int | Fraction]
 
 
 @dataclass(frozen=True)
 class Sum:
-    """One exercise. text: how it is named in question and statement. slips: wrong values, the most plausible first."""
+    """One exercise. text: how it is named in question and statement. slips: wrong values, the most plausible first.
+
+    astray: where wrong ways lead. An exercise in which one of them happens to end at the answer is not asked.
+    """
 
     text: str
     answer: Fraction
     slips: Slips
     decimals: bool = False
+    astray: tuple[int | Fraction, ...] = ()
 
 
 def addition(rng: random.Random, level: int) -> Sum:
@@ -90,7 +102,8 @@ def power(rng: random.Random, level: int) -> Sum:
         slips = [100 * tens**2 + 10 * tens * units + units**2, base**2 - base, base**2 + base, *slips]
     elif exponent > 2:
         slips = [answer - base, answer + base, answer - base**2, answer + base**2, *slips]
-    return Sum(f"{base}^{exponent}", Fraction(answer), chain(slips, digits_off(answer)))
+    astray = (base * exponent, exponent**base)
+    return Sum(f"{base}^{exponent}", Fraction(answer), chain(slips, digits_off(answer)), astray=astray)
 
 
 def remainder(rng: random.Random, level: int) -> Sum:
@@ -113,14 +126,18 @@ def remainder(rng: random.Random, level: int) -> Sum:
         *rng.sample(range(divisor), min(divisor, 8)),
     ]
     slips = [slip for slip in slips if 0 <= slip < divisor]
-    return Sum(f"{name} is divided by {divisor}", Fraction(answer), slips)
+    # What is missing to the next multiple, the quotient, the base or the product for the power.
+    astray = [divisor - answer, dividend // divisor] + (
+        [base % divisor, base * exponent % divisor] if level == 5 else []
+    )
+    return Sum(f"{name} is divided by {divisor}", Fraction(answer), slips, astray=tuple(astray))
 
 
 def order(rng: random.Random, level: int) -> Sum:
     a, b, c, d, e = (rng.randrange(2, 10) for _ in range(5))
     forms = (
-        [f"{a} + {b} * {c}", f"{a} * {b} + {c}"],
-        [f"{a * 3} - {b} * 2", f"{a} * ({b} + {c})", f"({a + b} - {a}) * {c}", f"{a} + {b * c} / {b}"],
+        [f"{a} + {b} * {c}", f"{c + a * b} - {a} * {b}"],
+        [f"{a * 3} - {b} * 2", f"{a} * ({b} + {c})", f"{c} * ({a + b} - {a})", f"{a} + {b * c} / {b}"],
         [f"{a} * {b} + {c} * {d}", f"{a + 10} * {b} - {c} * {d}", f"{a * b * c} / {a} - {d} * {e}"],
         [
             f"{a} + {b} * ({c + 8} - {d}) - {e}",
@@ -138,7 +155,8 @@ def order(rng: random.Random, level: int) -> Sum:
     if answer.denominator > 1 or (level < 5 and answer < 0):
         return order(rng, level)
     wrong = [slip for slip in wrong_orders(expression) if slip.denominator == 1 and abs(slip) < 20 * abs(answer) + 20]
-    return Sum(expression.replace(" ** 2", "^2"), answer, chain(wrong, digits_off(int(answer))))
+    astray = tuple(misread_orders(expression))
+    return Sum(expression.replace(" ** 2", "^2"), answer, chain(wrong, digits_off(int(answer))), astray=astray)
 
 
 def equation(rng: random.Random, level: int) -> Sum:
@@ -167,5 +185,6 @@ def equation(rng: random.Random, level: int) -> Sum:
     if level == 2 and x - b < 0 and "-" in text:
         return equation(rng, level)
     near = [x + 1, x - 1, x + 2, x - 2, x + 3, x - 3, x + 5, x - 5]
+    astray = tuple(slips)
     slips = [slip for slip in chain(slips, near) if level >= 4 or slip > 0]
-    return Sum(text, Fraction(x), slips)
+    return Sum(text, Fraction(x), slips, astray=astray)

@@ -46,6 +46,19 @@ def length(year: int, month: int) -> int:
     return (following - date(year, month, 1)).days
 
 
+def months_crossed(start: date, end: date) -> list[int]:
+    """The lengths of the months whose ends lie between two dates."""
+    first, last = sorted((start, end))
+    n_ends = (last.year - first.year) * 12 + last.month - first.month
+    return [length(first.year + (first.month - 1 + n) // 12, (first.month - 1 + n) % 12 + 1) for n in range(n_ends)]
+
+
+def evened(start: date, end: date) -> bool:
+    """Whether months of 30 days would give the right distance by accident: some are not, and make up for each other."""
+    sizes = months_crossed(start, end)
+    return sum(sizes) == 30 * len(sizes) and set(sizes) != {30} and bool(sizes)
+
+
 def any_date(rng: random.Random, first: int, last: int) -> date:
     """A date of the years first to last, both included."""
     start = date(first, 1, 1)

@@ -16,6 +16,7 @@ from build.calendar.dates import (
     ORDINALS,
     any_date,
     calendar_named,
+    evened,
     is_leap,
     length,
     long,
@@ -33,6 +34,7 @@ from build.calendar.shifts import (
     other_days,
     weekday_shift,
 )
+from build.likeness import ORDERINGS
 from build.making import Question
 from build.wording import DAYS, MONTHS
 
@@ -49,9 +51,11 @@ def leap_year(rng: random.Random, level: int) -> Draft:
     which = "last" if nth == 1 and not forward else ORDINALS[nth - 1]
     place = f"{which} leap year {'after' if forward else 'before'} {start}{calendar_named(start)}"
     off = [answer + 4, answer - 4, leaps[nth], *((answer + 2, answer - 2) if level < 3 else (answer + 8, answer - 8))]
-    off += [answer + 1, answer - 1, answer + 12, answer - 12]
+    off += [answer + 12, answer - 12, answer + 6, answer - 6, answer + 16, answer - 16]
+    # Even years on the side that the question names; the others are excluded by its words.
+    pool = [str(n) for n in off if n % 2 == 0 and n != answer and (n > start) == forward]
     fact = f"leap year {answer} from {start}"
-    return fact, f"Which is the {place}?", f"The {place} is {{}}.", str(answer), [str(n) for n in off if n != answer]
+    return fact, f"Which is the {place}?", f"The {place} is {{}}.", str(answer), pool
 
 
 def leap_count(rng: random.Random, level: int) -> Draft:
@@ -59,13 +63,16 @@ def leap_count(rng: random.Random, level: int) -> Draft:
     last = first + (rng.randrange(20, 90) if level == 4 else rng.randrange(150, 600))
     answer = sum(map(is_leap, range(first, last + 1)))
     naive = last // 4 - (first - 1) // 4
-    off = [n for n in (naive, (last - first) // 4) if n != answer]
+    n_years = last - first + 1
+    off = [n for n in (naive, n_years // 4, -(-n_years // 4)) if n != answer]
+    # A quarter of the years, give or take the exceptions: other numbers need no counting to be ruled out.
+    reach = 3 + n_years // 80
     return (
         f"leap years {first} to {last}",
         f"How many leap years are there{calendar_named(first)} from {first} to {last}, both included?",
         f"The number of leap years{calendar_named(first)} from {first} to {last}, both included, is {{}}.",
         str(answer),
-        numbers(answer, *off),
+        [text for text in numbers(answer, *off) if abs(int(text) - n_years // 4) <= reach],
     )
 
 
@@ -75,7 +82,13 @@ def weekday_from(rng: random.Random, level: int) -> Draft:
     count = rng.randrange(low, high)
     last = first + timedelta(days=count)
     same_month = first.month == last.month
-    if count % 7 == 0 or last.year > first.year or first.month <= 2 < last.month or same_month != (level == 2):
+    if (
+        count % 7 == 0
+        or evened(first, last)
+        or last.year > first.year
+        or first.month <= 2 < last.month
+        or same_month != (level == 2)
+    ):
         return weekday_from(rng, level)
     start, wanted = (first, last) if rng.randrange(4) else (last, first)
     given = f"{short(start)} is a {DAYS[start.weekday()]}"
@@ -107,20 +120,24 @@ def day_of_year(rng: random.Random, level: int) -> Draft:
         return day_of_year(rng, level)
     number = day.timetuple().tm_yday
     full = day.month - 1
+    if evened(date(day.year, 1, 1), day):
+        return day_of_year(rng, level)
+    least = sum(length(COMMON, month) for month in range(1, day.month)) + 1
+    most = least + length(day.year, day.month)  # one more: whether the year is a leap year has to be seen
     off = [number - 1 if is_leap(day.year) else number + 1, 30 * full + day.day, 31 * full + day.day]
     return (
         f"day of year of {long(day)}",
         f"Which day of the year is {long(day)}, when 1 January is day 1?",
         f"When 1 January is day 1, {long(day)} is day {{}}.",
         str(number),
-        numbers(number, *(n for n in off if n != number)),
+        [text for text in numbers(number, *(n for n in off if n != number)) if least <= int(text) <= most],
     )
 
 
 def date_of_day(rng: random.Random, level: int) -> Draft:
     day = any_date(rng, 1990, 2040) if level == 4 else any_date(rng, 1930, 2120)
     number = day.timetuple().tm_yday
-    if not (60 < number < 190 if level == 4 else number >= 190):
+    if evened(date(day.year, 1, 1), day) or not (60 < number < 190 if level == 4 else number >= 190):
         return date_of_day(rng, level)
     return (
         f"day of year of {long(day)}",
@@ -136,11 +153,13 @@ def iso_week(rng: random.Random, level: int) -> Draft:
     if level == 5:
         day = date(rng.randrange(1970, 2061), 1, 1) + timedelta(days=rng.randrange(-4, 10))
     week = day.isocalendar()[1]
-    if level == 4 and not 3 < week < 50:
+    # Sevenths of the year's days, counted from 1 January, must not give the week by accident.
+    if (level == 4 and not 3 < week < 50) or week == (day.timetuple().tm_yday + 6) // 7:
         return iso_week(rng, level)
-    last = date(day.year - 1, 12, 28).isocalendar()[1]
-    off = [n for n in (53, 52, 1, 2, 51, 3, 50, last) if n != week] if level == 5 else []
-    pool = [str(n) for n in off] or [n for n in numbers(week) if int(n) <= 53]
+    of_month = {date(y, day.month, d).isocalendar()[1] for y in range(1970, 2061) for d in range(1, 29)}
+    of_month |= {date(y, day.month, length(y, day.month)).isocalendar()[1] for y in range(1970, 2061)}
+    near = sorted(of_month - {week}, key=lambda n: (min((n - week) % 53, (week - n) % 53), n))
+    pool = [str(n) for n in near]
     question = f"Which ISO 8601 week number does {long(day)} have?"
     statement = f"The ISO 8601 week number of {long(day)} is {{}}."
     return f"week of {long(day)}", question, statement, str(week), pool
@@ -155,8 +174,10 @@ def nth_weekday(rng: random.Random, level: int) -> Draft:
     if level == 5 and nth == 4:
         which, number = "last", days[-1]
     name = MONTHS[month - 1]
-    off = [number + step for step in (7, -7, 1, -1, 2, -2, 3, -3, 4, -4)]
-    pool = [f"{n} {name}" for n in off if 1 <= n <= size]
+    # The first of a weekday is one of the month's first seven days, the last one of the last seven.
+    start = size - 7 if which == "last" else 7 * (nth - 1)
+    off = [number + step for step in (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)]
+    pool = [f"{n} {name}" for n in off if start < n <= start + 7]
     if level == 3:
         first = DAYS[date(year, month, 1).weekday()]
         lead, text = f"In a year in which 1 {name} is a {first}", f"the date of the {which} {DAYS[wanted]} of {name}"
@@ -185,7 +206,7 @@ PLAN: dict[str, tuple[Callable[[random.Random, int], Draft], tuple[int, int, int
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """630 questions, 126 of each level."""
-    balancer = Balancer(weighed(rank))
+    balancer = Balancer(weighed(rank, ORDERINGS))
     seen: set[str] = set()
     for topic, (make, counts) in PLAN.items():
         for level, count in enumerate(counts, start=1):

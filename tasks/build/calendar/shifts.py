@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from build.calendar.dates import COMMON, any_date, length, long, near_dates, short
+from build.calendar.dates import COMMON, any_date, evened, length, long, near_dates, short
 from build.wording import DAYS, MONTHS
 
 Draft = tuple[str, str, str, str, list[str]]
@@ -39,7 +39,7 @@ def weekday_shift(rng: random.Random, level: int) -> Draft:
         phrase.format(step, DAYS[start]),
         f"The day {step} a {DAYS[start]} is a {{}}.",
         DAYS[end],
-        other_days(rng, end, start - sign * count),
+        [day for day in other_days(rng, end, start - sign * count) if level > 1 or day != DAYS[start]],
     )
 
 
@@ -47,7 +47,8 @@ def month_shift(rng: random.Random, level: int) -> Draft:
     low, high = ((1, 4), (4, 10), (13, 40))[level - 1]
     start, count, sign = rng.randrange(12), rng.randrange(low, high), rng.choice((1, -1))
     end = start + sign * count
-    if count % 12 == 0 or (level == 1 and not 0 <= end < 12):
+    # Six months on, the wrong direction would lead to the right month.
+    if count % 6 == 0 or (level == 1 and not 0 <= end < 12):
         return month_shift(rng, level)
     end %= 12
     first, last = (start, end) if sign > 0 else (end, start)
@@ -59,7 +60,7 @@ def month_shift(rng: random.Random, level: int) -> Draft:
         f"Which month comes {step} {MONTHS[start]}?",
         f"The month {step} {MONTHS[start]} is {{}}.",
         MONTHS[end],
-        [MONTHS[n % 12] for n in (start - sign * count, *near) if n % 12 != end],
+        [MONTHS[n % 12] for n in (start - sign * count, *near) if n % 12 not in (start, end)],
     )
 
 
@@ -85,7 +86,10 @@ def month_length(rng: random.Random, level: int) -> Draft:
         pool = [str(n) for n in (28, 29, 30, 31) if n != answer]
         return name + end, f"How many days does {name} have{end}?", f"{lead}{name} has {{}} days.", str(answer), pool
     text = ", ".join(names[:-1]) + f" and {names[-1]}"
-    pool = [str(answer + step) for step in (1, -1, 2, -2, 3, -3) if answer + step <= 31 * level]
+    least, most = 30 * level - 2 * (1 in months), 31 * level
+    if level == 2:
+        least -= 2  # two months have 58 to 62 days; fewer numbers than four would be left without February
+    pool = [str(answer + step) for step in (1, -1, 2, -2, 3, -3) if least <= answer + step <= most]
     statement = f"{lead}{text} together have {{}} days."
     return text + end, f"How many days do {text} have together{end}?", statement, str(answer), pool
 
@@ -96,6 +100,8 @@ def date_shift(rng: random.Random, level: int) -> Draft:
     count, sign = rng.randrange(low, high), rng.choice((1, -1))
     end = start + timedelta(days=sign * count)
     over_february = min(start, end).month <= 2 < max(start, end).month
+    if evened(start, end):
+        return date_shift(rng, level)
     if level < 3 and (start.year != end.year or over_february or (start.month == end.month) != (level == 1)):
         return date_shift(rng, level)
     show: Callable[[date], str] = short if level < 3 else long
@@ -107,7 +113,7 @@ def date_shift(rng: random.Random, level: int) -> Draft:
         phrase.format(step, show(start)),
         f"The date {step} {show(start)} is {{}}.",
         show(end),
-        [show(day) for day in near_dates(end)],
+        [show(day) for day in near_dates(end) if sign * (day - start).days > 0],
     )
 
 
@@ -123,11 +129,15 @@ def days_between(rng: random.Random, level: int) -> Draft:
     by_months = months * 30 + last.day - first.day
     years = last.year - first.year
     off = [by_months, months * 31 + last.day - first.day, 365 * years + by_months - 360 * years]
+    if evened(first, last):
+        return days_between(rng, level)
+    # No two dates of a month are farther apart than 30 days, none of neighbouring months farther than 61.
+    least, most = (28 * (months - 1) + 1 if months else 1), 31 * (months + 1) - 1
     question = rng.choice(("How many days after {0} is {1}?", "What is the difference in days between {0} and {1}?"))
     return (
         f"{show(first)} to {show(last)}",
         question.format(show(first), show(last)),
         f"The difference in days between {show(first)} and {show(last)} is {{}}.",
         str(count),
-        numbers(count, *(n for n in off if n != count)),
+        [text for text in numbers(count, *(n for n in off if n != count)) if least <= int(text) <= most],
     )

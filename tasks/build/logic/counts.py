@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from itertools import product
 
@@ -105,12 +106,18 @@ def counts(rng: random.Random, level: int) -> Question | None:
         ask = f"What is the {'smallest' if extreme == 'least' else 'largest'} possible number who {done}?"
         end = f"the {'smallest' if extreme == 'least' else 'largest'} possible number who {done} is {{}}"
         near = [min(values), max(values), total - n_first, total - n_second, abs(n_first - n_second), n_first, n_second]
-        return _numbered(rng, "counts", level, clauses, ask, end, bound, [*near, bound + 1, bound + 2, bound - 1])
+        wrong = [*near, bound + 1, bound + 2, bound - 1]
+        # Most who do both are rightly as many as the fewer of the two; else a number of the text is a slip.
+        slips = () if (part, extreme) == (2, "most") else (n_first, n_second)
+        slipped = min(values) == max(values) or bound in (*slips, total, abs(n_first - n_second))
+        return _numbered(rng, "counts", level, clauses, ask, end, bound, wrong, slipped)
     right = sum((a, b, both, neither)[part] for part in asked)
     worlds = [w for w in _parts(total) if all(test(w) for test in tests)]
     if {sum(w[part] for part in asked) for w in worlds} != {right}:
         return None
-    return _numbered(rng, "counts", level, clauses, ask, end, right, wrong)
+    said = {int(number) for clause in clauses for number in re.findall(r"\d+", clause)}
+    slipped = right in wrong or right in said or right == abs(n_first - n_second)
+    return _numbered(rng, "counts", level, clauses, ask, end, right, wrong, slipped)
 
 
 def _s(deed: str) -> str:
@@ -129,12 +136,25 @@ def _parts(total: int) -> list[Parts]:
 
 
 def _numbered(
-    rng: random.Random, topic: str, level: int, clauses: list[str], ask: str, end: str, right: int, wrong: list[int]
+    rng: random.Random,
+    topic: str,
+    level: int,
+    clauses: list[str],
+    ask: str,
+    end: str,
+    right: int,
+    wrong: list[int],
+    slipped: bool,
 ) -> Question | None:
+    """wrong: what slips lead to, and near values. slipped: whether a slip leads to the right number.
+
+    Such a draft, which must not be asked, names its answer among its distractors.
+    """
     pool = [number for number in dict.fromkeys(wrong) if number >= 0 and number != right]
     if len(pool) < 3:
         return None
     # Any three of the likeliest errors; which three is settled by the caller's choice among drafts.
+    shown = rng.sample(pool, 3)
     return Question(
         fact=" ".join(clauses) + ask,
         topic=topic,
@@ -142,7 +162,7 @@ def _numbered(
         question=f"{told(clauses)} {ask}",
         statement=f"{given(clauses)}, then {end}.".replace("If of", "If, of"),
         answer=str(right),
-        distractors=tuple(str(number) for number in rng.sample(pool, 3)),
+        distractors=tuple(map(str, [*shown, right] if slipped else shown)),
     )
 
 
@@ -199,19 +219,11 @@ def siblings(rng: random.Random, level: int) -> Question | None:
         girls, boys = found[0]
     if {value(world) for world in worlds if all(test(world) for test in tests)} != {right} or boys < 1 or right == 0:
         return None
-    wrong = [
-        right + 1,
-        right - 1,
-        right + 2,
-        girls + boys,
-        girls + boys - 1,
-        girls + boys + 1,
-        girls,
-        boys,
-        right - 2,
-        2 * girls,
-    ]
-    return _numbered(rng, "siblings", level, clauses, ask, end, right, [w for w in wrong if w > 0])
+    counted = [girls + boys, girls + boys - 1, girls + boys + 1, girls, boys]
+    wrong = [right + 1, right - 1, right + 2, *counted, right - 2, 2 * girls]
+    # Who counts the girls for the boys, or repeats a number of the text, must not be right.
+    slipped = level != 4 and girls == boys
+    return _numbered(rng, "siblings", level, clauses, ask, end, right, [w for w in wrong if w > 0], slipped)
 
 
 def _own(name: str, sisters: int, brothers: int) -> str:

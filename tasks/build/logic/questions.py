@@ -42,7 +42,9 @@ def questions(rng: random.Random) -> Iterator[Question]:
         told: set[str] = set()
         for level, n in zip(LEVELS, wanted, strict=True):
             for _ in range(n):
-                question = balancer.pick(puzzle.__name__, [_draft(puzzle, rng, level, told) for _ in range(DRAFTS)])
+                drafts = [_draft(puzzle, rng, level, told) for _ in range(DRAFTS)]
+                # A draft among whose distractors is its answer has a wrong way that ends at the right number.
+                question = balancer.pick(puzzle.__name__, [d for d in drafts if d.answer not in d.distractors])
                 told.add(question.fact)
                 yield question
 

@@ -47,12 +47,12 @@ def kinds(rng: random.Random, level: int) -> Question | None:
         return None
     rng.shuffle(rules)
     texts = [*[rule.text for rule in rules], fact.text] if rng.random() < 0.5 else [fact.text, *[r.text for r in rules]]
-    ask, end = ("What must", "must be") if positive else ("What can", "cannot be")
+    ask, end = (f"What must {being} be?", "must be") if positive else (f"What is {being} certainly not?", "cannot be")
     return Question(
         fact=" ".join(sorted(texts)) + ask,
         topic="kinds",
         level=level,
-        question=f"{told(texts)} {ask} {being} {'be' if positive else 'not be'}?",
+        question=f"{told(texts)} {ask}",
         statement=f"{given(texts)}, then {being} {end} {{}}.",
         answer=answer,
         distractors=tuple(option for option in options if option != answer),

@@ -103,8 +103,11 @@ def _literal(i: int, sign: bool) -> Claim:
 
 
 def _condition(rng: random.Random, events: list[list[str]], i: int, j: int, a: bool, b: bool, level: int) -> Premise:
-    """Event i in state a brings event j in state b, said in one of the ways that the level allows."""
-    first, then, against = events[i][not a], events[j][not b], events[i][a]
+    """Event i in state a brings event j in state b, said in one of the ways that the level allows.
+
+    No "not" stands before "only if", "unless" or a bare "or": it could be heard to deny all that follows.
+    """
+    first, then, against, failing = events[i][not a], events[j][not b], events[i][a], events[j][b]
     negated = not (a and b)
 
     def holds(world: tuple[bool, ...]) -> bool:
@@ -115,12 +118,22 @@ def _condition(rng: random.Random, events: list[list[str]], i: int, j: int, a: b
 
     draw = rng.random()
     if level >= 5 and draw < 0.25:
-        return Premise(f"{then} unless {against}", holds, both_ways, negated=True)
+        said = f"unless {against}, {then}" if _denies(then) else f"{then} unless {against}"
+        return Premise(said, holds, both_ways, negated=True)
     if level >= 5 and draw < 0.45:
-        return Premise(f"{against} or {then}", holds, both_ways, negated=True)
+        return Premise(f"either {against} or {then}", holds, both_ways, negated=True)
     if level >= 4 and draw < 0.6:
-        return Premise(f"{first} only if {then}", holds, both_ways, negated=negated)
+        said = f"if {first}, {then}"
+        if not _denies(first):
+            said = f"{first} only if {then}"
+        elif not _denies(failing):
+            said = f"{failing} only if {against}"
+        return Premise(said, holds, both_ways, negated=negated)
     return Premise(f"if {first}, {then}", holds, negated=negated)
+
+
+def _denies(text: str) -> bool:
+    return " not " in text
 
 
 def liars(rng: random.Random, level: int) -> Question | None:

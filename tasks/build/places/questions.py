@@ -133,7 +133,7 @@ def continents(rng: random.Random) -> Iterator[Draft]:
     for c in clear:
         if asked[c.continent] < 14:
             asked[c.continent] += 1
-            question, statement = f"On which continent is {c.name}?", f"The continent that {c.name} belongs to is {{}}."
+            question, statement = f"What is the continent of {c.name}?", f"The continent of {c.name} is {{}}."
             pool = shuffled(rng, [name for name in CONTINENTS.values() if name != c.continent])
             yield Draft(
                 f"continent {c.code}", "continent", capped(min(c.fame - 1, 3)), question, statement, c.continent, pool

@@ -44,9 +44,11 @@ def extremes(rng: random.Random) -> str:
 
 
 @template("lists", 1)
-def append(rng: random.Random) -> str:
+def append(rng: random.Random) -> Both:
     *items, last = numbers(rng, rng.randrange(3, 5), 1, 9)
-    return f"items = {items}\nitems.append({last})\nprint(items)"
+    code = f"items = {items}\nitems.append({last})\nprint(items)"
+    others = (f"items.insert(0, {last})", f"items[0] = {last}", f"items = [{last}] + items[:-1]", f"items[-1] = {last}")
+    return code, [code.replace(f"items.append({last})", other) for other in others]
 
 
 @template("strings", 1)

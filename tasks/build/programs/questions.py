@@ -7,14 +7,17 @@ then changes of one bound, operator, method, statement or number.
 
 from __future__ import annotations
 
-import ast
 import random
+import re
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import combinations
 
-from build.balancing import Balancer, number, weighed
+from build.balancing import POOL, Balancer, number, weighed
+from build.likeness import ORDERINGS
 from build.making import LEVELS, Question
-from build.programs.running import misread, run
+from build.programs.options import distractors, shared
+from build.programs.running import run
 from build.programs.templates import TEMPLATES, Template
 
 for templates in ("easy", "middle", "hard", "hardest"):
@@ -26,16 +29,19 @@ PER_LEVEL = 126
 LONGEST = 8
 """Lines of a program."""
 
+CONSTANT = re.compile(r'"[^"]*"|\b\d+\b')
 
-def shape(text: str) -> str:
-    """What a printed line looks like: numbers as 0, words as a. Options of one question look alike where possible."""
-    parts = []
-    for part in text.split(" "):
-        try:
-            parts.append(type(ast.literal_eval(part.strip("[](),"))).__name__)
-        except (ValueError, SyntaxError):
-            parts.append("text")
-    return f"{text[0] if text[0] in '[(' else ''}{' '.join(sorted(set(parts)))}"
+
+def bare(code: str) -> str:
+    """The program without its numbers and texts."""
+    return CONSTANT.sub("_", code)
+
+
+def twins(code: str, other: str) -> bool:
+    """Whether two programs that are the same but for constants differ in one alone, or in less than a third of them."""
+    pairs = list(zip(CONSTANT.findall(code), CONSTANT.findall(other), strict=True))
+    n_apart = sum(one != two for one, two in pairs)
+    return n_apart < 2 or 3 * n_apart < len(pairs)
 
 
 def value(option: str) -> object:
@@ -44,43 +50,6 @@ def value(option: str) -> object:
         return number(option) if len(option.split()) == 1 else 0
     except ValueError:
         return 0
-
-
-def variants(answer: str, rng: random.Random) -> Iterator[str]:
-    """Where too few misreadings print something else: a number off by one, two neighbours swapped."""
-    parts = answer.split(" ")
-    if len(parts) == 1 and answer.isalpha():
-        for i in range(len(answer) - 1):
-            yield answer[:i] + answer[i + 1] + answer[i] + answer[i + 2 :]
-        return
-    for i, part in enumerate(parts):
-        digits = part.strip("[](),-")
-        if digits.isdigit():
-            for step in rng.sample((1, -1, 2), 3):
-                if int(digits) + step > (0 if part.startswith("-") else -1):
-                    yield " ".join([*parts[:i], part.replace(digits, str(int(digits) + step)), *parts[i + 1 :]])
-
-
-def repeats(text: str) -> bool:
-    """Whether a line of words says one twice: what a wrong index prints, and easily ruled out."""
-    parts = text.split(" ")
-    return all(part.isalpha() for part in parts) and len(set(parts)) < len(parts)
-
-
-def distractors(code: str, wrong: list[str], answer: str, rng: random.Random) -> list[str]:
-    """What other programs print, in the answer's shape first; no two alike but for case and spaces."""
-    seen = {answer.casefold()}
-    alike: list[str] = []
-    unlike: list[str] = []
-    for other in (*wrong, *misread(code)):
-        printed = run(other)
-        if printed is None or printed.casefold() in seen or repeats(printed) > repeats(answer):
-            continue
-        seen.add(printed.casefold())
-        (alike if shape(printed) == shape(answer) else unlike).append(printed)
-    if len(alike) < 3:
-        alike += [text for text in variants(answer, rng) if text.casefold() not in seen]
-    return alike if len(alike) >= 3 else alike + unlike
 
 
 def program(template: Template, rng: random.Random) -> tuple[str, list[str]]:
@@ -92,8 +61,8 @@ def program(template: Template, rng: random.Random) -> tuple[str, list[str]]:
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """630 programs, 126 of each level."""
-    balancer = Balancer(weighed(value))
-    seen: set[str] = set()
+    balancer = Balancer(weighed(value, ORDERINGS))
+    seen: dict[str, list[str]] = {}
     for level in LEVELS:
         templates = [template for template in TEMPLATES if template.level == level]
         made = 0
@@ -103,12 +72,12 @@ def questions(rng: random.Random) -> Iterator[Question]:
             template = templates[turn % len(templates)]
             code, wrong = program(template, rng)
             answer = run(code)
-            if answer is None or code in seen:
+            if answer is None or any(twins(code, other) for other in seen.get(bare(code), ())):
                 continue
             pool = distractors(code, wrong, answer, rng)
-            if len(pool) < 3:
+            if not any(not shared((answer, *three)) for three in combinations(pool[:POOL], 3)):
                 continue
-            seen.add(code)
+            seen.setdefault(bare(code), []).append(code)
             made += 1
             draft = Question(
                 fact=code,
@@ -119,4 +88,4 @@ def questions(rng: random.Random) -> Iterator[Question]:
                 answer=answer,
                 distractors=tuple(pool),
             )
-            yield balancer.choose(rng, draft)
+            yield balancer.choose(rng, draft, shared)

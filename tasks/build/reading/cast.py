@@ -52,6 +52,10 @@ class Ask:
     wrong: tuple[str, ...]
 
 
+class Accident(ValueError):
+    """A wrong path through a passage leads to the right answer."""
+
+
 Story = tuple[str, list[Ask]]
 """A passage and one question of each level."""
 
@@ -86,12 +90,17 @@ def asks(rng: random.Random, text: str, **groups: Sequence[str]) -> list[Ask]:
     """One question of each level, from blocks of three lines: level, answer and wrong answers; question; statement.
 
     Wrong answers are a group's name, or numbers ("5: 20 30": the neighbours are 5 apart), or minutes ("time: 600").
+    After one more | stands, with commas, where other wrong paths lead. Raises Accident if one leads to the answer.
     """
     found: dict[int, list[Ask]] = {}
+    accidents: set[str] = set()
     for block in text.strip().split("\n\n"):
         head, question, statement = block.splitlines()
-        level, answer, source = (field.strip() for field in head.split("|"))
+        level, answer, source, *others = (field.strip() for field in head.split("|"))
         kind, colon, numbers = source.partition(":")
+        paths = [path.strip() for other in others for path in other.split(",")] + (numbers.split() if colon else [])
+        if answer in paths:
+            accidents.add(question)
         if not colon:
             wrong = tuple(item for item in dict.fromkeys(groups[source]) if item != answer)
         elif kind == "time":
@@ -100,7 +109,15 @@ def asks(rng: random.Random, text: str, **groups: Sequence[str]) -> list[Ask]:
         else:
             wrong = _near(int(answer), [int(number) for number in numbers.split()], int(kind))
         found.setdefault(int(level), []).append(Ask(int(level), question, statement, answer, wrong))
-    return [rng.choice(found[level]) for level in sorted(found)]
+    chosen = [rng.choice(found[level]) for level in sorted(found)]
+    if any(ask.question in accidents for ask in chosen):
+        raise Accident(f"a wrong path leads to the right answer: {sorted(accidents)}")
+    return chosen
+
+
+def rest(values: Sequence[int], place: int) -> str:
+    """The numbers but the one at a place, as wrong answers of a block."""
+    return " ".join(str(value) for i, value in enumerate(values) if i != place)
 
 
 def clock(minutes: int) -> str:

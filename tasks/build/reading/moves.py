@@ -62,11 +62,23 @@ From which place did {three} take the {thing}?
 
 PRIZES = ("silver cup", "new bicycle", "wool blanket", "basket of pears", "brass bell", "leather saddle")
 OVERTAKING = (
-    ("Then {2} overtook both {1} and {0}. Just before the end {0} stumbled and was passed by everyone.", (2, 1, 3, 0)),
-    ("Soon {3} passed {2} and {1}, but not {0}. On the last bend {1} got past {3} as well as {0}.", (1, 0, 3, 2)),
-    ("Then {0} lost a shoe and fell back behind {2}. A minute later {3} passed {0} and {2}.", (1, 3, 2, 0)),
+    (
+        "Then {2} overtook both {1} and {0}. Just before the end {0} stumbled and was passed by everyone.",
+        (2, 0, 1, 3),
+        (2, 1, 3, 0),
+    ),
+    (
+        "Soon {3} passed {2} and {1}, but not {0}. On the last bend {1} got past {3} as well as {0}.",
+        (0, 3, 1, 2),
+        (1, 0, 3, 2),
+    ),
+    (
+        "Then {0} lost a shoe and fell back behind {2}. A minute later {3} passed {0} and {2}.",
+        (1, 2, 0, 3),
+        (1, 3, 2, 0),
+    ),
 )
-"""What happens to four runners, by their places at the mill; then their places at the end."""
+"""What happens to four runners, by their places at the mill; the order half-way, and at the end."""
 
 
 def race(rng: random.Random, cast: Cast) -> Story:
@@ -74,8 +86,15 @@ def race(rng: random.Random, cast: Cast) -> Story:
     one, two, three, four = people = cast.others[:4]
     first, second, last, helper = prizes = rng.sample(PRIZES, 4)
     event = rng.choice(("hill race", "village race", "forest race", "spring race"))
-    happens, places = rng.choice(OVERTAKING)
+    happens, between, places = rng.choice(OVERTAKING)
     order = [people[place] for place in places]
+    half = [people[place] for place in between]
+    given = {0: first, 1: second, 2: "nothing", 3: last}
+
+    def early(place: int) -> str:
+        """What the one at a place of the end would get by the order at the mill, and half-way."""
+        return f"{given[people.index(order[place])]}, {given[half.index(order[place])]}"
+
     mile = NUMBERS[rng.randrange(3, 9)]
     passage = f"""
 {cast.hero} has watched the {event} of {cast.place} for years and tells it like this.
@@ -104,23 +123,23 @@ In the {event} of {cast.place}, the oldest helper got a {{}}.
 Who was right behind {two} at the old mill?
 In the {event} of {cast.place}, the one right behind {two} at the old mill was {{}}.
 
-4 | {order[1]} | people
+4 | {order[1]} | people | {two}, {half[1]}
 Who finished second?
 In the {event} of {cast.place}, the one who finished second was {{}}.
 
-4 | {order[2]} | people
+4 | {order[2]} | people | {three}, {half[2]}
 Who finished third?
 In the {event} of {cast.place}, the one who finished third was {{}}.
 
-5 | {first} | prizes
+5 | {first} | prizes | {early(0)}
 What did {order[0]} get?
 In the {event} of {cast.place}, {order[0]} got a {{}}.
 
-5 | {second} | prizes
+5 | {second} | prizes | {early(1)}
 What did {order[1]} get?
 In the {event} of {cast.place}, {order[1]} got a {{}}.
 
-5 | {last} | prizes
+5 | {last} | prizes | {early(3)}
 What did {order[3]} get?
 In the {event} of {cast.place}, {order[3]} got a {{}}.
 """
@@ -236,7 +255,7 @@ What did {d} still have at the end of autumn?
 Of the things that {cast.hero} lent, {d} still had at the end of autumn the {{}}.
 
 5 | {d} | people
-At the end of summer, who had two of the things, but not the {w}?
-Of those to whom {cast.hero} lent something, the one who at the end of summer had two things, but not the {w}, was {{}}.
+At the end of summer, who had two of the things, but not the one needed {need}?
+Of those who borrowed from {cast.hero}, the one with two things at summer's end, but not that needed {need}, was {{}}.
 """
     return told(rng, passage), asks(rng, questions, people=people, tools=tools)

@@ -159,19 +159,19 @@ In the will of {cast.hero}, {k} was given the {{}}.
 Who was the witness?
 In the will of {cast.hero}, the witness was {{}}.
 
-3 | {share[a]} | goods
+3 | {share[a]} | goods | {goods[0]}
 What did the will give to the eldest of the four?
 In the will of {cast.hero}, the eldest of the four was given the {{}}.
 
-3 | {share[d]} | goods
+3 | {share[d]} | goods | {goods[3]}
 What did the will give to the youngest of the four?
 In the will of {cast.hero}, the youngest of the four was given the {{}}.
 
-4 | {c} | people
+4 | {c} | people | {heirs[2]}
 Who is the third eldest of the four?
 In the will of {cast.hero}, the third eldest of the four is {{}}.
 
-4 | {b} | people
+4 | {b} | people | {heirs[1]}
 Who is the second eldest of the four?
 In the will of {cast.hero}, the second eldest of the four is {{}}.
 
@@ -179,11 +179,11 @@ In the will of {cast.hero}, the second eldest of the four is {{}}.
 How many gold coins must the owner of the {goods[0]} pay in all?
 In the will of {cast.hero}, the gold coins that the owner of the {goods[0]} must pay are {{}}.
 
-5 | {after[b]} | goods
+5 | {after[b]} | goods | {goods[1]}
 What did the second eldest have after the exchange?
 After the exchange that followed the will of {cast.hero}, the second eldest of the four had the {{}}.
 
-5 | {after[d]} | goods
+5 | {after[d]} | goods | {goods[3]}
 What did the youngest have after the exchange?
 After the exchange that followed the will of {cast.hero}, the youngest of the four had the {{}}.
 """

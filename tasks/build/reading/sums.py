@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from build.reading.cast import NUMBERS, Cast, Story, asks, told
+from build.reading.cast import NUMBERS, Cast, Story, asks, rest, told
 from build.wording import listed
 
 WARES = (
@@ -23,8 +23,13 @@ def market(rng: random.Random, cast: Cast) -> Story:
     i, j = rng.sample(range(4), 2)
     k = rng.randrange(4)
     n, m = rng.randrange(2, 6), rng.randrange(2, 6)
-    first, second = n * prices[i], m * prices[j]
+    first, second, turned = n * prices[i], m * prices[j], n * prices[j]
+    both_ways = f"{first} {second} {turned + m * prices[i]}"
+    others = f"{(n + m) * prices[j]}, {prices[i] + prices[j]}, {(n + m) * (prices[i] + prices[j])}"
     dearest, cheapest = names[prices.index(max(prices))], names[prices.index(min(prices))]
+    mistaken = f"{stock[j] - n}, {stock[j] - m}, {stock[i] - first}"
+    most, fewest = names[stock.index(max(stock))], names[stock.index(min(stock))]
+    said = ",".join(map(str, (*prices, *stock, n, m)))
     brought = listed([f"{number} {name}" for number, name in zip(stock, names, strict=True)])
     priced = [f"{price} coins for a {one}" for (one, _), price in zip(goods, prices, strict=True)]
     passage = f"""
@@ -41,7 +46,7 @@ The prices were {listed(priced)}.
 / {d} looked for a lost hat, {c} swept the square, and {b} played the fiddle.
 """
     questions = f"""
-1 | {prices[k]} | 1: {" ".join(map(str, prices))}
+1 | {prices[k]} | 1: {rest(prices, k)}
 How many coins was a {goods[k][0]}?
 At the stall of {cast.hero}, the number of coins for a {goods[k][0]} was {{}}.
 
@@ -49,25 +54,25 @@ At the stall of {cast.hero}, the number of coins for a {goods[k][0]} was {{}}.
 Who sold cheese?
 At the stall next to {cast.hero}, cheese was sold by {{}}.
 
-3 | {dearest} | names
+3 | {dearest} | names | {most}
 Which things had the highest price?
 At the stall of {cast.hero}, the things with the highest price were the {{}}.
 
-3 | {cheapest} | names
+3 | {cheapest} | names | {fewest}
 Which things had the lowest price?
 At the stall of {cast.hero}, the things with the lowest price were the {{}}.
 
-4 | {stock[i] - n} | 1: {stock[i]} {stock[i] + n} {stock[i] - m}
-How many {names[i]} were left after {a} had bought some?
-At the stall of {cast.hero}, after {a} had bought some {names[i]}, the number left was {{}}.
+4 | {stock[i] - n} | 1: {stock[i]} {stock[i] + n} {stock[i] - m} | {said}, {mistaken}
+How many {names[i]} were left after the cheese seller had bought some?
+At the stall of {cast.hero}, after the cheese seller had bought some {names[i]}, the number left was {{}}.
 
-4 | {second} | 1: {m + prices[j]} {first} {m * prices[i]} {second + prices[j]} {second - prices[j]}
-How many coins did {a} pay for the {names[j]}?
-At the stall of {cast.hero}, the coins that {a} paid for the {names[j]} were {{}}.
+4 | {second} | 1: {m + prices[j]} {first} {m * prices[i]} {second + prices[j]} {second - prices[j]} | {said}, {turned}
+How many coins did the cheese seller pay for the {names[j]}?
+At the stall of {cast.hero}, the coins that the cheese seller paid for the {names[j]} were {{}}.
 
-5 | {first + second} | 1: {first} {second} {n * prices[j] + m * prices[i]} {(n + m) * prices[i]} {first + second + 5}
-How many coins did {a} pay in all?
-At the stall of {cast.hero}, the coins that {a} paid in all were {{}}.
+5 | {first + second} | 1: {both_ways} {(n + m) * prices[i]} {first + second + 5} | {said}, {others}
+How many coins did the cheese seller pay in all?
+At the stall of {cast.hero}, the coins that the cheese seller paid in all were {{}}.
 """
     return told(rng, passage), asks(rng, questions, people=people, names=names)
 
@@ -80,20 +85,22 @@ def recipe(rng: random.Random, cast: Cast) -> Story:
     """Amounts, how long it takes, and more guests than expected."""
     foods = rng.sample(FOODS, 4)
     grams = rng.sample(range(60, 420, 20), 4)
-    bake, rest = rng.sample((10, 15, 20, 25, 30, 35, 40, 45, 50), 2)
+    bake, cool = rng.sample((10, 15, 20, 25, 30, 35, 40, 45, 50), 2)
     a, b, c, d = people = cast.others[:4]
     cake = rng.choice(CAKES)
     times, word = rng.choice(((2, "twice"), (3, "three times")))
     k, m = rng.sample(range(4), 2)
     least, most = foods[grams.index(min(grams))], foods[grams.index(max(grams))]
     both = grams[k] + grams[m]
+    halves = f"{grams[k] + times * grams[m]} {times * grams[k] + grams[m]}"
+    said = ",".join(map(str, (*grams, bake, cool)))
     takes = listed([f"{number} grams of {food}" for number, food in zip(grams, foods, strict=True)])
     passage = f"""
 The {cake} of {cast.hero} is known all over {cast.place}. It takes {takes}.
 / Nobody in {cast.place} makes a {cake} like {cast.hero}. The secret is {takes}.
 
-It bakes for {bake} minutes and must then rest for {rest} more before {cast.she} cuts it.
-/ After {bake} minutes in the oven it rests for {rest} minutes, and only then is it cut.
+It bakes for {bake} minutes and must then rest for {cool} more before {cast.she} cuts it.
+/ After {bake} minutes in the oven it rests for {cool} minutes, and only then is it cut.
 
 {a} wrote the recipe down, {b} always wants the first slice and {c} the last.
 / The first slice is always for {b} and the last for {c}; {a} has written the recipe down.
@@ -102,7 +109,7 @@ For the feast, {d} asked for a giant one, so {cast.first} took {word} as much of
 / Last week {d} wanted a giant one for the feast, with {word} as much of everything in it.
 """
     questions = f"""
-1 | {grams[k]} | 20: {" ".join(map(str, grams))}
+1 | {grams[k]} | 20: {rest(grams, k)}
 How many grams of {foods[k]} does the {cake} take?
 For the {cake} of {cast.hero}, the grams of {foods[k]} needed are {{}}.
 
@@ -118,15 +125,15 @@ For the {cake} of {cast.hero}, the thing of which the least is needed is {{}}.
 Of which thing does it take the most?
 For the {cake} of {cast.hero}, the thing of which the most is needed is {{}}.
 
-4 | {times * grams[m]} | 20: {grams[m]} {(5 - times) * grams[m]} {times * grams[k]}
+4 | {times * grams[m]} | 20: {grams[m]} {(5 - times) * grams[m]} {times * grams[k]} | {said}
 How many grams of {foods[m]} went into the giant one?
 For the giant {cake} of {cast.hero}, the grams of {foods[m]} needed were {{}}.
 
-4 | {bake + rest} | 5: {bake} {rest} {abs(bake - rest)} {2 * bake}
+4 | {bake + cool} | 5: {bake} {cool} {abs(bake - cool)} {2 * bake} | {said}, {2 * cool}
 How many minutes after it goes into the oven is it cut?
 For the {cake} of {cast.hero}, the minutes from the oven to the first cut are {{}}.
 
-5 | {times * both} | 20: {both} {grams[k] + times * grams[m]} {times * grams[k] + grams[m]} {(5 - times) * both}
+5 | {times * both} | 20: {both} {halves} {(5 - times) * both} | {said}, {sum(grams)}
 How many grams of {foods[k]} and {foods[m]} together are in the giant one?
 For the giant {cake} of {cast.hero}, the grams of {foods[k]} and {foods[m]} together were {{}}.
 """
@@ -141,12 +148,17 @@ def shelter(rng: random.Random, cast: Cast) -> Story:
     p, q, r, s = kinds = rng.sample(ANIMALS, 4)
     start = dict(zip(kinds, rng.sample(range(5, 19), 4), strict=True))
     gone, come, born = rng.randrange(2, 5), rng.randrange(2, 8), rng.randrange(2, 6)
+    moves = {p: (-gone, gone), q: (come, -come), r: (born, -born)}
     end = {p: start[p] - gone, q: start[q] + come, r: start[r] + born, s: start[s]}
     a, b, c, d = people = cast.others[:4]
     k, changed = rng.choice(kinds), rng.choice((p, q, r))
     x, y = rng.sample((p, q, r), 2)
     most = max(kinds, key=start.__getitem__)
     fewest = min(kinds, key=start.__getitem__)
+    said = ",".join(map(str, (*start.values(), gone, come, born)))
+    misread = ",".join(str(start[changed] + step) for other in (p, q, r) if other != changed for step in moves[other])
+    both = start[x] + start[y]
+    turned = ",".join(str(both + a + b) for a in moves[x] for b in moves[y] if (a, b) != (moves[x][0], moves[y][0]))
     had = listed([f"{start[kind]} {kind}" for kind in kinds])
     passage = f"""
 {cast.hero} runs the animal shelter in {cast.place}. At the start of May it had {had}.
@@ -162,7 +174,7 @@ During the month {NUMBERS[gone]} {p} found a new home with {a},
 / Nothing changed among the {s}. {c} came as the vet and {d} paid for the food.
 """
     questions = f"""
-1 | {start[k]} | 1: {" ".join(str(start[kind]) for kind in kinds)}
+1 | {start[k]} | 1: {" ".join(str(start[kind]) for kind in kinds if kind != k)}
 How many {k} were there at the start of May?
 In the shelter of {cast.hero}, the number of {k} at the start of May was {{}}.
 
@@ -182,11 +194,11 @@ In the shelter of {cast.hero}, the animals that were the most at the start of Ma
 Which animals were the fewest at the start of May?
 In the shelter of {cast.hero}, the animals that were the fewest at the start of May were the {{}}.
 
-4 | {end[changed]} | 1: {start[changed]} {2 * start[changed] - end[changed]} {end[s]}
+4 | {end[changed]} | 1: {start[changed]} {2 * start[changed] - end[changed]} {end[s]} | {said}, {misread}
 How many {changed} were there at the end of May?
 In the shelter of {cast.hero}, the number of {changed} at the end of May was {{}}.
 
-5 | {end[x] + end[y]} | 1: {start[x] + start[y]} {end[x] + start[y]} {start[x] + end[y]}
+5 | {end[x] + end[y]} | 1: {start[x] + start[y]} {end[x] + start[y]} {start[x] + end[y]} | {said}, {turned}
 How many {x} and {y} were there together at the end of May?
 In the shelter of {cast.hero}, the number of {x} and {y} together at the end of May was {{}}.
 """

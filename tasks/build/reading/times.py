@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 
 from build.reading.cast import NUMBERS, Cast, Story, asks, clock, told
 from build.wording import DAYS
@@ -22,7 +23,10 @@ def classes(rng: random.Random, cast: Cast) -> Story:
     p, q = rng.sample(range(4), 2)
     now = list(subjects)
     now[p], now[q] = now[q], now[p]
-    k = rng.choice((0, 1, 2))
+    # Whoever takes this week's plan for the usual one must come to another class.
+    after = [[*now[1:], ""][now.index(subject)] for subject in subjects]
+    k = rng.choice([place for place in (0, 1, 2) if after[place] != subjects[place + 1]])
+    others = ",".join(map(str, (fee, weeks, books, fee * (weeks + books), fee + weeks + books, fee * books + weeks)))
     passage = f"""
 Notice from {cast.hero}, head of the evening school in {cast.place}:
 / {cast.hero} has put up a new notice at the evening school in {cast.place}:
@@ -64,7 +68,7 @@ At the evening school of {cast.hero}, {subjects[p]} is this week on {{}}.
 Which class is on {days[p]} this week?
 At the evening school of {cast.hero}, the class on {days[p]} is this week {{}}.
 
-5 | {total} | 1: {fee * weeks} {fee + books} {total + fee} {total - fee} {weeks + books}
+5 | {total} | 1: {fee * weeks} {fee + books} {total + fee} {total - fee} {weeks + books} | {others}
 How many crowns does {y} cost in all?
 At the evening school of {cast.hero}, the crowns that {y} costs in all are {{}}.
 """
@@ -114,7 +118,7 @@ The {work} of {cast.hero} was repaired by {{}}.
 Whose child gave it to the museum?
 The {work} of {cast.hero} came to the museum from the child of {{}}.
 
-4 | {sold} | 1: {made} {given} {given - kept} {made - kept} {sold + 10} {sold - 10}
+4 | {sold} | 1: {made} {given} {given - kept} {made - kept} {sold + 10} {sold - 10} | {given - burnt}, {made + burnt}
 In which year did the {trade} buy the {work}?
 The {work} of {cast.hero} was bought by the {trade} in the year {{}}.
 
@@ -122,7 +126,7 @@ The {work} of {cast.hero} was bought by the {trade} in the year {{}}.
 In which year did the fire damage it?
 The {work} of {cast.hero} was damaged by fire in the year {{}}.
 
-5 | {owned} | 1: {kept} {kept + owned} {owned + burnt} {owned - 10} {owned + 10}
+5 | {owned} | 1: {kept} {kept + owned} {owned + burnt} {owned - 10} {owned + 10} | {burnt}, {kept + burnt}
 How many years lie between its sale to the {trade} and its coming to the museum?
 For the {work} of {cast.hero}, the years from its sale to the museum were {{}}.
 """
@@ -139,6 +143,11 @@ def watches(rng: random.Random, cast: Cast) -> Story:
     hours = [rng.randrange(2, 5) for _ in range(3)]
     first, second, third = (start + 60 * sum(hours[: k + 1]) for k in range(3))
     seen = rng.sample(SIGHTED, 3)
+
+    def astray(hours: list[int], n_before: int) -> str:
+        """When a watch would begin if it had others before it."""
+        return ",".join(str(start + 60 * sum(some)) for some in list(combinations(hours, n_before))[1:])
+
     lost = rng.choice(("kettle", "telescope", "whistle", "oil can"))
     passage = f"""
 {cast.hero} keeps the lighthouse of {cast.place} and divides the night among four helpers.
@@ -166,23 +175,23 @@ What fell into the sea?
 At the lighthouse of {cast.hero}, what fell into the sea was the {{}}.
 
 3 | {d} | people
-Who was on watch when the {lost} fell into the sea?
-At the lighthouse of {cast.hero}, the one on watch when the {lost} fell into the sea was {{}}.
+Who was on watch when something fell into the sea?
+At the lighthouse of {cast.hero}, the one on watch when something fell into the sea was {{}}.
 
 3 | {seen[2]} | things
 What was seen in the watch of {d}?
 At the lighthouse of {cast.hero}, the watch of {d} saw a {{}}.
 
-4 | {second} | time: {first} {second + 60} {second - 60} {second + 120}
+4 | {second} | time: {first} {second + 60} {second - 60} {second + 120} | {astray(hours, 2)}
 When does the watch of {c} begin?
 At the lighthouse of {cast.hero}, the watch of {c} begins at {{}}.
 
-4 | {first} | time: {first + 60} {first - 60} {second} {first + 120}
+4 | {first} | time: {first + 60} {first - 60} {second} {first + 120} | {astray(hours, 1)}
 When does the watch of {b} begin?
 At the lighthouse of {cast.hero}, the watch of {b} begins at {{}}.
 
-5 | {third} | time: {second} {third + 60} {third - 60} {third + 120}
-When does the watch of {d} begin?
-At the lighthouse of {cast.hero}, the watch of {d} begins at {{}}.
+5 | {third} | time: {second} {third + 60} {third - 60} {third + 120} | {start}
+When does the last watch begin?
+At the lighthouse of {cast.hero}, the last watch begins at {{}}.
 """
     return told(rng, passage), asks(rng, questions, things=things, people=people)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from build.reading.cast import NUMBERS, Cast, Story, asks, clock, told
+from build.reading.cast import NUMBERS, Cast, Story, asks, clock, rest, told
 from build.wording import DAYS
 
 CARGO = ("barrels of oil", "sacks of salt", "crates of tea", "bales of wool", "boxes of nails", "casks of wine")
@@ -15,6 +15,7 @@ def ship(rng: random.Random, cast: Cast) -> Story:
     x, y, z = rng.sample(CARGO, 3)
     nx, ny, nz = rng.sample(range(30, 90, 5), 3)
     off, on, less = rng.choice((10, 15, 20)), rng.choice((5, 10, 15, 25)), rng.choice((5, 10))
+    said = ",".join(map(str, (nx, ny, nz, off, on, less)))
     a, b, c, d = ports = [
         f"{name} {word}" for name, word in zip(cast.others, ("Rock", "Bay", "Point", "Cove"), strict=False)
     ]
@@ -46,13 +47,13 @@ On the ship of Captain {cast.hero}, the books were kept by {{}}.
 Where were all the {z} sold?
 On the ship of Captain {cast.hero}, all the {z} were sold at {{}}.
 
-4 | {ny + on} | 5: {ny} {ny - on} {nx - off} {ny + off}
+4 | {ny + on} | 5: {ny} {ny - on} {nx - off} {ny + off} | {said}, {nz + on}, {ny - off}, {nx + on}
 How many {y} were on board after {a}?
 On the ship of Captain {cast.hero}, the number of {y} on board after {a} was {{}}.
 
-5 | {nx - off - less} | 5: {nx - off} {nx - less} {nx - off + less} {nx}
-How many {x} were left after {c}?
-On the ship of Captain {cast.hero}, the number of {x} left after {c} was {{}}.
+5 | {nx - off - less} | 5: {nx - off} {nx - less} {nx - off + less} {nx} | {said}, {nx - off - on}, {nx + off - less}
+How many {x} were left in the end?
+On the ship of Captain {cast.hero}, the number of {x} left in the end was {{}}.
 """
     return told(rng, passage), asks(rng, questions, people=people, ports=ports)
 
@@ -77,6 +78,7 @@ def walk(rng: random.Random, cast: Cast) -> Story:
     parts.insert(rain, f"rain kept {him} in the tent all the {ORDINALS[rain]} day")
     way = " ".join(f"{part[0].upper()}{part[1:]}." for part in parts)
     k = rng.randrange(4)
+    alone = ",".join(map(str, legs))
     total, before = sum(legs), sum(legs[:rain])
     longest, shortest = ends[legs.index(max(legs))], ends[legs.index(min(legs))]
     passage = f"""
@@ -89,7 +91,7 @@ A {lost} was lost between {ends[0]} and {ends[1]}. At {ends[3]} {cast.her} siste
 / Somewhere between {ends[0]} and {ends[1]} a {lost} was lost, and at {ends[3]} {cast.her} sister waited with soup.
 """
     questions = f"""
-1 | {legs[k]} | 1: {" ".join(map(str, legs))}
+1 | {legs[k]} | 1: {rest(legs, k)}
 How many kilometres long was the day's walk that ended at {ends[k]}?
 On the walk of {cast.hero}, the kilometres of the day that ended at {ends[k]} were {{}}.
 
@@ -117,7 +119,7 @@ On the walk of {cast.hero}, the shortest day's walk ended at {{}}.
 How many kilometres was the whole walk?
 On the walk of {cast.hero}, all the kilometres together were {{}}.
 
-5 | {before} | 1: {before - legs[0]} {total - before} {before + legs[rain]} {before + 10}
+5 | {before} | 1: {before - legs[0]} {total - before} {before + legs[rain]} {before + 10} | {alone}
 How many kilometres had been walked before the day of rain?
 On the walk of {cast.hero}, the kilometres walked before the day of rain were {{}}.
 """
@@ -159,15 +161,15 @@ On the ferry of {cast.hero}, children sail free on {{}}.
 Who ties the ropes?
 On the ferry of {cast.hero}, the ropes are tied by {{}}.
 
-3 | {at_a} | time: {off_a} {at_a - 5} {at_a + 10}
+3 | {at_a} | time: {off_a} {at_a - 5} {at_a + 10} | {start + stay}, {start + second}, {start + third}
 When does the ferry reach {a}?
 The ferry of {cast.hero} reaches {a} at {{}}.
 
-4 | {at_b} | time: {at_b - stay} {off_a} {at_b + 10}
+4 | {at_b} | time: {at_b - stay} {off_a} {at_b + 10} | {at_a + third}, {off_a + third}, {at_a + second + third}
 When does the ferry reach {b}?
 The ferry of {cast.hero} reaches {b} at {{}}.
 
-5 | {at_c} | time: {at_c - stay} {at_b} {at_c + stay}
+5 | {at_c} | time: {at_c - stay} {at_b} {at_c + stay} | {start + stay + second + third}, {off_a + second}
 When does the ferry reach {c}?
 The ferry of {cast.hero} reaches {c} at {{}}.
 """
@@ -230,7 +232,7 @@ In the letter of {cast.hero}, the walk to the {seen} was on {{}}.
 On which day will they see the {planned}?
 In the letter of {cast.hero}, the {planned} will be seen on {{}}.
 
-5 | {home} | near
+5 | {home} | near | {late}, {came}, {before}, {after}
 On which day will {cast.first} be home?
 In the letter of {cast.hero}, the day of coming home will be {{}}.
 """

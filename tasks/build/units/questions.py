@@ -16,6 +16,7 @@ from math import floor
 import pint
 
 from build.balancing import Balancer, number, weighed
+from build.likeness import ORDERINGS
 from build.making import LEVELS, Question
 from build.units.table import FACTORS, MIXED, NAMES, RIVALS, ROWS
 from build.wording import plain
@@ -116,6 +117,30 @@ def temperature_slips(value: Fraction, source: str, target: str) -> Iterator[Fra
         yield answer + step
 
 
+def astray(topic: str, value: Fraction, source: str, target: str, answer: Fraction, places: int | None) -> bool:
+    """Whether a wrong way happens to lead to the answer: a unit taken for another, the other direction, a poor rule."""
+    ends = [value]
+    if topic == "temperature":
+        ends = list(islice(temperature_slips(value, source, target), 5))
+        if (source, target) == ("degC", "degF"):
+            ends += [value * 2 + 30, value + 32]
+        elif (source, target) == ("degF", "degC"):
+            ends += [(value - 30) / 2]
+    else:
+        ends += [convert(value, rival, target) for rival in RIVALS.get(source, ())]
+        ends += [convert(value, source, rival) for rival in RIVALS.get(target, ())]
+        ends.append(value * value / answer)
+    right = written(answer, places)
+    return any(_written(end, places) == right for end in ends)
+
+
+def _written(value: Fraction, places: int | None) -> str | None:
+    try:
+        return written(value, places)
+    except ValueError:
+        return None
+
+
 def single(
     rng: random.Random, topic: str, source: str, target: str, value: Fraction, places: int | None
 ) -> Made | None:
@@ -126,6 +151,8 @@ def single(
     wrong = temperature_slips(value, source, target) if topic == "temperature" else slips(topic, value, source, target)
     if places is not None and topic != "temperature":
         wrong = chain(islice(wrong, 2), near(answer, places, rng), wrong)
+    if astray(topic, value, source, target, answer, places):
+        return None
     pool = [text for text in texts(wrong, answer, places) if text != plain(value)]
     if topic != "temperature":
         pool = [text for text in pool if not text.startswith("-") and Fraction(text) > 0]
@@ -165,7 +192,7 @@ def mixed(
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """640 conversions, 128 of each level."""
-    balancer = Balancer(weighed(number))
+    balancer = Balancer(weighed(number, ORDERINGS))
     seen: set[str] = set()
     for level in LEVELS:
         rows = [row for row in ROWS if row[1] == level]

@@ -1,6 +1,7 @@
 """Irregular plurals and past forms, rare words with plain meanings, and words whose letters make other words.
 
-A line of PLURALS is: level | word | plural | wrong plurals; none of them is a variant in use. A line of PASTS is:
+A line of PLURALS is: level | word | plural | wrong plurals; none of them is a variant in use, nor a word at all.
+A line of PASTS is:
 level | verb | past tense | past participle | wrong forms; verbs with two current past tenses are left out, and a dash
 stands for a participle with two forms.
 """
@@ -8,154 +9,154 @@ stands for a participle with two forms.
 from __future__ import annotations
 
 PLURALS = """
-1 | foot | feet | foots, feets, footes, feetes
-1 | tooth | teeth | tooths, teeths, toothes, teethes
-1 | child | children | childs, childes, childrens, childen
-1 | man | men | mans, mens, manes, mennes
+1 | foot | feet | feetz, feets, footes, feetes
+1 | tooth | teeth | tooths, teeths, toothes, teethen
+1 | child | children | childies, childes, childern, childen
+1 | man | men | manen, menes, manses, mennes
 1 | woman | women | womans, womens, womanes, womanen
-1 | mouse | mice | mices, mousen, meese, micen
-1 | box | boxes | boxs, boxies, boxses, boxen
+1 | mouse | mice | mices, mousen, mousies, micen
+1 | box | boxes | boxs, boxies, boxses, boxae
 1 | baby | babies | babys, babyes, babbies, babeys
 1 | city | cities | citys, cityes, citties, citeys
-1 | key | keys | keies, keyes, kies, keyses
-2 | goose | geese | gooses, geeses, goosen, gease
-2 | knife | knives | knifes, knifs, knivs, knifves
-2 | wife | wives | wifes, wifs, wivs, wifves
+1 | key | keys | keies, keyies, keyen, keyses
+2 | goose | geese | geesen, geeses, goosies, gease
+2 | knife | knives | knifies, knifs, knivs, knifves
+2 | wife | wives | wifies, wifs, wivs, wifves
 2 | leaf | leaves | leafes, leavs, leafves, leavies
-2 | wolf | wolves | wolfs, wolfes, wolvs, wolfves
+2 | wolf | wolves | wolfies, wolfes, wolvs, wolfves
 2 | shelf | shelves | shelfs, shelfes, shelvs, shelfves
-2 | sheep | sheep | sheeps, sheepes, sheepen, shoop
-2 | half | halves | halfes, halvs, halfves, halvies
-2 | potato | potatoes | potatos, potatoies, potatose, potati
-2 | hero | heroes | heroies, herose, heri, heroses
-2 | monkey | monkeys | monkies, monkeyes, monkyes, monkeis
-2 | person | people | persones, persen, peopels, persens
+2 | sheep | sheep | sheepies, sheepes, sheepen, sheepae
+2 | half | halves | halfes, halvs, halfves, halven
+2 | potato | potatoes | potatos, potatoies, potatose, potaten
+2 | hero | heroes | heroies, herose, heroen, heroses
+2 | monkey | monkeys | monkeies, monkeyes, monkyes, monkeis
+2 | person | people | persones, personen, peopels, persens
 3 | ox | oxen | oxs, oxies, oxens, oxae
 3 | thief | thieves | thiefes, thievs, thiefves, thievies
-3 | loaf | loaves | loafs, loafes, loavs, loafves
+3 | loaf | loaves | loafies, loafes, loavs, loafves
 3 | calf | calves | calfes, calvs, calfves, calvies
-3 | louse | lice | lices, lousen, leese, licen
-3 | piano | pianos | pianoes, pianis, pianose, pianies
+3 | louse | lice | lices, lousen, lousies, licen
+3 | piano | pianos | pianoes, pianois, pianose, pianies
 3 | chief | chiefs | chieves, chiefes, chievs, chiefies
-3 | belief | beliefs | believes, beliefes, believs, beliefies
-3 | crisis | crises | crisises, crisi, crisae, criseses
-3 | quiz | quizzes | quizes, quizs, quizzies, quizi
-3 | bacterium | bacteria | bacteriums, bacterias, bacterii, bacteriae
-3 | oasis | oases | oasises, oasi, oasae, oaseses
-3 | cliff | cliffs | cliffes, clives, clivs, cliffies
-3 | aircraft | aircraft | aircrafts, aircraftes, airscraft, aircraften
-4 | thesis | theses | thesises, thesi, thesae, theseses
-4 | analysis | analyses | analysises, analysi, analysae, analyseses
-4 | phenomenon | phenomena | phenomenas, phenomeni, phenomenae, phenomenes
-4 | criterion | criteria | criterias, criterii, criteriae, criteriones
-4 | stimulus | stimuli | stimulae, stimula, stimulis, stimulora
+3 | belief | beliefs | belieffs, beliefes, believs, beliefies
+3 | crisis | crises | crisies, crisi, crisae, criseses
+3 | quiz | quizzes | quizen, quizs, quizzies, quizi
+3 | bacterium | bacteria | bacteriora, bacteries, bacterii, bacteriae
+3 | oasis | oases | oasises, oasies, oasae, oaseses
+3 | cliff | cliffs | cliffes, cliven, clivs, cliffies
+3 | aircraft | aircraft | aircrafties, aircraftes, airscraft, aircraften
+4 | thesis | theses | thesies, thesi, thesae, theseses
+4 | analysis | analyses | analysies, analysi, analysae, analyseses
+4 | phenomenon | phenomena | phenomenies, phenomeni, phenomenae, phenomenes
+4 | criterion | criteria | criteries, criterii, criteriae, criteriones
+4 | stimulus | stimuli | stimulae, stimulii, stimulis, stimulora
 4 | larva | larvae | larvi, larvaes, larvum, larves
-4 | alga | algae | algi, algaes, algum, alges
-4 | diagnosis | diagnoses | diagnosises, diagnosi, diagnosae, diagnoseses
-4 | hypothesis | hypotheses | hypothesises, hypothesi, hypothesae, hypotheseses
-4 | axis | axes | axi, axae, axises, axia
-4 | passer-by | passers-by | passer-bys, passer-bies, passers-bys, passer-byes
+4 | alga | algae | algi, algaes, algora, alges
+4 | diagnosis | diagnoses | diagnosies, diagnosi, diagnosae, diagnoseses
+4 | hypothesis | hypotheses | hypothesies, hypothesi, hypothesae, hypotheseses
+4 | axis | axes | axi, axae, axies, axia
+4 | passer-by | passers-by | passer-byen, passer-bies, passers-bys, passer-byes
 4 | runner-up | runners-up | runners-ups, runner-uppes, runner-upes, runnersup
 4 | mother-in-law | mothers-in-law | mothers-in-laws, mother-ins-law, mother-in-lawes, mothers-ins-law
-4 | species | species | specieses, specia, speciei, speciesa
-4 | parenthesis | parentheses | parenthesises, parenthesi, parenthesae, parentheseses
-4 | emphasis | emphases | emphasises, emphasi, emphasae, emphaseses
-5 | stratum | strata | stratae, strati, stratas, stratora
-5 | ovum | ova | ovae, ovi, ovas, ovora
-5 | erratum | errata | erratae, errati, erratas, erratora
-5 | genus | genera | geni, genae, genii, genora
-5 | corpus | corpora | corpi, corpae, corpera, corpii
-5 | alumnus | alumni | alumnae, alumnuses, alumna, alumnora
-5 | alumna | alumnae | alumnai, alumnas, alumnum, alumnaes
+4 | species | species | specieses, specieae, speciei, speciesa
+4 | parenthesis | parentheses | parenthesies, parenthesi, parenthesae, parentheseses
+4 | emphasis | emphases | emphasies, emphasi, emphasae, emphaseses
+5 | stratum | strata | stratae, strati, stratera, stratora
+5 | ovum | ova | ovae, ovi, overa, ovora
+5 | erratum | errata | erratae, errati, erratera, erratora
+5 | genus | genera | geni, genae, genuii, genora
+5 | corpus | corpora | corporae, corpae, corpera, corpii
+5 | alumnus | alumni | alumnii, alumnes, alumnera, alumnora
+5 | alumna | alumnae | alumnai, alumnora, alumnum, alumnaes
 5 | codex | codices | codici, codexae, codeces, codicae
 5 | helix | helices | helici, helixae, heleces, helicae
-5 | bacillus | bacilli | bacillae, bacilla, bacillora, bacilles
-5 | locus | loci | locae, loca, locora, locera
-5 | tableau | tableaux | tableaues, tablea, tableauxes, tableaae
-5 | ellipsis | ellipses | ellipsises, ellipsi, ellipsae, ellipseses
-5 | nucleus | nuclei | nucleae, nuclea, nuclera, nucleora
+5 | bacillus | bacilli | bacillae, bacillera, bacillora, bacilles
+5 | locus | loci | locae, locii, locora, locera
+5 | tableau | tableaux | tableaues, tableauxs, tableauxes, tableaae
+5 | ellipsis | ellipses | ellipsies, ellipsi, ellipsae, ellipseses
+5 | nucleus | nuclei | nucleae, nucleii, nuclera, nucleora
 5 | vertebra | vertebrae | vertebri, vertebraes, vertebrum, vertebres
 """
 
 PASTS = """
 1 | go | went | gone | goed, wented, goned
-1 | take | took | taken | taked, tooked, tooken
-1 | see | saw | seen | seed, sawed, seened
-1 | eat | ate | eaten | eated, eatened, aten
-1 | give | gave | given | gived, gaved, gaven
-1 | come | came | come | comed, camed, comen
-1 | run | ran | run | runned, ranned, runnen
-1 | write | wrote | written | writed, wroted, wroten
-1 | speak | spoke | spoken | speaked, spoked, spekt
-1 | buy | bought | bought | buyed, boughted, bied
-1 | think | thought | thought | thinked, thoughted, thank
+1 | take | took | taken | taked, tooked, takened
+1 | see | saw | seen | seeden, sawened, seened
+1 | eat | ate | eaten | eated, eatened, eatten
+1 | give | gave | given | gived, gaved, gavened
+1 | come | came | come | comed, camed, camen
+1 | run | ran | run | runned, ranned, rannen
+1 | write | wrote | written | writed, wroted, writened
+1 | speak | spoke | spoken | speaked, spoked, spokened
+1 | buy | bought | bought | buyed, boughted, buyt
+1 | think | thought | thought | thinked, thoughted, thinken
 1 | tell | told | told | telled, tolded, tolt
-1 | make | made | made | maked, maded, moke
+1 | make | made | made | maked, maded, maken
 2 | drive | drove | driven | drived, droved, droven
 2 | choose | chose | chosen | choosed, chosed, choosened
 2 | freeze | froze | frozen | freezed, frozed, frozened
 2 | break | broke | broken | breaked, broked, brokened
-2 | steal | stole | stolen | stealed, stoled, stolened
-2 | blow | blew | blown | blowed, blewed, blewn
-2 | grow | grew | grown | growed, grewed, grewn
-2 | throw | threw | thrown | throwed, threwed, threwn
+2 | steal | stole | stolen | stealed, stoled, stealen
+2 | blow | blew | blown | bloweded, blewed, blewn
+2 | grow | grew | grown | growened, grewed, grewn
+2 | throw | threw | thrown | throwed, threwed, thrownd
 2 | fly | flew | flown | flewed, flewn, flyed
-2 | draw | drew | drawn | drawed, drewed, drewn
-2 | begin | began | begun | beginned, beganned, begonned
+2 | draw | drew | drawn | drawed, drewed, drawened
+2 | begin | began | begun | beginned, beganned, beginnen
 2 | swim | swam | swum | swimmed, swammed, swummed
-2 | bring | brought | brought | bringed, brang, brung
+2 | bring | brought | brought | bringed, brangen, bringen
 2 | teach | taught | taught | teached, taughted, tought
-2 | catch | caught | caught | catched, caughted, cought
-2 | fight | fought | fought | fighted, foughted, faught
-2 | sell | sold | sold | selled, solded, salt
-2 | keep | kept | kept | keeped, kepted, kope
-2 | hide | hid | - | hided, hidded, hode
+2 | catch | caught | caught | catchen, caughted, cought
+2 | fight | fought | fought | fighted, foughted, fighten
+2 | sell | sold | sold | selled, solded, sollen
+2 | keep | kept | kept | keeped, kepted, keepen
+2 | hide | hid | - | hidened, hidded, hode
 3 | wear | wore | worn | weared, wored, wornen
-3 | tear | tore | torn | tored, tornen, toren
+3 | tear | tore | torn | tored, tornen, tearen
 3 | swear | swore | sworn | sweared, swored, swornen
-3 | shake | shook | shaken | shaked, shooked, shooken
+3 | shake | shook | shaken | shakened, shooked, shooken
 3 | bite | bit | - | bited, bitted, bote
-3 | forget | forgot | - | forgetted, forgotted, forgat
-3 | stick | stuck | stuck | sticked, stack, stucken
-3 | strike | struck | - | striked, stroke, strucked
-3 | sweep | swept | swept | sweeped, sweptened, swope
-3 | creep | crept | crept | crepted, crope, creptened
-3 | lead | led | led | leaded, ledded, lod
+3 | forget | forgot | - | forgetted, forgettened, forgotted
+3 | stick | stuck | stuck | sticken, stuckt, stucken
+3 | strike | struck | - | striked, strooked, strucked
+3 | sweep | swept | swept | sweeped, sweptened, sweepen
+3 | creep | crept | crept | crepted, creepen, creptened
+3 | lead | led | led | leadened, ledded, lod
 3 | bleed | bled | bled | bleeded, bledded, blod
-3 | bend | bent | bent | bented, bond, bentened
-3 | grind | ground | ground | grounded, grand, groundened
-3 | bind | bound | bound | binded, bounded, band
-3 | spin | spun | spun | spinned, spunned, spon
-3 | swing | swung | swung | swinged, swunged, swong
-3 | sting | stung | stung | stinged, stang, stunged
-3 | cling | clung | clung | clinged, clang, clunged
-4 | fling | flung | flung | flinged, flang, flunged
-4 | wring | wrung | wrung | wringed, wrang, wrunged
+3 | bend | bent | bent | bented, bendened, bentened
+3 | grind | ground | ground | grindened, grounden, groundened
+3 | bind | bound | bound | binded, bindened, bounden
+3 | spin | spun | spun | spinned, spunned, spunnen
+3 | swing | swung | swung | swingen, swunged, swong
+3 | sting | stung | stung | stinged, stungen, stunged
+3 | cling | clung | clung | clinged, clungen, clunged
+4 | fling | flung | flung | flinged, flungen, flunged
+4 | wring | wrung | wrung | wringen, wrungen, wrunged
 4 | seek | sought | sought | seeked, soughted, soke
-4 | flee | fled | fled | fleed, fledded, flew
-4 | breed | bred | bred | breeded, bredded, brod
+4 | flee | fled | fled | fleed, fledded, fleen
+4 | breed | bred | bred | breeded, bredded, breddened
 4 | arise | arose | arisen | arised, arosed, arosen
 4 | withdraw | withdrew | withdrawn | withdrawed, withdrewed, withdrewn
 4 | undergo | underwent | undergone | undergoed, underwented, undergoned
-4 | overtake | overtook | overtaken | overtaked, overtooked, overtooken
+4 | overtake | overtook | overtaken | overtaked, overtooked, overtakened
 4 | mistake | mistook | mistaken | mistaked, mistooked, mistooken
-4 | cast | cast | cast | cest, casten, coost, castened
-4 | burst | burst | burst | barst, bursten, burstened, borst
-4 | split | split | split | splitted, splat, splut
-4 | weep | wept | wept | weeped, wepted, wope
-4 | foresee | foresaw | foreseen | foreseed, foresawed, foresaid
-4 | forbid | forbade | - | forbidded, forbode, forbaden
+4 | cast | cast | cast | cest, castet, castid, castened
+4 | burst | burst | burst | burstid, burstet, burstened, bursed
+4 | split | split | split | splitten, splitened, splut
+4 | weep | wept | wept | weeped, wepted, weepen
+4 | foresee | foresaw | foreseen | foreseed, foresawed, foresawn
+4 | forbid | forbade | - | forbidded, forbaded, forbaden
 5 | forsake | forsook | forsaken | forsaked, forsooked, forsooken
-5 | stride | strode | stridden | strided, stroded, strodden
-5 | smite | smote | smitten | smited, smoted, smoten
+5 | stride | strode | stridden | stridened, stroded, strodened
+5 | smite | smote | - | smited, smitened, smoten
 5 | lie (be flat) | lay | lain | lied, laid, layed
 5 | lay (put down) | laid | laid | lay, lain, lied
 5 | beget | begot | - | begetted, begotted, begut
-5 | befall | befell | befallen | befalled, befelled, befoll
-5 | tread | trod | - | trodded, trad, treadened
+5 | befall | befell | befallen | befalled, befelled, befellen
+5 | tread | trod | - | trodded, troddened, treadened
 5 | forgo | forwent | forgone | forgoed, forwented, forgoned
 5 | behold | beheld | beheld | beholded, behelded, behelt
-5 | sling | slung | slung | slinged, slang, slunged
+5 | sling | slung | slung | slinged, slungen, slunged
 """
 
 MEANINGS = """

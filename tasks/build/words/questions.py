@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from build.balancing import EVEN, Balancer
+from build.likeness import ORDERINGS
 from build.making import LEVELS, Question
 from build.wording import article, listed
 from build.words.forms import ANAGRAMS, MEANINGS, PASTS, PLURALS
@@ -46,7 +47,7 @@ def questions(rng: random.Random) -> Iterator[Question]:
         if first.fact not in asked:
             asked.add(first.fact)
             by_level[first.level].setdefault(first.topic, []).append(drafts)
-    balancer = Balancer(EVEN)
+    balancer = Balancer(replace(EVEN, orderings=(*EVEN.orderings, *((6, one) for one in ORDERINGS)), whole=1))
     for level in LEVELS:
         topics = by_level[level]
         taken = 0

@@ -19,7 +19,7 @@ def market(text: str, ask: str) -> str:
     price = {thing: int(n) for n, thing in re.findall(r"(\d+) coins for an? ([a-z ]+?)(?:,| and|\.)", text)}
     n, x, m, y = find(r"(?:took|bought) (\w+) ([a-z ]+?) and (\w+) ([a-z ]+?)\.", text)
     bought = {x: whole(n), y: whole(m)}
-    if "cheese" in ask:
+    if "sold cheese" in ask:
         return find(rf"(?:{NAME}, who sells cheese|cheese seller beside \w+, {NAME})", text)[0]
     if "price" in ask:
         pick = max if "highest" in ask else min
@@ -207,4 +207,4 @@ def watches(text: str, ask: str) -> str:
         return d
     if ask.startswith("What was seen"):
         return last
-    return clock(60 * begin[find(rf"watch of {NAME}", ask)[0]])
+    return clock(60 * begin[d if "last watch" in ask else find(rf"watch of {NAME}", ask)[0]])

@@ -1,0 +1,67 @@
+"""The commands below `calibaudit data`. Only Typer is imported at the top; the rest when a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from calibaudit.chat.settings import TEMPLATE_DATE
+from calibaudit.cli.options import (
+    ChatTemplate,
+    ChatTemplateKwargs,
+    Columns,
+    Debug,
+    MaxLength,
+    Offline,
+    Split,
+    TemplateDate,
+)
+
+data_app = typer.Typer(help="Show a row of tuning data as a model sees it.", invoke_without_command=True)
+
+
+@data_app.callback()
+def explain(context: typer.Context) -> None:
+    """Show a row of tuning data as a model sees it: `data show DATA --model M`."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@data_app.command("show")
+def show_row(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Tuning rows: a file, a folder, a hub id, or demo:sft.")],
+    model: Annotated[str, typer.Option("--model", metavar="M", help="Whose tokenizer: a folder or hub id.")],
+    row: Annotated[int, typer.Option("--row", metavar="N", min=0, help="Which row, from 0.")] = 0,
+    columns: Columns = "",
+    split: Split = "train",
+    max_length: MaxLength = 4096,
+    chat_template: ChatTemplate = "auto",
+    chat_template_kwargs: ChatTemplateKwargs = "",
+    template_date: TemplateDate = TEMPLATE_DATE,
+    offline: Offline = False,
+    debug: Debug = False,
+) -> None:
+    """Show one row exactly as a model sees it, and which of its tokens are learned; spaces are made visible.
+
+    Only the model's tokenizer is loaded. A row that cannot be trained on is named, with the reason: exit 2.
+    """
+    from calibaudit.chat.settings import ChatSettings
+    from calibaudit.models.checkpoints import context_window, fetch_tokenizer, find_checkpoint, stop_ids
+    from calibaudit.models.tokenizer import load_tokenizer
+    from calibaudit.report.terminal.inputs.data import render_row
+    from calibaudit.training.data.encode import encode_rows
+    from calibaudit.training.data.kinds import read_columns
+    from calibaudit.training.data.rows import read_row
+
+    found = read_row(data, row, split=split, offline=offline, columns=read_columns(columns))
+    checkpoint = fetch_tokenizer(find_checkpoint(model, offline=offline))
+    tokenizer = load_tokenizer(checkpoint)
+    encoded = encode_rows(
+        [found.row],
+        tokenizer,
+        min(max_length, context_window(checkpoint)),
+        chat=ChatSettings(chat_template, date=template_date, kwargs=chat_template_kwargs).for_rows(),
+        stop_ids=stop_ids(checkpoint),
+    )
+    render_row(found, encoded, tokenizer)

@@ -1,0 +1,75 @@
+"""Several measures of how like one option is to the others; a guess by any of them should find no more than chance.
+
+Each is an ordering for a `Balancer`: one key an option, the likest high.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import pairwise
+
+
+def blocks(one: str, other: str) -> float:
+    """The share of characters in common blocks, the longest taken first."""
+    low, high = sorted((one, other))
+    return SequenceMatcher(None, low, high, autojunk=False).ratio()
+
+
+def steps(one: str, other: str) -> float:
+    """Minus the characters to insert, remove or exchange to make one into the other."""
+    costs = list(range(len(other) + 1))
+    for i, left in enumerate(one):
+        before = costs
+        costs = [i + 1]
+        for j, right in enumerate(other):
+            costs.append(min(costs[j] + 1, before[j + 1] + 1, before[j] + (left != right)))
+    return float(-costs[-1])
+
+
+def _common(one: Iterable[str], other: Iterable[str]) -> float:
+    first, second = Counter(one), Counter(other)
+    return sum((first & second).values()) / max(1, sum((first | second).values()))
+
+
+def letters(one: str, other: str) -> float:
+    return _common(one, other)
+
+
+def neighbours(one: str, other: str) -> float:
+    """The share of pairs of neighbouring characters, the ends counted as characters."""
+    first, second = f" {one} ", f" {other} "
+    return _common(map("".join, pairwise(first)), map("".join, pairwise(second)))
+
+
+def parts(text: str) -> list[str]:
+    """Words and numbers."""
+    return re.findall(r"-?\w+(?:[.:/-]\w+)*", text)
+
+
+def phrases(one: str, other: str) -> float:
+    return _common(parts(one), parts(other))
+
+
+def places(one: str, other: str) -> float:
+    """At how many places both have the same word or number, where one has several."""
+    first, second = parts(one), parts(other)
+    return float(sum(a == b for a, b in zip(first, second, strict=False))) if max(len(first), len(second)) > 1 else 0.0
+
+
+def _among(measure: Callable[[str, str], float]) -> Callable[[Sequence[str], str], list[float]]:
+    known = lru_cache(maxsize=4096)(measure)
+
+    def ordering(options: Sequence[str], _: str) -> list[float]:
+        return [
+            round(sum(known(option, other) for j, other in enumerate(options) if j != i), 9)
+            for i, option in enumerate(options)
+        ]
+
+    return ordering
+
+
+ORDERINGS = tuple(_among(measure) for measure in (blocks, steps, letters, neighbours, phrases, places))
