@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from calibaudit.chat.ends import added_texts, end_mark
 from calibaudit.chat.generated import generated, marks_generated
-from calibaudit.chat.messages import Conversation, Message
+from calibaudit.chat.messages import Conversation, Message, merged
 from calibaudit.chat.places import PlaceFinder, Thought
 from calibaudit.chat.template import ChatTemplate, TemplateFault
 
@@ -83,7 +83,19 @@ class Framer:
         whitespace the template's generation prompt leaves to the model. Where the template itself marks what is
         generated (`{% generation %}`) that is learned, and what ends the turn.
         """
-        turns = self._template.fitting(row.messages)
+        try:
+            return self._rendered(row, self._template.fitting(row.messages))
+        except FrameError:
+            if row.messages[0].role != "system" or len(row.messages) == 1:
+                raise
+            # Some templates write a system turn before a question and drop it once there is an answer.
+            try:
+                return self._rendered(row, merged(row.messages))
+            except FrameError:
+                pass
+            raise
+
+    def _rendered(self, row: Conversation, turns: tuple[Message, ...]) -> Rendered:
         n_given = row.n_given - (len(row.messages) - len(turns))
         learned = [i for i, m in enumerate(turns) if m.role == "assistant" and m.learned and i >= n_given]
         if not learned:
@@ -191,7 +203,10 @@ class Framer:
             if not marked:
                 learned[turn] = (self._left_to_model(markers[:turn], text, starts[turn], more), n_end[turn])
             elif turn in marked:
-                learned[turn] = (marked[turn][0], max(marked[turn][1], n_end[turn]))
+                before, behind = marked[turn]
+                # Whitespace behind the end is marked by some templates, and never written by a model that has stopped.
+                ended = after[turn][n_end[turn] : behind].strip() == ""
+                learned[turn] = (before, n_end[turn] if ended else behind)
         if not learned:
             raise FrameError("the chat template marks none of its assistant turns as generated")
         insert, thought, written = "", None, text[: starts[last]]

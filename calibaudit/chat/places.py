@@ -15,14 +15,21 @@ from typing import Any
 from calibaudit.chat.messages import Message
 from calibaudit.chat.template import ChatTemplate, TemplateFault
 
-ANSWER, THOUGHT = "answermarker", "thoughtmarker"
-
+_THOUGHT = r"[\w:]*(?:think|thought|reason)\w*"
 _OPENED = re.compile(
-    r"(?:<(?P<tag>[\w:]*(?:think|thought|reason)[\w:]*)>|\[(?P<square>THINK|THOUGHT|REASON)\]"
-    r"|<\|START_(?P<start>THINK\w*|REASON\w*)\|>|<\|begin_of_(?P<begin>thought|think|reasoning)\|>)\s*\Z",
+    rf"(?:<(?P<tag>{_THOUGHT})>|\[(?P<square>{_THOUGHT})\]|◁(?P<triangle>{_THOUGHT})▷"
+    rf"|<\|START_(?P<start>{_THOUGHT})\|>|<\|begin_of_(?P<begin>{_THOUGHT})\|>|<\|channel>(?P<channel>thought)"
+    rf"|(?P<unknown><\|{_THOUGHT}\|>))\s*\Z",
     re.IGNORECASE,
 )
-_CLOSING = {"tag": "</{}>", "square": "[/{}]", "start": "<|END_{}|>", "begin": "<|end_of_{}|>"}
+_CLOSING = {
+    "tag": "</{}>",
+    "square": "[/{}]",
+    "triangle": "◁/{}▷",
+    "start": "<|END_{}|>",
+    "begin": "<|end_of_{}|>",
+    "channel": "<channel|>",
+}
 
 
 @dataclass(frozen=True)
@@ -72,24 +79,26 @@ class PlaceFinder:
         form = self._form(more)
         opened = _OPENED.search(prompt)
         if opened is not None and form is None:
-            mark = _mark(opened)
-            form = (opened[0], ("" if opened[0].endswith("\n") else "\n") + f"\n{mark}\n\n")
-        before = self._before(turns, prompt, written, form, opened is not None)
+            form = (opened[0], ("" if opened[0].endswith("\n") else "\n") + f"\n{_mark(opened)}\n\n")
+        # Where thoughts begin right behind the generation prompt, it has opened one, by whatever mark.
+        is_opened = form is not None and (opened is not None or not form[0])
+        before = self._before(turns, prompt, written, form, is_opened)
         thought = None
         if form is not None:
             opening, close = form
-            thought = Thought(prompt if opened is not None else _joined(prompt, opening), close)
+            thought = Thought(prompt if is_opened else _joined(prompt, opening), close)
         gained = before[len(prompt) :].strip() if before.startswith(prompt) else before != prompt
-        is_closed = form is not None and before != prompt and (opened is not None or bool(gained))
+        is_closed = form is not None and before != prompt and (is_opened or bool(gained))
         return AnswerPlace(prompt, written, before, thought, is_closed)
 
     def _written(self, turns: Sequence[Message], more: dict[str, Any]) -> str | None:
         """The text before a known answer, None where the template refuses it, drops it or writes it twice."""
+        answer = _marker("answer", turns)
         try:
-            text = self._template.render([*turns, Message("assistant", ANSWER)], **more)
+            text = self._template.render([*turns, Message("assistant", answer)], **more)
         except TemplateFault:
             return None
-        return text[: text.index(ANSWER)] if text.count(ANSWER) == 1 else None
+        return text[: text.index(answer)] if text.count(answer) == 1 else None
 
     def _form(self, more: dict[str, Any]) -> tuple[str, str] | None:
         """(what opens a thought behind the generation prompt, what stands between thought and answer), as written by
@@ -101,16 +110,16 @@ class PlaceFinder:
         return self._forms[key]
 
     def _seek_form(self, more: dict[str, Any]) -> tuple[str, str] | None:
-        asked = Message("user", "usermarker")
+        asked, answer, thought = Message("user", "usermarker"), "answermarker", "thoughtmarker"
         try:
             prompt = self._template.render([asked], prompt=True, **more)
-            text = self._template.render([asked, Message("assistant", ANSWER, reasoning=THOUGHT)], **more)
+            text = self._template.render([asked, Message("assistant", answer, reasoning=thought)], **more)
         except TemplateFault:
             return None
-        if text.count(THOUGHT) != 1 or text.count(ANSWER) != 1 or text.index(THOUGHT) > text.index(ANSWER):
+        if text.count(thought) != 1 or text.count(answer) != 1 or text.index(thought) > text.index(answer):
             return None
-        start = text.index(THOUGHT)
-        close = text[start + len(THOUGHT) : text.index(ANSWER)]
+        start = text.index(thought)
+        close = text[start + len(thought) : text.index(answer)]
         behind, asked_tail = _tail(text[:start], asked.content), _tail(prompt, asked.content)
         if not close.strip() or behind is None or asked_tail is None:
             return None
@@ -146,10 +155,23 @@ class PlaceFinder:
         return prompt
 
 
+def _marker(name: str, turns: Sequence[Message]) -> str:
+    """A text that stands in none of the turns."""
+    number = 0
+    while any(f"{name}{number}marker" in turn.content for turn in turns):
+        number += 1
+    return f"{name}{number}marker"
+
+
 def _mark(opened: re.Match[str]) -> str:
-    """What closes a thought that this mark opens."""
+    """What closes a thought that this mark opens. Raises TemplateFault where that is not known."""
     name = opened.lastgroup
     assert name is not None
+    if name not in _CLOSING:
+        raise TemplateFault(
+            f"its generation prompt opens a thought with {opened[name]!r}, and nothing shows what closes one: "
+            "--answer-at generation-prompt scores inside it"
+        )
     return _CLOSING[name].format(opened[name])
 
 

@@ -14,7 +14,6 @@ from calibaudit.chat.messages import Conversation, Message
 from calibaudit.chat.places import AnswerPlace, PlaceFinder
 from calibaudit.chat.settings import AnswerAt, ChatSettings
 from calibaudit.chat.template import ChatTemplate
-from calibaudit.errors import SftError
 from calibaudit.scoring.encode import Encoder, Row
 from calibaudit.scoring.prompts import ChatPrompts
 from calibaudit.tasks.items import Item
@@ -27,14 +26,10 @@ pytestmark = pytest.mark.skipif(not trl_is_there(), reason="needs the oracles ex
 
 OTHER = "red tea"
 """A second choice."""
-REFUSED = {"mistral_v3_hub": ("system", "system_three")}
-"""Rows that cannot be learned from: with an answer, the template leaves their system turn out."""
-LINE_BREAK_MARKED = pytest.mark.xfail(
-    reason="LFM2.5's own {% generation %} marks go on to the line break behind <|im_end|>, where generation has stopped"
-)
+DRIVEN_OUT = {"mistral_v3_hub": ("system", "system_three")}
+"""Rows whose system turn the template writes before a question, and leaves out once there is an answer."""
 DATED = {"llama3_2", "gpt_oss", "muse_glimmer", "smollm3", "smollm3_nothink", "granite3_3", "apertus"}
 """Families whose templates write today's date: transformers would have them write another each day."""
-TUNED = [pytest.param(name, marks=[LINE_BREAK_MARKED] if name == "lfm2_5" else []) for name in names()]
 
 
 def settings(one: Family, answer_at: AnswerAt = "auto") -> ChatSettings:
@@ -46,7 +41,7 @@ def turns(shape: str, *, answered: bool = True) -> tuple[Message, ...]:
 
 
 def tuned_shapes(name: str) -> list[str]:
-    return [shape for shape in family(name).before if shape not in REFUSED.get(name, ())]
+    return [shape for shape in family(name).before if shape not in DRIVEN_OUT.get(name, ())]
 
 
 @cache
@@ -121,7 +116,7 @@ class TestScored:
 
 
 class TestTuned:
-    @pytest.mark.parametrize("name", TUNED)
+    @pytest.mark.parametrize("name", names())
     def test_what_is_learned_is_answers_and_what_ends_them(self, name: str) -> None:
         one = family(name)
         space = " " if one.first.startswith(" ") else ""
@@ -133,7 +128,7 @@ class TestTuned:
             ]
             assert {run[: len(run) - len(run.lstrip())] for run in found} <= {space, left_to_model(one)}, shape
 
-    @pytest.mark.parametrize("name", TUNED)
+    @pytest.mark.parametrize("name", names())
     def test_a_turn_ends_with_what_generation_stops_at(self, name: str) -> None:
         one = family(name)
         stops = {*one.stop_ids, one.tokenizer.eos_token_id}
@@ -188,10 +183,15 @@ def test_a_system_turn_that_is_refused_opens_the_users(name: str) -> None:
     assert tuned(name, "system").n_merged == 1
 
 
-@pytest.mark.parametrize(("name", "shape"), [(name, shape) for name, shapes in REFUSED.items() for shape in shapes])
-def test_a_system_turn_that_an_answer_drives_out_is_told_of(name: str, shape: str) -> None:
-    with pytest.raises(SftError, match=r"turn 1 \(system\): the chat template leaves it out"):
-        tuned(name, shape)
+@pytest.mark.parametrize(("name", "shape"), [(name, shape) for name, shapes in DRIVEN_OUT.items() for shape in shapes])
+def test_a_system_turn_that_an_answer_drives_out_opens_the_users(name: str, shape: str) -> None:
+    one = family(name)
+    system, asked, *others = turns(shape)
+    merged = Message("user", f"{system.content}\n\n{asked.content}")
+    assert tuned(name, shape).n_merged == 1
+    row = Conversation((merged, *others), "rows.jsonl:1")
+    expected = encode_rows([row], one.tokenizer, 4096, chat=settings(one), stop_ids=one.stop_ids)
+    assert tuned(name, shape).examples == expected.examples
 
 
 CONTENTS = ("A", "12 cats", "(no)", "yes.\n\n- no", "Three?", "a  b", "user", "assistant", "Be brief.", "1")
@@ -222,9 +222,6 @@ def test_whatever_is_asked_and_answered(name: str) -> None:
 
 @pytest.mark.parametrize("lead", [" ", "\n"])
 @pytest.mark.parametrize("name", ["phi3", "phi3_5"])
-@pytest.mark.xfail(
-    reason="a mark that swallows the whitespace behind it is learned with an answer that begins with some"
-)
 def test_an_answer_that_begins_with_whitespace_behind_a_mark_that_swallows_it(name: str, lead: str) -> None:
     one = family(name)
     row = Conversation((Message("user", USERS[-1]), Message("assistant", lead + ANSWERS[-1])), "rows.jsonl:1")

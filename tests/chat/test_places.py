@@ -10,7 +10,7 @@ from families import byte_tokenizer
 from calibaudit.chat.messages import Message
 from calibaudit.chat.places import AnswerPlace, PlaceFinder
 from calibaudit.chat.settings import ChatSettings
-from calibaudit.chat.template import ChatTemplate
+from calibaudit.chat.template import ChatTemplate, TemplateFault
 
 TURN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if m.role == 'assistant' %}</s>{% endif %}{% endfor %}"
 ASKED = [Message("user", "what is it?")]
@@ -110,3 +110,26 @@ def test_a_template_that_takes_no_answer_has_its_generation_prompt() -> None:
     found = place(refusing + prompt("<assistant>"))
     assert found.written is None
     assert found.before == found.prompt
+
+
+def test_what_a_question_says_is_no_marker() -> None:
+    tokenizer = byte_tokenizer(["the cat"], 300)
+    tokenizer.chat_template = last_turn("<think></think>") + prompt("<assistant>")
+    asked = [Message("user", "What is an answer0marker, an answer1marker or a thoughtmarker?")]
+    assert PlaceFinder(ChatTemplate(tokenizer)).find(asked).difference == "<think></think>"
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("<|inner|>", "<|outer|>"), ("<|think|>", "<|answer|>"), ("<a><b>", "</b></a>\n")]
+)
+def test_a_thought_opened_by_any_mark_is_closed_as_the_template_closes_thoughts(opening: str, closing: str) -> None:
+    thought = "{% if m.reasoning_content %}" + opening + "{{ m.reasoning_content }}" + closing + "{% endif %}"
+    template = TURN.replace("{{ m.content }}", thought + "{{ m.content }}") + prompt("<assistant>" + opening)
+    found = place(template)
+    assert found.before == found.prompt + closing
+    assert found.is_closed
+
+
+def test_a_thought_opened_by_a_mark_that_nothing_closes_is_an_error() -> None:
+    with pytest.raises(TemplateFault, match=r"opens a thought with '<\|think\|>', and nothing shows what closes one"):
+        place(TURN + prompt("<assistant><|think|>"))

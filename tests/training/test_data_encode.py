@@ -249,13 +249,93 @@ class TestReasoning:
         )
 
 
+class TestWhatRowsSay:
+    def test_turns_that_are_not_to_be_learned(self, tokenizers: dict[str, Any]) -> None:
+        turns = (Message("user", "a"), Message("assistant", "b", learned=False), Message("user", "c"))
+        row = Conversation((*turns, Message("assistant", "dog")), "rows.jsonl:7")
+        assert learned(tokenizers["chatml"], encode_one(row, tokenizers["chatml"])) == ["dog<|im_end|>"]
+        cut = Conversation(
+            (*turns[:1], Message("assistant", "b"), turns[2], Message("assistant", "dog", learned=False)), ""
+        )
+        example = encode_one(cut, tokenizers["chatml"])
+        assert learned(tokenizers["chatml"], example) == ["b<|im_end|>"]
+        assert "dog" not in tokenizers["chatml"].decode(example.input_ids)
+
+    def test_none_to_be_learned(self, tokenizers: dict[str, Any]) -> None:
+        row = Conversation((Message("user", "a"), Message("assistant", "b", learned=False)), "rows.jsonl:7")
+        assert refused(row, tokenizers["chatml"]) == "rows.jsonl:7: none of its assistant turns is to be learned"
+
+    def test_tools_and_arguments_reach_the_template(self) -> None:
+        tokenizer = make_tokenizer("{{ tools | tojson if tools }}{{ style }}" + CHATML)
+        row = Conversation(
+            (Message("user", "a"), Message("assistant", "b")),
+            "rows.jsonl:7",
+            tools='[{"type": "function", "function": {"name": "look"}}]',
+            template_kwargs='{"style": "short"}',
+        )
+        text = tokenizer.decode(encode_one(row, tokenizer).input_ids)
+        assert text.startswith('[{"type": "function", "function": {"name": "look"}}]short<|im_start|>')
+
+    def test_a_thought_that_the_template_writes(self) -> None:
+        shown = "{{ '<think>' + m.reasoning_content + '</think>' if m.reasoning_content }}{{ m['content']"
+        tokenizer = make_tokenizer(CHATML.replace("m['content']", "'' }}" + shown + " }}{{ ''"))
+        row = Conversation((Message("user", "a"), Message("assistant", "dog", "why")), "rows.jsonl:7")
+        assert learned(tokenizer, encode_one(row, tokenizer)) == ["<think>why</think>dog<|im_end|>"]
+
+    def test_a_thought_where_the_template_only_opens_one(self) -> None:
+        tokenizer = make_tokenizer(CHATML.replace("assistant\n' }}", "assistant\n<think>\n' }}"))
+        row = Conversation((Message("user", "a"), Message("assistant", "dog", "why")), "rows.jsonl:7")
+        example = encode_one(row, tokenizer)
+        assert learned(tokenizer, example) == ["why\n</think>\n\ndog<|im_end|>"]
+        assert "assistant\n<think>\nwhy" in tokenizer.decode(example.input_ids)
+        bare = encode_one(chat(("user", "a"), ("assistant", "dog")), tokenizer)
+        assert learned(tokenizer, bare) == ["dog<|im_end|>"]
+        assert "assistant\n<think>\n\n</think>\n\ndog" in tokenizer.decode(bare.input_ids)
+
+    def test_a_thought_that_has_no_place(self, tokenizers: dict[str, Any]) -> None:
+        row = Conversation((Message("user", "a"), Message("assistant", "dog", "why")), "rows.jsonl:7")
+        assert "leaves out its reasoning" in refused(row, tokenizers["chatml"])
+
+
+class TestEnds:
+    def test_marks_up_to_the_one_that_stops(self) -> None:
+        tokenizer = make_tokenizer(CHATML.replace("'<|im_end|>'", "'<|end|><|im_end|>'"))
+        stops = [tokenizer.get_vocab()["<|im_end|>"]]
+        (example,) = encode_rows([chat(("user", "a"), ("assistant", "b"))], tokenizer, 99, stop_ids=stops).examples
+        assert learned(tokenizer, example) == ["b<|end|><|im_end|>"]
+
+    def test_the_next_turns_mark_where_nothing_else_stops(self) -> None:
+        """As GLM-4 has it: its stop tokens are the marks of the turns that are not its own."""
+        tokenizer = make_tokenizer(
+            "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+            "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+        )
+        stops = [tokenizer.get_vocab()["<|user|>"]]
+        row = chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "dog"))
+        encoded = encode_rows([row], tokenizer, 99, stop_ids=stops)
+        assert learned(tokenizer, encoded.examples[0]) == ["b<|user|>", "dog<|user|>"]
+        assert encoded.n_unstopped == 0
+
+    def test_a_template_without_an_end_is_an_error(self) -> None:
+        tokenizer = make_tokenizer(
+            "{% for m in messages %}{{ '### ' + m.role + ':\n' + m.content + '\n\n' }}{% endfor %}"
+            "{% if add_generation_prompt %}{{ '### assistant:\n' }}{% endif %}"
+        )
+        with pytest.raises(SftError, match=r"turn 2 \(assistant\): the chat template writes nothing that ends it"):
+            encode_rows([chat(("user", "a"), ("assistant", "b"))], tokenizer, 99)
+
+    def test_a_mark_that_does_not_stop_generation_is_counted(self) -> None:
+        encoded = encode_rows([chat(("user", "a"), ("assistant", "b"))], make_tokenizer(CHATML), 99)
+        assert encoded.n_unstopped == 1
+
+
 class TestMarksOfTheTemplate:
     @pytest.mark.parametrize(
         ("mark", "rest", "expected"),
         [
             ("{{ '<|im_end|>' }}", "", "b<|im_end|>"),
             ("", "{{ '<|im_end|>' }}", "b<|im_end|>"),  # the end of a turn is learned even where it is not marked
-            ("{{ '<|im_end|>\n' }}", "", "b<|im_end|>\n\n"),  # two line breaks are one token
+            ("{{ '<|im_end|>\n' }}", "", "b<|im_end|>"),  # behind its end a turn has nothing left to learn
         ],
     )
     def test_are_followed(self, mark: str, rest: str, expected: str) -> None:

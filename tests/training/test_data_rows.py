@@ -46,7 +46,7 @@ def read_one(tmp_path: Path, row: Any) -> Row:
 
 SYSTEM = Message("system", "s")
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {}}}
-TOOLS = '[{"function": {"name": "look", "parameters": {}}, "type": "function"}]'
+TOOLS = '[{"type": "function", "function": {"name": "look", "parameters": {}}}]'
 
 
 class TestKinds:

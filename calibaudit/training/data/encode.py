@@ -137,6 +137,7 @@ class _Encoder:
         self._framer = Framer(ChatTemplate(tokenizer, chat), stop_texts(tokenizer, stop_ids)) if has_template else None
         self._special = _special_tokens(tokenizer)
         self._prefix = _prefix(tokenizer)
+        self._marks = frozenset(tokenizer.added_tokens_decoder)
         self._numbers: dict[int, int] = {}  # one object a token of the vocabulary, not one a position
         self.used_template = False
         self.n_merged = self.n_unstopped = 0
@@ -207,6 +208,8 @@ class _Encoder:
         labels = [IGNORED] * len(ids)
         for span in text.spans:
             first, last = self._by_prefix(text.text, ids, span) if offsets is None else _overlap(offsets, span)
+            if offsets is not None and first < last and offsets[first][0] < span.start and ids[first] in self._marks:
+                first += 1  # a mark that takes in the whitespace behind it is still no part of the answer
             said = self._tokenizer.decode(
                 ids[first:last], skip_special_tokens=False, clean_up_tokenization_spaces=False
             )
