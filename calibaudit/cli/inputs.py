@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibaudit.errors import CalibauditError
@@ -75,6 +76,9 @@ def chat_settings(chat: ChatFlags) -> ChatSettings:
     """Raises CalibauditError for what is no date, no JSON object, or neither a choice nor a file."""
     from calibaudit.chat.settings import ChatSettings
 
+    named = chat.chat_template
+    if (os.sep in named or named.endswith(".jinja")) and not Path(named).expanduser().is_file():
+        raise CalibauditError(f"--chat-template {named}: there is no such file")
     return ChatSettings(
         template=chat.chat_template,
         answer_at=chat.answer_at.value,

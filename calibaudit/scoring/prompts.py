@@ -11,7 +11,7 @@ from typing import Any
 from calibaudit.chat.messages import Message
 from calibaudit.chat.places import AnswerPlace, PlaceFinder
 from calibaudit.chat.settings import ChatSettings
-from calibaudit.chat.template import ChatTemplate, TemplateFault, template_source
+from calibaudit.chat.template import CHOICES, ChatTemplate, TemplateFault, template_source
 from calibaudit.errors import ModelError
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.tasks.items import Item, Task, joined
@@ -100,10 +100,10 @@ class ChatPrompts:
         try:
             place = self._finder.find(turns)
         except TemplateFault as fault:
-            raise _unusable(where, str(fault)) from None
+            raise self._unusable(where, str(fault)) from None
         # Templates may trim a turn, but a template that drops one would be audited on another question.
         if not all(turn.content.strip() in place.prompt for turn in turns):
-            raise _unusable(where, "the rendered text lacks the prompt")
+            raise self._unusable(where, "the rendered text lacks the prompt")
         self._first = self._first or place
         return place
 
@@ -137,6 +137,11 @@ class ChatPrompts:
     def _at_prompt(self) -> bool:
         return self._settings.answer_at == "generation-prompt"
 
+    def _unusable(self, where: str, fault: str) -> ModelError:
+        named = self._settings.template
+        which = "the tokenizer's chat template" if named in CHOICES else f"the chat template {named}"
+        return ModelError(f"{where}: {which} cannot be used ({fault}); try --chat-template off")
+
     def _context(self, item: Item, lead: str, where: str) -> str:
         place = self.place(item, where, lead)
         if not self._at_prompt:
@@ -144,7 +149,7 @@ class ChatPrompts:
         if not item.answer_prefix:
             return place.prompt
         if place.written is None:
-            raise _unusable(where, "it writes no answer that could begin with --answer-prefix")
+            raise self._unusable(where, "it writes no answer that could begin with --answer-prefix")
         return place.written + item.answer_prefix
 
 
@@ -175,7 +180,3 @@ def _delimiter(item: Item) -> str:
 
 def _space(text: str) -> str:
     return text[len(text.rstrip(" \t")) :]
-
-
-def _unusable(where: str, fault: str) -> ModelError:
-    return ModelError(f"{where}: the tokenizer's chat template cannot be used ({fault}); try --chat-template off")
