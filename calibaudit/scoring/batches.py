@@ -107,13 +107,14 @@ def score_rows(model: Model, rows: Sequence[Row], size: BatchSize, names: Sequen
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            _make_room(model, size, width, names[indices[0]], error)
+            make_room(model, size, width, names[indices[0]], error)
             continue
         yield Batch(indices, logprobs)
         start += len(indices)
 
 
-def _make_room(model: Model, size: BatchSize, length: int, name: str, error: BaseException) -> None:
+def make_room(model: Model, size: BatchSize, length: int, name: str, error: BaseException) -> None:
+    """After memory ran out on rows of `length` tokens: fewer a batch. Raises ModelError, naming `name`, at one row."""
     n_rows = size.rows_of(length)
     if n_rows == 1:
         raise ModelError(

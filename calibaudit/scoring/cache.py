@@ -1,6 +1,6 @@
-"""Finished log-probabilities, kept prompt by prompt in an append-only file, so that a run can be cut off and resumed.
+"""Finished results, kept one by one in an append-only file, so that a run can be cut off and resumed.
 
-One file a model and setting: a header line, then one JSON line a prompt, keyed by the text the model saw. Whole lines
+One file a model and setting: a header line, then one JSON line a result, keyed by the text the model saw. Whole lines
 are written after every batch; a line torn by a crash is passed over when the file is next read.
 """
 
@@ -11,19 +11,30 @@ import hashlib
 import json
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, ClassVar, Generic, Protocol, TypeVar
 
 from calibaudit.errors import OutputError
 from calibaudit.files.read import decode_json
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
-"""Raise it when scoring changes what it computes: results of another format are not read."""
+
+class Keyed(Protocol):
+    """A frozen dataclass of JSON values; `key` names what it is the result of."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> str: ...
+
+
+R = TypeVar("R", bound=Keyed)
+Cache = TypeVar("Cache", bound="LineCache[Any]")
 
 
 @dataclass(frozen=True)
@@ -51,21 +62,29 @@ def default_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calibaudit"
 
 
-class ItemCache:
+class LineCache(ABC, Generic[R]):
     """The results of one model under one setting. Use as a context manager; `get`, then `add` after each batch.
 
-    folder: where the file lies; None keeps results in memory only. A file that cannot be opened raises OutputError; one
-    that fills its disk later is reported once and the run goes on.
+    folder: where the file lies, below `kind`; None keeps results in memory only. A file that cannot be opened raises
+    OutputError; one that fills its disk later is reported once and the run goes on.
+    format: to be raised when what is computed changes: results of another format are not read.
     """
 
+    kind: ClassVar[str]
+    format: ClassVar[int]
+
     def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
-        self._header = json.dumps({"format": FORMAT, **settings}, sort_keys=True).encode() + b"\n"
+        self._header = json.dumps({"format": self.format, **settings}, sort_keys=True).encode() + b"\n"
         name = hashlib.sha256(self._header).hexdigest()[:32]
-        self.path = None if folder is None else folder / "scores" / f"{name}.jsonl"
-        self._results: dict[str, PromptResult] = {}
+        self.path = None if folder is None else folder / self.kind / f"{name}.jsonl"
+        self._results: dict[str, R] = {}
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> ItemCache:
+    @abstractmethod
+    def _read(self, fields: Mapping[str, Any]) -> R:
+        """A result from its line. Raises KeyError, TypeError or ValueError where the line holds none."""
+
+    def __enter__(self: Cache) -> Cache:
         if self.path is None:
             return self
         try:
@@ -86,14 +105,14 @@ class ItemCache:
             self._file.close()
             self._file = None
 
-    def get(self, key: str) -> PromptResult | None:
+    def get(self, key: str) -> R | None:
         return self._results.get(key)
 
-    def remember(self, results: Iterable[PromptResult]) -> None:
+    def remember(self, results: Iterable[R]) -> None:
         """Keeps results that another process has on disk, in memory only."""
         self._results.update((result.key, result) for result in results)
 
-    def add(self, results: Iterable[PromptResult]) -> None:
+    def add(self, results: Iterable[R]) -> None:
         """Keeps the results, in memory at once and on disk as whole lines."""
         new = [result for result in results if result.key not in self._results]
         self.remember(new)
@@ -119,14 +138,23 @@ class ItemCache:
         file.flush()
         for line in lines[1:]:
             try:
-                fields = decode_json(line)
-                result = PromptResult(
-                    fields["key"],
-                    tuple(fields["logprobs"]),
-                    tuple(fields["n_tokens"]),
-                    fields["truncated"],
-                    tuple(fields["shared"]),
-                )
+                result = self._read(decode_json(line))
             except (ValueError, KeyError, TypeError):
-                continue  # torn: that prompt is computed again
+                continue  # torn: that result is computed again
             self._results[result.key] = result
+
+
+class ItemCache(LineCache[PromptResult]):
+    """Log-probabilities, prompt by prompt."""
+
+    kind = "scores"
+    format = 2
+
+    def _read(self, fields: Mapping[str, Any]) -> PromptResult:
+        return PromptResult(
+            fields["key"],
+            tuple(fields["logprobs"]),
+            tuple(fields["n_tokens"]),
+            fields["truncated"],
+            tuple(fields["shared"]),
+        )

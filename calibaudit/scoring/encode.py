@@ -81,6 +81,12 @@ class Encoder:
             self._fill(found, special=special)
         return [self._prompt_rows(prompt, texts) for prompt in prompts]
 
+    def contexts(self, texts: Sequence[str]) -> list[Tokens]:
+        """Tokens of each whole text, with BOS in front as before any context; not cut to the window."""
+        tokens: dict[str, Tokens] = dict.fromkeys(texts, ())
+        self._fill(tokens, special=True)
+        return [tokens[text] for text in texts]
+
     def _fill(self, texts: dict[str, Tokens], *, special: bool) -> None:
         """Tokenizes all texts in at most two calls; a text that already starts with BOS gets no second one."""
         with_bos = [t for t in texts if special and not (self._prefix_text and t.startswith(self._prefix_text))]
