@@ -16,6 +16,7 @@ from calibaudit.analysis.inference import Levels, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.side_warnings import few_items_warning, side_warnings
+from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.metrics import reliability
 from calibaudit.scores.align import check_one_model, overall_order, unseen_doublings
 from calibaudit.scores.prompt_format import PromptFormat
@@ -121,6 +122,7 @@ class ModelAudit:
     """One model on its tasks. pooled: all items as one sample; macro: the mean of the tasks' values.
 
     n_tasks_with: of how many tasks each macro value is the mean, because not every metric exists on every task.
+    thinking: what thinking before the answers did; None where they are direct.
     """
 
     model: ModelInfo
@@ -130,6 +132,7 @@ class ModelAudit:
     macro: Audit
     n_tasks_with: Mapping[str, int]
     warnings: tuple[str, ...]
+    thinking: ThinkingEffect | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
@@ -159,6 +162,7 @@ class ModelAudit:
                 "macro": self._overall(self.macro),
             },
             "warnings": list(self.warnings),
+            "thinking": None if self.thinking is None else self.thinking.to_dict(),
         }
 
     def _overall(self, audit: Audit) -> dict[str, Any]:
@@ -224,6 +228,7 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
             *few_items_warning([(part.label, part.n_items) for part in scores]),
             *filter(None, [unseen_doublings(scores)]),
         ),
+        thinking=thinking_effect(scores, settings.n_bins),
     )
 
 

@@ -16,6 +16,7 @@ from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.side_warnings import few_items_warning, listed, side_warnings
+from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.metrics.inference.multiple_tests import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired, unseen_doublings
 from calibaudit.scores.prompt_format import PromptFormat, differences
@@ -100,7 +101,10 @@ class Overall:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What lies between two models on the same items. `after` may be the tuned sibling of `before`, or any model."""
+    """What lies between two models on the same items. `after` may be the tuned sibling of `before`, or any model.
+
+    thinking: of both, what thinking before the answers did; None where they are direct.
+    """
 
     before: ModelInfo
     after: ModelInfo
@@ -109,6 +113,7 @@ class Comparison:
     pooled: Overall
     macro: Overall
     warnings: tuple[str, ...]
+    thinking: tuple[ThinkingEffect | None, ThinkingEffect | None] = (None, None)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
@@ -124,6 +129,7 @@ class Comparison:
             "tasks": [task.to_dict() for task in self.tasks],
             "overall": {"pooled": {**self.pooled.to_dict(), **diagrams}, "macro": self.macro.to_dict()},
             "warnings": list(self.warnings),
+            "thinking": _sides(_dicts(*self.thinking)),
         }
 
 
@@ -174,6 +180,7 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
         pooled=_overall("pooled", scoring, was, now, settings),
         macro=_overall("macro", scoring, was.as_macro(), now.as_macro(), settings),
         warnings=tuple(_warnings(sides, tasks)),
+        thinking=(thinking_effect(sides[0], settings.n_bins), thinking_effect(sides[1], settings.n_bins)),
     )
 
 
@@ -222,7 +229,9 @@ def _diagrams(before: Audit, after: Audit) -> dict[str, Any]:
     }
 
 
-def _dicts(before: PromptFormat | None, after: PromptFormat | None) -> tuple[Any, Any]:
+def _dicts(
+    before: PromptFormat | ThinkingEffect | None, after: PromptFormat | ThinkingEffect | None
+) -> tuple[Any, Any]:
     return None if before is None else before.to_dict(), None if after is None else after.to_dict()
 
 

@@ -38,12 +38,16 @@ from calibaudit.cli.options import (
     Output,
     Plot,
     Quiet,
+    SaveThoughts,
     Scoring,
     Seed,
     Split,
     System,
     Tasks,
     TemplateDate,
+    Think,
+    ThinkSamples,
+    ThinkSeed,
     revision_of,
 )
 
@@ -71,6 +75,10 @@ class ChatFlags:
     template_date: TemplateDate = TEMPLATE_DATE
     answer_at: AnswerAt = AnswerAtChoice.auto
     fewshot_as_multiturn: FewshotAsMultiturn = True
+    think: Think = None
+    think_samples: ThinkSamples = 1
+    think_seed: ThinkSeed = 0
+    save_thoughts: SaveThoughts = False
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,13 @@ def load_numpy() -> None:
 
 def run_options(run: RunFlags, chat: ChatFlags, batch_size: str = "auto") -> RunOptions:
     """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or faulty ChatFlags."""
+    from calibaudit.scores.thinking import Thinking
     from calibaudit.scoring.cache import default_cache_dir
     from calibaudit.scoring.evaluate import RunOptions
 
+    if chat.think is None and (chat.think_samples != 1 or chat.save_thoughts):
+        flag = "--save-thoughts" if chat.save_thoughts else "--think-samples"
+        raise CalibauditError(f"{flag}: there are no thoughts without --think N")
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
     if run.offline:
@@ -67,6 +71,8 @@ def run_options(run: RunFlags, chat: ChatFlags, batch_size: str = "auto") -> Run
         device=run.device,
         batch_size=None if batch_size == "auto" else int(batch_size),
         chat=chat_settings(chat),
+        thinking=None if chat.think is None else Thinking(chat.think, chat.think_samples, chat.think_seed),
+        save_thoughts=chat.save_thoughts,
         cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
         offline=run.offline,
     )
@@ -141,12 +147,17 @@ def score_all(
     """The scores of each model, in order; revisions: of each on the hub."""
     from calibaudit.scoring.evaluate import scores_of
 
-    return [
+    found = [
         scores_of(
             name, questions.names, questions.tasks, replace(options, revision=revision), report.progress, report.notice
         )
         for name, revision in zip(models, revisions, strict=True)
     ]
+    if options.thinking is not None and not any(part.thinking for side in found for part in side):
+        raise CalibauditError(
+            f"--think {options.thinking.n_tokens}: {' and '.join(models)}: no chat template with a place for a thought"
+        )
+    return found
 
 
 def settings_of(statistics: StatisticsFlags) -> Settings:

@@ -20,6 +20,7 @@ from calibaudit.analysis.audit import Audit, ModelAudit, Reliability, TaskAudit
 from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
 from calibaudit.analysis.estimates import METRICS, Change, Interval
 from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_dict
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.gating.verdict import Check, Limits, Part, Verdict
@@ -46,6 +47,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             pooled=_overall(overall["pooled"], "pooled"),
             macro=_overall(overall["macro"], "macro"),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
+            thinking=_thinking(result.get("thinking")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
@@ -64,6 +66,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             macro=_audit("macro", scoring, overall["macro"], overall["macro"]["metrics"], None),
             n_tasks_with=_counts(overall["macro"]["n_tasks_with"]),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["metrics"])),
+            thinking=thinking_effect_from_dict(result.get("thinking")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
@@ -234,6 +237,11 @@ def _task_audit(task: Result) -> TaskAudit:
         n_moved=int(task.get("n_moved", 0)),
         prompt=prompt_format_from_dict(task.get("prompt")),
     )
+
+
+def _thinking(pair: Result | None) -> tuple[ThinkingEffect | None, ThinkingEffect | None]:
+    before, after = (None, None) if pair is None else _pair(pair)
+    return thinking_effect_from_dict(before), thinking_effect_from_dict(after)
 
 
 def _prompts(pair: Result | None) -> tuple[PromptFormat | None, PromptFormat | None]:

@@ -18,7 +18,7 @@ class PromptFormat:
     the template's arguments, JSON, or "". multiturn: whether examples were turns of their own; None without examples.
     system, answer_prefix: the caller's texts, "" for none. between: what stood between the end of the generation
     prompt and the first item's answer. is_closed: an empty thought stood before the answers, or a header that
-    thoughts would have preceded.
+    thoughts would have preceded. thinking: what a thought before the answers was allowed, "" for none.
     """
 
     template: str
@@ -31,6 +31,7 @@ class PromptFormat:
     answer_prefix: str = ""
     between: str = ""
     is_closed: bool = False
+    thinking: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -48,7 +49,7 @@ class PromptFormat:
         return {**dataclasses.asdict(self), "fingerprint": self.fingerprint}
 
 
-_CHOSEN = ("answer_at", "date", "kwargs", "multiturn", "system", "answer_prefix")
+_CHOSEN = ("answer_at", "date", "kwargs", "multiturn", "system", "answer_prefix", "thinking")
 
 _FLAGS = {
     "answer_at": "--answer-at",
@@ -57,6 +58,7 @@ _FLAGS = {
     "multiturn": "--fewshot-as-multiturn",
     "system": "--system",
     "answer_prefix": "--answer-prefix",
+    "thinking": "--think",
 }
 
 

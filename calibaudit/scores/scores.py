@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
+from calibaudit.scores.thinking import Thoughts, thoughts_from_dict
 from calibaudit.tasks.items import SCORINGS, Scoring
 
 SCHEMA_VERSION = 2
@@ -65,7 +66,8 @@ class Scores:
         another when all their choices are scored from one place.
     documents: of each item a hash of what is asked before any prompt (`Item.document`); None in scores of files that
         were written before there were any.
-    prompt: how the prompts were written, as far as it is known.
+    prompt: how the prompts were written, as far as it is known. thinking: what was thought before the answers; None
+        where they were given directly.
     Arrays are locked. Raises ScoresError when shapes or values do not fit together.
     """
 
@@ -89,6 +91,7 @@ class Scores:
     documents: tuple[str, ...] | None = None
     n_moved: int = 0
     prompt: PromptFormat | None = None
+    thinking: Thoughts | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -143,6 +146,7 @@ class Scores:
             "documents": None if self.documents is None else list(self.documents),
             "n_moved": self.n_moved,
             "prompt": None if self.prompt is None else self.prompt.to_dict(),
+            "thinking": None if self.thinking is None else self.thinking.to_dict(),
         }
 
     def in_order(self, order: IntArray) -> Scores:
@@ -154,6 +158,8 @@ class Scores:
                 fields[field.name] = value[order]
             elif isinstance(value, tuple):
                 fields[field.name] = tuple(value[i] for i in order.tolist())
+            elif isinstance(value, Thoughts):
+                fields[field.name] = value.in_order(order)
         return dataclasses.replace(self, **fields)
 
 
@@ -269,6 +275,7 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             documents=texts(data.get("documents")),
             n_moved=data.get("n_moved", 0),
             prompt=prompt_format_from_dict(data.get("prompt")),
+            thinking=thoughts_from_dict(data.get("thinking")),
         )
     except KeyError as error:
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 
@@ -24,6 +30,12 @@ class Thinking:
             if value < 1:
                 raise ScoresError(f"{flag} {value}: give a number from 1 on")
 
+    @property
+    def words(self) -> str:
+        """`up to 64 tokens, greedy`."""
+        how = "greedy" if self.samples == 1 else f"{self.samples} samples, seed {self.seed}"
+        return f"up to {self.n_tokens:,} tokens, {how}"
+
 
 @dataclass(frozen=True)
 class Thought:
@@ -37,3 +49,61 @@ class Thought:
     n_tokens: int
     truncated: bool = False
     unclosed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Thoughts:
+    """What was thought before the answers: of each item `asked.samples` thoughts, or as many for each context.
+
+    n_thoughts: all of them; n_truncated, n_unclosed: those cut off at the limit, or ended by the end of the turn.
+    mean_tokens: of one thought. direct: (items, choices) log-probabilities behind an empty thought, nats; -inf pads.
+    texts: of each item, where they were to be kept.
+    """
+
+    asked: Thinking
+    n_thoughts: int
+    n_truncated: int
+    n_unclosed: int
+    mean_tokens: float
+    direct: npt.NDArray[np.float64]
+    texts: tuple[tuple[str, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        self.direct.setflags(write=False)
+
+    def in_order(self, order: npt.NDArray[np.int64]) -> Thoughts:
+        """The same items in another order."""
+        texts = None if self.texts is None else tuple(self.texts[i] for i in order.tolist())
+        return dataclasses.replace(self, direct=self.direct[order], texts=texts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists for JSON; ragged rows lose their padding."""
+        return {
+            **dataclasses.asdict(self.asked),
+            "n_thoughts": self.n_thoughts,
+            "n_truncated": self.n_truncated,
+            "n_unclosed": self.n_unclosed,
+            "mean_tokens": self.mean_tokens,
+            "direct": [[value for value in row if value > -np.inf] for row in self.direct.tolist()],
+            "texts": None if self.texts is None else [list(texts) for texts in self.texts],
+        }
+
+
+def thoughts_from_dict(data: Mapping[str, Any] | None) -> Thoughts | None:
+    """The inverse of `to_dict`; None for scores without thinking. Raises KeyError, TypeError or ValueError."""
+    if data is None:
+        return None
+    rows = data["direct"]
+    direct = np.full((len(rows), max(map(len, rows))), -np.inf)
+    for row, values in zip(direct, rows, strict=True):
+        row[: len(values)] = values
+    texts = data["texts"]
+    return Thoughts(
+        Thinking(data["n_tokens"], data["samples"], data["seed"]),
+        data["n_thoughts"],
+        data["n_truncated"],
+        data["n_unclosed"],
+        data["mean_tokens"],
+        direct,
+        None if texts is None else tuple(map(tuple, texts)),
+    )

@@ -81,11 +81,14 @@ class Encoder:
             self._fill(found, special=special)
         return [self._prompt_rows(prompt, texts) for prompt in prompts]
 
-    def contexts(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokens of each whole text, with BOS in front as before any context; not cut to the window."""
-        tokens: dict[str, Tokens] = dict.fromkeys(texts, ())
-        self._fill(tokens, special=True)
-        return [tokens[text] for text in texts]
+    def contexts(self, texts: Sequence[tuple[str, bool]]) -> list[Tokens]:
+        """Tokens of each whole text, not cut to the window. With each text, whether special tokens go before it."""
+        tokens: dict[bool, dict[str, Tokens]] = {True: {}, False: {}}
+        for text, special in texts:
+            tokens[special][text] = ()
+        for special, found in tokens.items():
+            self._fill(found, special=special)
+        return [tokens[special][text] for text, special in texts]
 
     def _fill(self, texts: dict[str, Tokens], *, special: bool) -> None:
         """Tokenizes all texts in at most two calls; a text that already starts with BOS gets no second one."""

@@ -13,6 +13,8 @@ from calibaudit.errors import TaskError
 from calibaudit.models.distributed import own_device
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
+from calibaudit.scores.thinking import Thinking
+from calibaudit.scoring.prompts import prompts_for, where_of
 from calibaudit.tasks.items import Task
 from calibaudit.tasks.load import member_names
 
@@ -27,8 +29,8 @@ Notice = Callable[[str], None]
 class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
-    batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. cache_dir: where
-    finished items are kept, None to keep none.
+    batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
+    models that can think are allowed before they answer. cache_dir: where finished items are kept, None to keep none.
     """
 
     revision: str | None = None
@@ -36,6 +38,8 @@ class RunOptions:
     device: str = "auto"
     batch_size: int | None = None
     chat: ChatSettings = field(default_factory=ChatSettings)
+    thinking: Thinking | None = None
+    save_thoughts: bool = False
     cache_dir: Path | None = None
     offline: bool = False
 
@@ -84,6 +88,9 @@ def evaluate_model(
     passes = ["off", "auto"] if chosen == "both" else [chosen]
     if not templated:
         passes = ["off"] * len(passes)
+    can_think = options.thinking is not None and templated and _can_think(model, tasks, options.chat)
+    if options.thinking is not None and not can_think:
+        notice(f"{model.info.name}: its chat template has no place for a thought, so its answers are direct")
     results: list[Scores] = []
     for task in tasks:
         for template in dict.fromkeys(passes):
@@ -96,12 +103,19 @@ def evaluate_model(
                 task,
                 model,
                 chat=replace(options.chat, template=template),
+                thinking=options.thinking if can_think and template != "off" else None,
+                save_thoughts=options.save_thoughts,
                 batch_size=options.batch_size,
                 cache_dir=options.cache_dir,
                 progress=report,
             )
             results += [scores] * (len(passes) if len(set(passes)) == 1 else 1)
     return results
+
+
+def _can_think(model: Model, tasks: Sequence[Task], chat: ChatSettings) -> bool:
+    prompts = prompts_for(model.tokenizer, replace(chat, template="auto") if chat.template == "both" else chat)
+    return prompts.is_chat and all(prompts.can_think(task.items[0], where_of(task, task.items[0])) for task in tasks)
 
 
 def scores_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,8 @@ from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, ChatTemplate, TemplateFault, template_source
 from calibaudit.errors import ModelError
 from calibaudit.scores.prompt_format import PromptFormat
+from calibaudit.scores.thinking import Thinking
+from calibaudit.scoring.thought_prompt import ThoughtPrompt
 from calibaudit.tasks.items import Item, Task, joined
 
 
@@ -44,6 +47,10 @@ class PlainPrompts:
     def prompt(self, item: Item, where: str) -> Prompt:
         """System, context, delimiter, choice."""
         return plain_prompt(item, where)
+
+    def can_think(self, item: Item, where: str) -> bool:
+        """Never: nothing in running text says where a thought would begin."""
+        return False
 
     def unconditional(self, item: Item, where: str) -> Prompt:
         """Each choice on its own, for the pmi scoring."""
@@ -116,7 +123,31 @@ class ChatPrompts:
             turns += [Message("user", asked), Message("assistant", answered)]
         return [*turns, Message("user", item.context[item.question_start :] + lead)]
 
-    def format(self, task: Task) -> PromptFormat:
+    def can_think(self, item: Item, where: str) -> bool:
+        """Whether the template shows where a thought before the answer begins and how it ends."""
+        return self.place(item, where, (item.leads or ("",))[0]).thought is not None
+
+    def thought_prompts(self, item: Item, where: str) -> list[ThoughtPrompt]:
+        """Where the model thinks before it answers: one, or one a lead. Raises ModelError where it cannot."""
+        found = []
+        for lead in dict.fromkeys(item.leads or ("",)):
+            thought = self.place(item, where, lead).thought
+            if thought is None:
+                raise self._unusable(where, "it shows no place for a thought, which --think wants")
+            found.append(ThoughtPrompt(where, thought.before, thought.close, self._at_prompt))
+        return found
+
+    def reasoned(self, item: Item, where: str, texts: Sequence[str]) -> Prompt:
+        """The item behind thoughts. texts: of each of its `thought_prompts`, up to the answer."""
+        leads = item.leads or ("",) * len(item.choices)
+        by_lead = dict(zip(dict.fromkeys(leads), texts, strict=True))
+        pairs = tuple(
+            (by_lead[lead] + item.answer_prefix, _delimiter(item) + choice)
+            for lead, choice in zip(leads, item.choices, strict=True)
+        )
+        return Prompt(where, pairs, self._at_prompt)
+
+    def format(self, task: Task, thinking: Thinking | None = None) -> PromptFormat:
         """What to record of the prompts; after the first of them was made."""
         settings, place = self._settings, self._first
         at_answer = place is not None and not self._at_prompt
@@ -129,8 +160,9 @@ class ChatPrompts:
             multiturn=settings.multiturn if task.items[0].examples else None,
             system=task.system,
             answer_prefix=task.items[0].answer_prefix,
-            between=place.difference if place is not None and at_answer else "",
-            is_closed=place.is_closed if place is not None and at_answer else False,
+            between=place.difference if place is not None and at_answer and thinking is None else "",
+            is_closed=place.is_closed if place is not None and at_answer and thinking is None else False,
+            thinking="" if thinking is None else thinking.words,
         )
 
     @property

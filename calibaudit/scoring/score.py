@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from calibaudit.chat.settings import ChatSettings
-from calibaudit.errors import ScoresError
+from calibaudit.errors import ModelError, ScoresError
 from calibaudit.models.distributed import gathered, own_share
 from calibaudit.models.model import Model
+from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
+from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.batches import batch_size_for, score_rows
 from calibaudit.scoring.cache import ItemCache, PromptResult
 from calibaudit.scoring.encode import EncodedPrompt, Encoder
-from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of
+from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of, where_of
+from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
+from calibaudit.scoring.thoughts import think
 from calibaudit.tasks.items import Task
 
 PROMPTS_PER_BLOCK = 4_096
@@ -31,6 +35,8 @@ def score(
     model: Model,
     *,
     chat: ChatSettings | None = None,
+    thinking: Thinking | None = None,
+    save_thoughts: bool = False,
     batch_size: int | None = None,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
@@ -38,19 +44,111 @@ def score(
     """Log-probabilities of every choice of every item.
 
     chat: how prompts stand in the tokenizer's chat template; None for as the command does it, inside the template where
-    there is one. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there and
-    read them back, None for neither. progress: called with (finished, all) items of this process; under torchrun each
-    process scores its share. Results do not depend on batch_size or on what was cached, to 1e-4 nats in float32.
+    there is one. thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep
+    that with the scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there
+    and read them back, None for neither. progress: called with (finished, all) items, or thoughts, of this process;
+    under torchrun each process scores its share. Results do not depend on batch_size or on what was cached, to 1e-4
+    nats in float32.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     writer = prompts_for(model.tokenizer, chat or ChatSettings())
     prompts, bare = prompts_of(task, writer)
+    if thinking is None:
+        asked, alone = _answered([prompts, bare], model, batch_size, cache_dir, progress)
+        return _collect(task, model, writer.is_chat, writer.format(task), asked, alone)
+    if isinstance(writer, PlainPrompts):
+        raise ModelError(f"{model.info.name}: --think needs a chat template: it says where a thought begins and ends")
+    places = [writer.thought_prompts(item, where_of(task, item)) for item in task.items]
+    found = think(
+        model,
+        [place for item in places for place in item],
+        thinking,
+        batch_size,
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+    thoughts = _per_item(found, [len(item) for item in places])
+    samples = [_behind(task, writer, places, thoughts, k) for k in range(thinking.samples)]
+    asked, alone, *reasoned = _answered([prompts, bare, *samples], model, batch_size, cache_dir, progress)
+    results = [mean_result(results) for results in zip(*reasoned, strict=True)]
+    scores = _collect(task, model, True, writer.format(task, thinking), results, alone)
+    return dataclasses.replace(scores, thinking=_record(thinking, thoughts, asked, save_thoughts))
+
+
+def _answered(
+    parts: Sequence[Sequence[Prompt]],
+    model: Model,
+    batch_size: int | None,
+    cache_dir: Path | None,
+    progress: Progress | None,
+) -> list[list[PromptResult]]:
+    """The results of each list of prompts; progress goes by the first."""
     with ItemCache(cache_dir, _settings(model)) as cache:
-        for part, shown in ((prompts, progress), (bare, None)):
+        for i, part in enumerate(parts):
             own = own_share(part)
-            _complete(own, model, batch_size, cache, _counter(len(own), shown))
+            _complete(own, model, batch_size, cache, _counter(len(own), None if i else progress))
             cache.remember(gathered(_results(own, cache)))
-        return _collect(task, model, writer, _results(prompts, cache), _results(bare, cache))
+        return [_results(part, cache) for part in parts]
+
+
+def _per_item(found: Sequence[tuple[Thought, ...]], counts: Sequence[int]) -> list[list[tuple[Thought, ...]]]:
+    """The thoughts, place after place, as those of each item."""
+    rest = iter(found)
+    return [[next(rest) for _ in range(n)] for n in counts]
+
+
+def _behind(
+    task: Task,
+    writer: ChatPrompts,
+    places: Sequence[Sequence[ThoughtPrompt]],
+    thoughts: Sequence[Sequence[tuple[Thought, ...]]],
+    sample: int,
+) -> list[Prompt]:
+    """Each item behind its thoughts of one sample."""
+    return [
+        writer.reasoned(
+            item,
+            where_of(task, item),
+            [reasoned_text(place, thought[sample]) for place, thought in zip(own, found, strict=True)],
+        )
+        for item, own, found in zip(task.items, places, thoughts, strict=True)
+    ]
+
+
+def mean_result(results: Sequence[PromptResult]) -> PromptResult:
+    """Probabilities averaged over several thoughts of one item."""
+    if len(results) == 1:
+        return results[0]
+
+    def mean(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+        return tuple(np.logaddexp.reduce(np.array(rows), axis=0) - np.log(len(rows)))
+
+    healed = any(result.healed for result in results)
+    return PromptResult(
+        results[0].key,
+        mean([result.logprobs for result in results]),
+        results[0].n_tokens,
+        any(result.truncated for result in results),
+        mean([result.shared or result.logprobs for result in results]) if healed else (),
+    )
+
+
+def _record(
+    thinking: Thinking,
+    thoughts: Sequence[Sequence[tuple[Thought, ...]]],
+    direct: Sequence[PromptResult],
+    save_thoughts: bool,
+) -> Thoughts:
+    every = [thought for item in thoughts for place in item for thought in place]
+    return Thoughts(
+        asked=thinking,
+        n_thoughts=len(every),
+        n_truncated=sum(thought.truncated for thought in every),
+        n_unclosed=sum(thought.unclosed for thought in every),
+        mean_tokens=sum(thought.n_tokens for thought in every) / len(every),
+        direct=padded([result.logprobs for result in direct], -np.inf),
+        texts=tuple(tuple(t.text for place in item for t in place) for item in thoughts) if save_thoughts else None,
+    )
 
 
 def _settings(model: Model) -> dict[str, Any]:
@@ -126,7 +224,8 @@ def _results(prompts: Iterable[Prompt], cache: ItemCache) -> list[PromptResult]:
 def _collect(
     task: Task,
     model: Model,
-    writer: PlainPrompts | ChatPrompts,
+    is_chat: bool,
+    form: PromptFormat | None,
     results: list[PromptResult],
     bare: list[PromptResult],
 ) -> Scores:
@@ -139,7 +238,7 @@ def _collect(
         scoring=task.scoring,
         fingerprint=task.fingerprint,
         model=model.info,
-        chat_template=writer.is_chat,
+        chat_template=is_chat,
         item_ids=tuple(item.id for item in items),
         groups=tuple(item.group if item.group is not None else item.id for item in items) if grouped else None,
         logprobs=logprobs,
@@ -152,7 +251,7 @@ def _collect(
         n_truncated=sum(result.truncated for result in results),
         n_healed=sum(result.healed for result in results),
         documents=tuple(item.document for item in items),
-        prompt=writer.format(task),
+        prompt=form,
     )
     shared = padded([result.shared or result.logprobs for result in results], -np.inf)
     first, at_one_place = (

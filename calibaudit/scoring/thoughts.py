@@ -12,7 +12,6 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from calibaudit.scoring.batches import BatchSize, make_room
 from calibaudit.scoring.cache import LineCache
 from calibaudit.scoring.encode import Encoder, Tokens
 from calibaudit.scoring.generation import GivenRow, Sampling, WrittenRow, own_sampling, pads_truly, write
+from calibaudit.scoring.thought_prompt import ThoughtPrompt
 
 logger = logging.getLogger(__name__)
 
@@ -37,35 +37,6 @@ _N_ANCHOR = 4
 """Tokens of the prompt that are decoded with a thought: some tokenizers drop a space from the first token of a text."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ThoughtPrompt:
-    """text: all that the model has read, up to and with the mark that opens its thought. close: what stands between the
-    thought and the answer; without the whitespace around it, it is the closing mark. where: how errors name it."""
-
-    where: str
-    text: str
-    close: str
-
-    @property
-    def mark(self) -> str:
-        return self.close.strip()
-
-    @cached_property
-    def key(self) -> str:
-        """sha256 (hex) of the texts."""
-        return hashlib.sha256(json.dumps([self.text, self.close], ensure_ascii=True).encode()).hexdigest()
-
-
-def reasoned_text(prompt: ThoughtPrompt, thought: Thought) -> str:
-    """What the answer stands behind: the prompt, the thought and what closes it.
-
-    Whitespace before the mark is the model's own where it wrote the mark itself, else that of `close`.
-    """
-    if thought.truncated or thought.unclosed:
-        return prompt.text + thought.text.rstrip() + prompt.close
-    return prompt.text + thought.text + prompt.close.lstrip()
 
 
 @dataclass(frozen=True)
@@ -222,7 +193,7 @@ def _batch_size(model: Model, n_rows: int | None, rows: Sequence[GivenRow]) -> B
 
 def _rows(jobs: Sequence[_Job], model: Model, thinking: Thinking) -> list[GivenRow]:
     encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length)
-    contexts = encoder.contexts([job.prompt.text for job in jobs])
+    contexts = encoder.contexts([(job.prompt.text, job.prompt.adds_special) for job in jobs])
     closes = {job.prompt.close: 0 for job in jobs}
     for close in closes:
         closes[close] = len(model.tokenizer(close, add_special_tokens=False)["input_ids"])

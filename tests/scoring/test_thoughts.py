@@ -23,7 +23,8 @@ from calibaudit.scores.thinking import Thinking, Thought
 from calibaudit.scoring import thoughts
 from calibaudit.scoring.generation import GivenRow, Sampling, WrittenRow
 from calibaudit.scoring.score import score
-from calibaudit.scoring.thoughts import ThoughtPrompt, reasoned_text, think
+from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
+from calibaudit.scoring.thoughts import think
 from calibaudit.tasks.items import Item, Task
 
 CLOSE = "\n</think>\n\n"

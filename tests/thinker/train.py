@@ -128,7 +128,7 @@ def make_network(tokenizer: Any) -> Any:
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=MAX_LENGTH,
-            initializer_range=0.05,  # with the usual 0.02 it takes three times as long to see that pairs can be looked up
+            initializer_range=0.05,  # with the usual 0.02 it takes three times as long
             tie_word_embeddings=True,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,

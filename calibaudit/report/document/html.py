@@ -25,6 +25,7 @@ from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_compa
 from calibaudit.report.words.findings import advice
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.text import bounds, number, short_names, signed
+from calibaudit.report.words.thinking import thinking_sentences
 
 MAX_DIAGRAMS = 24
 """Tasks with a diagram of their own; of more, those whose ECE changed most (or is largest)."""
@@ -105,6 +106,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "models": (comparison.before, comparison.after),
         "settings": comparison.settings,
         "prompts": prompt_facts(comparison),
+        "thinking": thinking_sentences(comparison),
         "n_items": overall.n_items,
         "tasks": comparison.tasks,
         "pairs": True,
@@ -137,6 +139,7 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "models": (audit.model,),
         "settings": audit.settings,
         "prompts": prompt_facts(audit),
+        "thinking": thinking_sentences(audit),
         "n_items": audit.pooled.n_items,
         "tasks": audit.tasks,
         "pairs": False,

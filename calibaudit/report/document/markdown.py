@@ -15,6 +15,7 @@ from calibaudit.report.document.tables import Table
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
 from calibaudit.report.words.prompts import prompt_facts
+from calibaudit.report.words.thinking import thinking_sentences
 
 _MAX_NAME = 120
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
@@ -117,7 +118,7 @@ def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit
     if any(_templates(task.chat_template) for task in result.tasks):
         on = [escaped(task.label) for task in result.tasks if _templates(task.chat_template)]
         lines.append(f"- inside a chat template, on one side at least: {', '.join(on)}")
-    lines += [f"- {escaped(fact)}" for fact in prompt_facts(result)]
+    lines += [f"- {escaped(fact)}" for fact in (*prompt_facts(result), *thinking_sentences(result))]
     return lines
 
 

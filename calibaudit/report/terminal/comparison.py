@@ -23,6 +23,7 @@ from calibaudit.report.terminal.tables import audit_table, changes, comparison_t
 from calibaudit.report.words.findings import advice, audit_headline, headline
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.text import short_names, wrapped
+from calibaudit.report.words.thinking import thinking_sentences
 
 
 def render_comparison(
@@ -38,6 +39,7 @@ def render_comparison(
     parts = [comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
         parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
+    parts.append(_thinking(comparison, width))
     parts.append(comparison_table(comparison, width))
     if expert:
         parts.append(expert_tables(comparison, width))
@@ -58,6 +60,7 @@ def render_audit(audit: ModelAudit, console: Console, *, quiet: bool = False, ex
     """Print the page of one model. quiet: only the sentence and the table. expert: more tables."""
     width = page_width(console)
     parts = [_audit_header(audit, width), styled(wrapped(audit_headline(audit), width - 1), "bold")]
+    parts.append(_thinking(audit, width))
     parts.append(audit_table(audit, width))
     if expert:
         parts.append(expert_audit_tables(audit, width))
@@ -66,6 +69,10 @@ def render_audit(audit: ModelAudit, console: Console, *, quiet: bool = False, ex
         parts.append(_reliability(audit.pooled.n_items, sides, width))
         parts.append(warning_lines(audit.warnings, width))
     print_parts(parts, console)
+
+
+def _thinking(result: Comparison | ModelAudit, width: int) -> list[Text]:
+    return [line for text in thinking_sentences(result) for line in styled(wrapped(text, width - 1), "")]
 
 
 def _reliability(n_items: int, sides: Sequence[tuple[str, Reliability | None]], width: int) -> list[Text]:

@@ -29,6 +29,8 @@ def _facts(found: PromptFormat) -> list[str]:
         facts.append("answers at the end of the generation prompt")
     if found.between:
         facts.append(f"answers {'begin with' if found.between.isspace() else 'behind'} {shown_text(found.between)}")
+    if found.thinking:
+        facts.append(f"answers after thoughts of {found.thinking}")
     if found.date:
         facts.append(f"template date {found.date}")
     if found.kwargs:
