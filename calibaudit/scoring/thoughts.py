@@ -48,6 +48,9 @@ class ThoughtPrompt:
     text: str
     close: str
 
+    def __post_init__(self) -> None:
+        assert self.mark, "a thought that nothing closes"
+
     @property
     def mark(self) -> str:
         return self.close.strip()
