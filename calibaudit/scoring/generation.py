@@ -11,6 +11,7 @@ been put on all, which is a draw from the softmax. A choice is then a maximum, a
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from calibaudit.models.library import quiet
 from calibaudit.models.model import Model
 from calibaudit.scoring.encode import Tokens
 
-NEAR = {torch.float32: 1e-4, torch.float16: 2e-3, torch.bfloat16: 2e-2}
+NEAR = {torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 """Between tokens whose logits differ by less, as a share of the row's largest |logit|, the row alone decides."""
 
 
@@ -61,7 +62,7 @@ class Sampling:
             moved = self.top_p + self.top_p * (1 - self.top_p) * slack
             scores = TopPLogitsWarper(min(max(moved, 0.0), 1.0))(ids, scores)
         if self.min_p:
-            least = self.min_p * torch.tensor(-slack).exp().item()
+            least = self.min_p * math.exp(-slack)
             scores = MinPLogitsWarper(min(least, 1.0))(ids, scores)
         return scores
 
@@ -106,12 +107,9 @@ def write(model: Model, rows: Sequence[GivenRow], sampling: Sampling | None = No
 
     Raises whatever the network raises, for want of memory too.
     """
-    width = max(len(row.tokens) for row in rows)
-    pads = [width - len(row.tokens) for row in rows]
-    ids = torch.tensor([[0] * n + [*row.tokens] for n, row in zip(pads, rows, strict=True)], device=model.device)
-    mask = torch.tensor([[0] * n + [1] * (width - n) for n in pads], device=model.device)
-    ending = _Ending(model.tokenizer, rows, width)
-    choice = _Choice(model, rows, pads, ending, sampling)
+    ids, mask = _padded([row.tokens for row in rows], model.device)
+    ending = _Ending(model.tokenizer, rows, ids.shape[1])
+    choice = _Choice(model, rows, (mask == 0).sum(dim=1).tolist(), ending, sampling)
     with _greedy(model.network, max(row.limit for row in rows)):
         model.network.generate(
             ids,
@@ -120,6 +118,14 @@ def write(model: Model, rows: Sequence[GivenRow], sampling: Sampling | None = No
             stopping_criteria=StoppingCriteriaList([ending]),
         )
     return [written for written in ending.written if written is not None]
+
+
+def _padded(rows: Sequence[Tokens], device: torch.device) -> tuple[Tensor, Tensor]:
+    """(rows, longest) ids with padding on the left, and the mask that is 0 there."""
+    width = max(map(len, rows))
+    ids = [[*[0] * (width - len(row)), *row] for row in rows]
+    mask = [[*[0] * (width - len(row)), *[1] * len(row)] for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
 @contextmanager
@@ -142,13 +148,11 @@ def _greedy(network: Any, n_tokens: int, **settings: Any) -> Iterator[None]:
 
 def pads_truly(model: Model) -> bool:
     """Whether padding on the left, behind a mask, changes nothing: two rows of a batch against each alone."""
-    probe = probe_ids(model.network, 16, seed=3)[0].tolist()
+    probe = tuple(probe_ids(model.network, 16, seed=3)[0].tolist())
     rows = [probe[:8], probe[8:13]]
 
-    def logits(batch: list[list[int]]) -> list[Tensor]:
-        width = max(map(len, batch))
-        ids = torch.tensor([[0] * (width - len(row)) + row for row in batch], device=model.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in batch], device=model.device)
+    def logits(batch: list[Tokens]) -> list[Tensor]:
+        ids, mask = _padded(batch, model.device)
         with _greedy(model.network, 2, return_dict_in_generate=True, output_logits=True):
             output = model.network.generate(ids, attention_mask=mask)
         return [step.float() for step in output.logits]
@@ -185,16 +189,17 @@ class _Ending(StoppingCriteria):  # type: ignore[misc]
         return [r for r, written in enumerate(self.written) if written is None]
 
     def __call__(self, input_ids: Tensor, scores: Any, **options: Any) -> Tensor:
-        rows = self.open
-        new = input_ids[:, self._width :].tolist()
-        tails = self._tokenizer.batch_decode(
-            [new[r][-self._n_last :] for r in rows], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        rows, n_written = self.open, input_ids.shape[1] - self._width
+        last = input_ids[:, max(self._width, input_ids.shape[1] - self._n_last) :].tolist()
+        texts = self._tokenizer.batch_decode(
+            [last[r] for r in rows], skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
-        for r, tail in zip(rows, tails, strict=True):
-            row, tokens = self._rows[r], new[r]
-            closed, ended = row.close in tail, tokens[-1] in row.ends
-            if closed or ended or len(tokens) >= row.limit:
-                self.written[r] = WrittenRow(tuple(tokens), closed, ended and not closed)
+        for r, text in zip(rows, texts, strict=True):
+            row = self._rows[r]
+            closed, ended = row.close in text, last[r][-1] in row.ends
+            if closed or ended or n_written >= row.limit:
+                tokens = tuple(input_ids[r, self._width :].tolist())
+                self.written[r] = WrittenRow(tokens, closed, ended and not closed)
         return torch.tensor([written is not None for written in self.written], device=input_ids.device)
 
 
@@ -211,6 +216,8 @@ class _Choice(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         rows = self._ending.open
+        if not rows:  # on a GPU, `generate` may look at what has ended a step later
+            return scores
         logits = scores[rows]
         noise = self._noise(rows, logits)
         slack = _near(self._model, logits)

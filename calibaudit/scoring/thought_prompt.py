@@ -21,6 +21,9 @@ class ThoughtPrompt:
     close: str
     adds_special: bool = False
 
+    def __post_init__(self) -> None:
+        assert self.mark, "a thought that nothing closes"
+
     @property
     def mark(self) -> str:
         return self.close.strip()

@@ -102,3 +102,17 @@ def test_sampling_is_read_from_the_generation_config(tmp_path: Path) -> None:
     ):
         model.network.generation_config = GenerationConfig(**settings)
         assert own_sampling(model) == expected
+
+
+def test_a_step_after_all_rows_have_ended_changes_nothing(tmp_path: Path) -> None:
+    """On a GPU, transformers 5 looks at what has ended a step later."""
+    model, rows = load_model(str(save_tiny(tmp_path))), made_rows(2)
+    ending = generation._Ending(model.tokenizer, rows, 30)
+    choice = generation._Choice(model, rows, [0, 0], ending, Sampling())
+    ids = torch.full((2, 30 + max(row.limit for row in rows)), 5)
+    assert ending(ids, None).all()
+    written = list(ending.written)
+    ids = torch.full((2, ids.shape[1] + 1), 6)
+    assert choice(ids, torch.zeros((2, 131))).shape == (2, 131)
+    assert ending(ids, None).all()
+    assert ending.written == written

@@ -317,7 +317,7 @@ def test_a_thought_leaves_room_for_its_close_and_the_answer(
 ) -> None:
     lengths = [len(model.tokenizer(p.text, add_special_tokens=False)["input_ids"]) for p in prompts]
     short, long = lengths.index(min(lengths)), lengths.index(max(lengths))
-    room = 4 + thoughts.ROOM_AFTER  # the close is two newlines, a mark of one token, and a newline
+    room = 4 + thoughts.ROOM_AFTER  # the close: three newlines and a mark of one token
     monkeypatch.setattr(model, "max_length", min(lengths) + room + 2)
     assert lengths[long] >= lengths[short] + 2
     ((cut,), (none,)) = think(model, [prompts[short], prompts[long]], Thinking(ENOUGH))

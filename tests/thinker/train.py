@@ -28,21 +28,9 @@ STEPS = (3, 4, 5)
 HEADINGS = ("", "Pairs: ", "The pairs: ")
 OPENERS = ("", "So: ", "Step by step: ")
 OPENER_WEIGHTS = (0.5, 0.3, 0.2)
-WORDS = [
-    "system",
-    "user",
-    "assistant",
-    "steps",
-    " steps",
-    " from",
-    "So",
-    "Step",
-    " by",
-    " step",
-    "The",
-    "Pairs",
-    " pairs",
-]
+WORDS = (
+    "system", "user", "assistant", "steps", " steps", " from", "So", "Step", " by", " step", "The", "Pairs", " pairs",
+)  # fmt: skip
 CHAIN_SHARE = 0.7
 N_ITEMS = 64
 MAX_LENGTH = 256
@@ -128,7 +116,7 @@ def make_network(tokenizer: Any) -> Any:
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=MAX_LENGTH,
-            initializer_range=0.05,  # with the usual 0.02 it takes three times as long
+            initializer_range=0.05,  # with the usual 0.02, looking up pairs is learned three times later
             tie_word_embeddings=True,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
