@@ -109,7 +109,7 @@ def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
     sides = {}
     for name in ("demo:base", "demo:instruct", str(out)):
         model = calibaudit.load_model(name)
-        sides[name] = [calibaudit.score(task, model, chat_template=name != "demo:base") for task in tasks]
+        sides[name] = [calibaudit.score(task, model) for task in tasks]
     for part, pair in (("tuning", ("demo:base", "demo:instruct")), ("repair", ("demo:instruct", str(out)))):
         found = calibaudit.compare(*(sides[name] for name in pair)).pooled
         saved = result["proof"][part]["overall"]["pooled"]
@@ -144,7 +144,18 @@ def test_nothing_is_trained_where_nothing_is_wrong(cli, tmp_path):
     data = tmp_path / "rows.jsonl"
     data.write_text('{"prompt": "Question: What is 2 + 2?\\nAnswer:", "completion": " 4"}\n', encoding="utf-8")
     code, page, err = cli(
-        "fix", "demo:base", "--base", "demo:base", "--data", data, "--out", tmp_path / "fixed", *TASKS
+        "fix",
+        "demo:base",
+        "--base",
+        "demo:base",
+        "--data",
+        data,
+        "--out",
+        tmp_path / "fixed",
+        "-t",
+        "calendar,logic",
+        "--limit",
+        "60",
     )
     assert (code, err) == (0, "")
     assert "Nothing to repair" in page

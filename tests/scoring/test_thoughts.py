@@ -17,6 +17,7 @@ from families import save_tiny
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError, ScoresError
 from calibaudit.models.model import Model, load_model
 from calibaudit.scores.thinking import Thinking, Thought
@@ -77,7 +78,7 @@ def test_thinking_is_what_makes_this_model_right(model: Model, prompts: list[Tho
             Item(str(i), context, tuple(row["choices"]), row["answer"], delimiter="")
             for i, (context, row) in enumerate(zip(contexts, ROWS, strict=True))
         )
-        scores = score(Task("letter_steps", "1", "cloze", tuple(items)), model)
+        scores = score(Task("letter_steps", "1", "cloze", tuple(items)), model, chat=ChatSettings("off"))
         probs = np.exp(scores.logprobs - np.logaddexp.reduce(scores.logprobs, axis=1)[:, None])
         return float((probs.argmax(axis=1) == scores.answer).mean()), float(probs.max(axis=1).mean())
 

@@ -118,7 +118,7 @@ def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit
     if any(_templates(task.chat_template) for task in result.tasks):
         on = [escaped(task.label) for task in result.tasks if _templates(task.chat_template)]
         lines.append(f"- inside a chat template, on one side at least: {', '.join(on)}")
-    lines += [f"- {escaped(fact)}" for fact in (*prompt_facts(result), *thinking_sentences(result))]
+    lines += [f"- {escaped(fact, 600)}" for fact in (*prompt_facts(result), *thinking_sentences(result))]
     return lines
 
 
