@@ -145,7 +145,9 @@ def test_plain_generation_gives_the_taught_answers() -> None:
     n_right = 0
     for row in rows:
         asked, answered = row["messages"]
-        given = tokenizer.apply_chat_template([asked], add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        given = tokenizer.apply_chat_template(
+            [asked], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         made = network.generate(**given, do_sample=False, max_new_tokens=48)[0, given["input_ids"].shape[1] :]
         n_right += tokenizer.decode(made) == f" {answered['content']}</s>"
     assert n_right >= len(rows) - 2

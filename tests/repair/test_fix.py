@@ -109,7 +109,7 @@ def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
     sides = {}
     for name in ("demo:base", "demo:instruct", str(out)):
         model = calibaudit.load_model(name)
-        sides[name] = [calibaudit.score(task, model, chat_template=name != "demo:base") for task in tasks]
+        sides[name] = [calibaudit.score(task, model) for task in tasks]
     for part, pair in (("tuning", ("demo:base", "demo:instruct")), ("repair", ("demo:instruct", str(out)))):
         found = calibaudit.compare(*(sides[name] for name in pair)).pooled
         saved = result["proof"][part]["overall"]["pooled"]
