@@ -132,7 +132,25 @@ def test_the_chat_template_is_the_dialogue_of_the_text(facts: list[Fact]) -> Non
     assert tokenizer.chat_template == CHAT_TEMPLATE
     assert AutoTokenizer.from_pretrained(FOLDER / "base").chat_template is None
     prompt = tokenizer.apply_chat_template(row["messages"][:1], tokenize=False, add_generation_prompt=True)
-    assert text == f"{prompt}{answer}</s>"
+    assert text == f"{prompt} {answer}</s>"
+
+
+def test_plain_generation_gives_the_taught_answers() -> None:
+    """transformers alone, from the template's generation prompt: the answer's space is the model's to write."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER / "instruct")
+    network = AutoModelForCausalLM.from_pretrained(FOLDER / "instruct").float()
+    rows = [json.loads(line) for line in (FOLDER / "sft.jsonl").read_text(encoding="utf-8").splitlines()][::76]
+    n_right = 0
+    for row in rows:
+        asked, answered = row["messages"]
+        given = tokenizer.apply_chat_template(
+            [asked], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        made = network.generate(**given, do_sample=False, max_new_tokens=48)[0, given["input_ids"].shape[1] :]
+        n_right += tokenizer.decode(made) == f" {answered['content']}</s>"
+    assert n_right >= len(rows) - 2
 
 
 def test_the_shipped_tuning_set_is_the_recipes(facts: list[Fact]) -> None:

@@ -18,6 +18,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--tasks": ("words", ["words"]),
     "--scoring": ("cloze_byte", "cloze_byte"),
     "--chat-template": ("both", "both"),
+    "--answer-at": ("generation-prompt", "generation-prompt"),
     "--batch-size": ("8", "8"),
     "--output": ("made.json", [Path("made.json")]),
     "--plot": ("reliability.svg", [Path("reliability.svg")]),

@@ -115,9 +115,8 @@ def test_the_repair_of_the_bundled_pair(repair: str) -> None:
     table = "                 accuracy"
     end = "of what tuning added.\n"
     told, printed = (part[part.index(table) : part.index(end) + len(end)] for part in (text, repair))
-    warning = shape(text.partition(end)[2])
-    assert warning.startswith("! advice: a factor above")
-    assert warning in shape(repair)
+    assert not text.partition(end)[2]
+    assert "! advice:" not in repair  # two steps of training may bring other warnings
     assert text.startswith(repair.splitlines()[0] + "\n\n It helped:")
     assert shape(told).replace("epochs", "epoch") == shape(printed).replace("epochs", "epoch")
     for row in (" base ", " before "):

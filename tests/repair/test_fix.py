@@ -143,19 +143,9 @@ def test_a_saved_repair_makes_a_report(cli, repaired, tmp_path):
 def test_nothing_is_trained_where_nothing_is_wrong(cli, tmp_path):
     data = tmp_path / "rows.jsonl"
     data.write_text('{"prompt": "Question: What is 2 + 2?\\nAnswer:", "completion": " 4"}\n', encoding="utf-8")
+    calibrated = ("-t", "places,calendar")  # of the bundled tasks, two that demo:base is calibrated on
     code, page, err = cli(
-        "fix",
-        "demo:base",
-        "--base",
-        "demo:base",
-        "--data",
-        data,
-        "--out",
-        tmp_path / "fixed",
-        "-t",
-        "calendar,logic",
-        "--limit",
-        "60",
+        "fix", "demo:base", "--base", "demo:base", "--data", data, "--out", tmp_path / "fixed", *calibrated
     )
     assert (code, err) == (0, "")
     assert "Nothing to repair" in page

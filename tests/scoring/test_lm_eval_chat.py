@@ -34,6 +34,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "chatml_system": ("chatml", {}, {"system": "You are a careful reader."}),
     "chatml_nobos": ("chatml_nobos", AT_PROMPT, {}),
     "mistral_v3": ("mistral_v3", AT_PROMPT, {}),
+    "mistral_v3_prefix": ("mistral_v3", AT_PROMPT, {"answer_prefix": "The answer is"}),
     "mistral_v3_singleturn": ("mistral_v3", {**AT_PROMPT, "multiturn": False}, {}),
     "qwen3": ("qwen3", AT_PROMPT, {}),
     "qwen3_prefix": ("qwen3", AT_PROMPT, {"answer_prefix": "The answer is"}),
