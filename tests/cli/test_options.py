@@ -39,6 +39,7 @@ NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5}
 COUNTS = {
     "--limit", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
     "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item", "--row",
+    "--think", "--think-samples", "--think-seed",
 }  # fmt: skip
 PATHS = {"--cache-dir", "--mirror", "--out"}
 

@@ -21,6 +21,7 @@ CHECKPOINTS = {"BASE": "base", "INSTRUCT": "instruct", "CHECKPOINT": "instruct",
 ON_GITHUB = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
 WHOLE_AUDIT = "calibaudit compare"
 WHOLE_REPAIR = "calibaudit fix demo:instruct --base demo:base --data demo:sft --out fixed"
+WHOLE_THOUGHTS = "calibaudit score tests/saved/thinker -t tests/saved/thinker/letter_steps.yaml --think 32"
 SETTINGS = """[tool.calibaudit]
 tasks = ["arithmetic", "words"]
 limit = 16

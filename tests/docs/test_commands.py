@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 from markdown_pages import ROOT, blocks, spans
-from stand_ins import WHOLE_AUDIT, WHOLE_REPAIR, Run
+from stand_ins import WHOLE_AUDIT, WHOLE_REPAIR, WHOLE_THOUGHTS, Run
 
 from calibaudit.cli.app import app
 
@@ -32,7 +32,7 @@ SMALLER = {
 }
 """What stand-ins cannot do: make nine runs of 200 steps short, or bear one name for two things."""
 
-IN_WHOLE = (WHOLE_AUDIT, WHOLE_REPAIR)
+IN_WHOLE = (WHOLE_AUDIT, WHOLE_REPAIR, WHOLE_THOUGHTS)
 """Without stand-ins, in test_printed.py."""
 
 BARE = ("calibaudit bless", "calibaudit compare", "calibaudit fix", "calibaudit recommend")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_scores import TUNED, made_scores
 from markdown_pages import PAGES, ROOT, blocks
-from stand_ins import WHOLE_REPAIR, run_in
+from stand_ins import WHOLE_REPAIR, WHOLE_THOUGHTS, run_in
 
 from calibaudit.scores.scores import Scores
 
@@ -62,7 +62,15 @@ def beginning_of(printed: str, text: str) -> str:
 
 
 def test_every_text_block_is_held_against_something() -> None:
-    known = (" demo:instruct → fixed", " demo:base → demo:instruct", " It helped:", " lab/base", "Advice:", "demo:sft:")
+    known = (
+        " demo:instruct → fixed",
+        " demo:base → demo:instruct",
+        " It helped:",
+        " lab/base",
+        "Advice:",
+        "demo:sft:",
+        " thinker",
+    )
     for block in blocks("text"):
         assert block.text.startswith((*known, *FORMULAS)), f"{block.place}: say here what prints this"
 
@@ -136,6 +144,15 @@ def test_the_repair_is_told_once() -> None:
     )
     assert f"ECE {before[1]} → {after[1]} " in quoted
     assert f"accuracy {before[0]} → {after[0]} " in quoted
+
+
+def test_what_thinking_did() -> None:
+    ended = run_in(ROOT, f"{WHOLE_THOUGHTS} --no-cache", ROOT)
+    assert ended.code == 0
+    ((place, text),) = shown("thinker")
+    found = next(part for part in ended.out.split("\n\n") if part.startswith(" thinker answered"))
+    assert shape(found) == shape(text)
+    check_near(text, found, place)
 
 
 def test_the_gate_of_two_made_up_tasks(tmp_path: Path) -> None:

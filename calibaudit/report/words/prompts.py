@@ -28,7 +28,8 @@ def _facts(found: PromptFormat) -> list[str]:
     if found.answer_at == "generation-prompt":
         facts.append("answers at the end of the generation prompt")
     if found.between:
-        facts.append(f"answers {'begin with' if found.between.isspace() else 'behind'} {shown_text(found.between)}")
+        named = {" ": "a space", "\n": "a line break"}.get(found.between, shown_text(found.between))
+        facts.append(f"answers {'begin with' if found.between.isspace() else 'behind'} {named}")
     if found.thinking:
         facts.append(f"answers after thoughts of {found.thinking}")
     if found.date:
