@@ -224,7 +224,7 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
         macro=items_audit("macro", scoring, macro, macro_levels, settings),
         n_tasks_with=macro_levels.n_tasks_with,
         warnings=(
-            *side_warnings(scores, masses(audits), ""),
+            *side_warnings(scores, masses(audits)),
             *few_items_warning([(part.label, part.n_items) for part in scores]),
             *filter(None, [unseen_doublings(scores)]),
         ),

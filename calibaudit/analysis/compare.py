@@ -197,8 +197,12 @@ def _overall(name: str, scoring: str, before: Items, after: Items, settings: Set
 
 
 def _warnings(sides: Sequence[Sequence[Scores]], tasks: Sequence[TaskComparison]) -> list[str]:
-    found = side_warnings(sides[0], masses([task.before for task in tasks]), "before: ")
-    found += side_warnings(sides[1], masses([task.after for task in tasks]), "after: ")
+    old_side, new_side = (
+        side_warnings(side, masses(audits))
+        for side, audits in zip(sides, ([t.before for t in tasks], [t.after for t in tasks]), strict=True)
+    )
+    found = [f"{'both' if text in new_side else 'before'}: {text}" for text in old_side]
+    found += [f"after: {text}" for text in new_side if text not in old_side]
     word = {False: "off", True: "on"}
     mixed = [
         f"{task.name}: {word[task.chat_template[0]]} before, {word[task.chat_template[1]]} after"

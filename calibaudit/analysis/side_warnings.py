@@ -12,10 +12,10 @@ LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something tha
 FEW_ITEMS = 100
 
 
-def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None], side: str) -> list[str]:
+def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> list[str]:
     """What a reader must know about how one model was scored.
 
-    masses: of each task, the mean probability on the options. side: stands before each sentence.
+    masses: of each task, the mean probability on the options.
     """
     low = [
         f"{part.label} {value * 100:.0f} %"
@@ -28,25 +28,23 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None], side
     found = []
     if low:
         found.append(
-            f"{side}little of the probability is on the options ({listed(low)}): the model was mostly not answering "
+            f"little of the probability is on the options ({listed(low)}): the model was mostly not answering "
             "the question asked"
         )
     if cut:
-        found.append(f"{side}contexts lost their beginning to fit the model's window ({listed(cut)})")
+        found.append(f"contexts lost their beginning to fit the model's window ({listed(cut)})")
     if healed:
         found.append(
-            f"{side}choices that share their first token with the context were scored from that token on "
-            f"({listed(healed)})"
+            f"choices that share their first token with the context were scored from that token on ({listed(healed)})"
         )
     if moved:
         found.append(
-            f"{side}that moves answers: with all choices scored from one place, the first choice is another "
-            f"({listed(moved)})"
+            f"that moves answers: with all choices scored from one place, the first choice is another ({listed(moved)})"
         )
     closed = next((part.prompt for part in scores if part.prompt is not None and part.prompt.is_closed), None)
     if closed is not None:
         found.append(
-            f"{side}answers are scored behind {shown_text(closed.between)}, so this is an audit of answers without "
+            f"answers are scored behind {shown_text(closed.between)}, so this is an audit of answers without "
             "thinking (--think N lets the model think first)"
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def build_task(
 
 def _with_prefix(definition: Definition, answer_prefix: str) -> Definition:
     """The same task, every answer of which begins with this text, whatever its file says."""
-    literal = "{% raw %}" + answer_prefix + "{% endraw %}" if answer_prefix else None
+    literal = "{{ " + json.dumps(answer_prefix) + " }}" if answer_prefix else None
     config = definition.spec.fewshot_config
     update: dict[str, object] = {"gen_prefix": literal}
     if config is not None:

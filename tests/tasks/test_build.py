@@ -309,3 +309,19 @@ def test_the_document_of_choices_before_the_scored_text(tmp_path: Path) -> None:
     assert one != other
     letters = {"doc_to_text": "{{a}} or {{b}} {{rest}}?", "doc_to_choice": ["A", "B"], "doc_to_target": "answer"}
     assert documents(tmp_path, rows, **letters) == [one, other]
+
+
+@pytest.mark.parametrize("prefix", ["It is", '{{ x }} {% endraw %} "quoted" \\ \N{SNOWMAN}', "two\nlines "])
+def test_an_answer_prefix_is_taken_as_it_is(tmp_path: Path, prefix: str) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"q": "What?", "c": ["a", "b"], "a": 0}\n' * 3, encoding="utf-8")
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "task: own\ndataset_path: rows.jsonl\ntest_split: test\noutput_type: multiple_choice\n"
+        "doc_to_text: q\ndoc_to_choice: c\ndoc_to_target: a\ngen_prefix: Mine\n",
+        encoding="utf-8",
+    )
+    from calibaudit.tasks.load import load_task
+
+    assert load_task(str(file)).items[0].answer_prefix == "Mine"
+    assert load_task(str(file), answer_prefix=prefix).items[0].answer_prefix == prefix
+    assert load_task(str(file), answer_prefix="").items[0].answer_prefix == ""
