@@ -35,7 +35,8 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> l
         found.append(f"contexts lost their beginning to fit the model's window ({listed(cut)})")
     if healed:
         found.append(
-            f"choices that share their first token with the context were scored from that token on ({listed(healed)})"
+            "choices share their first token with the context, so not all of an item are scored from one place "
+            f"({listed(healed)})"
         )
     if moved:
         found.append(

@@ -61,9 +61,9 @@ class Scores:
     option_mass: (items,) full-vocabulary probability on the options, in [0, 1]; None unless scoring is `letter`.
     unconditional: (items, choices) log-probability of each choice without its context; None unless scoring is `pmi`.
     groups: a name per item (passage, subject) where items are not independent, else None.
-    n_truncated: items whose context lost tokens on the left. n_healed: items with a choice that shared its first
-        token with the context, and so was scored from that token on. n_moved: those of them whose first choice is
-        another when all their choices are scored from one place.
+    n_truncated: items whose context lost tokens on the left. n_healed: items with a choice that shares its first token
+        with the context, so that its choices are not scored from one place. n_moved: those of them whose first choice
+        is another when they are.
     documents: of each item a hash of what is asked before any prompt (`Item.document`); None in scores of files that
         were written before there were any.
     prompt: how the prompts were written, as far as it is known. thinking: what was thought before the answers; None

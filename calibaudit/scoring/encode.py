@@ -3,8 +3,8 @@
 Boundaries follow lm-evaluation-harness (0.4.13): whitespace at the end of a context moves to the continuation, context
 and continuation are tokenized together, the continuation is what lies beyond the context's own tokens, and what is
 longer than the window loses tokens on the left. Where that rule would leave a continuation empty, because one token
-spans the boundary, the shared token is scored with the continuation instead ("healed"): then choices of one item are
-scored from different places, and so they are encoded from one common place too, for comparison.
+spans the boundary, the shared token is scored with the continuation instead. Where a token spans the boundary at all
+("healed"), the choices of an item are not scored from one place, and are encoded from a common one too, to compare.
 """
 
 from __future__ import annotations
@@ -124,13 +124,12 @@ class Encoder:
         for choice, pair in enumerate(prompt.pairs):
             context, continuation = _move_whitespace(*pair)
             found = texts[prompt.adds_special and bool(context)]
-            whole = found[context + continuation]
-            boundary = len(found[context]) if context else 0
-            if context and len(whole) <= boundary:
-                boundary, healed = _common(found[context], whole), True
-            # Behind a merge the context's own last tokens are not those that the whole begins with.
-            start = found[context] if context and boundary == len(found[context]) else whole[:boundary]
-            tokens = whole[boundary:]
+            whole, given = found[context + continuation], found[context] if context else ()
+            common = _common(given, whole)
+            healed |= common < len(given)
+            wholes.append((whole, common))
+            cut = len(given) if len(whole) > len(given) else common
+            start, tokens = given[:cut], whole[cut:]
             if not start and tokens:
                 start, tokens = self._from_prefix(tokens, prompt.where)
             if not tokens:
@@ -138,13 +137,15 @@ class Encoder:
                     f"{prompt.where}: choice {choice} ({continuation!r}) is no token of its own for this tokenizer"
                 )
             cuts.append((start, tokens))
-            wholes.append((start + tokens, len(start)))
         rows, truncated = self._rows(cuts, prompt.where, 0)
         shared: tuple[Row, ...] = ()
         if healed:
             first = min(n for _, n in wholes)
-            first = min([first, *(_common(wholes[0][0][:first], whole) for whole, _ in wholes)]) or 1
-            shared, _ = self._rows([(whole[:first], whole[first:]) for whole, _ in wholes], prompt.where, len(cuts))
+            first = min([first, *(_common(wholes[0][0][:first], whole) for whole, _ in wholes)])
+            again = [(whole[:first], whole[first:]) for whole, _ in wholes]
+            if not first:
+                again = [self._from_prefix(whole, prompt.where) for _, whole in again]
+            shared, _ = self._rows(again, prompt.where, len(cuts))
         return EncodedPrompt(rows, truncated, healed, shared)
 
     def _rows(self, cuts: Sequence[tuple[Tokens, Tokens]], where: str, n_before: int) -> tuple[tuple[Row, ...], bool]:

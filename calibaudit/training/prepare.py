@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.chat.settings import ChatSettings
+from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint, stop_ids
 from calibaudit.models.tokenizer import check_vocabularies, load_tokenizer
 from calibaudit.tasks.items import Task
@@ -115,6 +116,9 @@ def prepare(
         for name, revision in zip((base, instruct), revisions, strict=True)
     ]
     tokenizers = [load_tokenizer(side) for side in sides]
+    if chat is not None and chat.template not in CHOICES:
+        # What is tuned in a template of the caller's is saved with it.
+        tokenizers[1].chat_template = template_source(tokenizers[1], chat.template)
     if one_vocabulary:
         check_vocabularies(sides[0], sides[1], *tokenizers)
     rows = read_rows(data, split=split, offline=offline, columns=columns)

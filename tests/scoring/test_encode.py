@@ -94,7 +94,10 @@ def test_a_token_across_the_boundary_is_scored_with_the_continuation() -> None:
         (row,) = encoded.rows
         assert row.continuations[0], "a continuation is never empty"
         if encoded.healed:
-            assert tokenizer.decode(row.context + row.continuations[0], skip_special_tokens=True) == text
+            (shared,) = encoded.shared
+            assert tokenizer.decode(shared.context + shared.continuations[0], skip_special_tokens=True) == text
+            if row.context == shared.context:
+                assert row.continuations == shared.continuations
 
 
 def test_healed_choices_have_their_own_row() -> None:
@@ -104,6 +107,18 @@ def test_healed_choices_have_their_own_row() -> None:
     assert encoded.healed
     assert sorted(choice for row in encoded.rows for choice in row.choices) == [0, 1]
     assert len(encoded.rows) == 2
+
+
+def test_healed_choices_are_encoded_from_one_place_too() -> None:
+    tokenizer = make_tokenizer(merge_spaces=True)
+    start, end = "the cat s", "at on the mat."
+    encoded = encode(tokenizer, Prompt("t", ((start, end), (start, "zq"))))
+    (shared,) = encoded.shared
+    assert shared.choices == (2, 3)
+    texts = [tokenizer.decode(shared.context + tokens, skip_special_tokens=True) for tokens in shared.continuations]
+    assert texts == [start + end, start + "zq"]
+    assert len({tokens[0] for tokens in shared.continuations}) == 2, "they part at once"
+    assert encode(tokenizer, Prompt("t", ((start, " zq"), (start, " dog")))).shared == ()
 
 
 def test_long_contexts_lose_tokens_on_the_left_as_each_choice_needs() -> None:

@@ -190,6 +190,33 @@ def test_doubled_logits_double_the_temperature(tmp_path: Path) -> None:
         assert warm == pytest.approx(2 * cold, rel=0.01)
 
 
+def test_answers_that_a_merge_moves_are_counted(llama: Model) -> None:
+    """Each choice by hand from the one place before the first token in which two of them differ."""
+    text = "the cat sat on a mat while we ran far away to see it"
+    items = tuple(
+        Item(f"{cut}-{end}", text[:cut], (text[cut : cut + 4], end), 0, delimiter="")
+        for cut in range(2, 30)
+        for end in ("at", "we", "t r")
+    )
+    scores = score(Task("merged", "1", "cloze", items), llama)
+    assert 0 < scores.n_healed <= len(items)
+    moved = 0
+    for item, row in zip(items, scores.logprobs, strict=True):
+        wholes = [llama.tokenizer(item.context + choice)["input_ids"] for choice in item.choices]
+        shared = min(map(len, wholes))
+        first = next((i for i, pair in enumerate(zip(*wholes, strict=False)) if len(set(pair)) > 1), shared)
+        first = min(first, len(llama.tokenizer(item.context.rstrip())["input_ids"]))
+        if not first:  # nothing is common: both stand behind what stands for an empty context
+            first, wholes = 1, [[llama.prefix_token_id, *ids] for ids in wholes]
+        sums = []
+        for ids in wholes:
+            with torch.no_grad():
+                logits = llama.network(torch.tensor([ids]), use_cache=False).logits[0].double().log_softmax(-1)
+            sums.append(sum(float(logits[i - 1, ids[i]]) for i in range(first, len(ids))))
+        moved += int(np.argmax(sums)) != int(row.argmax())
+    assert scores.n_moved == moved
+
+
 class Failing:
     """Raises the allocator's own error while a batch has more than `limit` rows, as a full device does."""
 
