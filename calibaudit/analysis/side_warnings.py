@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores
 
 LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
@@ -45,10 +46,16 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> l
     closed = next((part.prompt for part in scores if part.prompt is not None and part.prompt.is_closed), None)
     if closed is not None:
         found.append(
-            f"answers are scored behind {shown_text(closed.between)}, so this is an audit of answers without "
+            f"answers are scored {_place_of(closed)}, so this is an audit of answers without "
             "thinking (--think N lets the model think first)"
         )
     return found
+
+
+def _place_of(prompt: PromptFormat) -> str:
+    if not prompt.beyond:
+        return f"behind {shown_text(prompt.between)}"
+    return f"where the template writes them, not behind the {shown_text(prompt.beyond)} of its generation prompt"
 
 
 def shown_text(text: str) -> str:

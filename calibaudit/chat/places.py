@@ -2,7 +2,8 @@
 
 A template's generation prompt often ends before the place where its answers begin: a space or a header is left to the
 model (Mistral v0.3, gpt-oss), or an empty thought that tuning wrote (Qwen3). Or it ends behind it, inside a thought
-(DeepSeek-R1): there the thought is closed empty, as the template itself writes an empty one, or by its mark.
+(DeepSeek-R1): there the thought is closed empty, as the template itself writes an empty one, or by its mark; or the
+answer stands where the template writes answers, if nothing else of the checkpoint knows that mark.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calibaudit.chat.ends import added_texts
 from calibaudit.chat.messages import Message
 from calibaudit.chat.template import ChatTemplate, TemplateFault
 
@@ -58,10 +60,18 @@ class AnswerPlace:
 
     @property
     def difference(self) -> str:
-        """What stands between the end of the generation prompt and the answer; "" where they are one place, and where
-        the answer begins before the generation prompt ends.
-        """
-        return self.before[len(self.prompt) :] if self.before.startswith(self.prompt) else ""
+        """What stands before the answer and not in the generation prompt; "" where they are one place."""
+        return self.before[self._n_common :]
+
+    @property
+    def beyond(self) -> str:
+        """What stands in the generation prompt and not before the answer."""
+        return self.prompt[self._n_common :]
+
+    @property
+    def _n_common(self) -> int:
+        pairs = enumerate(zip(self.before, self.prompt, strict=False))
+        return next((i for i, (a, b) in pairs if a != b), min(len(self.before), len(self.prompt)))
 
 
 class PlaceFinder:
@@ -69,6 +79,7 @@ class PlaceFinder:
 
     def __init__(self, template: ChatTemplate) -> None:
         self._template = template
+        self._marks = frozenset(added_texts(template.tokenizer))
         self._forms: dict[tuple[str, str], tuple[str, str] | None] = {}
 
     def find(self, turns: Sequence[Message], *, tools: str = "", template_kwargs: str = "") -> AnswerPlace:
@@ -82,7 +93,8 @@ class PlaceFinder:
             form = (opened[0], ("" if opened[0].endswith("\n") else "\n") + f"\n{_mark(opened)}\n\n")
         # Where thoughts begin right behind the generation prompt, it has opened one, by whatever mark.
         is_opened = form is not None and (opened is not None or not form[0])
-        before = self._before(turns, prompt, written, form, is_opened)
+        is_foreign = opened is not None and self._form(more) is None and opened[0].strip() not in self._marks
+        before = self._before(turns, prompt, written, form, is_opened, is_foreign)
         thought = None
         if form is not None:
             opening, close = form
@@ -135,7 +147,9 @@ class PlaceFinder:
         written: str | None,
         form: tuple[str, str] | None,
         is_opened: bool,
+        is_foreign: bool,
     ) -> str:
+        """is_foreign: neither the template's own answers nor the tokenizer know the mark that opens a thought."""
         if written is None:
             return prompt + form[1] if is_opened and form is not None else prompt
         if written.startswith(prompt):
@@ -144,7 +158,7 @@ class PlaceFinder:
         if asked is None or known is None:
             asked, known = prompt, written
         head = prompt[: len(prompt) - len(asked)]
-        if known.startswith(asked):
+        if known.startswith(asked) or is_foreign:
             return head + known
         if is_opened and form is not None:
             closing = form[1].strip()

@@ -19,6 +19,7 @@ class PromptFormat:
     system, answer_prefix: the caller's texts, "" for none. between: what stood between the end of the generation
     prompt and the first item's answer. is_closed: an empty thought stood before the answers, or a header that
     thoughts would have preceded. thinking: what a thought before the answers was allowed, "" for none.
+    beyond: what of the generation prompt the first item's answer did not stand behind.
     """
 
     template: str
@@ -32,6 +33,7 @@ class PromptFormat:
     between: str = ""
     is_closed: bool = False
     thinking: str = ""
+    beyond: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -161,6 +161,7 @@ class ChatPrompts:
             system=task.system,
             answer_prefix=task.items[0].answer_prefix,
             between=place.difference if place is not None and at_answer and thinking is None else "",
+            beyond=place.beyond if place is not None and at_answer and thinking is None else "",
             is_closed=place.is_closed if place is not None and at_answer and thinking is None else False,
             thinking="" if thinking is None else thinking.words,
         )

@@ -16,8 +16,14 @@ TURN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if m.role == 'ass
 ASKED = [Message("user", "what is it?")]
 
 
-def place(template: str, **settings: Any) -> AnswerPlace:
+MARKS = ["<think>", "</think>", "<seed:think>", "[THINK]", "<|START_THINKING|>", "<|think|>"]
+
+
+def place(template: str, *, marks: bool = True, **settings: Any) -> AnswerPlace:
+    """marks: whether the tokenizer knows what opens a thought."""
     tokenizer = byte_tokenizer(["the cat"], 300)
+    if marks:
+        tokenizer.add_tokens(MARKS)
     tokenizer.chat_template = template
     return PlaceFinder(ChatTemplate(tokenizer, ChatSettings(**settings))).find(ASKED)
 
@@ -128,6 +134,15 @@ def test_a_thought_opened_by_any_mark_is_closed_as_the_template_closes_thoughts(
     found = place(template)
     assert found.before == found.prompt + closing
     assert found.is_closed
+
+
+def test_a_thought_opened_by_a_mark_that_nothing_else_knows_is_not_waited_for() -> None:
+    """As where <think> is appended to the template of a model that never saw it: its answers stand where they did."""
+    spaced = TURN.replace("{{ m.content }}", "{{ ' ' if m.role == 'assistant' }}{{ m.content }}")
+    found = place(spaced + prompt("<assistant><think>{{ '\\n' }}"), marks=False)
+    assert found.before == "<user>what is it?<assistant> "
+    assert (found.difference, found.beyond, found.is_closed) == (" ", "<think>\n", True)
+    assert found.thought is not None, "--think may still be asked for"
 
 
 def test_a_thought_opened_by_a_mark_that_nothing_closes_is_an_error() -> None:

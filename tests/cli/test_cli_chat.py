@@ -59,14 +59,18 @@ def test_another_date_is_another_prompt(cli: Cli, tmp_path: Path) -> None:
     assert old["prompt"]["fingerprint"] != new["prompt"]["fingerprint"]
 
 
-def test_a_thought_that_the_template_opens_is_closed_and_the_page_says_so(cli: Cli, tmp_path: Path) -> None:
+def test_a_thought_that_the_model_does_not_know_changes_no_number(cli: Cli, tmp_path: Path) -> None:
     opened = with_template(
         tmp_path / "thinks", lambda old: old.replace("Assistant:{% endif %}", "Assistant:<think>\n{% endif %}")
     )
+    own, changed = (scored(cli, name)["scores"][0]["logprobs"] for name in ("demo:instruct", str(opened)))
+    assert changed == own
     ended = cli("score", str(opened), *FEW, "--no-cache")
     assert ended.code == 0
     words = " ".join(ended.out.split())
-    assert r'answers are scored behind "\n</think>\n\n", so this is an audit of answers without thinking' in words
+    assert (
+        r'not behind the "<think>\n" of its generation prompt, so this is an audit of answers without thinking' in words
+    )
 
 
 def test_a_named_template_and_a_file(cli: Cli, tmp_path: Path) -> None:

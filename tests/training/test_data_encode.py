@@ -284,6 +284,7 @@ class TestWhatRowsSay:
 
     def test_a_thought_where_the_template_only_opens_one(self) -> None:
         tokenizer = make_tokenizer(CHATML.replace("assistant\n' }}", "assistant\n<think>\n' }}"))
+        tokenizer.add_tokens(["<think>", "</think>"])
         row = Conversation((Message("user", "a"), Message("assistant", "dog", "why")), "rows.jsonl:7")
         example = encode_one(row, tokenizer)
         assert learned(tokenizer, example) == ["why\n</think>\n\ndog<|im_end|>"]
