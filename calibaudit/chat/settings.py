@@ -11,6 +11,15 @@ from typing import Any, Literal
 from calibaudit.chat.messages import canonical
 from calibaudit.errors import CalibauditError
 
+RESERVED = frozenset(
+    {
+        *("messages", "conversation", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize"),
+        *("continue_final_message", "return_dict", "return_tensors", "return_assistant_tokens_mask", "padding"),
+        *("truncation", "max_length", "tokenizer_kwargs", "self", "pinned_date"),
+    }
+)
+"""Arguments that transformers keeps for itself, and what a pinned date is handed on by."""
+
 AnswerAt = Literal["auto", "generation-prompt"]
 
 TEMPLATE_DATE = "2024-07-26"
@@ -39,6 +48,10 @@ class ChatSettings:
             datetime.date.fromisoformat(self.date)
         except ValueError:
             raise CalibauditError(f"--template-date {self.date}: give a day as YYYY-MM-DD") from None
+        if taken := sorted(RESERVED & _object(self.kwargs).keys()):
+            raise CalibauditError(
+                f"--chat-template-kwargs: {taken[0]!r} is not for the template: transformers has it as its own"
+            )
         object.__setattr__(self, "kwargs", canonical(dict(sorted(_object(self.kwargs).items()))))
 
     @property

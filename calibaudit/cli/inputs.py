@@ -62,6 +62,8 @@ def run_options(run: RunFlags, chat: ChatFlags, batch_size: str = "auto") -> Run
     if chat.think is None and (chat.think_samples != 1 or chat.save_thoughts):
         flag = "--save-thoughts" if chat.save_thoughts else "--think-samples"
         raise CalibauditError(f"{flag}: there are no thoughts without --think N")
+    if chat.think is not None and chat.chat_template == "off":
+        raise CalibauditError(f"--think {chat.think}: --chat-template off leaves it out, and thoughts need a template")
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
     if run.offline:

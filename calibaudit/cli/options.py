@@ -123,12 +123,14 @@ Think = Annotated[
         "--think",
         metavar="N",
         min=1,
+        max=1_000_000,
         help="Let models whose chat template can think write up to N tokens of a thought before they answer.",
         show_default=False,
     ),
 ]
 ThinkSamples = Annotated[
-    int, typer.Option("--think-samples", metavar="K", min=1, help="Thoughts of each prompt: 1 is greedy, more sampled.")
+    int,
+    typer.Option("--think-samples", metavar="K", min=1, max=1000, help="Thoughts a prompt: 1 is greedy, more sampled."),
 ]
 ThinkSeed = Annotated[int, typer.Option("--think-seed", metavar="N", min=0, help="Seed of sampled thoughts.")]
 SaveThoughts = Annotated[bool, typer.Option("--save-thoughts", help="Keep the thoughts in the saved result.")]

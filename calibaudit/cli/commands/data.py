@@ -32,7 +32,7 @@ def explain(context: typer.Context) -> None:
 def show_row(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Tuning rows: a file, a folder, a hub id, or demo:sft.")],
     model: Annotated[str, typer.Option("--model", metavar="M", help="Whose tokenizer: a folder or hub id.")],
-    row: Annotated[int, typer.Option("--row", metavar="N", min=0, help="Which row, from 0.")] = 0,
+    row: Annotated[int, typer.Option("--row", metavar="N", min=0, max=10**12, help="Which row, from 0.")] = 0,
     columns: Columns = "",
     split: Split = "train",
     max_length: MaxLength = 4096,
@@ -47,6 +47,7 @@ def show_row(
     Only the model's tokenizer is loaded. A row that cannot be trained on is named, with the reason: exit 2.
     """
     from calibaudit.chat.settings import ChatSettings
+    from calibaudit.errors import CalibauditError
     from calibaudit.models.checkpoints import context_window, fetch_tokenizer, find_checkpoint, stop_ids
     from calibaudit.models.tokenizer import load_tokenizer
     from calibaudit.report.terminal.inputs.data import render_row
@@ -54,6 +55,8 @@ def show_row(
     from calibaudit.training.data.kinds import read_columns
     from calibaudit.training.data.rows import read_row
 
+    if chat_template in ("off", "both"):
+        raise CalibauditError(f"--chat-template {chat_template}: rows always stand in a template; name one, or a file")
     found = read_row(data, row, split=split, offline=offline, columns=read_columns(columns))
     checkpoint = fetch_tokenizer(find_checkpoint(model, offline=offline))
     tokenizer = load_tokenizer(checkpoint)

@@ -55,7 +55,7 @@ def show_task(
     """
     from calibaudit.cli import inputs
     from calibaudit.errors import TaskError
-    from calibaudit.report.terminal.inputs.tasks import render_item, render_scored
+    from calibaudit.report.terminal.inputs.tasks import render_item
 
     asked = ItemFlags(
         limit=item + 1,
@@ -76,6 +76,7 @@ def show_task(
         return
     from calibaudit.models.checkpoints import context_window, fetch_tokenizer, find_checkpoint
     from calibaudit.models.tokenizer import load_tokenizer, prefix_token_id
+    from calibaudit.report.terminal.inputs.scored import render_scored
     from calibaudit.scoring.encode import Encoder
     from calibaudit.scoring.prompts import prompts_for, where_of
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from calibaudit.chat.messages import ROLES, Message, canonical
+from calibaudit.chat.settings import RESERVED
 from calibaudit.files.read import NotJson, decode_json
 
 _SPEAKERS = {"human": "user", "gpt": "assistant", "function_response": "tool", "observation": "tool"}
@@ -18,13 +19,6 @@ _LEARNED = ("weight", "train")
 
 _UNREAD = ("tool_calls", "function_call")
 """Keys of a turn without which its text is not what was said."""
-
-_NOT_THE_TEMPLATES = {
-    "messages", "conversation", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize",
-    "continue_final_message", "return_dict", "return_tensors", "return_assistant_tokens_mask", "padding",
-    "truncation", "max_length", "tokenizer_kwargs",
-}  # fmt: skip
-"""What transformers would not hand on to a template."""
 
 
 class RowError(Exception):
@@ -92,7 +86,7 @@ def template_kwargs_of(value: Any, key: str) -> str:
         return ""
     if not isinstance(value, dict):
         raise RowError(f"{key}: an object, or the JSON of one, is wanted, not {type(value).__name__}")
-    if other := sorted(_NOT_THE_TEMPLATES & value.keys()):
+    if other := sorted(RESERVED & value.keys()):
         raise RowError(f"{key}: {other[0]} is no argument of a chat template")
     return _canonical(value, key)
 
