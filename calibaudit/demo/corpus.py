@@ -116,7 +116,8 @@ class Corpus:
                 parts += self._tables[kind].draw(int(n), self._rng)
             have = sum(map(len, parts))
         order = self._rng.permutation(len(parts))
-        return np.concatenate([parts[i] for i in order])[:needed].astype(np.int64).reshape(n_rows, n_tokens)
+        rows: NDArray[np.int64] = np.concatenate([parts[i] for i in order])[:needed].astype(np.int64)
+        return rows.reshape(n_rows, n_tokens)
 
 
 class _Table:

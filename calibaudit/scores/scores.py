@@ -124,7 +124,8 @@ class Scores:
         )
         if lengths is None:
             return self.logprobs
-        return self.logprobs / np.maximum(lengths, 1)
+        per_unit: FloatArray = self.logprobs / np.maximum(lengths, 1)
+        return per_unit
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists for JSON; ragged rows lose their padding."""

@@ -275,7 +275,7 @@ def test_warnings():
     after = [dataclasses.replace(part, model=dataclasses.replace(TUNED, dtype="bfloat16")) for part in after]
     text = "\n".join(compare(before, after, FAST).warnings)
     assert "before: contexts lost their beginning to fit the model's window (quiz 2 of 40 items)" in text
-    assert "after: choices that share their first token" in text
+    assert "after: choices share their first token" in text
     assert "use --chat-template off for the same prompt" in text
     assert "float32 before, bfloat16 after" in text
     assert "fewer than 100 items: expect wide intervals (quiz (chat) 40)" in text
