@@ -108,16 +108,16 @@ class Framer:
         return Rendered(text, tuple(spans), row.messages[0].role == "system" and turns[0].role != "system", is_stopped)
 
     def _place(self, frame: _Frame, turns: tuple[Message, ...], more: dict[str, str]) -> tuple[str, list[Span]]:
-        thought = self._text(turns, more)
+        whole = self._text(turns, more)
         last = turns[-1]
         bare = turns
         insert, n_learned = frame.insert, 0
-        if last.reasoning and last.reasoning.strip() not in thought and frame.thought is not None:
+        if last.reasoning and last.reasoning.strip() not in whole and frame.thought is not None:
             # The template has no words for a thought: it stands where generation would have begun it.
             bare = (*turns[:-1], dataclasses.replace(last, reasoning=""))
             said = last.reasoning.strip() + frame.thought.close
             insert, n_learned = frame.thought.before[len(frame.written) :] + said, len(said)
-        text = thought if bare is turns else self._text(bare, more)
+        text = whole if bare is turns else self._text(bare, more)
         text += frame.unwritten
         if any(bare[turn].reasoning for turn in frame.learned):
             return text, self._spans_by_prompts(frame, text, bare, more)

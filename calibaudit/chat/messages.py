@@ -10,7 +10,7 @@ from typing import Any
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
-_REASONING = ("reasoning_content", "reasoning", "thinking")
+REASONING = ("reasoning_content", "reasoning", "thinking")
 """What templates call a turn's thought."""
 
 
@@ -48,7 +48,7 @@ def plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """The turns as chat templates want them."""
     return [
         {"role": message.role, "content": message.content}
-        | (dict.fromkeys(_REASONING, message.reasoning) if message.reasoning else {})
+        | (dict.fromkeys(REASONING, message.reasoning) if message.reasoning else {})
         for message in messages
     ]
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calibaudit.chat.messages import ROLES, Message, canonical
+from calibaudit.chat.messages import REASONING, ROLES, Message, canonical
 from calibaudit.chat.settings import RESERVED
 from calibaudit.files.read import NotJson, decode_json
 
 _SPEAKERS = {"human": "user", "gpt": "assistant", "function_response": "tool", "observation": "tool"}
-_REASONING = ("reasoning_content", "reasoning", "thinking")
 _LEARNED = ("weight", "train")
 """Keys of a turn that say with 0 or 1, false or true, whether it is learned."""
 
@@ -118,9 +117,9 @@ def _message(turn: Any, where: str, given: bool) -> tuple[Message, list[str]]:
     content = _content(turn.get(keys[1]), where, role)
     more = {key: value for key, value in turn.items() if key not in keys and holds(value)}
     reasoning = ""
-    if role == "assistant" and (key := next((key for key in _REASONING if key in more), None)):
+    if role == "assistant" and (key := next((key for key in REASONING if key in more), None)):
         reasoning = text_of(more.pop(key), f"{where}: {key}")
-        more = {name: value for name, value in more.items() if name not in _REASONING or value != reasoning}
+        more = {name: value for name, value in more.items() if name not in REASONING or value != reasoning}
     learned = True
     for key in _LEARNED:
         said = _yes_or_no(more.get(key))
