@@ -105,7 +105,9 @@ class Framer:
         frame = self._known_frame(turns, tuple(learned), more)
         text, spans = self._place(frame, turns, more)
         is_stopped = any(stop in text[spans[-1].start : spans[-1].end] for stop in self._stops)
-        return Rendered(text, tuple(spans), row.messages[0].role == "system" and turns[0].role != "system", is_stopped)
+        first = row.messages[0]
+        is_merged = first.role == "system" and bool(first.content) and turns[0].role != "system"
+        return Rendered(text, tuple(spans), is_merged, is_stopped)
 
     def _place(self, frame: _Frame, turns: tuple[Message, ...], more: dict[str, str]) -> tuple[str, list[Span]]:
         whole = self._text(turns, more)

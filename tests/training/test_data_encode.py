@@ -371,6 +371,13 @@ class TestFaults:
         joined = chat(("user", "sat\n\na"), ("assistant", "b"))
         assert encoded.examples[0] == encode_one(joined, tokenizer)
 
+    def test_an_empty_system_turn_is_none_and_is_not_told_of(self, tokenizers: dict[str, Any]) -> None:
+        tokenizer = tokenizers["gemma"]
+        empty = chat(("system", ""), ("user", "a"), ("assistant", "b"))
+        encoded = encode_rows([empty], tokenizer, 4096, stop_ids=stop_ids(tokenizer))
+        assert encoded.n_merged == 0
+        assert encoded.examples[0] == encode_one(chat(("user", "a"), ("assistant", "b")), tokenizer)
+
     def test_a_refusal_is_the_templates_own_words(self) -> None:
         refusing = CHATML.replace(
             "{% endfor %}", "{% if m.content == 'no' %}{{ raise_exception('never') }}{% endif %}{% endfor %}"
