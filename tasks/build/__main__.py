@@ -1,7 +1,7 @@
 """Builds the bundled tasks: `python tasks/build [NAME ...] [--out FOLDER]`, from the project's root.
 
-Each task gets NAME.jsonl (audited) and NAME.train.jsonl (other facts, for tuning and examples). Needs the `dev` extra,
-which pins the packages that facts come from.
+Each task gets NAME.jsonl (audited) and NAME.train.jsonl (other facts, for tuning and examples), the hard ones in the
+folder `hard`. Needs the `dev` extra, which pins the packages that facts come from.
 """
 
 from __future__ import annotations
@@ -16,17 +16,24 @@ HERE = Path(__file__).resolve().parent
 sys.path[0] = str(HERE.parent)  # not this folder: its `calendar` would stand for the standard library's
 
 from build import making  # noqa: E402
+from build.hard import choosing  # noqa: E402
 
 
 def names() -> list[str]:
     """The tasks that can be built, one a folder."""
-    return sorted(path.parent.name for path in HERE.glob("*/questions.py"))
+    return sorted(path.parent.name for path in (*HERE.glob("*/questions.py"), *HERE.glob("hard/*/questions.py")))
 
 
 def build(name: str, folder: Path) -> None:
     """Writes NAME.jsonl and NAME.train.jsonl. The seed is the task's name: no task depends on another."""
     rng = random.Random(f"calibaudit {name}")
-    test, train = making.split(import_module(f"build.{name}.questions").questions(rng), rng)
+    if (HERE / "hard" / name).is_dir():
+        folder = folder / "hard"
+        module = import_module(f"build.hard.{name}.questions")
+        test, train = (choosing.chosen(part, rng, module.telling) for part in making.split(module.drafts(rng), rng))
+    else:
+        test, train = making.split(import_module(f"build.{name}.questions").questions(rng), rng)
+    folder.mkdir(parents=True, exist_ok=True)
     making.write(folder / f"{name}.jsonl", making.rows(name, "test", test, rng))
     making.write(folder / f"{name}.train.jsonl", making.rows(name, "train", train, rng))
 
@@ -39,7 +46,6 @@ def main() -> None:
     unknown = sorted(set(args.names) - set(names()))
     if unknown:
         parser.error(f"no builder named {', '.join(unknown)}: choose from {', '.join(names())}")
-    args.out.mkdir(parents=True, exist_ok=True)
     for name in args.names or names():
         build(name, args.out)
         print(f"{name}: {making.N_TEST} audited, {making.N_TRAIN} other questions")

@@ -129,14 +129,18 @@ class Balancer:
         return best
 
     def choose(
-        self, rng: random.Random, draft: Question, telling: Callable[[Sequence[str]], bool] = lambda _: False
+        self,
+        rng: random.Random,
+        draft: Question,
+        telling: Callable[[Sequence[str]], bool] = lambda _: False,
+        n_pool: int = POOL,
     ) -> Question:
         """The draft with three of its distractors: those that cost least, the less plausible ones costing more.
 
-        Those that repeat the answer or each other are left out; of the rest the first `POOL` are looked at. Its topic
+        Those that repeat the answer or each other are left out; of the rest the first `n_pool` are looked at. Its topic
         is its group. telling: which options must not stand together. Raises ValueError when there are no three.
         """
-        candidates = [option for option in dict.fromkeys(draft.distractors) if option != draft.answer][:POOL]
+        candidates = [option for option in dict.fromkeys(draft.distractors) if option != draft.answer][:n_pool]
         if len(candidates) < N_CHOICES - 1:
             raise ValueError(f"{len(candidates)} distractors for {draft.answer!r}: {candidates}")
         text = _shown(draft)[1]

@@ -72,16 +72,18 @@ def which(rng: random.Random, fact: str, topic: str, level: int, names: Sequence
     return Draft(fact, topic, level, question, statement, names[0], tuple(names[1:]))
 
 
-def selected(drafts: Iterable[Draft], rng: random.Random, per_level: int = PER_LEVEL) -> list[Draft]:
+def selected(
+    drafts: Iterable[Draft], rng: random.Random, per_level: int = PER_LEVEL, levels: Sequence[int] = LEVELS
+) -> list[Draft]:
     """As many drafts of each level, dealt topic by topic in turn, so that a topic with few of them keeps them all.
 
     Two drafts about one fact stay only when their levels are the same: the split, which keeps a fact on one side, can
     then spread the levels evenly. Raises ValueError when a level has too few.
     """
-    heaps: dict[int, dict[str, list[Draft]]] = {level: {} for level in LEVELS}
+    heaps: dict[int, dict[str, list[Draft]]] = {level: {} for level in levels}
     for draft in drafts:
         heaps[draft.level].setdefault(draft.topic, []).append(draft)
-    levels: dict[str, int] = {}
+    settled: dict[str, int] = {}
     chosen: list[Draft] = []
     for level, topics in heaps.items():
         for heap in topics.values():
@@ -89,11 +91,11 @@ def selected(drafts: Iterable[Draft], rng: random.Random, per_level: int = PER_L
         taken: list[Draft] = []
         while len(taken) < per_level and any(topics.values()):
             for _, heap in sorted(topics.items()):
-                while heap and levels.get(heap[-1].fact, level) != level:
+                while heap and settled.get(heap[-1].fact, level) != level:
                     heap.pop()
                 if heap and len(taken) < per_level:
                     taken.append(heap.pop())
-                    levels[taken[-1].fact] = level
+                    settled[taken[-1].fact] = level
         if len(taken) < per_level:
             raise ValueError(f"level {level}: {len(taken)} drafts; {per_level} are needed")
         chosen += taken

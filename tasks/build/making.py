@@ -1,7 +1,8 @@
 """What every builder shares: a question, its split, its options and its line in the JSONL file.
 
-A task's folder has a module `questions` with `questions(rng)`, which yields more `Question`s than are needed. `python
-tasks/build` runs them all; the same seed and the same pinned packages give the same bytes.
+A task's folder has a module `questions` with `questions(rng)`, which yields more `Question`s than are needed; one of
+`hard/` has `drafts(rng)`, whose distractors are pools. `python tasks/build` runs them all; the same seed and the same
+pinned packages give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ N_TRAIN = 320
 
 N_CHOICES = 4
 LEVELS = (1, 2, 3, 4, 5)
+HARD_LEVELS = (6, 7, 8, 9, 10)
+"""Of the tasks in `hard/`, on the same scale: their easiest level is meant to be harder than the others' hardest."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Question:
     """One question with a single right answer.
 
     fact: what it asks about, as a key; questions about one fact never stand on both sides of the split.
-    topic: the kind of question. level: 1 (most people know) to 5 (experts, or much work).
+    topic: the kind of question. level: 1 (most people know) to 5 (experts, or much work), and on to 10 (almost nobody
+        without a book or a computer).
     statement: the same fact as a sentence with {} where the answer goes.
     distractors: wrong answers of the answer's type, the most plausible first; at least three.
     passage: text the question is about; items of one passage count as one piece of evidence.
@@ -126,5 +130,5 @@ def _check(question: Question) -> None:
         raise ValueError(f"{question.fact}: an empty option, or one with spaces around it: {options}")
     if question.statement.count("{}") != 1:
         raise ValueError(f"{question.fact}: the statement needs one {{}}: {question.statement}")
-    if question.level not in LEVELS:
-        raise ValueError(f"{question.fact}: level {question.level} is not one of {LEVELS}")
+    if question.level not in (*LEVELS, *HARD_LEVELS):
+        raise ValueError(f"{question.fact}: level {question.level} is not one of {(*LEVELS, *HARD_LEVELS)}")

@@ -129,8 +129,13 @@ GUESSES: dict[str, Guess] = {
 }
 
 
+def folder(name: str) -> Path:
+    """Where a task's files are: the hard ones have a folder of their own."""
+    return TASKS if (TASKS / f"{name}.jsonl").is_file() else TASKS / "hard"
+
+
 def rows(name: str, *parts: str) -> list[dict[str, Any]]:
-    texts = [(TASKS / f"{name}{part}.jsonl").read_text(encoding="utf-8") for part in parts or ("", ".train")]
+    texts = [(folder(name) / f"{name}{part}.jsonl").read_text(encoding="utf-8") for part in parts or ("", ".train")]
     return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
@@ -148,7 +153,9 @@ def rate(guess: Guess, data: Sequence[dict[str, Any]]) -> tuple[float, int]:
 
 def main() -> None:
     """Prints a line for each task and guess: the rate on the audited items and on all of them."""
-    names = sys.argv[1:] or sorted(path.stem for path in TASKS.glob("*.jsonl") if path.suffixes == [".jsonl"])
+    names = sys.argv[1:] or sorted(
+        path.stem for path in TASKS.glob("**/*.jsonl") if path.suffixes == [".jsonl"] and "hub" not in path.parts
+    )
     for name in names:
         for label, guess in GUESSES.items():
             (audited, n_audited), (all_of_them, n_all) = rate(guess, rows(name, "")), rate(guess, rows(name))
