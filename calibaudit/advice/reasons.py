@@ -25,6 +25,9 @@ def calibrated(tuned: State, tolerance: float, *, no_sign: bool, of: str = "") -
     return f"{found}, no more than chance gives" if no_sign else f"{found}, both within {number(tolerance)}"
 
 
+CEILING = "every task is at ceiling, where no repair can show"
+
+
 def too_few(n_items: int) -> str:
     return f"{n_items:,} items, in too few independent groups or too few at all, say nothing sure of any repair"
 

@@ -27,6 +27,7 @@ from calibaudit.advice.recommendation import Demand, PilotRun, Recommendation
 from calibaudit.advice.weights import NEAR, WEIGHTS, Target, not_ruled_out, target_of
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
+from calibaudit.analysis.reach import at_ceiling
 from calibaudit.analysis.settings import Settings
 from calibaudit.scores.scores import Scores
 
@@ -61,6 +62,8 @@ def recommend(
     elif calibrated(comparison, tolerance):
         action = "none_needed"
         reason = reasons.calibrated(tuned, tolerance, no_sign=no_sign(comparison))
+    elif all(at_ceiling((task.before, task.after)) for task in comparison.tasks):
+        action, reason = "nothing_known", reasons.CEILING
     else:
         target = target_of(mixture.gaps, margin)
         mixed = None if target is None else mixture.at(target.weight)

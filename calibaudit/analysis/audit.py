@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from calibaudit.analysis.by_level import LevelRow, audit_by_level
 from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
 from calibaudit.analysis.inference import Levels, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
@@ -92,7 +93,7 @@ def metrics_dict(metrics: Mapping[str, Interval | Change]) -> dict[str, dict[str
 
 @dataclass(frozen=True, eq=False)
 class TaskAudit:
-    """An Audit and what was audited. n_truncated, n_healed, n_moved, prompt: see Scores."""
+    """An Audit and what was audited. n_truncated, n_healed, n_moved, prompt, chance: see Scores."""
 
     name: str
     version: str
@@ -103,6 +104,7 @@ class TaskAudit:
     audit: Audit
     n_moved: int = 0
     prompt: PromptFormat | None = None
+    chance: float | None = None
 
     @property
     def n_items(self) -> int:
@@ -123,6 +125,7 @@ class ModelAudit:
 
     n_tasks_with: of how many tasks each macro value is the mean, because not every metric exists on every task.
     thinking: what thinking before the answers did; None where they are direct.
+    by_level: the easiest first; none where the task files say no level.
     """
 
     model: ModelInfo
@@ -133,6 +136,7 @@ class ModelAudit:
     n_tasks_with: Mapping[str, int]
     warnings: tuple[str, ...]
     thinking: ThinkingEffect | None = None
+    by_level: tuple[LevelRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
@@ -145,6 +149,7 @@ class ModelAudit:
                     "version": task.version,
                     "fingerprint": task.fingerprint,
                     "n_items": task.n_items,
+                    "chance": task.chance,
                     "scoring": task.scoring,
                     "chat_template": task.chat_template,
                     "n_truncated": task.n_truncated,
@@ -163,6 +168,7 @@ class ModelAudit:
             },
             "warnings": list(self.warnings),
             "thinking": None if self.thinking is None else self.thinking.to_dict(),
+            "by_level": [row.to_dict() for row in self.by_level],
         }
 
     def _overall(self, audit: Audit) -> dict[str, Any]:
@@ -217,6 +223,7 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
                 result,
                 part.n_moved,
                 part.prompt,
+                part.chance,
             )
             for part, result in zip(scores, audits, strict=True)
         ),
@@ -229,6 +236,7 @@ def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> M
             *filter(None, [unseen_doublings(scores)]),
         ),
         thinking=thinking_effect(scores, settings.n_bins),
+        by_level=audit_by_level([scores[i] for i in order], settings),
     )
 
 

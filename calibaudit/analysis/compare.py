@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict
+from calibaudit.analysis.by_level import LevelRow, compare_by_level
 from calibaudit.analysis.estimates import METRICS, Change, finite
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
@@ -27,7 +28,7 @@ from calibaudit.scores.scores import ModelInfo, Scores
 class TaskComparison:
     """Both models on one task. Pairs are (before, after), prompts as in Scores.
 
-    ece_p_holm: the ECE p-value adjusted over the tasks.
+    ece_p_holm: the ECE p-value adjusted over the tasks. chance: the accuracy of guessing; None in older results.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TaskComparison:
     ece_p_holm: float | None
     n_moved: tuple[int, int] = (0, 0)
     prompts: tuple[PromptFormat | None, PromptFormat | None] = (None, None)
+    chance: float | None = None
 
     @property
     def label(self) -> str:
@@ -56,6 +58,7 @@ class TaskComparison:
             "version": self.version,
             "fingerprint": self.fingerprint,
             "n_items": self.n_items,
+            "chance": self.chance,
             "scoring": self.scoring,
             "chat_template": _sides(self.chat_template),
             "n_truncated": _sides(self.n_truncated),
@@ -104,6 +107,7 @@ class Comparison:
     """What lies between two models on the same items. `after` may be the tuned sibling of `before`, or any model.
 
     thinking: of both, what thinking before the answers did; None where they are direct.
+    by_level: the easiest first; none where the task files say no level.
     """
 
     before: ModelInfo
@@ -114,6 +118,7 @@ class Comparison:
     macro: Overall
     warnings: tuple[str, ...]
     thinking: tuple[ThinkingEffect | None, ThinkingEffect | None] = (None, None)
+    by_level: tuple[LevelRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
@@ -130,6 +135,7 @@ class Comparison:
             "overall": {"pooled": {**self.pooled.to_dict(), **diagrams}, "macro": self.macro.to_dict()},
             "warnings": list(self.warnings),
             "thinking": _sides(_dicts(*self.thinking)),
+            "by_level": [row.to_dict() for row in self.by_level],
         }
 
 
@@ -167,6 +173,7 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
             ece_p_holm=finite(adjusted[i]),
             n_moved=(old.n_moved, new.n_moved),
             prompts=(old.prompt, new.prompt),
+            chance=old.chance,
         )
         for i, ((old, new), part) in enumerate(zip(pairs, parts, strict=True))
     )
@@ -181,7 +188,13 @@ def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Setting
         macro=_overall("macro", scoring, was.as_macro(), now.as_macro(), settings),
         warnings=tuple(_warnings(sides, tasks)),
         thinking=(thinking_effect(sides[0], settings.n_bins), thinking_effect(sides[1], settings.n_bins)),
+        by_level=compare_by_level(*_ordered(sides, order), settings),
     )
+
+
+def _ordered(sides: Sequence[Sequence[Scores]], order: Sequence[int]) -> tuple[list[Scores], list[Scores]]:
+    before, after = sides
+    return [before[i] for i in order], [after[i] for i in order]
 
 
 def _overall(name: str, scoring: str, before: Items, after: Items, settings: Settings) -> Overall:

@@ -56,10 +56,10 @@ class Levels:
     n_tasks_with: dict[str, int]
 
 
-def levels(items: Items, settings: Settings) -> Levels:
-    """Every metric of one model."""
+def levels(items: Items, settings: Settings, names: Sequence[str] = METRICS) -> Levels:
+    """The named metrics of one model."""
     found, n_tasks_with = {}, {}
-    for name in METRICS:
+    for name in names:
         if name in LINEAR:
             (part,), n_tasks_with[name] = _influences([items], name)
             found[name] = _level(name, _estimate(name, items, part, settings.level), items, settings.level)
@@ -71,12 +71,14 @@ def levels(items: Items, settings: Settings) -> Levels:
     return Levels(found, _calibrated_p(items), n_tasks_with)
 
 
-def compared(before: Items, after: Items, settings: Settings) -> tuple[Levels, Levels, dict[str, Change]]:
-    """Every metric of both models on the same items, and its change, after less before."""
+def compared(
+    before: Items, after: Items, settings: Settings, names: Sequence[str] = METRICS
+) -> tuple[Levels, Levels, dict[str, Change]]:
+    """The named metrics of both models on the same items, and their changes, after less before."""
     sides, level = (before, after), settings.level
     found: list[dict[str, Interval]] = [{}, {}]
     changes, n_tasks_with = {}, {}
-    for name in METRICS:
+    for name in names:
         if name in LINEAR:
             parts, n_tasks_with[name] = _influences(sides, name)
             for i, (side, part) in enumerate(zip(sides, parts, strict=True)):

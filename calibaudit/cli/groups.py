@@ -36,6 +36,7 @@ from calibaudit.cli.options import (
     NumFewshot,
     Offline,
     Output,
+    PerLevel,
     Plot,
     Quiet,
     SaveThoughts,
@@ -58,6 +59,7 @@ class ItemFlags:
 
     tasks: Tasks = None
     limit: Limit = None
+    per_level: PerLevel = None
     num_fewshot: NumFewshot = None
     scoring: Scoring = None
     fewshot_seed: FewshotSeed = 1234

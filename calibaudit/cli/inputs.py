@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from calibaudit.tasks.items import Task
     from calibaudit.training.settings import TrainingSettings
 
-DEFAULT_TASKS = ("bundled",)
+DEMO_TASKS = ("bundled",)
+"""What the demo pair is asked where no task is named: it answers nothing else."""
+
+DEFAULT_TASKS = ("bundled_all",)
+DEFAULT_PER_LEVEL = 32
+"""What other models are asked: 2,560 items, about the time of all 2,304 of `bundled`."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +111,43 @@ def pair_of(base: str | None, instruct: str | None) -> tuple[str, str]:
 
 
 def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
-    """What to ask the models; where one of two is a file of saved scores and no task is named, what that file holds.
+    """What to ask the models; where one of two is a file of saved scores, the items that it holds.
 
+    Of that file's tasks those that are named, or all; of their items all where the flags say how many.
     Raises TaskError when a task is unusable.
     """
-    from calibaudit.scores.saved import is_saved_scores, saved_task_names
+    from calibaudit.scores.saved import is_saved_scores, saved_items
 
-    names = split_names(items.tasks) or (saved_task_names(models) if len(models) > 1 else None)
-    return Asked(names, None if all(map(is_saved_scores, models)) else tasks_of(names, items, offline=offline))
+    held = (saved_items(models) if len(models) > 1 else None) or {}
+    names = split_names(items.tasks) or list(held) or None
+    if all(map(is_saved_scores, models)):
+        return Asked(names, None)
+    tasks = tasks_of(names, items, models, offline=offline)
+    if items.limit is None and items.per_level is None:
+        tasks = tuple(task.only(held[task.name]) if task.name in held else task for task in tasks)
+    return Asked(names, tasks)
 
 
-def tasks_of(names: Sequence[str] | None, items: ItemFlags, *, offline: bool) -> tuple[Task, ...]:
-    """The named tasks, loaded; the bundled ones when none is named. Raises TaskError when one is unusable."""
+def tasks_of(
+    names: Sequence[str] | None, items: ItemFlags, models: Sequence[str] = (), *, offline: bool
+) -> tuple[Task, ...]:
+    """The named tasks, loaded; where none is named, the bundled ones for these models.
+
+    Raises TaskError when one is unusable.
+    """
     from calibaudit.tasks.load import load_tasks
 
+    per_level = items.per_level
+    if names is None:
+        names = DEMO_TASKS if any(name.startswith("demo:") for name in models) else DEFAULT_TASKS
+        if names is DEFAULT_TASKS and items.limit is None and per_level is None:
+            per_level = DEFAULT_PER_LEVEL
     return load_tasks(
-        names or DEFAULT_TASKS,
+        names,
         num_fewshot=items.num_fewshot,
         seed=items.fewshot_seed,
         limit=items.limit,
+        per_level=per_level,
         mirror=items.mirror,
         offline=offline,
         scoring=None if items.scoring is None else items.scoring.value,

@@ -54,13 +54,24 @@ Tasks = Annotated[
         "--tasks",
         "-t",
         metavar="NAME",
-        help="Task name, group, YAML file or folder; repeat, or separate by commas [default: bundled, nine tasks].",
+        help="Task name, group, YAML file or folder; repeat, or separate by commas [default: bundled_all with "
+        "--per-level 32; bundled for the demo pair].",
         show_default=False,
     ),
 ]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", metavar="N", min=1, help="Score only the first N items of each task.", show_default=False),
+]
+PerLevel = Annotated[
+    int | None,
+    typer.Option(
+        "--per-level",
+        metavar="N",
+        min=1,
+        help="Score only the first N items of each level of each task.",
+        show_default=False,
+    ),
 ]
 NumFewshot = Annotated[
     int | None,

@@ -17,6 +17,7 @@ from calibaudit.advice.recommendation import (
     older_action,
 )
 from calibaudit.analysis.audit import Audit, ModelAudit, Reliability, TaskAudit
+from calibaudit.analysis.by_level import level_rows_from_dicts
 from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
 from calibaudit.analysis.estimates import METRICS, Change, Interval
 from calibaudit.analysis.settings import Settings
@@ -48,6 +49,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             macro=_overall(overall["macro"], "macro"),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
             thinking=_thinking(result.get("thinking")),
+            by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
@@ -67,6 +69,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             n_tasks_with=_counts(overall["macro"]["n_tasks_with"]),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["metrics"])),
             thinking=thinking_effect_from_dict(result.get("thinking")),
+            by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
         raise _malformed(source, error) from error
@@ -211,6 +214,7 @@ def _task_comparison(task: Result) -> TaskComparison:
         ece_p_holm=_float(task["ece_p_holm"]),
         n_moved=_pair(task.get("n_moved", {"before": 0, "after": 0})),
         prompts=_prompts(task.get("prompt")),
+        chance=_float(task.get("chance")),
     )
 
 
@@ -236,6 +240,7 @@ def _task_audit(task: Result) -> TaskAudit:
         audit=_audit(task["name"], task["scoring"], task, task["metrics"], "reliability"),
         n_moved=int(task.get("n_moved", 0)),
         prompt=prompt_format_from_dict(task.get("prompt")),
+        chance=_float(task.get("chance")),
     )
 
 

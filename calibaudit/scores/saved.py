@@ -54,7 +54,10 @@ def read_saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
     return [entry for task in task_names for entry in scores if entry.task == task]
 
 
-def saved_task_names(models: Sequence[str]) -> list[str] | None:
-    """The tasks of the one saved file among the models, which the others are to be scored on; else None."""
+def saved_items(models: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
+    """Tasks and their items' ids of the one saved file among the models, which the others are to be asked; else None.
+
+    A task that stands there twice, under two prompts, has the same items in both.
+    """
     files = [model for model in models if is_saved_scores(model)]
-    return list(dict.fromkeys(entry.task for entry in read_saved(files[0], None))) if len(files) == 1 else None
+    return {entry.task: entry.item_ids for entry in read_saved(files[0], None)} if len(files) == 1 else None

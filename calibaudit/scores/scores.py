@@ -68,6 +68,7 @@ class Scores:
         were written before there were any.
     prompt: how the prompts were written, as far as it is known. thinking: what was thought before the answers; None
         where they were given directly.
+    levels: of each item how hard the task file says it is; None where it says nothing, of an item or of all.
     Arrays are locked. Raises ScoresError when shapes or values do not fit together.
     """
 
@@ -92,6 +93,7 @@ class Scores:
     n_moved: int = 0
     prompt: PromptFormat | None = None
     thinking: Thoughts | None = None
+    levels: tuple[int | None, ...] | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -108,6 +110,11 @@ class Scores:
     def label(self) -> str:
         """The task's name, with `(chat)` where a chat template stood around the prompt."""
         return f"{self.task} (chat)" if self.chat_template else self.task
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing, in (0, 1): the mean over the items of one in so many choices."""
+        return float((1 / (self.n_tokens > 0).sum(axis=1)).mean())
 
     def choice_scores(self) -> FloatArray:
         """The score of each choice under `scoring`, (items, choices), nats; -inf pads. Their softmax is the confidence.
@@ -148,6 +155,7 @@ class Scores:
             "n_moved": self.n_moved,
             "prompt": None if self.prompt is None else self.prompt.to_dict(),
             "thinking": None if self.thinking is None else self.thinking.to_dict(),
+            "levels": None if self.levels is None else list(self.levels),
         }
 
     def in_order(self, order: IntArray) -> Scores:
@@ -177,12 +185,15 @@ def _check(scores: Scores) -> None:
         array = getattr(scores, name)
         if array is not None and array.shape != scores.logprobs.shape:
             raise ScoresError(f"{where}: {name} has shape {array.shape}, expected {scores.logprobs.shape}")
-    for name in ("answer", "option_mass", "groups", "documents"):
+    for name in ("answer", "option_mass", "groups", "documents", "levels"):
         value = getattr(scores, name)
         if value is not None and len(value) != n:
             raise ScoresError(f"{where}: {name} has {len(value)} entries, expected {n}")
     if scores.documents is not None and set(map(type, scores.documents)) != {str}:
         raise ScoresError(f"{where}: documents holds something other than text")
+    odd = [level for level in scores.levels or () if level is not None and (type(level) is not int or level < 0)]
+    if odd:
+        raise ScoresError(f"{where}: levels holds {odd[0]!r:.40}: a whole number from 0 is wanted, or none")
     real = scores.n_tokens > 0
     bad = np.isnan(scores.logprobs) | (scores.logprobs == np.inf) | (real & (scores.logprobs < _LEAST))
     if bad.any():
@@ -277,6 +288,7 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             n_moved=data.get("n_moved", 0),
             prompt=prompt_format_from_dict(data.get("prompt")),
             thinking=thoughts_from_dict(data.get("thinking")),
+            levels=None if data.get("levels") is None else tuple(data["levels"]),
         )
     except KeyError as error:
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error

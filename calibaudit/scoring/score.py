@@ -252,6 +252,7 @@ def _collect(
         n_healed=sum(result.healed for result in results),
         documents=tuple(item.document for item in items),
         prompt=form,
+        levels=tuple(item.level for item in items) if any(item.level is not None for item in items) else None,
     )
     shared = padded([result.shared or result.logprobs for result in results], -np.inf)
     first, at_one_place = (

@@ -99,6 +99,7 @@ class _Builder:
         self._prefix = Field("gen_prefix", spec.gen_prefix, columns) if spec.gen_prefix else None
         self._id = Field("doc_to_id", spec.doc_to_id, columns) if spec.doc_to_id else None
         self._group = Field("doc_to_group", spec.doc_to_group, columns) if spec.doc_to_group else None
+        self._level = Field("doc_to_level", spec.doc_to_level, columns) if spec.doc_to_level else None
         self._used = self._renderer.names | (self._group.names if self._group else frozenset())
         self._seen: dict[str, int] = {}
         self._counts: dict[str, tuple[int, str]] = {}
@@ -169,6 +170,7 @@ class _Builder:
             self._prefix.text_of(document) if self._prefix else "",
             tuple((example.asked, example.answered) for example in examples),
             len(block),
+            _level_of(self._level(document)) if self._level else None,
         )
 
     def _identity(self, index: int, document: Document) -> str:
@@ -270,6 +272,16 @@ class _Examples:
             )
             self._made[index] = _Example(block + self._delimiter, shown.text, answered)
         return self._made[index]
+
+
+def _level_of(value: object) -> int | None:
+    """A whole number from 0, or its digits; None for an empty cell. Raises TaskError for anything else."""
+    if value is None:
+        return None
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
+        raise TaskError(f"doc_to_level: {value!r:.80}: a whole number from 0 is wanted, the larger the harder")
+    return int(text)
 
 
 def _picked(pool: Split, indices: Sequence[int], definition: Definition) -> Split:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -78,6 +79,7 @@ class Item:
         question itself begins behind them, at context[question_start]. Neither key nor equality sees the two.
     answer_prefix: what every answer begins with: it stands behind the question, or in the chat's own answer, before
         delimiter and choice.
+    level: how hard the task file says it is, from 0; None where it says nothing. Neither key nor equality sees it.
     document: a hash of question, options, answer and group before any prompt, so that one row of data has the same
         under letter and cloze, with any examples or wording. Left out, it is made of the fields above but for id,
         system and delimiter. Neither key nor equality sees it.
@@ -95,6 +97,7 @@ class Item:
     answer_prefix: str = ""
     examples: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     question_start: int = field(default=0, compare=False)
+    level: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not self.document:
@@ -148,6 +151,27 @@ class Task:
         if n_items is None or n_items >= len(self.items):
             return self
         return replace(self, items=self.items[:n_items])
+
+    def per_level(self, n_items: int) -> Task:
+        """The task with the first `n_items` items of each level; items without a level count as one level more.
+
+        Raises TaskError below 1.
+        """
+        check_limit(n_items)
+        seen: Counter[int | None] = Counter()
+        kept = []
+        for item in self.items:
+            seen[item.level] += 1
+            if seen[item.level] <= n_items:
+                kept.append(item)
+        return replace(self, items=tuple(kept))
+
+    def only(self, ids: Collection[str]) -> Task:
+        """The task with the items of these ids alone, in its own order; the whole task where one of them is unknown."""
+        wanted = frozenset(ids)
+        if not wanted <= {item.id for item in self.items}:
+            return self
+        return replace(self, items=tuple(item for item in self.items if item.id in wanted))
 
     def with_scoring(self, scoring: Scoring) -> Task:
         """The same items, scored another way; cloze, its normalisations and pmi may replace one another.

@@ -18,6 +18,7 @@ def load_tasks(
     num_fewshot: int | None = None,
     seed: int = 1234,
     limit: int | None = None,
+    per_level: int | None = None,
     mirror: Path | None = None,
     offline: bool = False,
     scoring: Scoring | None = None,
@@ -28,7 +29,8 @@ def load_tasks(
 
     names: a bundled task (`arc_easy`), a group (`mmlu`: its 57 subjects), a YAML file, or a folder of them.
     num_fewshot: examples before each question; None: what the task file says, or 0.
-    seed: for the choice of examples. limit: only the first items of each task, whose prompts do not depend on it.
+    seed: for the choice of examples. limit: only the first items of each task, per_level: only those of each of its
+    levels of difficulty; prompts depend on neither.
     mirror: folder laid out like the hub (`mirror/allenai/ai2_arc`), looked into before the hub.
     offline: never reach the network. scoring: replaces each task's own, see `Task.with_scoring`. system: stands before
     each task's description. answer_prefix: what every answer begins with; None: each task's own `gen_prefix`.
@@ -38,6 +40,7 @@ def load_tasks(
     from calibaudit.tasks.registry import find_definitions
 
     check_limit(limit)
+    check_limit(per_level)
     if num_fewshot is not None and num_fewshot < 0:
         raise TaskError(f"num_fewshot {num_fewshot} is below 0: it is the number of examples before a question")
     if not names:
@@ -55,6 +58,7 @@ def load_tasks(
             system=system,
             answer_prefix=answer_prefix,
         )
+        task = task if per_level is None else task.per_level(per_level)
         tasks.append(task if scoring is None else task.with_scoring(scoring))
     return tuple(tasks)
 
@@ -65,6 +69,7 @@ def load_task(
     num_fewshot: int | None = None,
     seed: int = 1234,
     limit: int | None = None,
+    per_level: int | None = None,
     mirror: Path | None = None,
     offline: bool = False,
     scoring: Scoring | None = None,
@@ -82,6 +87,7 @@ def load_task(
         num_fewshot=num_fewshot,
         seed=seed,
         limit=limit,
+        per_level=per_level,
         mirror=mirror,
         offline=offline,
         scoring=scoring,

@@ -1,4 +1,4 @@
-"""The schema of a task file: the multiple-choice subset of lm-evaluation-harness's, and three keys of our own."""
+"""The schema of a task file: the multiple-choice subset of lm-evaluation-harness's, and four keys of our own."""
 
 from __future__ import annotations
 
@@ -172,6 +172,7 @@ class TaskSpec(_Keys):
     scoring: Scoring | None = None
     doc_to_id: Text | None = None
     doc_to_group: Text | None = None
+    doc_to_level: Text | None = None
 
     @property
     def evaluated_split(self) -> str:

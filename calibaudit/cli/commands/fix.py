@@ -132,7 +132,7 @@ def fix(
     )
     check_folder(out, resume=resume)
     options = inputs.run_options(run, chat)
-    loaded = inputs.tasks_of(inputs.split_names(items.tasks), items, offline=run.offline)
+    loaded = inputs.tasks_of(inputs.split_names(items.tasks), items, [instruct, base], offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(loaded)
 

@@ -89,6 +89,7 @@ def gate(
     from calibaudit.report import github
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.verdict import render_verdict
+    from calibaudit.report.words.reach import reach_sentences
     from calibaudit.scores.align import without_doubles
 
     before, after = without_doubles(*sides)
@@ -98,15 +99,16 @@ def gate(
     comparison = compare(before, after, settings)
     saved = comparison_dict(comparison, errors=worst_new_errors(before, after, asked.loaded()))
     result = {**saved, "verdict": verdict.to_dict()}
+    warnings = (*reach_sentences(comparison), *comparison.warnings)
     in_log = github.on_actions() and not page.json
     with github.inert_log(in_log):
         deliver(
             result,
             paths,
             page,
-            lambda console: render_verdict(verdict, comparison.warnings, console, quiet=page.quiet),
+            lambda console: render_verdict(verdict, warnings, console, quiet=page.quiet),
         )
-    for line in github.annotation_lines(verdict, comparison.warnings) if in_log else ():
+    for line in github.annotation_lines(verdict, warnings) if in_log else ():
         print(line)
     sys.stdout.flush()
     if summary is not None:
@@ -191,5 +193,6 @@ def _check_items(name: str, tasks: Sequence[Task]) -> None:
                 raise ScoresError(
                     f"task {task.name!r}: {name} holds other items, or the same in another prompt ({entry.n_items} "
                     f"items, fingerprint {entry.fingerprint[:12]}; now {len(task.items)}, {task.fingerprint[:12]}); "
-                    "use the same task file, --num-fewshot, --fewshot-seed and --limit, or bless a new baseline"
+                    "use the same task file, --num-fewshot, --fewshot-seed, --limit and --per-level, or bless a new "
+                    "baseline"
                 )

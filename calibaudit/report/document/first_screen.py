@@ -9,7 +9,10 @@ from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.report.words.findings import advice, audit_sentences, first_sentence, lean
+from calibaudit.report.words.reach import all_at_ceiling
 from calibaudit.report.words.text import bounds, number, p_text, signed
+
+_CEILING, _HARDER = "At ceiling", "Ask harder questions, then judge"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
     leaning = lean(gap)
     off = leaning != 0 or (p_value is not None and p_value < audit.settings.alpha)
     label = {1: "Overconfident", -1: "Underconfident"}.get(leaning, "Not calibrated" if off else "No fault found")
+    if all_at_ceiling(audit):
+        off, label = False, _CEILING
     assert gap.value is not None
     how_much = Card(
         "By how much?",
@@ -88,7 +93,9 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
             else f"A calibrated model would look as wrong with {p_text(p_value)}",
         ),
     )
-    if off:
+    if label == _CEILING:
+        now = Card("What now?", _HARDER)
+    elif off:
         now = Card("What now?", "Do not take its confidence at face value", (*_by_temperature(metrics["temperature"]),))
     else:
         now = Card("What now?", "Nothing to repair on these items", ("More items would show smaller errors",))
@@ -98,6 +105,8 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
 
 def _judged(comparison: Comparison) -> tuple[str, str]:
     """The tone and the label of the pooled ECE change, by the same rule as the headline's."""
+    if all_at_ceiling(comparison):
+        return "neutral", _CEILING
     change, gap = comparison.pooled.change["ece"], comparison.pooled.change["gap"]
     alpha = comparison.settings.alpha
     if change.p_value is None or change.value is None or change.low is None:
@@ -115,6 +124,8 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
     notes: list[str] = []
     if gate_action is not None:
         answer = gate_action
+    elif label == _CEILING:
+        answer = _HARDER
     elif label == "Too little evidence":
         answer = "Score more items, then judge"
     elif tone == "worse":

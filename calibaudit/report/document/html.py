@@ -24,6 +24,7 @@ from calibaudit.report.figures.svg import inline_svg
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
 from calibaudit.report.words.prompts import prompt_facts
+from calibaudit.report.words.reach import reach_sentences
 from calibaudit.report.words.text import bounds, number, short_names, signed
 from calibaudit.report.words.thinking import thinking_sentences
 
@@ -116,7 +117,9 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "advice_said": None if recommendation is None else advice(recommendation),
         "pilot": tables.pilot_rows(recommendation.pilot) if recommendation and recommendation.pilot else None,
         "warnings": comparison.warnings,
+        "reach": reach_sentences(comparison),
         "table": tables.comparison_rows(comparison),
+        "levels": tables.level_rows(comparison),
         "metrics": tables.all_metrics(overall.before.metrics, overall.after.metrics, overall.change),
         "bins": tables.bins_table(names, (overall.before, overall.after)),
         "reliability": _reliability("overall", sides, comparison.settings.level),
@@ -147,7 +150,9 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "gate": None,
         "recommendation": None,
         "warnings": audit.warnings,
+        "reach": reach_sentences(audit),
         "table": tables.audit_rows(audit),
+        "levels": tables.level_rows(audit),
         "metrics": tables.all_metrics(None, audit.pooled.metrics, None),
         "bins": tables.bins_table(names, (audit.pooled,)),
         "reliability": _reliability("overall", sides, audit.settings.level),

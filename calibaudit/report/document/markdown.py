@@ -15,6 +15,7 @@ from calibaudit.report.document.tables import Table
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
 from calibaudit.report.words.prompts import prompt_facts
+from calibaudit.report.words.reach import reach_sentences
 from calibaudit.report.words.thinking import thinking_sentences
 
 _MAX_NAME = 120
@@ -47,8 +48,9 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
     gate = None if verdict is None else gate_view(verdict)
     screen = first_screen.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
     names = f"{escaped(comparison.before.name)} → {escaped(comparison.after.name)}"
-    lines = [*_screen(names, screen, gate), "", "### Task by task", ""]
+    lines = [*_screen(names, screen, gate), *_reach(comparison), "", "### Task by task", ""]
     lines += _table(tables.comparison_rows(comparison), "task", most_rows)
+    lines += _levels(comparison)
     if gate is not None:
         lines += ["", "### Gate", "", *_table(gate.table, "task", most_rows)]
     lines += _warnings(comparison.warnings, "Warnings")
@@ -68,8 +70,8 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
 
 
 def _audit(audit: ModelAudit, most_rows: int | None) -> list[str]:
-    lines = [*_screen(escaped(audit.model.name), first_screen.audit_screen(audit), None), "", "### Task by task", ""]
-    lines += _table(tables.audit_rows(audit), "task", most_rows)
+    lines = [*_screen(escaped(audit.model.name), first_screen.audit_screen(audit), None), *_reach(audit)]
+    lines += ["", "### Task by task", "", *_table(tables.audit_rows(audit), "task", most_rows), *_levels(audit)]
     return lines + _warnings(audit.warnings, "Warnings") + _measured([("model", audit.model)], audit)
 
 
@@ -95,6 +97,16 @@ def _table(table: Table, first: str, most_rows: int | None) -> list[str]:
     if len(shown) < len(rows):
         lines += ["", f"{len(rows) - len(shown):,} more rows are left out: the page would be too long."]
     return lines
+
+
+def _reach(result: Comparison | ModelAudit) -> list[str]:
+    return [line for text in reach_sentences(result) for line in ("", escaped(text, 600))]
+
+
+def _levels(result: Comparison | ModelAudit) -> list[str]:
+    if not result.by_level:
+        return []
+    return ["", "### By level of difficulty", "", *_table(tables.level_rows(result), "level", None)]
 
 
 def _warnings(warnings: Sequence[str], title: str) -> list[str]:

@@ -112,6 +112,32 @@ def audit_rows(audit: ModelAudit) -> Table:
     return Table(heads, tuple(rows))
 
 
+def level_rows(result: Comparison | ModelAudit) -> Table:
+    """One row a level of difficulty, the easiest first; of two models with the interval of the gap's change."""
+    if isinstance(result, Comparison):
+        heads = (
+            Head("", ("Items",)),
+            Head("Accuracy", ("was", "now", "change")),
+            Head("Gap", ("was", "now", "change", f"{result.settings.level * 100:g} % interval")),
+        )
+    else:
+        heads = (Head("", ("Items",)), Head("Accuracy", ("value", "interval")), Head("Gap", ("value", "interval")))
+    rows = []
+    for row in result.by_level:
+        cells = [f"{row.n_items:,}"]
+        for key in ("accuracy", "gap"):
+            sides = [side[key] for side in row.sides]
+            cells += [_shown(key, side.value) for side in sides]
+            if row.change is None:
+                cells.append(bounds(sides[0].low, sides[0].high, 2) or NOTHING)
+            else:
+                cells.append(signed(row.change[key].value, 2))
+        if row.change is not None:
+            cells.append(bounds(row.change["gap"].low, row.change["gap"].high, 2) or NOTHING)
+        rows.append(Row(str(row.level), tuple(cells)))
+    return Table(heads, tuple(rows))
+
+
 def all_metrics(
     before: Mapping[str, Interval] | None, after: Mapping[str, Interval], change: Mapping[str, Change] | None
 ) -> Table:

@@ -18,10 +18,12 @@ from calibaudit.files.text import shortened
 from calibaudit.report.terminal.diagram import diagram
 from calibaudit.report.terminal.expert import expert_audit_tables, expert_tables
 from calibaudit.report.terminal.layout import styled
+from calibaudit.report.terminal.levels import level_table
 from calibaudit.report.terminal.page import note_lines, page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
 from calibaudit.report.words.findings import advice, audit_headline, headline
 from calibaudit.report.words.prompts import prompt_facts
+from calibaudit.report.words.reach import reach_sentences
 from calibaudit.report.words.text import short_names, wrapped
 from calibaudit.report.words.thinking import thinking_sentences
 
@@ -39,11 +41,12 @@ def render_comparison(
     parts = [comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
         parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
-    parts.append(_thinking(comparison, width))
+    parts += [_sentences(reach_sentences(comparison), width), _sentences(thinking_sentences(comparison), width)]
     parts.append(comparison_table(comparison, width))
     if expert:
         parts.append(expert_tables(comparison, width))
     if not quiet:
+        parts.append(level_table(comparison, width))
         parts.append(changes(comparison, width))
         pooled = comparison.pooled
         names = short_names(comparison.before.name, comparison.after.name)
@@ -60,19 +63,20 @@ def render_audit(audit: ModelAudit, console: Console, *, quiet: bool = False, ex
     """Print the page of one model. quiet: only the sentence and the table. expert: more tables."""
     width = page_width(console)
     parts = [_audit_header(audit, width), styled(wrapped(audit_headline(audit), width - 1), "bold")]
-    parts.append(_thinking(audit, width))
+    parts += [_sentences(reach_sentences(audit), width), _sentences(thinking_sentences(audit), width)]
     parts.append(audit_table(audit, width))
     if expert:
         parts.append(expert_audit_tables(audit, width))
     if not quiet:
+        parts.append(level_table(audit, width))
         sides = [(short_names(audit.model.name, "")[0], audit.pooled.reliability)]
         parts.append(_reliability(audit.pooled.n_items, sides, width))
         parts.append(warning_lines(audit.warnings, width))
     print_parts(parts, console)
 
 
-def _thinking(result: Comparison | ModelAudit, width: int) -> list[Text]:
-    return [line for text in thinking_sentences(result) for line in styled(wrapped(text, width - 1), "")]
+def _sentences(texts: Sequence[str], width: int) -> list[Text]:
+    return [line for text in texts for line in styled(wrapped(text, width - 1), "")]
 
 
 def _reliability(n_items: int, sides: Sequence[tuple[str, Reliability | None]], width: int) -> list[Text]:

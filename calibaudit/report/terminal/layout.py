@@ -46,15 +46,17 @@ def fitting(layouts: Sequence[Sequence[Column]], names: Sequence[str], width: in
     return columns
 
 
-def table_lines(names: Sequence[str], columns: Sequence[Column], n_tasks: int, width: int) -> list[Text]:
-    """Heads, one line a name, a rule after the first `n_tasks` of them if more follow."""
-    name_width = max(1, min(max(len("task"), *map(len, names)), width - _total(columns)))
+def table_lines(
+    names: Sequence[str], columns: Sequence[Column], n_tasks: int, width: int, first: str = "task"
+) -> list[Text]:
+    """Heads, one line a name, a rule after the first `n_tasks` of them if more follow. first: what the names are of."""
+    name_width = max(1, min(max(len(first), *map(len, names)), width - _total(columns)))
     lines = []
     if any(column.title for column in columns):
         titles = "".join("  " + column.title.ljust(column.width) for column in columns)
         lines.append(Text((" " + " " * name_width + titles).rstrip(), style="bold"))
     heads = "".join("  " + column.line(column.heads) for column in columns)
-    lines.append(Text((" " + "task".ljust(name_width) + heads).rstrip(), style="dim"))
+    lines.append(Text((" " + first.ljust(name_width) + heads).rstrip(), style="dim"))
     for i, name in enumerate(names):
         if i == n_tasks:
             lines.append(Text(" " + "─" * (len(lines[-1]) - 1), style="dim"))

@@ -9,6 +9,7 @@ from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.report.words.reach import all_at_ceiling, ceiling_sentence
 from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
 
 _KINDS = {1: "overconfident", -1: "underconfident"}
@@ -42,7 +43,7 @@ def audit_headline(audit: ModelAudit) -> str:
 
 
 def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
-    """What one model is, and the figures behind it."""
+    """What one model is, and the figures behind it; at ceiling on every task, that alone and the figures."""
     overall = audit.pooled
     gap, ece = overall.metrics["gap"], overall.metrics["ece"]
     assert gap.value is not None
@@ -51,6 +52,8 @@ def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
     if p_value is None and gap.low is None:
         return f"Too little evidence to test calibration: the model is {points(gap.value)}.", f"{figures}."
     figures += "." if p_value is None else f"; a calibrated model would look as wrong with {p_text(p_value)}."
+    if all_at_ceiling(audit):
+        return ceiling_sentence(audit), figures
     if leaning:
         return f"The model is {_KINDS[leaning]}: {points(gap.value)}.", figures
     if _is_off(overall, audit.settings.alpha):
@@ -99,7 +102,9 @@ class _Facts:
 
 
 def first_sentence(comparison: Comparison) -> str:
-    """What lies between the two models, from all items pooled."""
+    """What lies between the two models, from all items pooled; or that every task is at ceiling."""
+    if all_at_ceiling(comparison):
+        return ceiling_sentence(comparison)
     before, after = short_names(comparison.before.name, comparison.after.name)
     overall, alpha = comparison.pooled, comparison.settings.alpha
     gaps = overall.before.metrics["gap"], overall.after.metrics["gap"]
