@@ -1,0 +1,1 @@
+"""What the task `computation` is made of; docs/tasks/computation.md is its data card."""
