@@ -1,0 +1,1 @@
+"""What the task `registries` is made of; docs/tasks/registries.md is its data card."""

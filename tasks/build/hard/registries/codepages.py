@@ -1,0 +1,104 @@
+"""Older eight-bit character sets: which byte stands for a character, and which character a byte stands for."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Iterator
+
+from build.drafting import Draft, distinct, shuffled
+from build.hard.registries.codes import nearest
+
+PAGES: dict[int, dict[str, str]] = {
+    6: {"koi8_r": "KOI8-R", "cp437": "code page 437", "cp1251": "Windows-1251", "cp866": "code page 866"},
+    7: {"cp850": "code page 850", "mac_roman": "Mac OS Roman", "iso8859_2": "ISO 8859-2", "cp1250": "Windows-1250"},
+    8: {
+        "cp852": "code page 852",
+        "cp855": "code page 855",
+        "cp1257": "Windows-1257",
+        "iso8859_4": "ISO 8859-4",
+        "mac_cyrillic": "Mac OS Cyrillic",
+        "cp1256": "Windows-1256",
+    },
+    9: {
+        "cp037": "EBCDIC code page 037",
+        "cp775": "code page 775",
+        "cp737": "code page 737",
+        "iso8859_10": "ISO 8859-10",
+        "iso8859_14": "ISO 8859-14",
+        "mac_latin2": "Mac OS Central European",
+    },
+    10: {
+        "cp500": "EBCDIC code page 500",
+        "cp273": "EBCDIC code page 273",
+        "cp869": "code page 869",
+        "cp861": "code page 861",
+        "hp_roman8": "HP Roman-8",
+        "cp865": "code page 865",
+        "cp875": "EBCDIC code page 875",
+    },
+}
+"""Level: Python's names of the encodings and what they are called in the text."""
+
+PER_PAGE = 7
+
+
+def letters(encoding: str) -> dict[int, str]:
+    """The letters beyond ASCII of a page, by their bytes; of EBCDIC the signs too.
+
+    Without those that stand where Latin-1 has them: who knows Unicode would know the byte.
+    """
+    found: dict[int, str] = {}
+    ebcdic = b"A".decode(encoding) != "A"
+    for byte in range(0x40 if ebcdic else 0x80, 0x100):
+        try:
+            character = bytes([byte]).decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if character.isprintable() and not character.isspace() and unicodedata.name(character, ""):
+            beyond = character > "\x7f" or (ebcdic and not character.isalnum())
+            if (
+                beyond
+                and ord(character) != byte
+                and not unicodedata.combining(character)
+                and (ebcdic or character.isalpha())
+            ):
+                found[byte] = character
+    return found
+
+
+def slips(character: str, encoding: str, own: dict[int, str]) -> list[int]:
+    """The character's byte in other sets, and the bytes of its other case and of letters with the same base."""
+    found = []
+    for pages in PAGES.values():
+        for other in pages:
+            try:
+                found += [*character.encode(other)]
+            except UnicodeEncodeError:
+                continue
+    base = unicodedata.normalize("NFD", character)[0].casefold()
+    found += [byte for byte, other in own.items() if unicodedata.normalize("NFD", other)[0].casefold() == base]
+    right = character.encode(encoding)[0]
+    return [byte for byte in dict.fromkeys(found) if byte != right and byte >= min(own)]
+
+
+def codepages(rng: random.Random) -> Iterator[Draft]:
+    for level, pages in PAGES.items():
+        for encoding, title in pages.items():
+            own = letters(encoding)
+            for index, byte in enumerate(rng.sample(sorted(own), PER_PAGE)):
+                character = own[byte]
+                name, near = unicodedata.name(character), nearest(byte, sorted(own))
+                if index % 2:
+                    question = f"Which character does the byte {byte:02X} (hexadecimal) stand for in {title}?"
+                    statement = f"In {title}, the byte {byte:02X} (hexadecimal) stands for {{}}."
+                    pool = shuffled(rng, distinct(character, [own[other] for other in nearest(byte, sorted(own), 18)]))
+                    yield Draft(f"byte {encoding} {byte:02X}", "byte", level, question, statement, character, pool)
+                else:
+                    question = f"Which byte (hexadecimal) stands for {character} ({name}) in {title}?"
+                    statement = f"In {title}, {character} ({name}) is the byte {{}} (hexadecimal)."
+                    first = rng.sample(pool, min(4, len(pool))) if (pool := slips(character, encoding, own)) else []
+                    wrong = shuffled(rng, [f"{other:02X}" for other in [*first, *near[:6]]])
+                    yield Draft(
+                        f"byte {encoding} {byte:02X}", "byte value", level, question, statement, f"{byte:02X}", wrong
+                    )
