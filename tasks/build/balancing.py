@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -38,6 +39,7 @@ def alphabet(options: Sequence[str], _: str) -> list[str]:
     return list(options)
 
 
+@lru_cache(maxsize=4096)
 def alike(one: str, other: str) -> int:
     """How many characters two options have in common, counted from either end, less what one is longer."""
     ahead = sum(a == b for a, b in zip(one, other, strict=False))
@@ -47,7 +49,12 @@ def alike(one: str, other: str) -> int:
 
 def likeness(options: Sequence[str], _: str) -> list[int]:
     """How much each option is like the others. The odd one out is low."""
-    return [sum(alike(option, other) for other in options if other != option) for option in options]
+    sums = [0] * len(options)
+    for (i, one), (j, other) in combinations(enumerate(options), 2):
+        like = alike(one, other)
+        sums[i] += like
+        sums[j] += like
+    return sums
 
 
 def weighty_likeness(options: Sequence[str], text: str) -> list[int]:

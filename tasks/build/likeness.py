@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 
 def blocks(one: str, other: str) -> float:
@@ -45,8 +45,9 @@ def neighbours(one: str, other: str) -> float:
     return _common(map("".join, pairwise(first)), map("".join, pairwise(second)))
 
 
+@lru_cache(maxsize=4096)
 def parts(text: str) -> list[str]:
-    """Words and numbers."""
+    """Words and numbers. The list is shared: not to be changed."""
     return re.findall(r"-?\w+(?:[.:/-]\w+)*", text)
 
 
@@ -64,10 +65,12 @@ def _among(measure: Callable[[str, str], float]) -> Callable[[Sequence[str], str
     known = lru_cache(maxsize=4096)(measure)
 
     def ordering(options: Sequence[str], _: str) -> list[float]:
-        return [
-            round(sum(known(option, other) for j, other in enumerate(options) if j != i), 9)
-            for i, option in enumerate(options)
-        ]
+        sums = [0.0] * len(options)
+        for (i, one), (j, other) in combinations(enumerate(options), 2):  # every measure is symmetric
+            like = known(one, other)
+            sums[i] += like
+            sums[j] += like
+        return [round(total, 9) for total in sums]
 
     return ordering
 

@@ -139,6 +139,12 @@ def rows(name: str, *parts: str) -> list[dict[str, Any]]:
     return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
+def names() -> list[str]:
+    """Every bundled task that has a builder."""
+    files = (*TASKS.glob("*.jsonl"), *TASKS.glob("hard/*.jsonl"))
+    return sorted(path.stem for path in files if path.suffixes == [".jsonl"])
+
+
 def rate(guess: Guess, data: Sequence[dict[str, Any]]) -> tuple[float, int]:
     """How often a guess is right, and of how many items."""
     right, n_items = 0.0, 0
@@ -153,10 +159,7 @@ def rate(guess: Guess, data: Sequence[dict[str, Any]]) -> tuple[float, int]:
 
 def main() -> None:
     """Prints a line for each task and guess: the rate on the audited items and on all of them."""
-    names = sys.argv[1:] or sorted(
-        path.stem for path in TASKS.glob("**/*.jsonl") if path.suffixes == [".jsonl"] and "hub" not in path.parts
-    )
-    for name in names:
+    for name in sys.argv[1:] or names():
         for label, guess in GUESSES.items():
             (audited, n_audited), (all_of_them, n_all) = rate(guess, rows(name, "")), rate(guess, rows(name))
             print(f"{name:11} {label:31} {audited:6.3f} of {n_audited:3d} {all_of_them:9.3f} of {n_all:3d}")

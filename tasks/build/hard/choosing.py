@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from build.balancing import Balancer, Ordering, Rule, alphabet, length, likeness
 from build.drafting import distinct
@@ -29,6 +30,7 @@ _HEX = re.compile(r"(?:U\+|0x)([0-9A-Fa-f]+)")
 _NUMBER = re.compile(r"([+-]?\d+(?:[.]\d+)?(?:/\d+)?)%?(?: \D.*)?")
 
 
+@lru_cache(maxsize=4096)
 def number(option: str) -> Fraction | None:
     """What an option is compared by: '42', '-3', '7/12', '0.25', '80%', '4 weeks', '16:30', 'U+00E9', '1,024'."""
     text = re.sub(r"(?<=\d),(?=\d{3})", "", option)

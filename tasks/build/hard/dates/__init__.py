@@ -1,0 +1,1 @@
+"""What the task `dates` is made of; docs/tasks/dates.md is its data card."""
