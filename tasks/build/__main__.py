@@ -15,8 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[0] = str(HERE.parent)  # not this folder: its `calendar` would stand for the standard library's
 
-from build import making  # noqa: E402
-from build.hard import choosing  # noqa: E402
+from build import choosing, making  # noqa: E402
 
 
 def names() -> list[str]:
@@ -27,12 +26,12 @@ def names() -> list[str]:
 def build(name: str, folder: Path) -> None:
     """Writes NAME.jsonl and NAME.train.jsonl. The seed is the task's name: no task depends on another."""
     rng = random.Random(f"calibaudit {name}")
+    package = "build"
     if (HERE / "hard" / name).is_dir():
-        folder = folder / "hard"
-        module = import_module(f"build.hard.{name}.questions")
-        test, train = (choosing.chosen(part, rng, module.telling) for part in making.split(module.drafts(rng), rng))
-    else:
-        test, train = making.split(import_module(f"build.{name}.questions").questions(rng), rng)
+        package, folder = "build.hard", folder / "hard"
+    module = import_module(f"{package}.{name}.questions")
+    telling = getattr(module, "telling", choosing.never)
+    test, train = (choosing.chosen(part, rng, telling) for part in making.split(module.questions(rng), rng))
     folder.mkdir(parents=True, exist_ok=True)
     making.write(folder / f"{name}.jsonl", making.rows(name, "test", test, rng))
     making.write(folder / f"{name}.train.jsonl", making.rows(name, "train", train, rng))

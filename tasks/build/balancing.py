@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -18,8 +18,8 @@ from typing import Any
 
 from build.making import N_CHOICES, Question
 
-POOL = 12
-"""Candidates looked at: 220 ways to take three."""
+POOL = 10
+"""Candidates looked at: 120 ways to take three."""
 
 DOUBT = 4
 """What it costs to take a candidate one place further from the most plausible."""
@@ -100,18 +100,6 @@ class Rule:
     ties_share: bool
 
 
-def weighed(value: Callable[[str], Any] | None = None, more: Iterable[Ordering] = ()) -> Rule:
-    """The rule for pools, whose candidates differ in plausibility: the cost grows in proportion, to weigh against that.
-
-    value: what a task compares its options by, besides their form. more: further orderings, such as those of
-    `build.likeness`.
-    """
-    orderings: list[tuple[int, Ordering]] = [(3, length), (3, likeness), (2, alphabet), *((2, one) for one in more)]
-    if value is not None:
-        orderings.append((4, lambda options, _: [value(option) for option in options]))
-    return Rule(tuple(orderings), whole=1, group=2, power=1, ties_share=True)
-
-
 EVEN = Rule(
     ((2, length), (1, weighty_likeness), (2, alphabet), (1, sharing), (3, digits), (1, mention)),
     whole=0,
@@ -139,15 +127,14 @@ class Balancer:
         self,
         rng: random.Random,
         draft: Question,
-        telling: Callable[[Sequence[str]], bool] = lambda _: False,
-        n_pool: int = POOL,
+        telling: Callable[[Sequence[str]], bool],
     ) -> Question:
         """The draft with three of its distractors: those that cost least, the less plausible ones costing more.
 
-        Those that repeat the answer or each other are left out; of the rest the first `n_pool` are looked at. Its topic
+        Those that repeat the answer or each other are left out; of the rest the first `POOL` are looked at. Its topic
         is its group. telling: which options must not stand together. Raises ValueError when there are no three.
         """
-        candidates = [option for option in dict.fromkeys(draft.distractors) if option != draft.answer][:n_pool]
+        candidates = [option for option in dict.fromkeys(draft.distractors) if option != draft.answer][:POOL]
         if len(candidates) < N_CHOICES - 1:
             raise ValueError(f"{len(candidates)} distractors for {draft.answer!r}: {candidates}")
         text = _shown(draft)[1]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
-from build.balancing import Balancer, weighed
 from build.making import LEVELS, Question
 from build.wording import listed
 
@@ -19,23 +16,8 @@ Draft = Question
 """A question whose distractors are a pool, the most plausible first, of which three are still to be chosen."""
 
 
-def value(option: str) -> int | None:
-    """The number an option stands for: '42', '+81', 'UTC-03:30', '07:45', 'U+00E9', '10^-6', '0x1B'; None for words."""
-    if match := re.fullmatch(r"(?:UTC)?([+-]?)(\d\d?):(\d\d)", option):
-        return int(match[1] + "1") * (60 * int(match[2]) + int(match[3]))
-    if match := re.fullmatch(r"(?:U\+|0x)([0-9A-F]+)", option):
-        return int(match[1], 16)
-    if match := re.fullmatch(r"(?:10\^|2\^)?([+-]?\d+)", option):
-        return int(match[1])
-    return None
-
-
 def words(text: str) -> list[str]:
     return text.split()
-
-
-def numbers(options: Iterable[str]) -> bool:
-    return all(value(option) is not None for option in options)
 
 
 def near(
@@ -101,20 +83,3 @@ def selected(
         chosen += taken
     rng.shuffle(chosen)
     return chosen
-
-
-def distinct(answer: str, pool: Iterable[str]) -> list[str]:
-    """The pool without what differs from the answer, or from an earlier one, in case alone."""
-    kept = {answer.casefold(): answer}
-    for option in pool:
-        kept.setdefault(option.casefold(), option)
-    return [option for option in kept.values() if option != answer]
-
-
-def finished(drafts: Iterable[Draft], rng: random.Random) -> Iterator[Question]:
-    """The selected drafts as questions, each with three distractors of its pool."""
-    by_form, by_value = Balancer(weighed()), Balancer(weighed(value))
-    for draft in selected(drafts, rng):
-        pool = distinct(draft.answer, draft.distractors)
-        balancer = by_value if numbers((draft.answer, *pool)) else by_form
-        yield balancer.choose(rng, replace(draft, distractors=tuple(pool)))

@@ -1,8 +1,8 @@
 """What every builder shares: a question, its split, its options and its line in the JSONL file.
 
-A task's folder has a module `questions` with `questions(rng)`, which yields more `Question`s than are needed; one of
-`hard/` has `drafts(rng)`, whose distractors are pools. `python tasks/build` runs them all; the same seed and the same
-pinned packages give the same bytes.
+A task's folder has a module `questions` with `questions(rng)`, which yields more `Question`s than are needed, most of
+them with a pool of distractors to choose from. `python tasks/build` runs them all; the same seed and the same pinned
+packages give the same bytes.
 """
 
 from __future__ import annotations

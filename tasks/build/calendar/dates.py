@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from build.wording import DAYS, MONTHS
+from build.wording import MONTHS
 
 ORDINALS = ("first", "second", "third", "fourth")
 COMMON = 2023
@@ -76,16 +76,3 @@ def near_dates(day: date) -> Iterator[date]:
             yield date(year, month % 12 + 1, day.day)
     for days in (3, -3, 7, -7, 10, -10):
         yield day + timedelta(days=days)
-
-
-def rank(option: str) -> int:
-    """Where an option stands among its like: a weekday in the week, a month or a date in the year, a number by size."""
-    if option in DAYS:
-        return DAYS.index(option)
-    words = option.split()
-    month = next((MONTHS.index(word) + 1 for word in words if word in MONTHS), 0)
-    numbers = [int(word) for word in words if word.isdigit()]
-    if not month:
-        return numbers[0]
-    day, year = (*numbers, 0, 0)[:2]
-    return (year * 12 + month) * 31 + day

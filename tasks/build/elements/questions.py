@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from build.drafting import Draft, finished, near, shuffled, which, words
+from build.drafting import Draft, near, selected, shuffled, which, words
 from build.elements.table import BY_SYMBOL, FAMILIES, TABLE, Element, below
 from build.making import Question
 from build.wording import article
@@ -233,6 +233,6 @@ def _compared(
         yield which(rng, fact, topic, level, named, text, f"the element that {text}")
 
 
-def questions(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> list[Question]:
     makers = (names, order, places, families, atoms, picks)
-    return finished([draft for maker in makers for draft in maker(rng)], rng)
+    return selected([draft for maker in makers for draft in maker(rng)], rng)

@@ -1,1 +1,1 @@
-"""The hard tasks, a folder a task. Their distractors are chosen after the split, so that both sides are even."""
+"""The tasks of levels 6 to 10, a folder a task."""

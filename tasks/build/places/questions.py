@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from babel.core import get_global
 from babel.numbers import get_currency_name, get_territory_currencies
 
-from build.drafting import Draft, capped, finished, near, shuffled, which
+from build.drafting import Draft, capped, near, selected, shuffled, which
 from build.making import Question
 from build.places.countries import COUNTRIES, Country, by_region, plain
 from build.places.tables import (
@@ -186,6 +186,6 @@ def _compared(
         yield which(rng, fact, topic, level, [c.name for c in four], text, f"the country that {text}")
 
 
-def questions(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> list[Question]:
     makers = (capitals, currencies, codes, continents, borders, sizes, zones)
-    return finished([draft for maker in makers for draft in maker(rng)], rng)
+    return selected([draft for maker in makers for draft in maker(rng)], rng)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
-from build.drafting import finished
+from build.drafting import selected
 from build.making import Question
 from build.standards.codes import ascii_codes, code_points, morse, names, spelling
 from build.standards.system import dates, directives, errors, modes, paper, resistors, signals
@@ -20,5 +19,5 @@ MAKERS = (
 )
 
 
-def questions(rng: random.Random) -> Iterator[Question]:
-    return finished([draft for maker in MAKERS for draft in maker(rng)], rng)
+def questions(rng: random.Random) -> list[Question]:
+    return selected([draft for maker in MAKERS for draft in maker(rng)], rng)

@@ -15,8 +15,6 @@ from math import floor
 
 import pint
 
-from build.balancing import Balancer, number, weighed
-from build.likeness import ORDERINGS
 from build.making import LEVELS, Question
 from build.units.table import FACTORS, MIXED, NAMES, RIVALS, ROWS
 from build.wording import plain
@@ -192,7 +190,6 @@ def mixed(
 
 def questions(rng: random.Random) -> Iterator[Question]:
     """640 conversions, 128 of each level."""
-    balancer = Balancer(weighed(number, ORDERINGS))
     seen: set[str] = set()
     for level in LEVELS:
         rows = [row for row in ROWS if row[1] == level]
@@ -214,4 +211,4 @@ def questions(rng: random.Random) -> Iterator[Question]:
             seen.add(fact)
             made += 1
             draft = Question(fact, topic, level, question, statement, answer, tuple(pool))
-            yield balancer.choose(rng, draft)
+            yield draft

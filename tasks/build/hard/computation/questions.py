@@ -93,6 +93,6 @@ def _drafts(rng: random.Random) -> Iterator[Question]:
                     break
 
 
-def drafts(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> Iterator[Question]:
     """630 exercises: twelve topics, five levels."""
     yield from selected(_drafts(rng), rng, PER_LEVEL, HARD_LEVELS)

@@ -62,7 +62,7 @@ def _made(rng: random.Random) -> Iterator[Question]:
                     break
 
 
-def drafts(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> Iterator[Question]:
     """The questions, their distractors still pools."""
     yield from selected(_made(rng), rng, per_level=PER_LEVEL, levels=HARD_LEVELS)
 

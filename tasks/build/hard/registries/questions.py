@@ -26,7 +26,7 @@ MAKERS = (
 )
 
 
-def drafts(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> Iterator[Question]:
     made = [draft for maker in MAKERS for draft in maker(rng)]
     for draft in selected(made, rng, PER_LEVEL, HARD_LEVELS):
         yield replace(draft, distractors=tuple(distinct(draft.answer, draft.distractors)[:9]))

@@ -1,0 +1,115 @@
+"""Which three of a question's pool of wrong answers stand beside the right one, chosen after the split.
+
+Each side is balanced for itself, by many measures at once, so that no guess from the options alone finds more of the
+audited answers than chance would.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+
+from build.balancing import Balancer, Ordering, Rule, alphabet, length, likeness
+from build.likeness import ORDERINGS, parts
+from build.making import N_CHOICES, Question
+from build.wording import DAYS, MONTHS
+
+Telling = Callable[[Sequence[str]], bool]
+"""Which options must not stand together, the answer first."""
+
+_CLOCK = re.compile(r"(?:UTC)?([+-]?)(\d+):(\d\d)(?::(\d\d))?")
+_HEX = re.compile(r"(?:U\+|0x)([0-9A-Fa-f]+)")
+_NUMBER = re.compile(r"(?:10\^|2\^)?([+-]?\d+(?:[.]\d+)?(?:/\d+)?)%?(?: \D.*)?")
+_DATE = re.compile(r"(?:(\d{1,2}) )?([A-Z][a-z]+)(?: (\d{1,2}))?(?:,? (\d{4}))?")
+
+
+@lru_cache(maxsize=4096)
+def number(option: str) -> Fraction | None:
+    """What an option is compared by: '42', '-3', '7/12', '0.25', '80%', '4 weeks', 'UTC+05:30', '16:30', 'U+00E9',
+    '10^-6', '1,024', '14 March', 'March 14, 2043', 'Tuesday'; None for other words."""
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", option)
+    if match := _CLOCK.fullmatch(text):
+        size = Fraction(int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4] or 0), 3600)
+        return -size if match[1] == "-" else size
+    if match := _HEX.fullmatch(text):
+        return Fraction(int(match[1], 16))
+    if text in DAYS:
+        return Fraction(DAYS.index(text))
+    if (match := _DATE.fullmatch(text)) and match[2] in MONTHS:
+        year, month, day = int(match[4] or 0), MONTHS.index(match[2]), int(match[1] or match[3] or 0)
+        return Fraction((year * 12 + month) * 31 + day)
+    if match := _NUMBER.fullmatch(text):
+        return Fraction(match[1])
+    return None
+
+
+def numbers(options: Iterable[str]) -> list[Fraction]:
+    """The options' numbers; none unless all are numbers."""
+    found = [number(option) for option in options]
+    return [value for value in found if value is not None] if None not in found else []
+
+
+def size(options: Sequence[str], _: str) -> list[Fraction]:
+    return numbers(options)
+
+
+def centrality(options: Sequence[str], _: str) -> list[Fraction]:
+    """Nearness to the mean of all."""
+    values = numbers(options)
+    return [-abs(value - sum(values) / len(values)) for value in values]
+
+
+def leading(options: Sequence[str], _: str) -> list[int]:
+    """How many of an option's words or numbers are the only most frequent of their place, where one has several."""
+    split = [parts(option) for option in options]
+    width = max(map(len, split))
+    if width < 2:
+        return []
+    points = [0] * len(options)
+    for place in range(width):
+        column = [own[place] if place < len(own) else "" for own in split]
+        (most, count), *rest = Counter(column).most_common()
+        if count > 1 and all(other < count for _, other in rest):
+            points = [point + (own == most) for point, own in zip(points, column, strict=True)]
+    return points
+
+
+_MEASURES: tuple[tuple[int, Ordering], ...] = (
+    *((4, length), (3, likeness), (2, alphabet), (6, size), (4, centrality), (4, leading)),
+    *((4, ordering) for ordering in ORDERINGS),
+)
+RULE = Rule(_MEASURES, whole=3, group=1, power=1, ties_share=True)
+"""The cost grows in proportion, to weigh against the plausibility that a less likely candidate lacks."""
+
+
+def never(_: Sequence[str]) -> bool:
+    """For a task whose options may all stand together."""
+    return False
+
+
+def chosen(questions: Iterable[Question], rng: random.Random, telling: Telling) -> list[Question]:
+    """One side of the split: each question with three of its pool, answers at all ranks alike.
+
+    One that has three already stays as it is.
+    """
+    balancer = Balancer(RULE)
+    found = []
+    for question in questions:
+        if len(question.distractors) > N_CHOICES - 1:
+            pool = distinct(question.answer, question.distractors)
+            question = balancer.choose(rng, replace(question, distractors=tuple(pool)), telling)
+        found.append(question)
+    return found
+
+
+def distinct(answer: str, pool: Iterable[str]) -> list[str]:
+    """The pool without what differs from the answer, or from an earlier one, in case alone."""
+    kept = {answer.casefold(): answer}
+    for option in pool:
+        kept.setdefault(option.casefold(), option)
+    return [option for option in kept.values() if option != answer]
