@@ -19,7 +19,7 @@ READERS: dict[str, Callable[[list[str], str], str]] = {
     "liars": deduction.liars,
     "guests": deduction.guests,
     "codes": deduction.codes,
-    "overlaps": deduction.overlaps,
+    "overlaps": deduction_steps.overlaps,
     "circuits": deduction_steps.circuits,
     "routes": deduction_steps.routes,
     "schedules": deduction_steps.schedules,

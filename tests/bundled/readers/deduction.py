@@ -1,4 +1,4 @@
-"""Readers of the task `deduction`: people in orders, liars, guests, codes, houses and groups, settled from the text.
+"""Readers of the task `deduction`: people in orders, liars, guests, codes and houses, settled from the text.
 
 Each takes the sentences before the question, and the question, and returns the one answer.
 """
@@ -11,7 +11,6 @@ from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 Told = list[str]
 ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
@@ -284,35 +283,3 @@ def houses(told: Told, ask: str) -> str:
         kind = next(k for k, text in enumerate(kinds, 1) if text.startswith(f"their {word} "))
     (thing,) = [thing for thing in rows[kind] if where[thing] == where[given]]
     return thing if kind == 0 else thing.removeprefix("the ").split()[0]
-
-
-def overlaps(told: Told, ask: str) -> str:
-    """The largest or smallest number by integer programming."""
-    total, first = groups(r"Of (\d+) .*?, (\d+ .+)", told[0])
-    numbers = [groups(r"(\d+) (.+)", text) for text in [first, *told[1:-1]]]
-    goal_text = groups(r"What is the (?:smallest possible |largest possible )?number of \w+ who (.+)\?", ask)[0]
-    single = [deed for _, deed in numbers if not re.search(r"\b(do|both|and)\b|, ", deed)]
-    parts = range(2 ** len(single))
-
-    def inside(text: str) -> list[bool]:
-        if match := re.fullmatch(r"do (none|exactly \w+|at least two|all) ?(?:of these)? ?\w+(?: things)?", text):
-            word = match[1].split()[-1]
-            k = {"none": 0, "all": len(single)}[word] if word in ("none", "all") else NUMBERS.index(word)
-            return [p.bit_count() >= k if "least" in text else p.bit_count() == k for p in parts]
-        only = text.partition(" and do nothing else")
-        wanted = re.split(", | and ", only[0].removeprefix("both "))
-        mask = sum(1 << single.index(deed) for deed in wanted)
-        return [p == mask if only[1] else p & mask == mask for p in parts]
-
-    rows = np.array([[True] * len(parts), *(inside(text) for _, text in numbers)], dtype=float)
-    values = np.array([int(total), *(int(value) for value, _ in numbers)], dtype=float)
-    goal = np.array(inside(goal_text), dtype=float)
-    ends = []
-    for sign in (1, -1):
-        made = milp(sign * goal, integrality=np.ones(len(parts)), bounds=Bounds(0, np.inf),
-                    constraints=LinearConstraint(rows, values, values))  # fmt: skip
-        assert made.success
-        ends.append(round(sign * made.fun))
-    if "possible" not in ask:
-        assert ends[0] == ends[1]
-    return str(ends["largest" in ask])

@@ -1,4 +1,4 @@
-"""Readers of the task `deduction`: circuits, routes, plans, games, purses and boxes, worked through from the text."""
+"""Readers of the task `deduction`: groups that overlap, circuits, routes, plans, games, purses and boxes, worked through from the text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from heapq import heappop, heappush
 from itertools import product
 from typing import Any
 
+import numpy as np
 from bundled.readers.deduction import NUMBERS, ORDINALS, Told, groups
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 OPERATORS = {
     "AND": lambda a, b: a and b,
@@ -18,6 +20,38 @@ OPERATORS = {
     "NAND": lambda a, b: not (a and b),
     "NOR": lambda a, b: not a and not b,
 }
+
+
+def overlaps(told: Told, ask: str) -> str:
+    """The largest or smallest number by integer programming."""
+    total, first = groups(r"Of (\d+) .*?, (\d+ .+)", told[0])
+    numbers = [groups(r"(\d+) (.+)", text) for text in [first, *told[1:-1]]]
+    goal_text = groups(r"What is the (?:smallest possible |largest possible )?number of \w+ who (.+)\?", ask)[0]
+    single = [deed for _, deed in numbers if not re.search(r"\b(do|both|and)\b|, ", deed)]
+    parts = range(2 ** len(single))
+
+    def inside(text: str) -> list[bool]:
+        if match := re.fullmatch(r"do (none|exactly \w+|at least two|all) ?(?:of these)? ?\w+(?: things)?", text):
+            word = match[1].split()[-1]
+            k = {"none": 0, "all": len(single)}[word] if word in ("none", "all") else NUMBERS.index(word)
+            return [p.bit_count() >= k if "least" in text else p.bit_count() == k for p in parts]
+        only = text.partition(" and do nothing else")
+        wanted = re.split(", | and ", only[0].removeprefix("both "))
+        mask = sum(1 << single.index(deed) for deed in wanted)
+        return [p == mask if only[1] else p & mask == mask for p in parts]
+
+    rows = np.array([[True] * len(parts), *(inside(text) for _, text in numbers)], dtype=float)
+    values = np.array([int(total), *(int(value) for value, _ in numbers)], dtype=float)
+    goal = np.array(inside(goal_text), dtype=float)
+    ends = []
+    for sign in (1, -1):
+        made = milp(sign * goal, integrality=np.ones(len(parts)), bounds=Bounds(0, np.inf),
+                    constraints=LinearConstraint(rows, values, values))  # fmt: skip
+        assert made.success
+        ends.append(round(sign * made.fun))
+    if "possible" not in ask:
+        assert ends[0] == ends[1]
+    return str(ends["largest" in ask])
 
 
 def circuits(told: Told, ask: str) -> str:
