@@ -1,4 +1,4 @@
-"""Readers of the task `deduction`: groups that overlap, circuits, routes, plans, games, purses and boxes, worked through from the text."""
+"""Readers of the task `deduction`: overlaps, circuits, routes, plans, games, purses and boxes, worked through."""
 
 from __future__ import annotations
 
