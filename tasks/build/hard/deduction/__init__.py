@@ -1,0 +1,1 @@
+"""Builds the hard task `deduction`: long chains of reasoning, each settled by trying all cases."""
