@@ -26,12 +26,12 @@ def names() -> list[str]:
 def build(name: str, folder: Path) -> None:
     """Writes NAME.jsonl and NAME.train.jsonl. The seed is the task's name: no task depends on another."""
     rng = random.Random(f"calibaudit {name}")
-    package = "build"
+    package, split = "build", making.split
     if (HERE / "hard" / name).is_dir():
-        package, folder = "build.hard", folder / "hard"
+        package, folder, split = "build.hard", folder / "hard", making.split_by_level
     module = import_module(f"{package}.{name}.questions")
     telling = getattr(module, "telling", choosing.never)
-    test, train = (choosing.chosen(part, rng, telling) for part in making.split(module.questions(rng), rng))
+    test, train = (choosing.chosen(part, rng, telling) for part in split(module.questions(rng), rng))
     folder.mkdir(parents=True, exist_ok=True)
     making.write(folder / f"{name}.jsonl", making.rows(name, "test", test, rng))
     making.write(folder / f"{name}.train.jsonl", making.rows(name, "train", train, rng))

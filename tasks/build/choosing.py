@@ -10,11 +10,10 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from build.balancing import Balancer, Ordering, Rule, alphabet, length, likeness
+from build.balancing import Balancer, Ordering, Rule, alphabet, length, likeness, mention
 from build.likeness import ORDERINGS, parts
 from build.making import N_CHOICES, Question
 from build.wording import DAYS, MONTHS
@@ -24,7 +23,7 @@ Telling = Callable[[Sequence[str]], bool]
 
 _CLOCK = re.compile(r"(?:UTC)?([+-]?)(\d+):(\d\d)(?::(\d\d))?")
 _HEX = re.compile(r"(?:U\+|0x)([0-9A-Fa-f]+)")
-_NUMBER = re.compile(r"(?:10\^|2\^)?([+-]?\d+(?:[.]\d+)?(?:/\d+)?)%?(?: \D.*)?")
+_NUMBER = re.compile(r"(?:10\^|2\^)?([+-]?\d+(?:[.]\d+)?(?:/\d+)?)%?(?: .*)?")
 _DATE = re.compile(r"(?:(\d{1,2}) )?([A-Z][a-z]+)(?: (\d{1,2}))?(?:,? (\d{4}))?")
 
 
@@ -80,7 +79,7 @@ def leading(options: Sequence[str], _: str) -> list[int]:
 
 
 _MEASURES: tuple[tuple[int, Ordering], ...] = (
-    *((4, length), (3, likeness), (2, alphabet), (6, size), (4, centrality), (4, leading)),
+    *((4, length), (3, likeness), (2, alphabet), (6, size), (4, centrality), (4, leading), (3, mention)),
     *((4, ordering) for ordering in ORDERINGS),
 )
 RULE = Rule(_MEASURES, whole=3, group=1, power=1, ties_share=True)
@@ -101,15 +100,6 @@ def chosen(questions: Iterable[Question], rng: random.Random, telling: Telling) 
     found = []
     for question in questions:
         if len(question.distractors) > N_CHOICES - 1:
-            pool = distinct(question.answer, question.distractors)
-            question = balancer.choose(rng, replace(question, distractors=tuple(pool)), telling)
+            question = balancer.choose(rng, question, telling)
         found.append(question)
     return found
-
-
-def distinct(answer: str, pool: Iterable[str]) -> list[str]:
-    """The pool without what differs from the answer, or from an earlier one, in case alone."""
-    kept = {answer.casefold(): answer}
-    for option in pool:
-        kept.setdefault(option.casefold(), option)
-    return [option for option in kept.values() if option != answer]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from build.making import LEVELS, Question
+from build.making import LEVELS, Question, distinct
 from build.wording import listed
 
 PER_LEVEL = 124
@@ -64,7 +65,8 @@ def selected(
     """
     heaps: dict[int, dict[str, list[Draft]]] = {level: {} for level in levels}
     for draft in drafts:
-        heaps[draft.level].setdefault(draft.topic, []).append(draft)
+        pool = distinct(draft.answer, draft.distractors)
+        heaps[draft.level].setdefault(draft.topic, []).append(replace(draft, distractors=pool))
     settled: dict[str, int] = {}
     chosen: list[Draft] = []
     for level, topics in heaps.items():

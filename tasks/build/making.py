@@ -47,6 +47,14 @@ class Question:
     passage: str = ""
 
 
+def distinct(answer: str, pool: Iterable[str]) -> tuple[str, ...]:
+    """The pool without what differs from the answer, or from an earlier one, in case alone."""
+    kept = {answer.casefold(): answer}
+    for option in pool:
+        kept.setdefault(option.casefold(), option)
+    return tuple(option for option in kept.values() if option != answer)
+
+
 def split(
     questions: Iterable[Question], rng: random.Random, n_test: int = N_TEST, n_train: int = N_TRAIN
 ) -> tuple[list[Question], list[Question]]:
@@ -89,6 +97,27 @@ def split(
     rng.shuffle(test)
     rng.shuffle(train)
     return test, train
+
+
+def split_by_level(questions: Iterable[Question], rng: random.Random) -> tuple[list[Question], list[Question]]:
+    """The same, each level for itself, so that both sides have as many of each as of any other, or one more.
+
+    Raises ValueError also when a fact is asked at two levels.
+    """
+    by_level: dict[int, list[Question]] = {}
+    level_of: dict[str, int] = {}
+    for question in questions:
+        if level_of.setdefault(question.fact, question.level) != question.level:
+            raise ValueError(f"{question.fact}: asked at levels {level_of[question.fact]} and {question.level}")
+        by_level.setdefault(question.level, []).append(question)
+    sides: tuple[list[Question], list[Question]] = ([], [])
+    for i, level in enumerate(sorted(by_level)):
+        quotas = [n // len(by_level) + (i < n % len(by_level)) for n in (N_TEST, N_TRAIN)]
+        for side, part in zip(sides, split(by_level[level], rng, *quotas), strict=True):
+            side += part
+    for side in sides:
+        rng.shuffle(side)
+    return sides
 
 
 def rows(name: str, part: str, questions: Sequence[Question], rng: random.Random) -> list[dict[str, object]]:

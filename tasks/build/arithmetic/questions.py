@@ -22,7 +22,7 @@ from build.arithmetic.whole import (
     remainder,
     subtraction,
 )
-from build.making import LEVELS, Question
+from build.making import LEVELS, Question, distinct
 from build.wording import plain
 
 PER_LEVEL = 11
@@ -80,6 +80,6 @@ def questions(rng: random.Random) -> Iterator[Question]:
                     question=rng.choice(phrasings).format(made.text),
                     statement=sentence.format(made.text),
                     answer=answer,
-                    distractors=tuple(written(slip, made.decimals) for slip in made.slips if slip != made.answer),
+                    distractors=distinct(answer, (written(slip, made.decimals) for slip in made.slips)),
                 )
                 yield draft

@@ -32,7 +32,7 @@ from build.calendar.shifts import (
     other_days,
     weekday_shift,
 )
-from build.making import Question
+from build.making import Question, distinct
 from build.wording import DAYS, MONTHS
 
 
@@ -213,5 +213,5 @@ def questions(rng: random.Random) -> Iterator[Question]:
                     continue
                 seen.add(fact)
                 made += 1
-                draft = Question(fact, topic, level, question, statement, answer, tuple(pool))
+                draft = Question(fact, topic, level, question, statement, answer, distinct(answer, pool))
                 yield draft

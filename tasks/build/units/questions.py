@@ -15,7 +15,7 @@ from math import floor
 
 import pint
 
-from build.making import LEVELS, Question
+from build.making import LEVELS, Question, distinct
 from build.units.table import FACTORS, MIXED, NAMES, RIVALS, ROWS
 from build.wording import plain
 
@@ -210,5 +210,5 @@ def questions(rng: random.Random) -> Iterator[Question]:
             fact, question, statement, answer, pool = drawn
             seen.add(fact)
             made += 1
-            draft = Question(fact, topic, level, question, statement, answer, tuple(pool))
+            draft = Question(fact, topic, level, question, statement, answer, distinct(answer, pool))
             yield draft

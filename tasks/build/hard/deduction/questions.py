@@ -52,7 +52,7 @@ def telling(options: Sequence[str]) -> bool:
     return False
 
 
-def drafts(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> Iterator[Question]:
     """All puzzles, evenly over levels and kinds."""
     yield from selected(_drawn(rng), rng, per_level=PER_LEVEL, levels=HARD_LEVELS)
 

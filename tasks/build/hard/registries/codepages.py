@@ -6,8 +6,9 @@ import random
 import unicodedata
 from collections.abc import Iterator
 
-from build.drafting import Draft, distinct, shuffled
+from build.drafting import Draft, shuffled
 from build.hard.registries.codes import nearest
+from build.making import distinct
 
 PAGES: dict[int, dict[str, str]] = {
     6: {"koi8_r": "KOI8-R", "cp437": "code page 437", "cp1251": "Windows-1251", "cp866": "code page 866"},

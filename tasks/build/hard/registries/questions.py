@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from build.drafting import distinct, selected
+from build.drafting import selected
 from build.hard.registries.characters import characters, classes, controls
 from build.hard.registries.codepages import codepages
 from build.hard.registries.codes import countries, currencies, former, publishers
@@ -29,7 +29,7 @@ MAKERS = (
 def questions(rng: random.Random) -> Iterator[Question]:
     made = [draft for maker in MAKERS for draft in maker(rng)]
     for draft in selected(made, rng, PER_LEVEL, HARD_LEVELS):
-        yield replace(draft, distractors=tuple(distinct(draft.answer, draft.distractors)[:9]))
+        yield replace(draft, distractors=draft.distractors[:9])
 
 
 def telling(options: Sequence[str]) -> bool:
