@@ -48,13 +48,13 @@ def remembered(rng: random.Random, size: Size) -> str:
 @template("recursion")
 def splitting(rng: random.Random, size: Size) -> str:
     n, m = size.times(3.6, 4), size.modulus(rng)
-    p, q = rng.choice(((1, 1), (2, 1), (1, 2)))
+    cut, parts = rng.choice((("lo + hi", 2), ("lo * 2 + hi", 3), ("lo + hi * 2", 3)))
     a, b, c = some(rng, 3, 2, 9)
     join = rng.choice((f"(x * {a} - y)", f"(x + y * {a} + d)", f"(x * d + y * {a})"))
     return (
         f"log = [{b}]\ndef f(lo, hi, d):\n    if hi - lo < 2:\n"
         f"        log.append((lo * d + log[-1]) % {rng.choice((7, 9, 11))})\n"
-        f"        return lo * {c} + d\n    mid = (lo * {p} + hi * {q} + 1) // {p + q}\n"
+        f"        return lo * {c} + d\n    mid = ({cut} + 1) // {parts}\n"
         f"    x, y = f(lo, mid, d + 1), f(mid, hi, d + {rng.randrange(2, 4)})\n    if x > y:\n        log.append(d)\n"
         f"    return {join} % {m}\nx = f({rng.randrange(0, 9)}, {n + rng.randrange(0, 9)}, {rng.randrange(1, 4)})\n"
         "print(x, sum(log), log[-1])"

@@ -174,7 +174,7 @@ def ant(rng: random.Random, size: Size) -> str:
         f"    d = (d + {turns}[g[y][x]] + n % {rng.randrange(2, 5)}) % 4\n    g[y][x] = (g[y][x] + 1) % {colours}\n"
         f"    t = (t * {rng.randrange(2, 4)} + x * {rng.randrange(2, 9)} + y) % {size.modulus(rng)}\n"
         f"    if d % 2:\n        x = (x + d - 2) % {wide}\n    else:\n        y = (y + d - 1) % {wide}\n"
-        f"print(x, y, t, sum(map(sum, g)))"
+        f"print(x, y, t, sum(g[y]))"
     )
 
 
