@@ -1,0 +1,187 @@
+"""Runs marked programs as a reader does who makes no mistake, one, or two; and collects what such readers get."""
+
+from __future__ import annotations
+
+import io
+import operator
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from build.hard.traces.marking import BOUND, DO, EDGE, ORDER, TEST, VALUE, Marked
+from build.programs.options import fields
+
+MOST_STEPS = 3000
+"""Steps after which a program counts as endless. The longest needs 650."""
+
+LONGEST = 40
+"""Characters of the line that is an option."""
+
+N_TRIED = 70
+"""Slips tried for one program at most."""
+
+N_ALONE, N_POOL = 8, 10
+"""Lines of one slip that are collected; lines of one slip and of two that are kept."""
+
+_SIGNS: dict[str, tuple[Callable[[Any, Any], bool], Callable[[Any, Any], bool]]] = {
+    "<": (operator.lt, operator.le),
+    "<=": (operator.le, operator.lt),
+    ">": (operator.gt, operator.ge),
+    ">=": (operator.ge, operator.gt),
+}
+
+
+class TooLong(Exception):
+    """A program did not end."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """turn: at which of the times that the site is reached, from 1 on; 0: at all of them. by: what is added."""
+
+    turn: int
+    by: int = 0
+
+
+class Reader:
+    """What the marked program asks: see `marking` for what may go wrong at a site."""
+
+    def __init__(self, slips: Mapping[int, Slip]) -> None:
+        self.steps = 0
+        self.reached: Counter[int] = Counter()
+        self.values: set[str] = set()
+        self._slips = slips
+
+    def _slip(self, site: int) -> Slip | None:
+        self.reached[site] += 1
+        slip = self._slips.get(site)
+        return slip if slip is not None and slip.turn in (0, self.reached[site]) else None
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise TooLong
+
+    def do(self, site: int) -> bool:
+        self._step()
+        return self._slip(site) is None
+
+    def test(self, site: int, found: Any) -> Any:
+        self._step()
+        return found if self._slip(site) is None else not found
+
+    def edge(self, site: int, sign: str, left: Any, right: Any) -> bool:
+        return _SIGNS[sign][self._slip(site) is not None](left, right)
+
+    def value(self, site: int, found: Any) -> Any:
+        slip = self._slip(site)
+        self.values.add(str(found))
+        if slip is None or isinstance(found, bool):
+            return found
+        if isinstance(found, int):
+            by = slip.by if found < 0 or found + slip.by >= 0 else -slip.by  # no sign that nobody would believe
+            return found + by
+        if isinstance(found, str) and len(found) > 1:
+            place = (slip.turn + slip.by) % (len(found) - 1)
+            return found[:place] + found[place + 1] + found[place] + found[place + 2 :]
+        return found
+
+    def bound(self, site: int, found: int) -> int:
+        slip = self._slip(site)
+        return found if slip is None else found + slip.by
+
+    def order(self, site: int) -> bool:
+        return self._slip(site) is None
+
+    def count(self, site: int, found: Any) -> Any:
+        self._step()
+        return found
+
+
+@dataclass(frozen=True)
+class Reading:
+    """line: what the program printed. steps: executed. n_values: different ones computed. reached: sites, how often."""
+
+    line: str
+    steps: int
+    n_values: int
+    reached: Mapping[int, int]
+
+
+def read(program: Marked, slips: Mapping[int, Slip] | None = None) -> Reading | None:
+    """None if the program fails, does not end or prints anything but one line that can be an option."""
+    reader = Reader(slips or {})
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            exec(program.code, {"__name__": "__main__", "reader": reader})
+    except (Exception, TooLong):
+        return None
+    line = printed.getvalue().removesuffix("\n")
+    if not line or line != line.strip() or "\n" in line or "None" in line or len(line) > LONGEST:
+        return None
+    return Reading(line, reader.steps, len(reader.values), reader.reached)
+
+
+def _slips(program: Marked, right: Reading, rng: random.Random) -> Iterator[tuple[int, Slip]]:
+    """Slips in random order, one a kind and site in turn."""
+    sites = [site for site, kind in enumerate(program.kinds) if right.reached.get(site)]
+    for _ in range(N_TRIED):
+        site = rng.choice(sites)
+        kind, times = program.kinds[site], right.reached[site]
+        once = rng.randrange(1, times + 1)
+        if kind in (DO, TEST, VALUE) and times > 1:
+            turn = 0 if kind == DO and rng.random() < 0.1 else once
+            yield site, Slip(turn, rng.choice((1, -1, 1, -1, 2, -2, 10, -10)))
+        elif kind in (BOUND, EDGE, ORDER):
+            yield site, Slip(0 if rng.random() < 0.7 else once, rng.choice((1, -1)))
+
+
+def _form(field: str) -> tuple[bool, int]:
+    """Whether a field is a number, and how many items or letters one has that is not."""
+    number = field.lstrip("-").isdigit()
+    return number, 0 if number else field.count(",") or len(field)
+
+
+def unlike(line: str, answer: str) -> int:
+    """How many fields of two lines differ in length, or in sign; -1 where they are not of one form."""
+    one, other = fields(line), fields(answer)
+    if len(one) != len(other):
+        return -1
+    if any(_form(a) != _form(b) for a, b in zip(one, other, strict=True)):
+        return -1
+    if any(len(set(b)) == len(b) > len(set(a)) and b.isalpha() for a, b in zip(one, other, strict=True)):
+        return -1  # where each letter stands once, one that stands twice is seen at once
+    if any(len(field) > 2 and len(set(field)) == 1 and field.isalpha() for field in one):
+        return -1
+    return sum(len(a) != len(b) for a, b in zip(one, other, strict=True))
+
+
+def _nearest(found: Iterable[tuple[str, Any]], answer: str) -> list[tuple[str, Any]]:
+    return sorted(found, key=lambda pair: unlike(pair[0], answer))
+
+
+def misread(program: Marked, right: Reading, rng: random.Random) -> list[str]:
+    """What readers get who make one slip or two, in the answer's form; after two slips comes what both give."""
+    alone: dict[str, dict[int, Slip]] = {}
+    for site, slip in _slips(program, right, rng):
+        wrong = read(program, {site: slip})
+        if wrong is not None and wrong.line != right.line and unlike(wrong.line, right.line) >= 0:
+            alone.setdefault(wrong.line, {site: slip})
+            if len(alone) == 2 * N_ALONE:
+                break
+    kept = _nearest(alone.items(), right.line)[:N_ALONE]
+    pool: list[str] = []
+    couples = list(zip(kept[::2], kept[1::2], strict=False))
+    for (line, slip), (other, more) in (*couples, *combinations(kept, 2)):
+        pool += [text for text in (line, other) if text not in pool]
+        if len(pool) >= N_POOL:
+            break
+        both = read(program, slip | more) if not slip.keys() & more.keys() else None
+        if both is not None and both.line not in {right.line, *alone, *pool} and unlike(both.line, right.line) >= 0:
+            pool.append(both.line)
+    return pool[:N_POOL]
