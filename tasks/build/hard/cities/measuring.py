@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
+from math import log
 
 from build.hard.cities.gazetteer import COUNTRY, Town, around, turns, within
 from build.hard.cities.sets import GROUPS, N_DRAFTS, Sets, kind
@@ -38,12 +39,15 @@ def apart(rng: random.Random, sets: Sets) -> Iterator[Question]:
         one, other = towns
         km, by_air = distance(one.place, other.place), distance(one.airport, other.airport)
         step = STEP[level]
-        if km < 110 or abs(km / by_air - 1) > 0.4 * (step - 1):
+        if km < 130 or abs(km / by_air - 1) > 0.3 * (step - 1):
             return None
         unit = 10 if km < 1000 else 50
         answer = unit * round(km / unit)
         ladder = [answer * step**k * rng.uniform(0.99, 1.01) for k in (-3, -2, -1, 1, 2, 3)]
-        pool = [f"{unit * round(rung / unit)} km" for rung in ladder]
+        rungs = [unit * round(rung / unit) for rung in ladder]
+        pool = [f"{rung} km" for rung in rungs if abs(log(rung / km)) > 0.9 * log(step)]
+        if len(pool) < 5:
+            return None
         rng.shuffle(pool)
         fact = f"apart {' '.join(sorted((one.name, other.name)))}"
         ask = f"About how far apart are {_pair(one, other)}, in a straight line?"

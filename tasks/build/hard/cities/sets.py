@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
-from build.balancing import Balancer, Rule, mention
-from build.hard.choosing import EVEN
+from build.balancing import Balancer, Rule, alphabet, length, likeness, mention
 from build.hard.cities.gazetteer import COUNTRY, TOWNS, Town, around, turns, within
 from build.making import HARD_LEVELS, Question
 from build.wording import listed
@@ -38,6 +37,9 @@ def fame(options: Sequence[str], _: str) -> list[int]:
     return [_POPULATION[option] for option in options] if all(option in _POPULATION for option in options) else []
 
 
+RULE = ((3, length), (2, likeness), (2, alphabet), (4, fame), (3, mention))
+"""What to keep even where the three wrong answers are given."""
+
 Make = Callable[[int, list[Town]], Question | None]
 """A draft about these towns, if they fit the level."""
 
@@ -50,7 +52,7 @@ class Sets:
         self._uses: Counter[str] = Counter()
         self._near: dict[tuple[int, str], list[Town]] = {}
         self._seen: set[tuple[str, ...]] = set()
-        self._balancer = Balancer(Rule((*EVEN, (6, fame), (4, mention)), whole=1, group=3, power=1, ties_share=True))
+        self._balancer = Balancer(Rule(RULE, whole=1, group=3, power=1, ties_share=True))
 
     def near(self, level: int, n_towns: int) -> Iterator[list[Town]]:
         """Without end: so many towns that lie near each other, the first in their midst."""
