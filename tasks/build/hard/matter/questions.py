@@ -71,7 +71,7 @@ def _mentioned(draft: Question, place: int) -> Question:
     return replace(draft, question=question, statement=statement)
 
 
-def drafts(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> Iterator[Question]:
     makers = (*nuclides.MAKERS, *atoms.MAKERS, *formulas.MAKERS, *sky.MAKERS, *constants.MAKERS, *measures.MAKERS)
     places = [place % N_CHOICES for place in range(len(HARD_LEVELS) * PER_LEVEL)]
     for draft in selected([draft for maker in makers for draft in maker(rng)], rng, PER_LEVEL, HARD_LEVELS):

@@ -73,7 +73,7 @@ def _sized(template: Template, level: int, rng: random.Random) -> tuple[str, Mar
     return None
 
 
-def drafts(rng: random.Random) -> Iterator[Question]:
+def questions(rng: random.Random) -> Iterator[Question]:
     """630 programs, 126 of each level."""
     topics = sorted({template.topic for template in TEMPLATES})
     seen: dict[str, list[str]] = {}

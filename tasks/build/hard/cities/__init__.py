@@ -1,0 +1,1 @@
+"""What the task `cities` is made of; docs/tasks/cities.md is its data card."""
