@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import combinations
 
-from build.hard.choosing import N_POOL
+from build.choosing import N_POOL
 from build.hard.traces.marking import Marked, marked
 from build.hard.traces.reading import Reading, misread, read, unlike
 from build.hard.traces.templates import STEPS, TEMPLATES, VALUES, Size, Template
