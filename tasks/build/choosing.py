@@ -28,7 +28,7 @@ _DATE = re.compile(r"(?:(\d{1,2}) )?([A-Z][a-z]+)(?: (\d{1,2}))?(?:,? (\d{4}))?"
 
 
 @lru_cache(maxsize=4096)
-def number(option: str) -> Fraction | None:
+def number(option: str) -> Fraction | int | None:
     """What an option is compared by: '42', '-3', '7/12', '0.25', '80%', '4 weeks', 'UTC+05:30', '16:30', 'U+00E9',
     '10^-6', '1,024', '14 March', 'March 14, 2043', 'Tuesday'; None for other words."""
     text = re.sub(r"(?<=\d),(?=\d{3})", "", option)
@@ -43,24 +43,26 @@ def number(option: str) -> Fraction | None:
         year, month, day = int(match[4] or 0), MONTHS.index(match[2]), int(match[1] or match[3] or 0)
         return Fraction((year * 12 + month) * 31 + day)
     if match := _NUMBER.fullmatch(text):
-        return Fraction(match[1])
+        value = Fraction(match[1])
+        return value.numerator if value.denominator == 1 else value  # adds faster
     return None
 
 
-def numbers(options: Iterable[str]) -> list[Fraction]:
+def numbers(options: Iterable[str]) -> list[Fraction | int]:
     """The options' numbers; none unless all are numbers."""
     found = [number(option) for option in options]
     return [value for value in found if value is not None] if None not in found else []
 
 
-def size(options: Sequence[str], _: str) -> list[Fraction]:
+def size(options: Sequence[str], _: str) -> list[Fraction | int]:
     return numbers(options)
 
 
-def centrality(options: Sequence[str], _: str) -> list[Fraction]:
-    """Nearness to the mean of all."""
+def centrality(options: Sequence[str], _: str) -> list[Fraction | int]:
+    """Nearness to the mean of all, times their number."""
     values = numbers(options)
-    return [-abs(value - sum(values) / len(values)) for value in values]
+    total = sum(values)
+    return [-abs(len(values) * value - total) for value in values]
 
 
 def leading(options: Sequence[str], _: str) -> list[int]:
