@@ -6,6 +6,7 @@ audited answers than chance would.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import Counter
@@ -65,6 +66,19 @@ def centrality(options: Sequence[str], _: str) -> list[Fraction | int]:
     return [-abs(len(values) * value - total) for value in values]
 
 
+def pull(options: Sequence[str], text: str) -> list[float]:
+    """Nearness to the mean in standard deviations, and as much more for the last as makes it the first if it is near.
+
+    Ranks alone do not see that a wrong answer may lie ten times as far away as a right one ever does.
+    """
+    near = [float(value) for value in centrality(options, text)]
+    if not near or min(near) == max(near):
+        return []
+    middle = sum(near) / len(near)
+    spread = math.sqrt(sum((value - middle) ** 2 for value in near) / len(near))
+    return [round((value - middle) / spread + 1.1 * (value == min(near)), 9) for value in near]
+
+
 def leading(options: Sequence[str], _: str) -> list[int]:
     """How many of an option's words or numbers are the only most frequent of their place, where one has several."""
     split = [parts(option) for option in options]
@@ -81,7 +95,7 @@ def leading(options: Sequence[str], _: str) -> list[int]:
 
 
 _MEASURES: tuple[tuple[int, Ordering], ...] = (
-    *((4, length), (3, likeness), (2, alphabet), (6, size), (4, centrality), (4, leading), (3, mention)),
+    *((4, length), (3, likeness), (2, alphabet), (6, size), (4, centrality), (6, pull), (4, leading), (3, mention)),
     *((4, ordering) for ordering in ORDERINGS),
 )
 RULE = Rule(_MEASURES, whole=3, group=1, power=1, ties_share=True)
