@@ -55,6 +55,10 @@ def numbers(options: Iterable[str]) -> list[Fraction | int]:
     return [value for value in found if value is not None] if None not in found else []
 
 
+def n_digits(options: Sequence[str], _: str) -> list[int]:
+    return [sum(map(str.isdigit, option)) for option in options]
+
+
 def size(options: Sequence[str], _: str) -> list[Fraction | int]:
     return numbers(options)
 
@@ -95,7 +99,17 @@ def leading(options: Sequence[str], _: str) -> list[int]:
 
 
 _MEASURES: tuple[tuple[int, Ordering], ...] = (
-    *((4, length), (3, likeness), (2, alphabet), (6, size), (4, centrality), (6, pull), (4, leading), (3, mention)),
+    *(
+        (4, length),
+        (4, n_digits),
+        (3, likeness),
+        (2, alphabet),
+        (6, size),
+        (4, centrality),
+        (3, pull),
+        (4, leading),
+        (3, mention),
+    ),
     *((4, ordering) for ordering in ORDERINGS),
 )
 RULE = Rule(_MEASURES, whole=3, group=1, power=1, ties_share=True)

@@ -59,7 +59,8 @@ def doubtful(value: Fraction, places: int | None) -> bool:
 
 
 def texts(values: Iterator[Fraction], answer: Fraction, places: int | None) -> list[str]:
-    """Distractors as they are written, without those that cannot be written or round to the answer."""
+    """Distractors as they are written, without those that cannot be written or round to the answer; first those that
+    are not much longer or shorter than it, which tell nothing by their length."""
     made: list[str] = []
     for value in values:
         try:
@@ -68,16 +69,18 @@ def texts(values: Iterator[Fraction], answer: Fraction, places: int | None) -> l
             continue
         if text != written(answer, places) and len(text) <= len(written(answer, places)) + 4:
             made.append(text)
-    return made
+    length = len(written(answer, places))
+    return sorted(made, key=lambda text: abs(len(text) - length) > 1)
 
 
 def slips(topic: str, value: Fraction, source: str, target: str) -> Iterator[Fraction]:
-    """The wrong unit on either side, the wrong direction, one row of the times table off, a factor too many."""
+    """The wrong unit on either side, also the wrong way round; the wrong direction, a row of the times table off, a
+    factor too many."""
     answer = convert(value, source, target)
-    for rival in RIVALS.get(source, ()):
-        yield convert(value, rival, target)
-    for rival in RIVALS.get(target, ()):
-        yield convert(value, source, rival)
+    rivals = [convert(value, rival, target) for rival in RIVALS.get(source, ())]
+    rivals += [convert(value, source, rival) for rival in RIVALS.get(target, ())]
+    for wrong in rivals:
+        yield from (wrong, answer * answer / wrong)
     factor = answer / value
     if Fraction(1, 50) < factor < 50:
         yield value / factor
