@@ -43,7 +43,8 @@ def alphabets(rng: random.Random) -> Iterator[Draft]:
 def states(rng: random.Random) -> Iterator[Draft]:
     """ISO 3166-2, where it uses letters."""
     for code in LETTERED.split():
-        found = {str(entry.code): str(entry.name) for entry in pycountry.subdivisions.get(country_code=code)}
+        entries = pycountry.subdivisions.get(country_code=code)
+        found = dict(sorted((str(entry.code), str(entry.name)) for entry in entries))
         for index, (own, name) in enumerate(sorted(rng.sample(sorted(found.items()), 8))):
             same = [other for other in found if other != own and other[3] == own[3]]
             others = sorted(other for other in found if other != own and other not in same)

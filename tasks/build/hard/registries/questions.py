@@ -20,7 +20,7 @@ from build.hard.registries.regions import regions
 from build.hard.registries.web import colours, entities
 from build.making import HARD_LEVELS, Question
 
-PER_LEVEL = 124
+PER_LEVEL = 123
 
 MAKERS = (
     *(characters, classes, controls, computed, codepages),
