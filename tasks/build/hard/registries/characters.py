@@ -80,7 +80,7 @@ def classes(rng: random.Random) -> Iterator[Draft]:
             name = unicodedata.name(chr(point))
             question = f"What is the canonical combining class of {name} ({shown(point)}) in Unicode?"
             statement = f"In Unicode, the canonical combining class of {name} ({shown(point)}) is {{}}."
-            level = 7 if value in COMMON else 9 if value < 200 else 8
+            level = 7 if value in COMMON or value >= 200 else 8
             pool = shuffled(rng, [str(other) for other in near if other not in COMMON or value in COMMON][:10])
             yield Draft(f"character {point:X}", "combining class", level, question, statement, str(value), pool)
 

@@ -11,9 +11,17 @@ from build.hard.registries.codes import nearest
 from build.making import distinct
 
 PAGES: dict[int, dict[str, str]] = {
-    6: {"koi8_r": "KOI8-R", "cp437": "code page 437", "cp1251": "Windows-1251", "cp866": "code page 866"},
-    7: {"cp850": "code page 850", "mac_roman": "Mac OS Roman", "iso8859_2": "ISO 8859-2", "cp1250": "Windows-1250"},
-    8: {
+    6: {
+        "koi8_r": "KOI8-R",
+        "cp437": "code page 437",
+        "cp1251": "Windows-1251",
+        "cp866": "code page 866",
+        "cp850": "code page 850",
+    },
+    7: {
+        "mac_roman": "Mac OS Roman",
+        "iso8859_2": "ISO 8859-2",
+        "cp1250": "Windows-1250",
         "cp852": "code page 852",
         "cp855": "code page 855",
         "cp1257": "Windows-1257",
@@ -21,15 +29,13 @@ PAGES: dict[int, dict[str, str]] = {
         "mac_cyrillic": "Mac OS Cyrillic",
         "cp1256": "Windows-1256",
     },
-    9: {
+    8: {
         "cp037": "EBCDIC code page 037",
         "cp775": "code page 775",
         "cp737": "code page 737",
         "iso8859_10": "ISO 8859-10",
         "iso8859_14": "ISO 8859-14",
         "mac_latin2": "Mac OS Central European",
-    },
-    10: {
         "cp500": "EBCDIC code page 500",
         "cp273": "EBCDIC code page 273",
         "cp869": "code page 869",
@@ -38,10 +44,24 @@ PAGES: dict[int, dict[str, str]] = {
         "cp865": "code page 865",
         "cp875": "EBCDIC code page 875",
     },
+    9: {
+        "cp864": "code page 864",
+        "koi8_t": "KOI8-T",
+        "kz1048": "KZ-1048",
+        "ptcp154": "PTCP154",
+        "cp1125": "code page 1125",
+        "cp862": "code page 862",
+        "cp863": "code page 863",
+        "cp860": "code page 860",
+        "iso8859_16": "ISO 8859-16",
+        "iso8859_3": "ISO 8859-3",
+    },
 }
 """Level: Python's names of the encodings and what they are called in the text."""
 
 PER_PAGE = 7
+RARE = 9
+"""From this level on a page is asked only for what better known ones have elsewhere."""
 
 
 def letters(encoding: str) -> dict[int, str]:
@@ -83,11 +103,18 @@ def slips(character: str, encoding: str, own: dict[int, str]) -> list[int]:
     return [byte for byte in dict.fromkeys(found) if byte != right and byte >= min(own)]
 
 
+def shared(byte: int, character: str) -> bool:
+    """Whether a better known page has the character at the same byte."""
+    others = [encoding for level, pages in PAGES.items() if level < RARE for encoding in pages]
+    return any(bytes([byte]).decode(encoding, "replace") == character for encoding in others)
+
+
 def codepages(rng: random.Random) -> Iterator[Draft]:
     for level, pages in PAGES.items():
         for encoding, title in pages.items():
             own = letters(encoding)
-            for index, byte in enumerate(rng.sample(sorted(own), PER_PAGE)):
+            asked = [byte for byte in sorted(own) if level < RARE or not shared(byte, own[byte])]
+            for index, byte in enumerate(rng.sample(asked, PER_PAGE)):
                 character = own[byte]
                 name, near = unicodedata.name(character), nearest(byte, sorted(own))
                 if index % 2:

@@ -41,8 +41,8 @@ GONE = {
 }  # fmt: skip
 """ISO 3166-3: the former countries' names for the running text."""
 
-PUBLISHERS = {2: 7, 3: 7, 4: 8, 5: 9}
-"""Level by the digits of an ISBN's group: countries with short ones publish more. The newest of five are at 10."""
+PUBLISHERS = {2: 6, 3: 7, 4: 7, 5: 8}
+"""Level by the digits of an ISBN's group: countries with short ones publish more."""
 
 
 NEWEST = words("632 633 634 9906 9907 9908 9909 9910 99991 99993 99994 99995 99996 99997 99998")
@@ -99,7 +99,7 @@ def former(rng: random.Random) -> Iterator[Draft]:
         question = f"What is the four-letter ISO 3166-3 code {text}?"
         statement = f"The four-letter ISO 3166-3 code {text}, is {{}}."
         yield Draft(
-            f"former {entry.alpha_4}", "former country", 8, question, statement, entry.alpha_4, shuffled(rng, wrong)
+            f"former {entry.alpha_4}", "former country", 7, question, statement, entry.alpha_4, shuffled(rng, wrong)
         )
 
 
@@ -110,7 +110,7 @@ def currencies(rng: random.Random) -> Iterator[Draft]:
     }
     own = {int(entry.numeric) for entry in pycountry.countries}
     for number, entry in sorted(table.items()):
-        level = 7 if number in own else 8
+        level = 7
         code = entry.alpha_3
         if number in own or rng.random() < 0.5:
             question = f"What is the ISO 4217 numeric code of {code} ({entry.name})?"
@@ -142,7 +142,7 @@ def publishers(rng: random.Random) -> Iterator[Draft]:
         eligible.setdefault(name, []).append(group)
     for name, own in eligible.items():
         group = rng.choice(own)
-        level = 10 if group >= "99950" else PUBLISHERS.get(len(group))
+        level = PUBLISHERS.get(len(group))
         kin = [other for other in groups if len(other) == len(group) and groups[other] != name]
         kin = [f"{n}" for n in nearest(int(group), [int(other) for other in kin], 14)]
         if level is None or len(kin) < 10:

@@ -18,7 +18,7 @@ KNOWN = words(
     "Latn Grek Cyrl Arab Hebr Armn Geor Deva Beng Thai Hang Hira Kana Hani Ethi Taml Khmr Mong Tibt Runr Goth Egyp "
     "Cher Gujr Guru Orya Knda Mlym Telu Sinh Mymr Laoo Copt Ogam Thaa Syrc Linb Brai Ital Glag Cans Tfng Java"
 )
-"""Scripts whose numbers are asked for at level 8; the others' are at 9, and at 10 the other way round."""
+"""Scripts whose numbers are asked for at level 7, and the others' at level 8."""
 
 
 def spells(code: str, name: str) -> bool:
@@ -47,20 +47,18 @@ def languages(rng: random.Random) -> Iterator[Draft]:
     by_initial: dict[str, list[str]] = {}
     for code in alphabet:
         by_initial.setdefault(code[0], []).append(code)
-    quota = {6: 60, 7: 60, 8: 60, 9: 60, 10: 60}
+    quota = {6: 60, 7: 120, 8: 120}
     for code in rng.sample(sorted(known), len(known)):
         entry, name = pycountry.languages.get(alpha_3=code), known[code]
         if entry.type != "L" or entry.scope != "I" or not spells(code, name):
             continue
         plain = name.casefold().startswith(code)
         large, listed = hasattr(entry, "alpha_2"), code in babel or hasattr(entry, "bibliographic")
-        level = 6 if large else 7 if listed and not plain else 8 if listed or rng.random() < 0.12 else 0
-        if not level and not plain:
-            level = rng.choice((9, 10))
+        level = 6 if large else 7 if listed else 0 if plain and rng.random() > 0.12 else 8
         if not level or not quota[level]:
             continue
         fact = f"language {code}"
-        if level == 10 or (level == 8 and not listed):
+        if level == 8 and (plain or rng.random() < 0.5):
             wrong = [known[c] for c in by_initial[code[0]] if c != code and c in known and spells(code, known[c])]
             if len(wrong) < 8:
                 continue
@@ -135,14 +133,14 @@ def scripts(rng: random.Random) -> Iterator[Draft]:
         code, number, name = entry.alpha_4, int(entry.numeric), short[entry.alpha_4]
         kin = [other for other in unique if other is not entry and other.numeric[0] == entry.numeric[0]]
         kin.sort(key=lambda other: (abs(int(other.numeric) - number), other.numeric))
-        level, fact = 8 if code in KNOWN else 9, f"script {code}"
+        level, fact = 7 if code in KNOWN else 8, f"script {code}"
         if len(kin) < 9:
             continue
         if rng.random() < 0.5:
             question = f"Which script has the ISO 15924 number {number:03d}?"
             statement = f"The script with the ISO 15924 number {number:03d} is {{}}."
             pool = shuffled(rng, [short[other.alpha_4] for other in kin[:10]])
-            yield Draft(fact, "numbered script", level if level < 9 else 10, question, statement, name, pool)
+            yield Draft(fact, "numbered script", level, question, statement, name, pool)
         else:
             question = f"What is the ISO 15924 number of the script {name}?"
             statement = f"The ISO 15924 number of the script {name} is {{}}."

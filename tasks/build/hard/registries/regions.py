@@ -12,10 +12,8 @@ from build.hard.registries.codes import country, nearest
 from build.wording import article
 
 NUMBERED = {
-    7: "FR JP TR DZ PL",
-    8: "KR HR UA PT FI AT IT MY MA CU IR RS CZ GT",
-    9: "TH SA LK TN BT MN BG TZ MR BD DO JM",
-    10: "SI MK UG LV EE MT LT MV SC ME CG MM",
+    7: "FR JP TR DZ PL KR HR UA PT FI AT IT MY MA CU IR RS CZ GT",
+    8: "TH SA LK TN BT MN BG TZ MR BD DO JM SI MK UG LV EE MT LT MV SC ME CG MM",
 }
 """Level: countries whose codes are numbers, by how often they are met (number plates, statistics)."""
 

@@ -78,9 +78,9 @@ def entities(rng: random.Random) -> Iterator[Draft]:
             question = f"What is the code point of the character that the HTML entity &{entity}; stands for?"
             statement = f"The code point of the character that the HTML entity &{entity}; stands for is {{}}."
             pool = shuffled(rng, [shown(other) for other in near])
-            yield Draft(fact, "entity's code point", 8, question, statement, shown(point), pool)
+            yield Draft(fact, "entity's code point", 7, question, statement, shown(point), pool)
         else:
             question = f"Which HTML entity stands for the character with the code point {shown(point)}?"
             statement = f"The HTML entity for the character with the code point {shown(point)} is {{}}"
             pool = shuffled(rng, [f"&{sole[other]};" for other in near])
-            yield Draft(fact, "entity of a code point", 8, question, statement, f"&{entity};", pool)
+            yield Draft(fact, "entity of a code point", 7, question, statement, f"&{entity};", pool)
