@@ -181,7 +181,7 @@ def root_period(rng: random.Random, level: int) -> Exercise:
         if prime % 4 == 3 and least < (answer := period_of_root(prime)) < most:
             break
     what = f"the period of the simple continued fraction of the square root of {prime}"
-    step = rng.choice((4, 8) if level == 9 else (4, 8, 12, 20))
+    step = 4 if level == 9 else rng.choice((4, 8, 12, 20))
     question = worded(rng, ("How many terms has {}?", "What is the length of {}?"), what)
     pool = window(rng, answer, step, rng.choice(PLACES))
     return Exercise(what, question, f"The number of terms of {what} is {{}}.", str(answer), pool)
