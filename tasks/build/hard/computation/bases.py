@@ -37,14 +37,14 @@ def _unit(level: int, base: int) -> int:
 
 def from_ten(rng: random.Random, level: int) -> Exercise:
     base = rng.choice(BASES)
-    n_digits = {6: 5, 7: 7, 8: 8, 9: 10, 10: 13}[level]
+    n_digits = {6: 5, 7: 7, 8: 8, 9: 10, 10: 18}[level]
     number = rng.randrange(2 * 10 ** (n_digits - 1), 10**n_digits)
     return _converted(rng, number, 10, base, _pool(rng, number, _unit(level, base), base))
 
 
 def to_ten(rng: random.Random, level: int) -> Exercise:
     base = rng.choice((7, 12, 16) if level < 9 else (7, 9, 11, 12, 13, 16))
-    n_digits = {6: 5, 7: 6, 8: 7, 9: 9, 10: 12}[level] + (2 if base < 10 else 0)
+    n_digits = {6: 5, 7: 6, 8: 7, 9: 9, 10: 16}[level] + (2 if base < 10 else 0)
     number = rng.randrange(base ** (n_digits - 1) * 2, base**n_digits)
     unit = quick_checks(base ** (1 if level < 9 else 2), base - 1, base + 1) if level > 6 else 90
     return _converted(rng, number, base, 10, _pool(rng, number, unit, 10))
@@ -55,7 +55,7 @@ def across(rng: random.Random, level: int) -> Exercise:
     source, target = rng.choice(
         [(7, 12), (12, 7), (16, 7), (7, 16), (8, 12), (12, 16), (16, 12), (12, 8), (9, 16), (9, 7)]
     )
-    size = {6: 800, 7: 12_000, 8: 400_000, 9: 3 * 10**7, 10: 2 * 10**10}[level]
+    size = {6: 800, 7: 12_000, 8: 400_000, 9: 3 * 10**7, 10: 2 * 10**15}[level]
     number = rng.randrange(size, 9 * size)
     return _converted(rng, number, source, target, _pool(rng, number, _unit(level, target), target))
 

@@ -71,7 +71,7 @@ def digits_apart(rng: random.Random, answer: int, lowest: int) -> tuple[str, ...
     top = n_digits - (3 if n_digits < 9 else 4)
     spots = [
         (w, k)
-        for w in ((2, 4) if n_digits < 12 else (4, 6) if n_digits < 15 else (6,))
+        for w in ((2, 4) if n_digits < 12 else (4, 6) if n_digits < 14 else (6,))
         for k in range(lowest, top - w + 1)
     ]
     while True:
@@ -136,3 +136,20 @@ def residues(
 def quick_checks(*moduli: int) -> int:
     """The shift that changes nothing that a check by 10, 9, 11 or one of the moduli finds."""
     return lcm(NINES_AND_ELEVENS, *moduli)
+
+
+def window(rng: random.Random, answer: int, step: int, place: int) -> tuple[str, ...]:
+    """The other six of seven values in equal steps, of which the answer is the one at this place (-3 to 3).
+
+    Where a result is known to be near some value, answers whose places are drawn evenly leave an estimate no use.
+    """
+    pool = [answer + step * (other - place) for other in range(-3, 4) if other != place]
+    rng.shuffle(pool)
+    return tuple(map(str, pool))
+
+
+def others(rng: random.Random, answer: int, values: Iterable[int]) -> tuple[str, ...]:
+    """Values that any of the answer's like may have, in random order."""
+    pool = [value for value in dict.fromkeys(values) if value != answer]
+    rng.shuffle(pool)
+    return tuple(map(str, pool))

@@ -6,7 +6,7 @@ import random
 from functools import lru_cache
 from math import gcd, isqrt, lcm, prod
 
-from build.hard.computation.exercise import Exercise, shifted, worded
+from build.hard.computation.exercise import NINES_AND_ELEVENS, THOUSAND_AND_ONE, Exercise, shifted, worded
 
 
 @lru_cache(maxsize=1)
@@ -43,7 +43,7 @@ def rough(rng: random.Random, n_digits: int) -> int:
 
 def common_divisor(rng: random.Random, level: int) -> Exercise:
     """Wrong ones divide one of the two numbers, or nearly do."""
-    size, cofactor = {6: (2, 2), 7: (3, 2), 8: (4, 2), 9: (4, 3), 10: (5, 4)}[level]
+    size, cofactor = {6: (2, 2), 7: (3, 2), 8: (4, 2), 9: (4, 3), 10: (7, 6)}[level]
     while True:
         answer, one, other = (rough(rng, size) for _ in range(3))
         a, b = answer * one * rough(rng, cofactor), answer * other * rough(rng, cofactor)
@@ -71,7 +71,7 @@ def common_divisor(rng: random.Random, level: int) -> Exercise:
 
 def common_multiple(rng: random.Random, level: int) -> Exercise:
     """Of two numbers whose common divisor is not seen at once, at the hardest levels of three."""
-    size, cofactor, count = {6: (2, 2, 2), 7: (2, 3, 2), 8: (3, 3, 2), 9: (3, 3, 3), 10: (3, 4, 3)}[level]
+    size, cofactor, count = {6: (2, 2, 2), 7: (2, 3, 2), 8: (3, 3, 2), 9: (3, 3, 3), 10: (4, 5, 3)}[level]
     while True:
         common = rough(rng, size)
         numbers = [common * rough(rng, cofactor) for _ in range(count)]
@@ -81,7 +81,7 @@ def common_multiple(rng: random.Random, level: int) -> Exercise:
     names = f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
     what = f"the least common multiple of {names}"
     slips = [answer + rng.choice(numbers) * rng.randrange(-40, 40) for _ in range(3)]
-    pool = shifted(rng, answer, slips)
+    pool = shifted(rng, answer, slips, NINES_AND_ELEVENS if level < 9 else THOUSAND_AND_ONE)
     return Exercise(what, f"What is {what}?", f"The least common multiple of {names} is {{}}.", str(answer), pool)
 
 

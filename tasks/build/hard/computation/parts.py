@@ -49,7 +49,7 @@ def fraction_sum(rng: random.Random, level: int) -> Exercise:
         7: (3, 24, 90, 10**4),
         8: (3, 110, 400, 10**6),
         9: (4, 110, 400, 10**8),
-        10: (5, 110, 600, 10**10),
+        10: (6, 110, 600, 10**11),
     }[level]
 
     def make() -> Exercise:
@@ -87,7 +87,7 @@ def continued(terms: Iterable[int]) -> Fraction:
 
 def continued_fraction(rng: random.Random, level: int) -> Exercise:
     """Wrong ones have nearly its size: a numerator or a denominator is off, or a term far inside."""
-    count, most = {6: (5, 6), 7: (6, 9), 8: (7, 13), 9: (8, 19), 10: (10, 29)}[level]
+    count, most = {6: (5, 6), 7: (6, 9), 8: (7, 13), 9: (8, 19), 10: (14, 39)}[level]
 
     def make() -> Exercise:
         terms = [rng.randrange(2, most) for _ in range(count)]
@@ -134,7 +134,7 @@ def decimal_places(rng: random.Random, level: int) -> Exercise:
         7: (103, 499, 8, 14),
         8: (211, 983, 30, 60),
         9: (1009, 4999, 100, 400),
-        10: (10007, 49999, 1000, 9000),
+        10: (10007, 99991, 10_000, 90_000),
     }[level]
     n_places = 4 if level < 8 else 5
     prime = rng.choice(primes_between(low, high))

@@ -11,7 +11,7 @@ from build.hard.computation.factors import primes_between
 REMAINDER = ("What is the remainder when {}?", "Which remainder is left when {}?")
 
 
-def _remaining(key: str, text: str, rng: random.Random, answer: int, pool: list[int]) -> Exercise:
+def remaining(key: str, text: str, rng: random.Random, answer: int, pool: list[int]) -> Exercise:
     statement = f"When {text}, the remainder is {{}}."
     return Exercise(key, worded(rng, REMAINDER, text), statement, str(answer), tuple(map(str, pool)))
 
@@ -33,12 +33,12 @@ def modular_power(rng: random.Random, level: int) -> Exercise:
     if answer < 12 or answer > modulus - 12:
         return modular_power(rng, level)
     text = f"{base}^{exponent} is divided by {modulus}"
-    return _remaining(text, text, rng, answer, residues(rng, answer, slips, lambda n: 1 < n < modulus))
+    return remaining(text, text, rng, answer, residues(rng, answer, slips, lambda n: 1 < n < modulus))
 
 
 def last_digits(rng: random.Random, level: int) -> Exercise:
     """The wrong ones have the last digits of the right one, those that are found at a glance."""
-    n_places, most = {6: (3, 40), 7: (3, 90), 8: (4, 200), 9: (4, 900), 10: (5, 999)}[level]
+    n_places, most = {6: (3, 40), 7: (3, 90), 8: (4, 200), 9: (4, 900), 10: (5, 9999)}[level]
     keep = {6: 10, 7: 20, 8: 20, 9: 40, 10: 100}[level]
     modulus = 10**n_places
     base = rng.choice([n for n in range(13, 999) if n % 10 in (3, 7) or (n % 10 in (1, 9) and level > 7)])
@@ -62,7 +62,7 @@ def factorial_left(rng: random.Random, level: int) -> Exercise:
         7: (211, 499, 14, 22),
         8: (503, 997, 20, 30),
         9: (2003, 9973, 26, 40),
-        10: (10007, 49999, 40, 70),
+        10: (10007, 99991, 60, 90),
     }[level]
     modulus, number = rng.choice(primes_between(low, high)), rng.randrange(least, most)
     answer = factorial(number) % modulus
@@ -72,7 +72,7 @@ def factorial_left(rng: random.Random, level: int) -> Exercise:
         return factorial_left(rng, level)
     pool = residues(rng, answer, [slip % modulus for slip in slips], lambda n: 1 < n < modulus)
     text = f"{number}! (the product of the whole numbers from 1 to {number}) is divided by {modulus}"
-    return _remaining(text, text, rng, answer, pool)
+    return remaining(text, text, rng, answer, pool)
 
 
 def binomial_left(rng: random.Random, level: int) -> Exercise:
@@ -90,7 +90,7 @@ def binomial_left(rng: random.Random, level: int) -> Exercise:
     slips += rng.sample(range(2, modulus - 1), 4)
     pool = residues(rng, answer, slips, lambda n: 1 < n < modulus)
     what = f"C({top}, {bottom}), the number of ways to choose {bottom} of {top} things,"
-    return _remaining(what, f"{what} is divided by {modulus}", rng, answer, pool)
+    return remaining(what, f"{what} is divided by {modulus}", rng, answer, pool)
 
 
 def binomial(top: int, bottom: int, prime: int) -> int:
@@ -104,7 +104,7 @@ def binomial(top: int, bottom: int, prime: int) -> int:
 
 def inverse(rng: random.Random, level: int) -> Exercise:
     """The x for which a * x leaves 1, or another remainder."""
-    low, high = {6: (101, 400), 7: (1009, 4000), 8: (10007, 40000), 9: (100003, 400000), 10: (2 * 10**6, 10**7)}[level]
+    low, high = {6: (101, 400), 7: (1009, 4000), 8: (10007, 40000), 9: (100003, 400000), 10: (2 * 10**8, 10**9)}[level]
     while True:
         modulus = rng.randrange(low, high)
         factor = rng.randrange(modulus // 9, modulus - modulus // 9)
@@ -130,7 +130,7 @@ def inverse(rng: random.Random, level: int) -> Exercise:
 
 def remainders_given(rng: random.Random, level: int) -> Exercise:
     """The smallest number with given remainders; the wrong ones have all of them but one."""
-    low, high, count = {6: (23, 60, 2), 7: (13, 40, 3), 8: (60, 140, 3), 9: (60, 140, 4), 10: (300, 999, 4)}[level]
+    low, high, count = {6: (23, 60, 2), 7: (13, 40, 3), 8: (60, 140, 3), 9: (60, 140, 4), 10: (300, 999, 5)}[level]
     moduli = sorted(rng.sample(primes_between(low, high), count))
     whole = prod(moduli)
     answer = rng.randrange(whole // 9, whole)

@@ -25,7 +25,7 @@ def linear(rng: random.Random, level: int) -> Exercise:
         7: (2, 53, 97, 13, 17),
         8: (2, 211, 997, 15, 19),
         9: (2, 1009, 4999, 20, 25),
-        10: (3, 2003, 9973, 27, 34),
+        10: (3, 10_007, 99_991, 34, 48),
     }[level]
     modulus, wanted = rng.choice(primes_between(low, high)), rng.randrange(least, most)
     weights = [rng.randrange(2, 10 if level < 9 else 40) for _ in range(order)]
@@ -57,7 +57,7 @@ def squared(rng: random.Random, level: int) -> Exercise:
         7: (101, 499, 7),
         8: (503, 997, 9),
         9: (1009, 9973, 10),
-        10: (10007, 99991, 12),
+        10: (10007, 99991, 18),
     }[level]
     modulus, added = rng.choice(primes_between(low, high)), rng.randrange(3, 30)
     start = rng.randrange(11, 49)
@@ -93,7 +93,7 @@ def halved_or_tripled(rng: random.Random, level: int) -> Exercise:
         7: (1200, 9900, 18),
         8: (12_000, 99_000, 24),
         9: (120_000, 990_000, 32),
-        10: (10**7, 10**8, 45),
+        10: (10**9, 10**10, 75),
     }[level]
     start = rng.randrange(low, high)
 

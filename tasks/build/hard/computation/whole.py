@@ -40,7 +40,7 @@ def product(rng: random.Random, level: int) -> Exercise:
         7: [(5, 5), (6, 4), (3, 3, 4)],
         8: [(6, 6), (7, 5), (4, 4, 4)],
         9: [(7, 7), (8, 6), (5, 5, 4)],
-        10: [(8, 8), (9, 7), (5, 5, 6)],
+        10: [(10, 10), (12, 8), (7, 7, 7)],
     }
     factors = [numeral(rng, n_digits) for n_digits in rng.choice(sizes[level])]
     result = 1
@@ -59,7 +59,7 @@ def power(rng: random.Random, level: int) -> Exercise:
         7: [(230, 400, 4), (2300, 4400, 3), (34, 98, 6)],
         8: [(1100, 1700, 4), (4700, 9900, 3), (52, 98, 7)],
         9: [(2100, 5500, 4), (330, 620, 5), (58, 98, 8)],
-        10: [(5700, 9900, 4), (1300, 2400, 5), (330, 620, 6)],
+        10: [(5700, 9900, 5), (1300, 2400, 6), (330, 620, 8)],
     }
     low, high, exponent = rng.choice(cases[level])
     base = rng.choice([n for n in range(low, high) if n % 5 and n % 11 and n % 10 not in (1, 9) and n not in KNOWN])
@@ -74,13 +74,13 @@ def digit_sum(rng: random.Random, level: int) -> Exercise:
     Sums of many digits lie close to 4.5 a digit. The right one is drawn from five around that, and the wrong ones are
     the others, so that knowing it helps nothing.
     """
-    digits = {6: (8, 9), 7: (11, 12), 8: (14, 15), 9: (18, 19), 10: (23, 25)}[level]
+    digits = {6: (8, 9), 7: (11, 12), 8: (14, 15), 9: (18, 19), 10: (40, 44)}[level]
     place = rng.randrange(-2, 3)
     while True:
         base = rng.choice(
             [n for n in range(13, 199) if n % 5 and n % 3 and n % 11 and n not in (16, 32, 49, 64, 128, 169)]
         )
-        exponent = rng.randrange(3, 22)
+        exponent = rng.randrange(3, 22 if level < 10 else 40)
         result = base**exponent
         total, expected = sum(map(int, str(result))), 4.5 * len(str(result))
         if digits[0] <= len(str(result)) <= digits[1] and round((total - expected) / 9) == place:
@@ -96,7 +96,7 @@ def digit_sum(rng: random.Random, level: int) -> Exercise:
 def root(rng: random.Random, level: int) -> Exercise:
     """The whole part of a square or cube root; the wrong ones are off by little, in places within reach of a slip."""
     degree = rng.choice((2, 3))
-    n_digits = {2: {6: 4, 7: 5, 8: 6, 9: 7, 10: 8}, 3: {6: 3, 7: 4, 8: 4, 9: 5, 10: 6}}[degree][level]
+    n_digits = {2: {6: 4, 7: 5, 8: 6, 9: 7, 10: 12}, 3: {6: 3, 7: 4, 8: 4, 9: 5, 10: 9}}[degree][level]
     answer = numeral(rng, n_digits)
     if degree == 3 and level == 8:
         answer = rng.randrange(5001, 9990)
@@ -125,7 +125,7 @@ def polynomial(rng: random.Random, level: int) -> Exercise:
         7: (4, 17, 70, 40),
         8: (5, 23, 99, 60),
         9: (6, 31, 99, 90),
-        10: (6, 113, 480, 99),
+        10: (8, 1113, 4800, 99),
     }[level]
     x = rng.choice([n for n in range(low, high) if n % 5 and n % 11])
     coefficients = [rng.choice((1, -1)) * rng.randrange(2, most) for _ in range(degree + 1)]
@@ -149,7 +149,7 @@ def polynomial(rng: random.Random, level: int) -> Exercise:
 
 def products_summed(rng: random.Random, level: int) -> Exercise:
     """Sums and differences of products, or of squares."""
-    count, left, right = {6: (3, 3, 2), 7: (4, 3, 3), 8: (4, 4, 4), 9: (5, 5, 4), 10: (6, 5, 5)}[level]
+    count, left, right = {6: (3, 3, 2), 7: (4, 3, 3), 8: (4, 4, 4), 9: (5, 5, 4), 10: (7, 7, 7)}[level]
     while True:
         pairs = [(numeral(rng, left), numeral(rng, right)) for _ in range(count)]
         signs = [1, *(rng.choice((1, 1, -1)) for _ in pairs[1:])]
@@ -174,7 +174,7 @@ def _parity(order: tuple[int, ...]) -> int:
 
 def determinant(rng: random.Random, level: int) -> Exercise:
     """By all its products, one a permutation; slips give one of the largest the wrong sign, or leave it out."""
-    size, low, most = {6: (3, 11, 60), 7: (3, 101, 499), 8: (4, 2, 29), 9: (4, 11, 99), 10: (5, 11, 79)}[level]
+    size, low, most = {6: (3, 11, 60), 7: (3, 101, 499), 8: (4, 2, 29), 9: (4, 11, 99), 10: (5, 101, 799)}[level]
     while True:
         rows = [[rng.choice((1, 1, -1)) * rng.randrange(low, most) for _ in range(size)] for _ in range(size)]
         terms = []
@@ -196,5 +196,5 @@ def determinant(rng: random.Random, level: int) -> Exercise:
         ),
         matrix,
     )
-    pool = shifted(rng, value, slips, THOUSAND_AND_ONE if level > 9 else NINES_AND_ELEVENS)
+    pool = shifted(rng, value, slips, THOUSAND_AND_ONE if level > 8 else NINES_AND_ELEVENS)
     return Exercise(matrix, question, f"The determinant of the matrix {matrix} is {{}}.", str(value), pool)
