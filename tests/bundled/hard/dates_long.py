@@ -213,20 +213,22 @@ def invented(q: str) -> int:
     return day
 
 
+def digits(n: int) -> int:
+    return n // 1000 + n // 100 % 10 + n // 10 % 10 + n % 10
+
+
 STEPS: dict[str, Callable[[int, int, int, int], int]] = {
-    "the number of its day in the month": lambda y, m, d, w: d,
     "the sum of all digits of its day, month and year written as numbers": lambda y, m, d, w: (
-        y // 1000 + y // 100 % 10 + y // 10 % 10 + y % 10 + m // 10 + m % 10 + d // 10 + d % 10
+        digits(y) + digits(m) + digits(d)
     ),
-    "the number of its month (1 to 12) times the number of its weekday (Monday 1 to Sunday 7)": lambda y, m, d, w: (
-        m * w
+    "the number of its day in the month plus the sum of the digits of its year": lambda y, m, d, w: d + digits(y),
+    "three times the number of its weekday (Monday 1 to Sunday 7) plus the sum of the digits of its year": (
+        lambda y, m, d, w: w + w + w + digits(y)
     ),
-    "the number of its day in the month plus the number of its weekday (Monday 1 to Sunday 7)": lambda y, m, d, w: (
-        d + w
+    "the larger of the number of its day in the month and the sum of the digits of its year": lambda y, m, d, w: (
+        d if d > digits(y) else digits(y)
     ),
-    "the larger of the number of its month (1 to 12) and the number of its day in the month": lambda y, m, d, w: (
-        d if d > m else m
-    ),
+    "the number of its month (1 to 12) plus the sum of the digits of its year": lambda y, m, d, w: m + digits(y),
 }
 
 
@@ -368,7 +370,7 @@ def phase(kind: str, k: float) -> float:
 
 def moon(q: str) -> str:
     """To the hour; a minute is taken off for the difference of dynamical from universal time."""
-    m = re.fullmatch(r"When is the first (\w+) (?:moon|quarter) of (\w+) (\d+), to the nearest hour .+\?", q)
+    m = re.fullmatch(r"When is the (\w+) (?:moon|quarter) of (\w+) (\d+), to the nearest hour .+\?", q)
     assert m, q
     kind = m[1]
     share = {"new": 0, "first": 0.25, "full": 0.5, "last": 0.75}[kind]
@@ -418,6 +420,6 @@ def long(q: str) -> Solved | None:
         return year_walk(q), int
     if "to go some years on in a calendar leads to" in q:
         return chain(q)
-    if q.startswith("When is the first"):
+    if q.startswith("When is the "):
         return moon(q), str
     return easy(q)

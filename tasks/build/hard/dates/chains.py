@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from build.hard.dates.conversions import NAMES, name_of
+from build.hard.dates.conversions import NAMES
 from build.hard.dates.counting import RULE
 from build.hard.dates.numbering import COPTIC, ETHIOPIAN, GREGORIAN, HEBREW, Calendar
 from build.hard.dates.pools import both, dates
@@ -29,7 +29,7 @@ def _later(calendar: Calendar, number: int, years: int) -> int | None:
 
 def chain(rng: random.Random, level: int) -> Question | None:
     """Many hops; in the end the date in one more calendar."""
-    start = day_in(rng, 1500 if level == 9 else 1800, 1899)
+    start = day_in(rng, 1583 if level == 9 else 1800, 1899)
     number: int | None = start
     hops, last = [], None
     for _ in range(N_HOPS[level]):
@@ -46,7 +46,7 @@ def chain(rng: random.Random, level: int) -> Question | None:
     lead = f"{RULE} " if any("Islamic" in hop for hop in (*hops, called)) else ""
     text = (
         f"{lead}Dates are taken at noon; to go some years on in a calendar leads to its day of the same number in the "
-        f"month of the same name so many years later. From {GREGORIAN.text(start)} ({name_of(GREGORIAN, start)}), go "
+        f"month of the same name so many years later. From {GREGORIAN.text(start)} (Gregorian), go "
         f"{', then '.join(hops)}."
     )
     asked = f"date of the {called} calendar"

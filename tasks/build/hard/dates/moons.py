@@ -30,9 +30,11 @@ def moon(rng: random.Random, level: int) -> Question | None:
     name = rng.choice(sorted(NEXT))
     year, month = rng.randrange(1850, 2101), rng.randrange(1, 13)
     found = float(NEXT[name](ephem.Date((year, month, 1))))
-    if abs(found * 24 - round(found * 24)) > 0.5 - CLEAR or hour(found).split()[1] != MONTHS[month - 1]:
+    month_of = hour(found).split()[1]
+    alone = hour(float(NEXT[name](ephem.Date(found + 1)))).split()[1] != month_of
+    if not alone or abs(found * 24 - round(found * 24)) > 0.5 - CLEAR or month_of != MONTHS[month - 1]:
         return None
-    text = f"the first {name} of {MONTHS[month - 1]} {year}"
+    text = f"the {name} of {MONTHS[month - 1]} {year}"
     steps = both(1, 2, 3, 4)
     pool = tuple(hour(found + step / 24) for step in sided(rng, steps))
     question = f"When is {text}, to the nearest hour (Universal Time)?"

@@ -24,26 +24,34 @@ Far = Callable[[date], int]
 Test = Callable[[date], bool]
 
 
+def _sum(number: int) -> int:
+    return sum(map(int, str(number)))
+
+
 def _digits(day: date) -> int:
-    return sum(map(int, f"{day.day}{day.month}{day.year}"))
+    return _sum(day.day) + _sum(day.month) + _sum(day.year)
 
 
 STEPS: tuple[tuple[str, Far], ...] = (
-    ("the number of its day in the month", lambda d: d.day),
     ("the sum of all digits of its day, month and year written as numbers", _digits),
     (
-        "the number of its month (1 to 12) times the number of its weekday (Monday 1 to Sunday 7)",
-        lambda d: d.month * d.isoweekday(),
+        "the number of its day in the month plus the sum of the digits of its year",
+        lambda d: d.day + _sum(d.year),
     ),
     (
-        "the number of its day in the month plus the number of its weekday (Monday 1 to Sunday 7)",
-        lambda d: d.day + d.isoweekday(),
+        "three times the number of its weekday (Monday 1 to Sunday 7) plus the sum of the digits of its year",
+        lambda d: 3 * d.isoweekday() + _sum(d.year),
     ),
     (
-        "the larger of the number of its month (1 to 12) and the number of its day in the month",
-        lambda d: max(d.month, d.day),
+        "the larger of the number of its day in the month and the sum of the digits of its year",
+        lambda d: max(d.day, _sum(d.year)),
+    ),
+    (
+        "the number of its month (1 to 12) plus the sum of the digits of its year",
+        lambda d: d.month + _sum(d.year),
     ),
 )
+"""Each with the year's digits: without them a walk would soon go round with the calendar."""
 
 
 def _condition(rng: random.Random) -> tuple[str, Test]:
