@@ -1,24 +1,44 @@
-"""Calendars and clocks beyond the head: other calendars, far dates, day numbers, feasts, historic offsets, cycles.
+"""Calendars and clocks beyond the head: other calendars, far dates, day numbers, feasts, historic offsets, long walks.
 
-Levels: 6 a date some years off; 7 a far one, or a rule with an exception; 8 other calendars and centuries; 9 whole
-conversions and counts over decades; 10 conversions between two rare calendars, counts over centuries, small zones.
+Levels: 6 a date some years off, a third of them easier still; 7 far dates, other calendars; 8 whole conversions,
+counts over decades, small zones; 9 about ten times that work; 10 thousands of steps that no rule shortens.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from build.drafting import selected
-from build.hard.dates import conversions, counting, feasts, maya, roman, weekdays, zones
+from build.hard.dates import (
+    chains,
+    conversions,
+    counting,
+    easy,
+    feasts,
+    maya,
+    moons,
+    roman,
+    tallies,
+    walks,
+    weekdays,
+    zones,
+)
 from build.hard.dates.pools import Maker
-from build.making import HARD_LEVELS, N_CHOICES, Question
+from build.making import N_CHOICES, Question
 
-PER_LEVEL = 126
+PER_LEVEL = 125
+N_EASY = 42
+"""Of level 6, the easiest."""
+
 PER_KIND = 17
-"""Drafts of one kind and level, of which the best spread are taken."""
+"""Drafts of one kind and grade, of which the best spread are taken."""
 
 N_TRIES = 400
+
+LEVEL_OF = {6: 6, 7: 7, 8: 7, 9: 8, 10: 8}
+"""The level of a question by its grade in the makers of `KINDS`, which are all within reach of a patient reader."""
 
 KINDS: tuple[tuple[Maker, tuple[int, ...]], ...] = (
     (weekdays.weekday, (6, 7, 8)),
@@ -45,14 +65,31 @@ KINDS: tuple[tuple[Maker, tuple[int, ...]], ...] = (
     (zones.parcel, (6, 7, 8, 9)),
 )
 
+LONG: tuple[tuple[Maker, tuple[int, ...]], ...] = (
+    (tallies.easter_tally, (8, 9, 10)),
+    (tallies.nth_easter, (9, 10)),
+    (tallies.sums, (8, 9, 10)),
+    (tallies.hebrew_tally, (8, 9, 10)),
+    (tallies.offices, (9,)),
+    (tallies.coincidences, (9, 10)),
+    (tallies.invented, (8, 9, 10)),
+    (walks.date_walk, (8, 9, 10)),
+    (walks.walk_tally, (10,)),
+    (walks.calendar_walk, (8, 9, 10)),
+    (walks.year_walk, (8, 9, 10)),
+    (chains.chain, (8, 9)),
+    (moons.moon, (9,)),
+)
+"""Levels 8, 9 and 10, the grade being the level."""
 
-def _made(rng: random.Random) -> Iterator[Question]:
+
+def _made(rng: random.Random, kinds: Iterable[tuple[Maker, tuple[int, ...]]]) -> Iterator[Question]:
     facts: set[str] = set()
-    for maker, levels in KINDS:
-        for level in levels:
+    for maker, grades in kinds:
+        for grade in grades:
             found = 0
             for _ in range(N_TRIES):
-                draft = maker(rng, level)
+                draft = maker(rng, grade)
                 if draft is None or draft.fact in facts or len(set(draft.distractors) - {draft.answer}) < N_CHOICES:
                     continue
                 facts.add(draft.fact)
@@ -62,9 +99,19 @@ def _made(rng: random.Random) -> Iterator[Question]:
                     break
 
 
+def _easy(rng: random.Random) -> Iterator[Question]:
+    """As many of each kind."""
+    kinds = tuple((lambda dice, _, maker=maker: maker(dice), (easy.LEVEL,)) for maker in easy.MAKERS)
+    yield from selected(_made(rng, kinds), rng, N_EASY, (easy.LEVEL,))
+
+
 def questions(rng: random.Random) -> Iterator[Question]:
     """The questions, their distractors still pools."""
-    yield from selected(_made(rng), rng, per_level=PER_LEVEL, levels=HARD_LEVELS)
+    yield from _easy(rng)
+    graded = [replace(draft, level=LEVEL_OF[draft.level]) for draft in _made(rng, KINDS)]
+    graded += _made(rng, LONG)
+    yield from selected([draft for draft in graded if draft.level == 6], rng, PER_LEVEL - N_EASY, (6,))
+    yield from selected([draft for draft in graded if draft.level > 6], rng, PER_LEVEL, (7, 8, 9, 10))
 
 
 def telling(options: Sequence[str]) -> bool:
