@@ -42,7 +42,8 @@ def colourings(rng: random.Random, level: int) -> Question | None:
     pairs = sorted("".join(sorted(letters[order[k]] for k in pair)) for pair in borders)
     bans = sorted(f"{letters[order[i]]} is not {COLOURS[colour]}" for i, colour in denied.items())
     told = [
-        f"Each of {n} countries, {letters[0]} to {letters[n - 1]}, is coloured {', '.join(COLOURS[: n_colours - 1])} or "
+        f"Each of {n} countries, {letters[0]} to {letters[n - 1]}, is coloured "
+        f"{', '.join(COLOURS[: n_colours - 1])} or "
         f"{COLOURS[n_colours - 1]}; not all of these colours need be used",
         f"The pairs of countries with a common border are {', '.join(pairs)}",
         "Two countries with a common border have different colours",

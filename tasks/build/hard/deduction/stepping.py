@@ -43,7 +43,8 @@ def lamps(rng: random.Random, level: int) -> Question | None:
     told = [
         f"There are {n} lamps, {letters[0]} to {letters[-1]}, and at first those that are on are "
         + ", ".join(letter for letter, on in zip(letters, start, strict=True) if on),
-        "In each step all lamps are set at once by how they all were before the step; a rule 'p: q / r and s' says that "
+        "In each step all lamps are set at once by how they all were before the step; a rule 'p: q / r and s' "
+        "says that "
         "lamp p is on after the step exactly when, before it, either q was on or both r and s were on, but not both of "
         "these; a rule 'p: q / r or s' says the same with 'at least one of r and s was on' for 'both r and s were on'",
         f"The rules are {listing}",
@@ -82,7 +83,8 @@ def cells(rng: random.Random, level: int) -> Question | None:
     threes = ", ".join(f"{k:03b}" for k in range(8) if rule >> k & 1)
     told = [
         f"A ring of {n} cells holds, clockwise, {''.join(map(str, start))}; the last digit is next to the first",
-        "In each step every cell gets 1 or 0 anew, all at once: 1 exactly when, before the step, the cell before it, the "
+        "In each step every cell gets 1 or 0 anew, all at once: 1 exactly when, before the step, the cell "
+        "before it, the "
         f"cell itself and the cell after it, in clockwise order, held one of {threes}",
     ]
     return asked(
@@ -166,7 +168,8 @@ def ant(rng: random.Random, level: int) -> Question | None:
     told = [
         f"A board of {n} by {n} squares has these rows of numbers, from top to bottom: {', '.join(drawn)}",
         "Who leaves the board at one edge comes in at the opposite edge, in the same row or column",
-        f"An ant stands in row {n // 2 + 1} from the top and column {n // 2 + 1} from the left and looks up, to the top "
+        f"An ant stands in row {n // 2 + 1} from the top and column {n // 2 + 1} from the left and looks up, to "
+        f"the top "
         "row",
         f"In each step it turns {word[turns[0]]} if its square holds 0, {word[turns[1]]} if 1 and {word[turns[2]]} if "
         "2, by a quarter turn; then the number of its square goes up by one, from 2 to 0; then it walks one square "
@@ -232,10 +235,12 @@ def dials(rng: random.Random, level: int) -> Question | None:
     names = "ABCDE"
     lines = [WORDS[kind].format(names[a], names[b], names[c]) for kind, a, b, c in moves]
     told = [
-        f"Dials show the numbers 0 to {size - 1} in a circle, and after {size - 1} comes 0 again; to turn forward by k is "
+        f"Dials show the numbers 0 to {size - 1} in a circle, and after {size - 1} comes 0 again; to turn "
+        f"forward by k is "
         "to go on by k numbers, and to turn back by k is to go back by k numbers",
         "At first " + ", ".join(f"{name} shows {value}" for name, value in zip(names, start, strict=True)),
-        f"The six moves that follow are made in this order, and then all of them again, until all have been made {rounds:,} times",
+        f"The six moves that follow are made in this order, and then all of them again, until all have been "
+        f"made {rounds:,} times",
         *(line[0].upper() + line[1:] for line in lines),
     ]
     return asked(
@@ -271,7 +276,8 @@ def heaps(rng: random.Random, level: int) -> Question | None:
     answer = sum(values)
     told = [
         f"A move in a game takes {takes[0]}, {takes[1]} or {takes[2]} counters from a heap that has as many or more",
-        f"After taking {parting[0]} or {parting[1]}, the player may also, but need not, divide what is left of that heap "
+        f"After taking {parting[0]} or {parting[1]}, the player may also, but need not, divide what is left of "
+        f"that heap "
         "into two heaps of at least one counter each",
         "The value of a heap is the smallest whole number from 0 up that is not the value of a position to which one "
         "move from that heap leads; the value of two heaps together is the bitwise exclusive or (XOR) of their values, "
