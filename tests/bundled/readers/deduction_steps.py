@@ -67,7 +67,7 @@ def circuits(told: Told, ask: str) -> str:
         assert int(match[1]) == len(gates)
         return str(sum(ends({name: bit == "1" for name, bit in re.findall(r"([a-e]) = ([01])", told[0])})))
     n, last = groups(r"For how many of the (\d+) combinations of inputs does (g\d+) give 1\?", ask)
-    names = re.findall(r"\b[a-f]\b", groups(r"A circuit has \w+ inputs, (.+), each of which .+", told[0])[0])
+    names = re.findall(r"\b[a-fs-z]\b", groups(r"A circuit has \w+ inputs, (.+), each of which .+", told[0])[0])
     assert gates[-1][0] == last
     assert int(n) == 2 ** len(names)
     return str(sum(ends(dict(zip(names, bits, strict=True)))[-1] for bits in product((False, True), repeat=len(names))))

@@ -39,6 +39,7 @@ def _words(guess: tuple[int, ...], report: tuple[int, int]) -> str:
 
 
 SHAPES = {
+    5: ("which", 5, (1, 1), (3, 5)),
     6: ("which", 6, (1, 1), (3, 5)),
     7: ("count", 6, (3, 9), (2, 3)),
     8: ("count", 7, (8, 20), (2, 4)),

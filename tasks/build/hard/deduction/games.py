@@ -32,7 +32,7 @@ def _some(numbers: Iterable[int]) -> str:
 def _subtraction(rng: random.Random, level: int) -> Question | None:
     """One heap and a set of numbers: how many heaps up to a size are lost."""
     takes = sorted(rng.sample(range(1, 10), 3 if level < 8 else 4))
-    size = rng.randrange(22, 36) if level < 7 else rng.randrange(35, 70)
+    size = rng.randrange(*{5: (11, 20), 6: (22, 36)}.get(level, (35, 70)))
     if takes[0] > 3 or all(k % 2 for k in takes) or takes == list(range(takes[0], takes[0] + len(takes))):
         return None
 
@@ -211,6 +211,7 @@ def _step(a: int, b: int) -> str:
 
 
 KINDS: dict[int, tuple[Callable[[random.Random, int], Question | None], ...]] = {
+    5: (_subtraction,),
     6: (_subtraction, _nim),
     7: (_subtraction, _nim),
     8: (_subtraction, _heaps, _board, _no_repeat),

@@ -124,7 +124,7 @@ class Street:
         return True
 
 
-SHAPES = {6: (4, 3), 7: (5, 3), 8: (5, 4), 9: (6, 4), 10: (6, 5)}
+SHAPES = {5: (4, 2), 6: (4, 3), 7: (5, 3), 8: (5, 4), 9: (6, 4), 10: (6, 5)}
 """By level: houses, and attributes with the names."""
 
 SHARES = (

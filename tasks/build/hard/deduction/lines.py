@@ -112,6 +112,7 @@ def _compound(rng: random.Random, orders: Orders, names: list[str], simple: Draw
 
 
 SHAPES: dict[int, tuple[tuple[str, int, tuple[int, int], tuple[int, int], float], ...]] = {
+    5: (("place", 5, (1, 1), (4, 6), 0.0),),
     6: (("place", 6, (1, 1), (5, 8), 0.2), ("count", 5, (2, 6), (3, 4), 0.0)),
     7: (("place", 7, (1, 1), (6, 9), 0.35), ("count", 6, (3, 10), (4, 6), 0.15)),
     8: (("never", 7, (8, 40), (5, 7), 0.25), ("count", 7, (8, 20), (6, 8), 0.3), ("place", 8, (1, 1), (7, 10), 0.5)),

@@ -64,6 +64,7 @@ def _sums(deeds: list[str]) -> dict[str, list[Sum]]:
 
 
 SHAPES = {
+    5: (3, {"one": 3, "two": 2, "none": 1, "just": 1}),
     6: (3, {"one": 3, "two": 2, "none": 1, "just": 1}),
     7: (3, {"one": 3, "none": 1, "just": 1, "two": 1}),
     8: (3, {"one": 3, "two": 1, "none": 1}),
@@ -91,7 +92,7 @@ def overlaps(rng: random.Random, level: int) -> Question | None:
         return None if found is None or found.denominator > 1 else sign * int(found)
 
     low, high = best(told, -1), best(told, 1)
-    if low is None or high is None or (low == high) != (level == 6):
+    if low is None or high is None or (low == high) != (level < 7):
         return None
     side = rng.choice((-1, 1))
     answer = low if side < 0 else high
@@ -120,7 +121,7 @@ def overlaps(rng: random.Random, level: int) -> Question | None:
     texts += [f"{one.of(sizes)} {one.text}" for one in told[1:]]
     texts.append("The same people may be counted under several of these numbers")
     noun = people.split()[0]
-    extreme = {6: "number", -1: "smallest possible number", 1: "largest possible number"}[6 if level == 6 else side]
+    extreme = {6: "number", -1: "smallest possible number", 1: "largest possible number"}[6 if level < 7 else side]
     return asked(
         "overlaps",
         level,

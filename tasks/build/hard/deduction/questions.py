@@ -1,29 +1,36 @@
 """Long deductions: orders, tables, houses, liars, guests, codes, overlaps, circuits, routes, plans, games and steps.
 
-Each puzzle is drawn at random and settled by trying all its cases; it is kept when it has exactly one answer, and
+Each puzzle is drawn at random and settled exactly, by all its cases; it is kept when it has exactly one answer, and
 premises that follow from the others are taken out. Wrong answers are what comes out when one or two premises are
-forgotten or misread.
+forgotten or misread; on levels 9 and 10, where nobody gets that far in the head, they are numbers close to the answer.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from build.drafting import selected
 from build.hard.deduction.circuits import circuits
+from build.hard.deduction.closeness import close
 from build.hard.deduction.codes import codes
+from build.hard.deduction.counting import colourings, formulas, queues, tilings, tours, visits
 from build.hard.deduction.games import games
 from build.hard.deduction.houses import houses
 from build.hard.deduction.lines import orders, table
 from build.hard.deduction.overlaps import overlaps
 from build.hard.deduction.routes import routes
 from build.hard.deduction.schedules import schedules
+from build.hard.deduction.stepping import ant, cells, dials, heaps, lamps, life
 from build.hard.deduction.tracking import tracking
 from build.hard.deduction.truth import guests, liars
 from build.making import HARD_LEVELS, Question
 
-PUZZLES: tuple[Callable[[random.Random, int], Question | None], ...] = (
+Puzzle = Callable[[random.Random, int], Question | None]
+"""Draws a puzzle of a size; None if the luck is out."""
+
+GRADED: tuple[Puzzle, ...] = (
     orders,
     table,
     houses,
@@ -37,10 +44,22 @@ PUZZLES: tuple[Callable[[random.Random, int], Question | None], ...] = (
     games,
     tracking,
 )
+SIZES = {6: (5, 6, 7), 7: (8,), 8: (10, 9, 10)}
+"""By level: the sizes of the graded puzzles, in turn."""
+
+LARGE: tuple[Puzzle, ...] = (liars, guests, circuits)
+LARGEST = 11
+"""Puzzles that have this size too, on level 9."""
+
+BEYOND: dict[int, tuple[Puzzle, ...]] = {
+    9: (tours, colourings, queues, tilings, lamps, cells, life, ant, dials, heaps),
+    10: (visits, formulas, colourings, queues, tilings, lamps, cells, life, ant, dials, heaps),
+}
+"""By level: puzzles that ask for hundreds of steps that depend on each other, or for thousands and more."""
 
 PER_LEVEL = 126
-N_EACH = 11
-"""Puzzles drawn of each kind and level."""
+N_EACH = {6: 11, 7: 11, 8: 11, 9: 10, 10: 12}
+"""By level: puzzles drawn of each kind."""
 
 TRIES = 2000
 LONGEST = 1450
@@ -59,17 +78,23 @@ def questions(rng: random.Random) -> Iterator[Question]:
 
 def _drawn(rng: random.Random) -> Iterator[Question]:
     told: set[str] = set()
-    for puzzle in PUZZLES:
-        for level in HARD_LEVELS:
-            for _ in range(N_EACH):
+    for puzzle in GRADED:
+        for level, sizes in SIZES.items():
+            for i in range(N_EACH[level]):
+                yield replace(_one(rng, puzzle, sizes[i % len(sizes)], told), level=level)
+    for puzzle in LARGE:
+        for _ in range(N_EACH[9]):
+            question = _one(rng, puzzle, LARGEST, told)
+            yield replace(question, level=9, distractors=close(rng, int(question.answer), low=1))
+    for level, puzzles in BEYOND.items():
+        for puzzle in puzzles:
+            for _ in range(N_EACH[level]):
                 yield _one(rng, puzzle, level, told)
 
 
-def _one(
-    rng: random.Random, puzzle: Callable[[random.Random, int], Question | None], level: int, told: set[str]
-) -> Question:
+def _one(rng: random.Random, puzzle: Puzzle, size: int, told: set[str]) -> Question:
     for _ in range(TRIES):
-        question = puzzle(rng, level)
+        question = puzzle(rng, size)
         if (
             question
             and question.fact not in told
@@ -78,4 +103,4 @@ def _one(
         ):
             told.add(question.fact)
             return question
-    raise ValueError(f"{puzzle.__name__}: no puzzle of level {level} in {TRIES} tries")
+    raise ValueError(f"{puzzle.__name__}: no puzzle of size {size} in {TRIES} tries")

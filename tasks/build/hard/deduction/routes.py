@@ -12,10 +12,11 @@ from build.making import Question
 
 Roads = dict[tuple[str, str], int]
 
-SHAPES = {6: (7, 12), 7: (8, 16), 8: (9, 20), 9: (10, 25), 10: (11, 30)}
+SHAPES = {5: (6, 10), 6: (7, 12), 7: (8, 16), 8: (9, 20), 9: (10, 25), 10: (11, 30)}
 """By level: towns and roads."""
 
 KINDS = {
+    5: ("cheapest",),
     6: ("cheapest",),
     7: ("cheapest", "second", "count"),
     8: ("second", "voucher", "count"),

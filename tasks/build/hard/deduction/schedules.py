@@ -56,6 +56,7 @@ class Plan:
 
 
 SHAPES = {
+    5: (6, ("end",)),
     6: (8, ("end",)),
     7: (11, ("end", "slack")),
     8: (12, ("slack", "critical", "workers")),

@@ -73,7 +73,7 @@ def repeated(n_steps: int, rounds: int) -> str:
     )
 
 
-PURSES = {6: (4, 10, 1), 7: (4, 15, 1), 8: (5, 20, 1), 9: (5, 7, 5), 10: (5, 8, 8)}
+PURSES = {5: (3, 6, 1), 6: (4, 10, 1), 7: (4, 15, 1), 8: (5, 20, 1), 9: (5, 7, 5), 10: (5, 8, 8)}
 """By level: people, steps, and how often all are done."""
 
 
@@ -134,7 +134,7 @@ def _purses(rng: random.Random, level: int) -> Question | None:
 
 ITEMS = ("red", "blue", "green", "white", "yellow", "black", "grey", "pink", "brown", "orange")
 
-SHELF = {6: (6, 10, 1), 7: (7, 14, 1), 8: (8, 20, 1), 9: (8, 7, 5), 10: (8, 8, 8)}
+SHELF = {5: (5, 8, 1), 6: (6, 10, 1), 7: (7, 14, 1), 8: (8, 20, 1), 9: (8, 7, 5), 10: (8, 8, 8)}
 """By level: boxes, steps, and how often all are done."""
 
 

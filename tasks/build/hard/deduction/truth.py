@@ -78,11 +78,13 @@ def _claim(rng: random.Random, cases: Cases, names: list[str], speaker: int, dee
 
 
 LIARS = {
+    5: ("who", 4, (1, 1), (3, 4)),
     6: ("who", 5, (1, 1), (4, 5)),
     7: ("who", 6, (1, 1), (5, 6)),
     8: ("number", 7, (1, 1), (6, 7)),
     9: ("count", 8, (8, 30), (4, 6)),
     10: ("count", 9, (14, 70), (4, 7)),
+    11: ("count", 11, (14, 60), (5, 11)),
 }
 """By level: what is asked, how many people, cases left, and statements."""
 
@@ -196,11 +198,13 @@ def _rule(rng: random.Random, cases: Cases, names: list[str], deep: bool) -> Clu
 
 
 GUESTS = {
+    5: (4, (3, 6), (2, 3)),
     6: (5, (4, 8), (3, 4)),
     7: (6, (6, 14), (4, 6)),
     8: (7, (10, 28), (5, 7)),
     9: (8, (24, 60), (6, 9)),
     10: (9, (50, 160), (7, 11)),
+    11: (10, (90, 300), (7, 12)),
 }
 """By level: how many people, cases left, and rules."""
 
