@@ -17,9 +17,6 @@ ORDINALS = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 BOILING_DISPUTED = words("Y Pr Gd Tb Er Ho W Re Pu U Th")
 """Metals for whose boiling points other tables have values that lie far apart."""
 
-AFFINITY_MENDED = words("Re Tl La Tc At Po Ta Sc Fr Ac Pm V Zr Y Fe W Os")
-"""Elements whose electron affinity was an estimate for long, or has been measured anew."""
-
 P_BLOCK = {n for noble in (10, 18, 36, 54, 86) for n in range(noble - 5, noble + 1)}
 SEVERAL_RADII = words("C Mn Fe Co")
 """Elements for which the source of the radii has several, by hybridization or spin."""
@@ -71,7 +68,7 @@ def ionization(rng: random.Random) -> Iterator[Draft]:
             yield ordered(rng, fact, "ionization in order", level, four, ask, say)
     for a in table:
         for n, energy in a.energies.items():
-            if n == 1:
+            if n == 1 or n > 5:
                 continue
             level = 8 if a.number < 31 else 9 if n == 2 else 10
             steps = {8: (0.05, 0.1, 0.17, 0.25), 9: (0.04, 0.08, 0.13, 0.2), 10: (0.025, 0.055, 0.09, 0.13)}[level]
@@ -97,21 +94,6 @@ def sizes(rng: random.Random) -> Iterator[Draft]:
 
 
 def attraction(rng: random.Random) -> Iterator[Draft]:
-    for a in atoms().values():
-        if a.affinity and a.affinity > 0.1 and a.symbol not in AFFINITY_MENDED:
-            level = 8 if a.number < 21 or a.symbol in words("Br I Cu Ag Au") else 9
-            pool = scattered(rng, a.affinity, (0.07, 0.15, 0.26, 0.4), lambda v: f"{digits(v)} eV", factors=True)
-            question = f"What is the electron affinity of a {a.name} atom?"
-            statement = f"The electron affinity of a {a.name} atom is {{}}."
-            yield Draft(
-                f"affinity {a.symbol}",
-                "electron affinity",
-                level,
-                question,
-                statement,
-                f"{digits(a.affinity)} eV",
-                pool,
-            )
     values = {a.name: a.negativity for a in atoms().values() if a.negativity and 2 < a.number < 84}
     for four in sets(rng, values, 1500, lambda v: all(0.06 < b - a < 0.5 for a, b in pairwise(v))):
         fact = f"negativity {' '.join(sorted(four))}"

@@ -1,17 +1,31 @@
 """Nuclides, elements, compounds, sky, constants and old measures: what stands in tables, and exact work with it.
 
-Levels: 6 what a student of the subject knows; 7 what a specialist knows; 8 the same of rare things, or orders of four;
-9 and 10 values and orders that are looked up, with wrong answers that lie closer.
+Levels: 6 what a student of the subject knows; 7 the same of rarer things, and orders of four; 8 values and orders that
+are looked up; 9 long exact work, or tables that hardly anyone has in mind; 10 thousands of dependent steps without a
+shorter way, or table values that no formula gives closely enough.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from build.drafting import selected
-from build.hard.matter import atoms, constants, formulas, measures, nuclides, sky
+from build.hard.matter import (
+    atoms,
+    chains,
+    constants,
+    easy,
+    exotic,
+    formulas,
+    heavens,
+    measures,
+    models,
+    nuclides,
+    radiation,
+    sky,
+)
 from build.making import HARD_LEVELS, N_CHOICES, Question
 from build.wording import listed
 
@@ -22,41 +36,66 @@ N_POOL, LONG = 8, 16
 
 TOPICS = {
     "half-lives": ("half-life", "half-lives in order", "longest-lived"),
-    "decays": ("daughter", "decay series"),
-    "isotopes": ("isotopes by share", "natural share", "stable isotope"),
-    "masses and sizes of atoms": ("atomic mass", "covalent radius"),
-    "melting and boiling": ("boiling points", "boiling points in order", "melting points", "melting points in order"),
-    "energies of atoms": (
-        "electron affinity",
+    "decays": ("daughter", "decay series", "halvings", "series of few", "series of many"),
+    "isotopes": ("isotopes by share", "natural share", "neutrons of a nucleus", "stable isotope"),
+    "masses of nuclei": ("atomic mass", "binding energy", "exotic mass", "neutrons in order", "nuclear energy"),
+    "melting and boiling": (
+        "boiling points",
+        "boiling points in order",
+        "melting points",
+        "melting points in order",
+        "plain melting",
+    ),
+    "energies and sizes of atoms": (
+        "covalent radius",
         "electronegativity in order",
+        "high ionization",
         "ionization energy",
         "ionization in order",
     ),
     "ground states": ("ground term", "unpaired electrons"),
-    "compounds": ("electrons of an ion", "molar mass", "neutrons of a compound", "share of the mass"),
+    "radiation": ("scattering factor f1", "scattering factor f2", "scattering length"),
+    "compounds": (
+        "atoms of a formula",
+        "electrons of an ion",
+        "molar mass",
+        "neutrons of a compound",
+        "simple ion",
+        "share of the mass",
+    ),
+    "clusters": ("clusters", "small clusters"),
+    "models of matter": (
+        *("deposit 9", "deposit 10", "orbit 9", "orbit 10"),
+        *("particle 9", "particle 10", "sandpile 9", "sandpile 10"),
+    ),
     "stars": (
         "brightest star",
         "furthest north",
+        "height of stars",
         "star's constellation",
         "stars by declination",
         "stars by right ascension",
         "stars' separation",
     ),
+    "moons": ("moon's constellation", "moon's distance", "moons of Jupiter"),
     "constellations": ("bordering", "not bordering", "point of the sky"),
     "constants": ("constant of physics",),
-    "old measures": ("measures in all units", "measures in the smallest unit", "measures multiplied"),
+    "old measures": (
+        "measures in all units",
+        "measures in the smallest unit",
+        "measures multiplied",
+        "simple measures",
+    ),
 }
 """The kinds of question, which are dealt evenly, as they are counted in the files."""
 
-NAMING = ("boiling points", "melting points", "longest-lived", "brightest star", "furthest north", "not bordering")
+NAMING = (
+    *("boiling points", "melting points", "plain melting", "longest-lived", "brightest star", "furthest north"),
+    *("not bordering", "binding energy", "moon's distance"),
+)
 """Kinds that name the four options; their answers are named in turn first, second, third and last."""
 
 TOPIC = {kind: topic for topic, kinds in TOPICS.items() for kind in kinds}
-
-
-def telling(options: Sequence[str]) -> bool:
-    """Whatever stands in a pool may stand beside whatever else."""
-    return False
 
 
 def _mentioned(draft: Question, place: int) -> Question:
@@ -71,10 +110,32 @@ def _mentioned(draft: Question, place: int) -> Question:
     return replace(draft, question=question, statement=statement)
 
 
+OLD = (nuclides, atoms, formulas, sky, constants, measures)
+NEW = (easy, chains, exotic, radiation, heavens, models)
+SHIFTED = {6: 6, 7: 7, 8: 7, 9: 8, 10: 8}
+"""From the five steps of the first makers, the higher of which people who know the subject still take."""
+
+EASIER = (
+    *("stable isotope", "isotopes by share", "melting points", "boiling points", "longest-lived"),
+    *("measures in all units", "neutrons of a compound"),
+)
+"""Kinds whose second step still is of the first level."""
+
+
+def _drafts(rng: random.Random) -> Iterator[Question]:
+    for module in OLD:
+        for maker in module.MAKERS:
+            for draft in maker(rng):
+                level = 6 if draft.level == 7 and draft.topic in EASIER else SHIFTED[draft.level]
+                yield replace(draft, level=level)
+    for module in NEW:
+        for maker in module.MAKERS:
+            yield from maker(rng)
+
+
 def questions(rng: random.Random) -> Iterator[Question]:
-    makers = (*nuclides.MAKERS, *atoms.MAKERS, *formulas.MAKERS, *sky.MAKERS, *constants.MAKERS, *measures.MAKERS)
     places = [place % N_CHOICES for place in range(len(HARD_LEVELS) * PER_LEVEL)]
-    for draft in selected([draft for maker in makers for draft in maker(rng)], rng, PER_LEVEL, HARD_LEVELS):
+    for draft in selected(list(_drafts(rng)), rng, PER_LEVEL, HARD_LEVELS):
         if draft.topic in NAMING:
             draft = _mentioned(draft, places.pop())
         n_pool = N_POOL if len(draft.answer) < LONG else N_POOL - 1

@@ -36,6 +36,7 @@ class Nuclide:
 
     life: half-life in seconds, None where it is stable, or two evaluations differ by more than 4 %, or one lacks it.
     mode: "B-", "B+" (positrons, captures, or both) or "A", where both evaluations know one mode alone.
+    measured: whether the mass is known to 0.00001 u, and two packages have the same.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Nuclide:
     stable: bool
     life: float | None
     mode: str
+    measured: bool = False
 
     @property
     def name(self) -> str:
@@ -55,7 +57,7 @@ class Nuclide:
 
 @dataclass(frozen=True)
 class Atom:
-    """melts, boils: kelvin. radius: pm, by Cordero et al. energies: of the first to fifth ionization, in eV.
+    """melts, boils: kelvin. radius: pm, by Cordero et al. energies: of the first to fifteenth ionization, in eV.
 
     Values are None, and tuples short, where mendeleev and molmass (for radii periodictable) do not agree.
     configuration, term: of the neutral atom's ground state. terms: of its ions, by charge, with their configurations.
@@ -110,9 +112,11 @@ def nuclides() -> dict[tuple[int, int], Nuclide]:
     for owner, mode, share in _query("SELECT isotope_id, mode, intensity FROM isotopedecaymodes ORDER BY id"):
         modes.setdefault(owner, {})[str(mode)] = float(share or 0)  # type: ignore[arg-type]
     made = {}
-    columns = "id, atomic_number, mass_number, mass, abundance, is_radioactive, half_life, half_life_unit"
+    columns = (
+        "id, atomic_number, mass_number, mass, mass_uncertainty, abundance, is_radioactive, half_life, half_life_unit"
+    )
     query = f"SELECT {columns} FROM isotopes WHERE atomic_number <= 100 ORDER BY atomic_number, mass_number"
-    for owner, number, count, mass, share, radioactive, life, unit in _query(query):
+    for owner, number, count, mass, doubt, share, radioactive, life, unit in _query(query):
         assert isinstance(number, int)
         assert isinstance(count, int)
         assert isinstance(mass, float)
@@ -128,8 +132,17 @@ def nuclides() -> dict[tuple[int, int], Nuclide]:
             not radioactive and not other,
             agreed(seconds, other.get("halflife"), 0.04),
             _mode(modes.get(owner, {}), set(other)),
+            bool(doubt) and float(doubt) < 1e-5 and _same_mass(number, count, mass),  # type: ignore[arg-type]
         )
     return made
+
+
+def _same_mass(number: int, count: int, mass: float) -> bool:
+    try:
+        other = periodictable.elements[number][count].mass
+    except KeyError:
+        return False
+    return abs(other - mass) < 2e-6
 
 
 def _mode(shares: dict[str, float], radiations: set[str]) -> str:
@@ -187,7 +200,7 @@ def _ions() -> tuple[dict[int, dict[int, float]], dict[int, dict[int, tuple[str,
     terms: dict[int, dict[int, tuple[str, str]]] = {}
     query = (
         "SELECT atomic_number, ion_charge, ionization_energy, ground_configuration, ground_level "
-        "FROM ionizationenergies WHERE ion_charge <= 4 ORDER BY id"
+        "FROM ionizationenergies WHERE ion_charge <= 14 ORDER BY id"
     )
     for number, charge, energy, configuration, level in _query(query):
         if energy:
@@ -195,3 +208,10 @@ def _ions() -> tuple[dict[int, dict[int, float]], dict[int, dict[int, tuple[str,
         if level:
             terms.setdefault(number, {})[charge] = (str(configuration), str(level))  # type: ignore[arg-type,call-overload]
     return energies, terms
+
+
+@lru_cache(maxsize=128)
+def scattering_factors(number: int) -> list[tuple[float, float, float]]:
+    """Energy in eV, f1 and f2 of an element, line by line of the table."""
+    query = f"SELECT energy, f1, f2 FROM scattering_factors WHERE atomic_number = {number} ORDER BY energy"
+    return [row for row in _query(query) if None not in row]  # type: ignore[misc]
