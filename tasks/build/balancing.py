@@ -27,7 +27,7 @@ DOUBT = 4
 SHARE = 12
 """What an answer adds to its ranks; ties may share it, and 12 is divisible by 1, 2, 3 and 4."""
 
-Ordering = Callable[[Sequence[str], str], Sequence[Any]]
+Ordering = Callable[[Sequence[str], str], list[Any]]
 """From the options and the text of the question: one key an option, to rank them by; no keys where it says nothing."""
 
 
@@ -110,6 +110,10 @@ EVEN = Rule(
 """The rule for drafts that are as good as each other: only evenness counts, in each group for itself."""
 
 
+Costs = dict[tuple[int, int, int], int]
+"""An ordering's place in the rule, how many options are below the answer, how many tie with it -> what that costs."""
+
+
 class Balancer:
     """Remembers the ranks at which answers stood, over the whole task and in each group of its questions."""
 
@@ -119,16 +123,12 @@ class Balancer:
 
     def pick(self, group: str, drafts: Sequence[Question]) -> Question:
         """The draft that costs least, the earliest of equals. It counts from now on."""
-        best = min(drafts, key=lambda draft: self._cost(group, *_shown(draft)))
+        costs: Costs = {}
+        best = min(drafts, key=lambda draft: self._cost(group, *_shown(draft), costs))
         self._count(group, *_shown(best))
         return best
 
-    def choose(
-        self,
-        rng: random.Random,
-        draft: Question,
-        telling: Callable[[Sequence[str]], bool],
-    ) -> Question:
+    def choose(self, rng: random.Random, draft: Question, telling: Callable[[Sequence[str]], bool]) -> Question:
         """The draft with three of its distractors: those that cost least, the less plausible ones costing more.
 
         Those that repeat the answer or each other are left out; of the rest the first `POOL` are looked at. Its topic
@@ -138,12 +138,13 @@ class Balancer:
         if len(candidates) < N_CHOICES - 1:
             raise ValueError(f"{len(candidates)} distractors for {draft.answer!r}: {candidates}")
         text = _shown(draft)[1]
+        costs: Costs = {}
         ranked = []
         for places in combinations(range(len(candidates)), N_CHOICES - 1):
             options = (draft.answer, *(candidates[place] for place in places))
             if telling(options):
                 continue
-            cost = self._cost(draft.topic, options, text) + DOUBT * sum(places)
+            cost = self._cost(draft.topic, options, text, costs) + DOUBT * sum(places)
             ranked.append((cost, rng.random(), options))
         if not ranked:
             raise ValueError(f"no three distractors for {draft.answer!r} that can stand together: {candidates}")
@@ -151,33 +152,45 @@ class Balancer:
         self._count(draft.topic, options, text)
         return replace(draft, distractors=options[1:])
 
-    def _cost(self, group: str, options: Sequence[str], text: str) -> int:
+    def _cost(self, group: str, options: Sequence[str], text: str, costs: Costs) -> int:
+        """costs: of the ranks that an answer had in earlier calls, while nothing was counted."""
         cost = 0
-        for weight, counts, parts in self._standing(group, options, text):
+        for standing in self._standing(options, text):
+            if standing not in costs:
+                costs[standing] = self._cost_of(group, *standing)
+            cost += costs[standing]
+        return cost
+
+    def _cost_of(self, group: str, place: int, below: int, n_tied: int) -> int:
+        cost = 0
+        for weight, counts, parts in self._parts(group, place, below, n_tied):
             least = min(counts)
             excess = sum(part * (count - least) for part, count in zip(parts, counts, strict=True))
             cost += weight * excess**self._rule.power // SHARE
         return cost
 
     def _count(self, group: str, options: Sequence[str], text: str) -> None:
-        for _, counts, parts in self._standing(group, options, text):
-            for rank, part in enumerate(parts):
-                counts[rank] += part
+        for standing in self._standing(options, text):
+            for _, counts, parts in self._parts(group, *standing):
+                for rank, part in enumerate(parts):
+                    counts[rank] += part
 
-    def _standing(
-        self, group: str, options: Sequence[str], text: str
-    ) -> Iterator[tuple[int, list[int], Sequence[int]]]:
-        """For each ordering, in the task and in the group: its weight, the ranks' counts, what the answer adds."""
-        for weight, ordering in self._rule.orderings:
+    def _standing(self, options: Sequence[str], text: str) -> Iterator[tuple[int, int, int]]:
+        """For each ordering: its place in the rule, how many options are below the answer, how many tie with it."""
+        for place, (_, ordering) in enumerate(self._rule.orderings):
             keys = ordering(options, text)
-            if not keys:
-                continue
-            below = sum(key < keys[0] for key in keys)
-            tied = range(below, below + sum(key == keys[0] for key in keys))
-            for scope, scale in ((None, self._rule.whole), (group, self._rule.group)):
-                counts = self._counts.setdefault((scope, ordering), [0] * N_CHOICES)
-                ranks = tied if self._rule.ties_share else [min(tied, key=counts.__getitem__)]
-                yield weight * scale, counts, [SHARE // len(ranks) * (rank in ranks) for rank in range(N_CHOICES)]
+            if keys:
+                own = keys[0]
+                yield place, sum(key < own for key in keys), keys.count(own)
+
+    def _parts(self, group: str, place: int, below: int, n_tied: int) -> Iterator[tuple[int, list[int], Sequence[int]]]:
+        """In the task and in the group: the ordering's weight, the ranks' counts, what the answer adds to each."""
+        weight, ordering = self._rule.orderings[place]
+        tied = range(below, below + n_tied)
+        for scope, scale in ((None, self._rule.whole), (group, self._rule.group)):
+            counts = self._counts.setdefault((scope, ordering), [0] * N_CHOICES)
+            ranks = tied if self._rule.ties_share else [min(tied, key=counts.__getitem__)]
+            yield weight * scale, counts, [SHARE // len(ranks) * (rank in ranks) for rank in range(N_CHOICES)]
 
 
 def _shown(draft: Question) -> tuple[tuple[str, ...], str]:

@@ -144,7 +144,7 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
     advised = None if recommendation is None else recommendation.action
     if recommendation is not None and (advised != "none_needed" or tone == "worse" or over):
         notes.append(_capital(advice(recommendation).removeprefix("Advice: ").rstrip(".")))
-    if over and advised != "temperature":
+    if over and advised != "temperature" and label != _CEILING:
         notes += _by_temperature(temperature)
     n_warnings = len(comparison.warnings) + (len(recommendation.warnings) if recommendation else 0)
     if n_warnings:

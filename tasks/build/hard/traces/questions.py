@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import combinations
 
-from build.choosing import N_POOL
+from build.balancing import POOL
 from build.hard.traces.marking import Marked, marked
 from build.hard.traces.reading import Reading, misread, read, unlike
 from build.hard.traces.templates import STEPS, TEMPLATES, VALUES, Size, Template
@@ -50,7 +50,7 @@ def _twins(code: str, other: str) -> bool:
 
 
 def _room(answer: str, pool: Sequence[str]) -> bool:
-    return sum(not telling((answer, *three)) for three in combinations(pool[:N_POOL], 3)) >= N_WAYS
+    return sum(not telling((answer, *three)) for three in combinations(pool[:POOL], 3)) >= N_WAYS
 
 
 def _sized(template: Template, level: int, rng: random.Random) -> tuple[str, Marked, Reading] | None:
