@@ -148,12 +148,12 @@ RATIOS = {8: (1.3, 1.6), 9: (1.1, 1.25), 10: (1.05, 1.12)}
 
 
 def _closest(rng: random.Random, level: int, towns: list[Place]) -> Question | None:
-    pairs = [(distance(a.place, b.place), *sorted((a.name, b.name))) for a, b in combinations(towns, 2)]
-    pairs.sort()
+    by_name = sorted(towns, key=lambda town: town.name)
+    pairs = sorted((distance(a.place, b.place), a.name, b.name) for a, b in combinations(by_name, 2))
     low, high = RATIOS[level]
     if not low < pairs[1][0] / pairs[0][0] < high or pairs[0][0] < 6:
         return None
-    here = _here(sorted(towns, key=lambda town: town.name))
+    here = _here(by_name)
     answer, *pool = (f"{one} and {other}" for _, one, other in pairs[: 6 if level == 10 else 8])
     ask = f"Which two of {here} are nearest to each other in a straight line, {BY}?"
     said = f"Of {here}, the two nearest to each other in a straight line, {BY}, are {{}}."
