@@ -17,7 +17,7 @@ from build.making import Question
 from build.wording import article
 
 AIRPORT_LEVELS = {
-    "iata": {0: 6, 1: 6, 2: 7, 3: 7, 4: 8, 5: 9, 6: 10, 7: 10},
+    "iata": {0: 5, 1: 6, 2: 7, 3: 7, 4: 8, 5: 9, 6: 10, 7: 10},
     "icao": {0: 7, 1: 7, 2: 8, 3: 8, 4: 9, 5: 9, 6: 10, 7: 10},
 }
 """By the rank of the town."""
@@ -29,11 +29,11 @@ SUBDIVISIONS = {
     9: "VE MZ MY",
     10: "TH JM CU KR",
 }
-"""Countries whose codes are asked, by level: from the name's own letters to letters and numbers without such help."""
+"""Countries whose codes are asked, by grade: from the name's own letters to letters and numbers without such help."""
 
 
 MOST = 14
-"""Drafts of a topic and level."""
+"""Drafts of a topic and grade."""
 
 
 @cache
@@ -63,7 +63,7 @@ def airports(rng: random.Random) -> Iterator[Question]:
                 continue
             code = getattr(town, system)
             shown = code if system == "iata" else code[2:]
-            level = AIRPORT_LEVELS[system][town.rank]
+            grade = AIRPORT_LEVELS[system][town.rank]
             form = _form(shown, town.name)
             others = [other for other in known if other is not town]
             label = f"{system.upper()} code"
@@ -71,7 +71,7 @@ def airports(rng: random.Random) -> Iterator[Question]:
                 tail = 0 if system == "iata" else 2
                 fit = [o for o in others if getattr(o, system)[:tail] == code[:tail]]
                 fit = [o for o in fit if _form(getattr(o, system)[tail:], town.name) == form]
-                pool = [getattr(other, system) for other in _nearby(rng, town, fit)[:10]]
+                pool = [getattr(other, system) for other in _nearby(rng, town, fit)[:8]]
                 ask = f"What is the {label} of the airport of {town.name}, {COUNTRY[town.country]}?"
                 said = f"The {label} of the airport of {town.name}, {COUNTRY[town.country]}, is {{}}."
                 answer, topic = code, system
@@ -79,17 +79,17 @@ def airports(rng: random.Random) -> Iterator[Question]:
                 fit = [o for o in others if _form(shown, o.name) == form]
                 if system == "icao":
                     fit = [o for o in fit if o.icao[:2] == code[:2]]
-                pool = [other.name for other in _nearby(rng, town, fit)[:10]]
+                pool = [other.name for other in _nearby(rng, town, fit)[:8]]
                 ask = f"Which of these towns has the airport with the {label} {code}?"
                 said = f"The airport with the {label} {code} is that of {{}}."
                 answer, topic = town.name, f"{system} of"
             if len(pool) >= 6:
-                made[n % 2, level] += 1
-                yield Question(f"airport {town.name}", topic, level, ask, said, answer, tuple(pool))
+                made[n % 2, grade] += 1
+                yield Question(f"airport {town.name}", topic, grade, ask, said, answer, tuple(pool))
 
 
 def subdivisions(rng: random.Random) -> Iterator[Question]:
-    for level, countries in SUBDIVISIONS.items():
+    for grade, countries in SUBDIVISIONS.items():
         for country in countries.split():
             entries = sorted((s for s in pycountry.subdivisions if s.country_code == country), key=lambda s: s.code)
             kind = max(sorted({s.type for s in entries}), key=lambda name: sum(s.type == name for s in entries))
@@ -98,7 +98,7 @@ def subdivisions(rng: random.Random) -> Iterator[Question]:
             where = country_name(country)
             for rank, entry in enumerate(entries):
                 near = sorted((abs(k - rank), rng.random(), k) for k in range(len(entries)) if k != rank)
-                close = [entries[k] for *_, k in near[:10]]
+                close = [entries[k] for *_, k in near[:8]]
                 if entry.code in CODES_IN_DOUBT or len(close) < 6:
                     continue
                 fact = f"subdivision {entry.code}"
@@ -106,9 +106,9 @@ def subdivisions(rng: random.Random) -> Iterator[Question]:
                     ask = f"What is the ISO 3166-2 code of {entry.name}, {article(what)} of {where}?"
                     said = f"The ISO 3166-2 code of {entry.name}, {article(what)} of {where}, is {{}}."
                     pool = shuffled(rng, [other.code for other in close[:8]])
-                    yield Question(fact, "iso", level, ask, said, entry.code, pool)
+                    yield Question(fact, "iso", grade, ask, said, entry.code, pool)
                 else:
                     ask = f"Which {what} of {where} has the ISO 3166-2 code {entry.code}?"
                     said = f"The {what} of {where} with the ISO 3166-2 code {entry.code} is {{}}."
                     pool = shuffled(rng, [other.name for other in close])
-                    yield Question(fact, "iso of", level, ask, said, entry.name, pool)
+                    yield Question(fact, "iso of", grade, ask, said, entry.name, pool)

@@ -55,5 +55,13 @@ CODES_IN_DOUBT = codes(
 )
 """Codes of airports and subdivisions on which the sources differ, or where only one has them."""
 
-STEADY = codes("BR AR MX CO PE EC BO VE UY PY ZA NG PK IN CA AU MY IT HU JP MZ CM NE HN NI GA MW")
-"""Countries whose first-level subdivisions were not redrawn of late, and that the list of airports has right."""
+MOVED = frozenset(
+    int(number)
+    for number in codes(
+        "673921 1214800 1257093 1260296 1268403 1271495 1272259 1275362 1640044 1640972 1644522 2501162 2862104 "
+        "2862423 2942122 3108165 3130155 3209584 3385980 3387266 3389358 3396601 3408100 3449707 3453807 3458049 "
+        "3459922 3665202 4003938 4015938 4164092 4212937 4593724 4922459 5105860 5128898 5134316 6615539 7302808 "
+        "8605040 11044505"
+    )
+)
+"""Numbers of small towns that GeoNames has since moved by more than 0.015 degrees, or no longer has."""

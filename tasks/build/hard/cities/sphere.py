@@ -45,3 +45,11 @@ def halfway(one: Point, other: Point) -> Point:
     x, y = cos(c) * cos(d - b), cos(c) * sin(d - b)
     north = atan2(sin(a) + sin(c), sqrt((cos(a) + x) ** 2 + y**2))
     return degrees(north), degrees(b + atan2(y, cos(a) + x))
+
+
+def from_there(point: Point, course: float, km: float) -> Point:
+    """Where one comes who sets out at a bearing, in degrees, along a great circle."""
+    (a, b), turn, arc = map(radians, point), radians(course), km / RADIUS
+    north = asin(max(-1.0, min(1.0, sin(a) * cos(arc) + cos(a) * sin(arc) * cos(turn))))
+    east = b + atan2(sin(turn) * sin(arc) * cos(a), cos(arc) - sin(a) * sin(north))
+    return degrees(north), (degrees(east) + 180) % 360 - 180
