@@ -1,7 +1,8 @@
 """A small classifier that sees the options alone: trained on a task's `.train` items, asked the audited ones.
 
-`python tests/bundled/classifier.py [TASK ...]`. For each option it sees how it stands among the four by every guess of
-`guesses.py`, the same of a few counts of its characters, and its own characters (one to three in a row).
+`python tests/bundled/classifier.py [TASK ...]` prints its rates beside those of the rules, as docs/tasks.md has them.
+For each option it sees how it stands among the four by every guess of `guesses.py`, the same of a few counts of its
+characters, and its own characters (one to three in a row).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bundled.guesses import GUESSES, names, rows
+from bundled.guesses import GUESSES, names, rate, rows
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -51,9 +52,37 @@ def accuracy(train: Sequence[dict[str, Any]], audited: Sequence[dict[str, Any]])
     return found / len(audited)
 
 
+RULES = {
+    "longest": ("longest",),
+    "most like the others": tuple(name for name in GUESSES if name.startswith("most like")),
+    "middle number": ("one of the middle numbers", "nearest the mean"),
+    "majority of fields": ("majority of fields", "most leading fields"),
+}
+"""A column of the table: the guesses of which it shows the largest rate."""
+
+FEW = 40
+"""Of fewer items a rate says nothing."""
+
+
+def rates(name: str) -> list[float | None]:
+    """On the audited items: each of RULES, None where it speaks of few items; then the classifier."""
+    audited = rows(name, "")
+    found: list[float | None] = []
+    for guesses in RULES.values():
+        known = [rate(GUESSES[guess], audited) for guess in guesses]
+        found.append(max((share for share, n_items in known if n_items >= FEW), default=None))
+    return [*found, accuracy(rows(name, ".train"), audited)]
+
+
+def line(name: str, found: Sequence[float | None]) -> str:
+    return f"| {name} | " + " | ".join("–" if share is None else f"{share:.3f}"[1:] for share in found) + " |"
+
+
 def main() -> None:
+    print(f"| task | {' | '.join(RULES)} | classifier |")
+    print("| --- |" + " ---: |" * (len(RULES) + 1))
     for name in sys.argv[1:] or names():
-        print(f"{name:11} {accuracy(rows(name, '.train'), rows(name, '')):.3f} of {len(rows(name, ''))}")
+        print(line(name, rates(name)))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ def table(part: str = "", file: Path = ANSWERS) -> list[str]:
     levels = sorted({level for found in marks.values() for level, _ in found})
     lines = ["| task | right | 95 % interval | " + " | ".join(f"level {level}" for level in levels) + " |"]
     lines.append("| --- | --- | --- |" + " --- |" * len(levels))
-    for name, found in (*marks.items(), ("all", [mark for found in marks.values() for mark in found])):
+    marks["all"] = [mark for found in marks.values() for mark in found]
+    for name, found in marks.items():
         right = sum(hit for _, hit in found)
         low, high = wilson(right, len(found))
         cells = []

@@ -14,12 +14,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ROOT / "tasks"
-NAMES = sorted(path.parent.name for path in (TASKS / "build").glob("*/questions.py"))
+EASY = sorted(path.parent.name for path in (TASKS / "build").glob("*/questions.py"))
+HARD = sorted(path.parent.name for path in (TASKS / "build").glob("hard/*/questions.py"))
+NAMES = [*EASY, *HARD]
 N_TEST, N_TRAIN, N_LEVELS = 256, 320, 5
 
 
+def folder_of(name: str) -> Path:
+    return TASKS / "hard" if name in HARD else TASKS
+
+
+def levels_of(name: str) -> set[int]:
+    return set(range(6, 11) if name in HARD else range(1, 6))
+
+
 def rows(name: str, part: str = "") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (TASKS / f"{name}{part}.jsonl").read_text(encoding="utf-8").splitlines()]
+    text = (folder_of(name) / f"{name}{part}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def test_there_are_at_least_eight_and_the_groups_name_them() -> None:
@@ -27,13 +38,17 @@ def test_there_are_at_least_eight_and_the_groups_name_them() -> None:
 
     grouped = list(member_names("bundled"))
     assert len(grouped) >= 8
-    assert set(grouped) <= set(NAMES)
+    assert set(grouped) <= set(EASY)
+    hard = list(member_names("bundled_hard"))
+    assert len(hard) >= 6
+    assert hard == HARD
     assert list(member_names("bundled_letter")) == [f"{name}_letter" for name in grouped]
 
 
 def test_every_shipped_file_has_a_builder() -> None:
-    built = [f"{name}{part}.jsonl" for name in NAMES for part in ("", ".train")]
-    assert sorted(built) == sorted(path.name for path in TASKS.glob("*.jsonl"))
+    for folder, names in ((TASKS, EASY), (TASKS / "hard", HARD)):
+        built = [f"{name}{part}.jsonl" for name in names for part in ("", ".train")]
+        assert sorted(built) == sorted(path.name for path in folder.glob("*.jsonl"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,8 +56,8 @@ def test_building_gives_the_shipped_files_byte_for_byte(name: str, tmp_path: Pat
     """A task a test, so that workers divide them: its own name is its seed."""
     command = [sys.executable, str(TASKS / "build"), name, "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
-    made = sorted(path.name for path in tmp_path.iterdir())
-    assert made == [f"{name}.jsonl", f"{name}.train.jsonl"]
+    made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.jsonl"))
+    assert [path.name for path in made] == [f"{name}.jsonl", f"{name}.train.jsonl"]
     for file in made:
         assert (tmp_path / file).read_bytes() == (TASKS / file).read_bytes(), file
 
@@ -70,7 +85,9 @@ def test_answers_stand_equally_often_at_each_place_and_levels_are_spread(name: s
         places = Counter(row["answer"] for row in data)
         assert set(places.values()) == {len(data) // 4}
         levels = Counter(row["level"] for row in data)
-        assert set(levels) == set(range(1, N_LEVELS + 1))
+        assert set(levels) == levels_of(name)
+        if name in HARD:
+            assert max(levels.values()) - min(levels.values()) <= 1, levels
         assert min(levels.values()) >= 0.12 * len(data), levels
         assert max(levels.values()) <= 0.30 * len(data), levels
 
@@ -119,9 +136,10 @@ def test_no_shortcut_finds_the_answers(name: str) -> None:
 def test_files_have_no_fault_and_show_what_the_model_sees(name: str) -> None:
     from calibaudit.tasks.load import check_task_file, load_task
 
-    assert check_task_file(TASKS / f"{name}.yaml") == ()
+    plain = name.removesuffix("_letter")
+    assert check_task_file(folder_of(plain) / f"{name}.yaml") == ()
     task = load_task(name)
-    source = rows(name.removesuffix("_letter"))
+    source = rows(plain)
     assert task.scoring == ("letter" if name.endswith("_letter") else "cloze")
     assert len(task.items) == N_TEST
     for item, row in zip(task.items, source, strict=True):
@@ -130,6 +148,7 @@ def test_files_have_no_fault_and_show_what_the_model_sees(name: str) -> None:
         assert f"Question: {row['question']}\n" in item.context
         assert item.context.endswith("\nAnswer:")
         assert item.group == row.get("passage")
+        assert item.level == row["level"]
         if task.scoring == "letter":
             assert item.choices == ("A", "B", "C", "D")
             assert "\n".join(f"{letter}. {c}" for letter, c in zip("ABCD", row["choices"], strict=True)) in item.context
