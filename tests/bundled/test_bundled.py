@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -156,11 +157,26 @@ def test_files_have_no_fault_and_show_what_the_model_sees(name: str) -> None:
             assert item.choices == tuple(row["choices"])
 
 
-def test_every_task_has_a_card() -> None:
-    for name in NAMES:
-        card = (ROOT / "docs" / "tasks" / f"{name}.md").read_text(encoding="utf-8")
-        assert len(card.splitlines()) >= 20
-        assert f"tasks/build {name}" in card
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_s_table_and_examples_are_the_task_s(name: str) -> None:
+    card = (ROOT / "docs" / "tasks" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"tasks/build {name}" in card
+    test, train = rows(name), rows(name, ".train")
+    levels = sorted(levels_of(name))
+    table = card[card.index("| topic |") :].partition("\n\n")[0].splitlines()[2:]
+    made = []
+    for topic in [*sorted({row["topic"] for row in test + train}), "all"]:
+        own, other = ([row for row in part if topic in (row["topic"], "all")] for part in (test, train))
+        counts = Counter(row["level"] for row in own + other)
+        made.append([topic, *(str(counts[level]) for level in levels), str(len(own)), str(len(other))])
+    assert [line.strip("| ").split(" | ") for line in table] == made
+    answered = {
+        (" / ".join(row["choices"]), row["choices"][row["answer"]], row["topic"], str(row["level"]))
+        for row in test + train
+    }
+    examples = re.findall(r"^> (.* / .*): \*\*(.*)\*\* \((.*), level (\d+)\)$", card, flags=re.MULTILINE)
+    assert len(examples) >= 2
+    assert set(examples) <= answered
 
 
 def test_letter_and_cloze_ask_the_same_documents() -> None:

@@ -17,7 +17,7 @@ TASKS = sorted(READ["answers"])
 
 
 def test_every_hard_task_was_read_whole() -> None:
-    assert TASKS == sorted(member_names("bundled_hard"))
+    assert sorted(member_names("bundled_hard")) == TASKS
     for name in TASKS:
         assert len(READ["answers"][name]) == N_READ
         assert set(READ["answers"][name]) <= set("ABCD")
