@@ -11,10 +11,10 @@ from build.hard.cities.airfields_checked import CHECKED
 from build.hard.cities.gazetteer import AIRPORTS, country_name
 from build.making import Question
 
-LEVELS = {"ZA": 9, "CD": 9, "BR": 10, "CA": 10}
-"""Whether the codes of a country follow the names or regions a little, or not at all."""
+LAND = ("BR", "CA", "CD", "ZA")
+"""The codes of these countries follow names or regions a little, or not at all."""
 
-N_DRAFTS = 8
+N_DRAFTS = 3
 """Of a country."""
 
 
@@ -29,7 +29,7 @@ def airfields(rng: random.Random) -> Iterator[Question]:
     fields = {
         code: field
         for code, field in AIRPORTS.items()
-        if field["country"] in LEVELS and not field["iata"] and field["name"] and len(code) == 4
+        if field["country"] in LAND and not field["iata"] and field["name"] and len(code) == 4
     }
     asked = sorted(CHECKED)
     rng.shuffle(asked)
@@ -46,5 +46,4 @@ def airfields(rng: random.Random) -> Iterator[Question]:
         made[country] += 1
         where = country_name(country) if city.casefold() in name.casefold() else f"{city}, {country_name(country)}"
         ask, said = f"What is the ICAO code of {name} ({where})?", f"The ICAO code of {name} ({where}) is {{}}."
-        level = LEVELS[country]
-        yield Question(f"airfield {code}", "airfield", level, ask, said, code, shuffled(rng, pool)[:8])
+        yield Question(f"airfield {code}", "airfield", 8, ask, said, code, shuffled(rng, pool)[:8])

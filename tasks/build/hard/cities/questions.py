@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from build.drafting import selected
-from build.hard.cities import airfields, belonging, codes, comparing, given, measuring, sailing, small
+from build.hard.cities import airfields, belonging, codes, comparing, given, measuring, sailing, small, stepwise
 from build.hard.cities.sets import Sets
 from build.making import HARD_LEVELS, Question
 
@@ -36,6 +36,9 @@ def questions(rng: random.Random) -> Iterator[Question]:
         known += belongs(rng)
     found = [replace(question, level=LEVEL[question.level]) for question in known]
     found = [question for question in found if question.level < 8 or question.topic not in UP_TO_7]
-    for beyond in (given.exact, sailing.sailing, small.compared, small.counts, small.numbers, airfields.airfields):
-        found += beyond(rng)
+    for worked in (given.exact, sailing.sailing):
+        found += [replace(question, level=7 if question.level == 8 else 8) for question in worked(rng)]
+    for looked_up in (small.compared, small.counts, airfields.airfields):
+        found += [replace(question, level=8) for question in looked_up(rng)]
+    found += stepwise.stepwise(rng)
     yield from selected(found, rng, per_level=PER_LEVEL, levels=HARD_LEVELS)
