@@ -465,7 +465,7 @@ def wrong(data: list[Row], solvers: dict[str, Any]) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("where", MAPS, ids=["towns", "airports"])
 def test_every_answer_that_follows_from_where_towns_lie(root: Path, part: str, where: Map) -> None:
     data = rows(root, part)
-    assert sum(row["topic"] in PLACED for row in data) > 0.25 * len(data)
+    assert sum(row["topic"] in PLACED for row in data) > 0.2 * len(data)
     assert not wrong(data, {topic: partial(solve, where=where) for topic, solve in PLACED.items()})
 
 

@@ -26,7 +26,7 @@ def voyage_of(start: tuple[int, int], factors: Sequence[int], modulus: int, legs
 
 
 def voyage(rng: random.Random, level: int) -> Result:
-    legs = {9: 50, 10: 1500}[level]
+    legs = {9: 300, 10: 1500}[level]
     while True:
         start = (rng.randrange(20, 100), rng.randrange(20, 340))
         factors = [rng.randrange(2, 40) for _ in range(4)]
@@ -65,8 +65,8 @@ def voyage(rng: random.Random, level: int) -> Result:
 
 
 def deliveries(rng: random.Random, level: int) -> Result:
-    n = {9: 18, 10: 400}[level]
-    size = {9: (89, 97, 101, 103), 10: (499, 503, 509, 521)}[level]
+    n = {9: 60, 10: 400}[level]
+    size = {9: (197, 199, 211, 223), 10: (499, 503, 509, 521)}[level]
     one, other = rng.sample(size, 2)
     a, b, c, d = (rng.randrange(3, 60) for _ in range(4))
     places = [((a * i * i + b * i) % one, (c * i**3 + d * i) % other) for i in range(1, n + 1)]
@@ -94,7 +94,7 @@ def deliveries(rng: random.Random, level: int) -> Result:
 
 
 def traveller(rng: random.Random, level: int) -> Result:
-    steps, n = {9: (45, 5), 10: (2000, 7)}[level]
+    steps, n = {9: (300, 6), 10: (2000, 7)}[level]
     names = "ABCDEFG"[:n]
     while True:
         pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
@@ -150,7 +150,7 @@ def arrivals(lines: Sequence[Line], at: int, minute: int, changes: int) -> list[
 
 def trains(rng: random.Random, level: int) -> Result:
     """The options are arrivals of the trains before and after: that a train can come then tells nothing."""
-    changes, n = {9: (40, 5), 10: (1500, 7)}[level]
+    changes, n = {9: (250, 6), 10: (1500, 7)}[level]
     while True:
         periods = rng.sample((11, 13, 17, 19, 23, 29, 31, 37), n)
         lines = [(period, rng.randrange(period), rng.randrange(12, 60)) for period in periods]

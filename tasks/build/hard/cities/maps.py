@@ -44,7 +44,7 @@ def beside(heights: Heights, cell: Cell) -> Iterator[Cell]:
 
 def walk(rng: random.Random, level: int) -> Result:
     """Each cell left grows, so that no state ever comes back."""
-    n, steps = {9: (9, 60), 10: (40, 2000)}[level]
+    n, steps = {9: (18, 400), 10: (40, 2000)}[level]
     heights, text, modulus = drawn(rng, n)
     at = (rng.randrange(2, n), rng.randrange(2, n))
     more = rng.randrange(modulus // 6, modulus // 2)
@@ -80,7 +80,7 @@ def flow(heights: Heights) -> dict[Cell, Cell]:
 
 
 def watershed(rng: random.Random, level: int) -> Result:
-    n = {9: 10, 10: 60}[level]
+    n = {9: 24, 10: 60}[level]
     heights, text, _ = drawn(rng, n)
     to = flow(heights)
     ends: Counter[Cell] = Counter()
@@ -129,7 +129,7 @@ def filled(heights: Heights, n: int) -> Heights:
 
 
 def lakes(rng: random.Random, level: int) -> Result:
-    n = {9: 9, 10: 60}[level]
+    n = {9: 18, 10: 60}[level]
     heights, text, _ = drawn(rng, n)
     depth = {cell: top - heights[cell] for cell, top in filled(heights, n).items()}
     rule = (
@@ -140,14 +140,14 @@ def lakes(rng: random.Random, level: int) -> Result:
         value = sum(depth.values())
         ask = "What is the sum of the depths of the water over all cells"
         said = "The sum of the depths of the water over all cells is {}"
-        return f"{rule}. {ask}?", f"{rule}. {said}.", str(value), ladder(rng, value, {9: 3, 10: 11}[level])
+        return f"{rule}. {ask}?", f"{rule}. {said}.", str(value), ladder(rng, value, {9: 5, 10: 11}[level])
     value = sum(deep > 0 for deep in depth.values())
     ask, said = "How many cells are under water in the end", "In the end {} cells are under water"
     return f"{rule}. {ask}?", f"{rule}. {said}.", str(value), ladder(rng, value, {9: 1, 10: 2}[level])
 
 
 def route(rng: random.Random, level: int) -> Result:
-    n = {9: 8, 10: 40}[level]
+    n = {9: 16, 10: 40}[level]
     heights, text, _ = drawn(rng, n)
     start, goal = rng.choice((((1, 1), (n, n)), ((1, n), (n, 1)), ((n, n), (1, 1)), ((n, 1), (1, n))))
     best = {start: 0}
@@ -192,7 +192,7 @@ def regions(heights: Heights, cells: set[Cell]) -> list[set[Cell]]:
 
 
 def islands(rng: random.Random, level: int) -> Result:
-    n = {9: 11, 10: 60}[level]
+    n = {9: 22, 10: 60}[level]
     heights, text, modulus = drawn(rng, n)
     shore = int(modulus * rng.uniform(0.44, 0.56))
     land = {cell for cell, height in heights.items() if height >= shore}

@@ -23,7 +23,7 @@ def moved(people: Sequence[int], shares: Sequence[int], years: int) -> list[tupl
 
 
 def migration(rng: random.Random, level: int) -> Result:
-    n, years = {9: (5, 35), 10: (6, 800)}[level]
+    n, years = {9: (5, 200), 10: (6, 800)}[level]
     while True:
         people = [rng.randrange(20_000, 90_000) for _ in range(n)]
         shares = [rng.randrange(5, 14) for _ in range(n)]
@@ -64,7 +64,7 @@ def worn(heights: Sequence[int], lift: int, years: int) -> list[int]:
 
 
 def erosion(rng: random.Random, level: int) -> Result:
-    n, years = {9: (8, 16), 10: (30, 120)}[level]
+    n, years = {9: (14, 50), 10: (30, 120)}[level]
     while True:
         heights = [rng.randrange(100, 900) for _ in range(n)]
         lift = rng.randrange(150, 400)
@@ -100,7 +100,7 @@ def seen(heights: Sequence[int]) -> int:
 
 
 def sight(rng: random.Random, level: int) -> Result:
-    n = {9: 16, 10: 300}[level]
+    n = {9: 60, 10: 300}[level]
     while True:
         modulus = rng.choice((907, 911, 919, 929, 937))
         first, a, b = rng.randrange(50, 900), rng.randrange(3, 90), rng.randrange(3, 90)
