@@ -1,0 +1,1 @@
+"""Codes that published rules compute."""
