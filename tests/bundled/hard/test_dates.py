@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundled.hard.clocks_shown import DATE
-from bundled.hard.dates_long import calendar_days, hebrew_new_year, month_days, phase
-from bundled.hard.dates_solved import solved
-from bundled.hard.day_numbers import gregorian, julian, number, orthodox, western
-from bundled.hard.old_dates import haab, long_count, roman, tzolkin
+from bundled.hard.answers.dates.clocks_shown import DATE
+from bundled.hard.answers.dates.dates_long import calendar_days, hebrew_new_year, month_days, phase
+from bundled.hard.answers.dates.dates_solved import solved
+from bundled.hard.answers.dates.day_numbers import gregorian, julian, number, orthodox, western
+from bundled.hard.answers.dates.old_dates import haab, long_count, roman, tzolkin
 
 PARTS = ("dates.jsonl", "dates.train.jsonl")
 

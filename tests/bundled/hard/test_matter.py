@@ -20,7 +20,7 @@ import numpy as np
 import periodictable
 import pint
 import pytest
-from bundled.hard import matter_worked as worked
+from bundled.hard.answers import matter_worked as worked
 
 PARTS = ("matter.jsonl", "matter.train.jsonl")
 SPELLINGS = {"aluminum": "aluminium", "cesium": "caesium"}

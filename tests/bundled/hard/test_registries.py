@@ -21,9 +21,9 @@ import pytest
 import unicodedata2
 from babel import Locale
 from babel.core import get_global
-from bundled.hard.codes_computed import HELD, WORKED
-from bundled.hard.east_asian import from_bytes, in_table, to_bytes, to_table
-from bundled.hard.prefix_lists import holder, hyphenated, post_code, post_codes, same_organisation
+from bundled.hard.answers.codes_computed import HELD, WORKED
+from bundled.hard.answers.east_asian import from_bytes, in_table, to_bytes, to_table
+from bundled.hard.answers.prefix_lists import holder, hyphenated, post_code, post_codes, same_organisation
 from html5lib.constants import entities
 from isbnlib._data.data4info import countries as PUBLISHERS
 from iso639 import Lang, iter_langs

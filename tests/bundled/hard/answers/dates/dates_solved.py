@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-from bundled.hard.clocks_shown import DATE, clocks
-from bundled.hard.dates_long import long
-from bundled.hard.day_numbers import (
+from bundled.hard.answers.dates.clocks_shown import DATE, clocks
+from bundled.hard.answers.dates.dates_long import long
+from bundled.hard.answers.dates.day_numbers import (
     MONTHS,
     SIZES,
     calendar_of,
@@ -25,7 +25,7 @@ from bundled.hard.day_numbers import (
     orthodox,
     western,
 )
-from bundled.hard.old_dates import haab, long_count, roman, tzolkin
+from bundled.hard.answers.dates.old_dates import haab, long_count, roman, tzolkin
 
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 NTH = ["first", "second", "third", "fourth", "fifth"]

@@ -103,7 +103,9 @@ def ahead(zone: str, among: list[int]) -> int:
 
 
 ODD = {"Europe/Madrid": 60, "America/Cancun": -300, "Asia/Ulaanbaatar": 480, "Europe/Amsterdam": 60, "Europe/London": 0}
-"""Far from the sun's time: Spain, Quintana Roo since 2015, most of Mongolia. Not or twice in countryinfo: the rest."""
+ODD |= {"America/Anchorage": -540, "Europe/Lisbon": 0}
+"""Far from the sun's time: Spain, Quintana Roo since 2015, most of Mongolia, Alaska. Nearer to that of another part of
+the country: Lisbon. Not or twice in countryinfo: the rest."""
 
 
 def clock(time: str, choices: list[str], zone: str) -> str:

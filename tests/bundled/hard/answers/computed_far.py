@@ -11,7 +11,7 @@ from itertools import count, islice
 import mpmath
 import numpy as np
 import sympy
-from bundled.hard.computed_counts import (
+from bundled.hard.answers.computed_counts import (
     Right,
     by_all_digits,
     by_class_number,

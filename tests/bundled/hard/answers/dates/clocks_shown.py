@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from bundled.hard.day_numbers import MONTHS
+from bundled.hard.answers.dates.day_numbers import MONTHS
 
 DATE = rf"(\d+ (?:{'|'.join(MONTHS)}) \d+)"
 ZONES = {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from hashlib import sha1
 
-from bundled.hard.digests_worked import DIGESTS, hmac
+from bundled.hard.answers.digests_worked import DIGESTS, hmac
 
 FOLDED = {"ARC": 0x8005, "MODBUS": 0x8005, "KERMIT": 0x1021, "CCITT-FALSE": 0x1021, "XMODEM": 0x1021}
 

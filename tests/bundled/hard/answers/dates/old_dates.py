@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from bundled.hard.day_numbers import SIZES, roman_number
+from bundled.hard.answers.dates.day_numbers import SIZES, roman_number
 
 
 def long_count(text: str) -> int:

@@ -13,8 +13,8 @@ from functools import cache
 from math import cos, radians, sin
 
 import numpy as np
-from bundled.hard.clocks_shown import DATE
-from bundled.hard.day_numbers import (
+from bundled.hard.answers.dates.clocks_shown import DATE
+from bundled.hard.answers.dates.day_numbers import (
     COPTIC,
     ETHIOPIAN,
     ISLAMIC,
@@ -26,7 +26,7 @@ from bundled.hard.day_numbers import (
     orthodox,
     western,
 )
-from bundled.hard.day_numbers import HEBREW as HEBREW_MONTHS
+from bundled.hard.answers.dates.day_numbers import HEBREW as HEBREW_MONTHS
 
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 WEEKS = {"on the same day as": 0} | {
