@@ -741,5 +741,5 @@ def test_levels_and_topics_are_spread(root: Path) -> None:
     assert set(levels) == {6, 7, 8, 9, 10}
     assert min(levels.values()) > 114
     topics = Counter(item["topic"] for item in items)
-    assert len(topics) == 19
+    assert len(topics) == 18
     assert max(topics.values()) < 100

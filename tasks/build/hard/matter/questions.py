@@ -45,7 +45,14 @@ def _models(*kinds: str) -> tuple[str, ...]:
 TOPICS = {
     "half-lives": ("half-life", "half-lives in order", "longest-lived"),
     "decays": ("daughter", "decay series", "halvings", "series of few", "series of many"),
-    "isotopes": ("isotopes by share", "natural share", "neutrons of a nucleus", "stable isotope"),
+    "isotopes": (
+        "clusters",
+        "small clusters",
+        "isotopes by share",
+        "natural share",
+        "neutrons of a nucleus",
+        "stable isotope",
+    ),
     "masses of nuclei": ("atomic mass", "binding energy", "exotic mass", "neutrons in order", "nuclear energy"),
     "melting and boiling": (
         "boiling points",
@@ -71,7 +78,6 @@ TOPICS = {
         "simple ion",
         "share of the mass",
     ),
-    "clusters": ("clusters", "small clusters"),
     "grains and growth": _models("sandpile", "deposit", "crystal", "percolation"),
     "motion and flow": _models("orbit", "convection", "tanks", "reaction"),
     "particles": _models("particle", "gas", "channel", "polymer"),
