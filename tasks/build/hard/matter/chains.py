@@ -35,8 +35,8 @@ def member(lives: list[str], hours: int, place: int) -> float:
 def series(rng: random.Random) -> Iterator[Draft]:
     """Four members of unlike half-lives, or seven whose half-lives lie so near that the sum cancels to a few digits."""
     for index in range(64):
-        level = 8 + index % 2
-        if level == 8:
+        few = index % 2 == 0
+        if few:
             lives = [f"{rng.uniform(2, 20):.1f}" for _ in range(4)]
             place = rng.choice((2, 3))
         else:
@@ -49,7 +49,7 @@ def series(rng: random.Random) -> Iterator[Draft]:
         share = 100 * member(lives, hours, place)
         if not 3 < share < 60 or abs(share * 1000 % 1 - 0.5) < 0.05:
             continue
-        steps = (0.03, 0.065, 0.1, 0.15) if level == 8 else (0.008, 0.017, 0.027, 0.038)
+        steps = (0.03, 0.065, 0.1, 0.15) if few else (0.008, 0.017, 0.027, 0.038)
         pool = scattered(rng, share, steps, lambda v: f"{v:.3f}%", factors=True)
         last = NAMES[len(lives)]
         row = " to ".join(NAMES[: len(lives)])
@@ -60,8 +60,8 @@ def series(rng: random.Random) -> Iterator[Draft]:
         statement = (
             f"{given} If all nuclei are A at first, the percentage that are {NAMES[place]} after {hours} hours is {{}}."
         )
-        topic = "series of few" if level == 8 else "series of many"
-        yield Draft(f"series {lives} {hours}", topic, level, question, statement, f"{share:.3f}%", pool)
+        topic = "series of few" if few else "series of many"
+        yield Draft(f"series {lives} {hours}", topic, 8, question, statement, f"{share:.3f}%", pool)
 
 
 MIXED = words("Mg Si S Ti Cr Fe Ni Zn Ge Se Sr Zr Mo Ru Pd Cd Sn Te Xe Ba Ce Nd Sm Gd Dy Er Yb Hf W Os Pt Hg Pb")
@@ -86,15 +86,15 @@ def convolved(one: dict[int, int], other: dict[int, int]) -> dict[int, int]:
 
 def mixtures(rng: random.Random) -> Iterator[Draft]:
     for index in range(60):
-        level = 9 + (index % 4 > 0)
-        rich = [symbol for symbol in MIXED if len(tenths(symbol)) > (5 if level == 10 else 3)]
+        large = index % 4 > 0
+        rich = [symbol for symbol in MIXED if len(tenths(symbol)) > (5 if large else 3)]
         symbols = rng.sample(rich, 2)
-        counts = [rng.randint(5, 9), rng.randint(4, 8)] if level == 10 else [rng.randint(2, 3), 2]
+        counts = [rng.randint(5, 9), rng.randint(4, 8)] if large else [rng.randint(2, 3), 2]
         total, atoms = {0: 1}, sum(counts)
         for symbol, count in zip(symbols, counts, strict=True):
             for _ in range(count):
                 total = convolved(total, tenths(symbol))
-        top = sorted(total, key=lambda a: -total[a])[: 9 if level == 10 else 5]
+        top = sorted(total, key=lambda a: -total[a])[: 9 if large else 5]
         mass = rng.choice(sorted(top))
         share = 100 * total[mass] / 1000**atoms
         if abs(share * 1000 % 1 - 0.5) < 0.05:
@@ -110,8 +110,8 @@ def mixtures(rng: random.Random) -> Iterator[Draft]:
         question = f"{given} What percentage {what} have {mass} nucleons?"
         statement = f"{given} The percentage {what} that have {mass} nucleons is {{}}."
         pool = scattered(rng, share, (0.007, 0.016, 0.026, 0.038), lambda v: f"{v:.3f}%", factors=True)
-        topic = "clusters" if level == 10 else "small clusters"
-        yield Draft(f"cluster {cluster}", topic, level, question, statement, f"{share:.3f}%", pool)
+        topic = "clusters" if large else "small clusters"
+        yield Draft(f"cluster {cluster}", topic, 8, question, statement, f"{share:.3f}%", pool)
 
 
 MAKERS = (series, mixtures)

@@ -46,7 +46,7 @@ def masses(rng: random.Random) -> Iterator[Draft]:
         question = f"What is the atomic mass of {n.name}, in unified atomic mass units?"
         statement = f"In unified atomic mass units, the atomic mass of {n.name} is {{}}."
         pool = scattered(rng, n.mass, (0.00024, 0.0005, 0.0008, 0.00115), lambda v: f"{v:.5f}")
-        yield Draft(f"mass {n.name}", "exotic mass", 10, question, statement, f"{n.mass:.5f}", pool)
+        yield Draft(f"mass {n.name}", "exotic mass", 8, question, statement, f"{n.mass:.5f}", pool)
 
 
 KINDS: tuple[tuple[str, str, int, int, Callable[[Nuclide], float | None]], ...] = (
@@ -83,7 +83,7 @@ def separations(rng: random.Random) -> Iterator[Draft]:
             question = f"How much energy {text} an atom of {n.name} in its ground state?"
             statement = f"The energy {said} an atom of {n.name} in its ground state is {{}}."
             pool = scattered(rng, value, STEPS, lambda v: f"{v:.2f} MeV")
-            yield Draft(f"energy of {n.name}", "nuclear energy", 10, question, statement, f"{value:.2f} MeV", pool)
+            yield Draft(f"energy of {n.name}", "nuclear energy", 8, question, statement, f"{value:.2f} MeV", pool)
 
 
 def compared(rng: random.Random) -> Iterator[Draft]:
@@ -94,7 +94,7 @@ def compared(rng: random.Random) -> Iterator[Draft]:
         for four in sets(rng, values, 4000, lambda v: all(0.25 < b - a < 0.9 for a, b in pairwise(v))):
             ask = "by the energy needed to remove one neutron, the lowest first"
             say = "by the energy needed to remove one neutron, from the lowest to the highest,"
-            yield ordered(rng, f"neutrons of {' '.join(sorted(four))}", "neutrons in order", 9, four, ask, say)
+            yield ordered(rng, f"neutrons of {' '.join(sorted(four))}", "neutrons in order", 8, four, ask, say)
     bound = {n.name: binding(n) for n in _askable(28, 84)}
     for four in sets(
         rng, bound, 40000, lambda v: 0.004 < v[3] - v[2] < 0.03 and v[1] - v[0] > 0.004 and v[3] - v[0] < 0.07
@@ -102,7 +102,7 @@ def compared(rng: random.Random) -> Iterator[Draft]:
         names, most = ((four[3], *four[:3]), "most") if rng.random() < 0.5 else (four, "least")
         text = f"has the {most} binding energy per nucleon"
         said = f"the nuclide with the {most} binding energy per nucleon"
-        yield which(rng, f"bound {' '.join(sorted(four))}", "binding energy", 9, names, text, said)
+        yield which(rng, f"bound {' '.join(sorted(four))}", "binding energy", 8, names, text, said)
 
 
 MAKERS = (masses, separations, compared)

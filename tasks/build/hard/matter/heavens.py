@@ -50,11 +50,11 @@ def near(rng: random.Random) -> Iterator[Draft]:
         for four in sets(rng, among, 6000, lambda v: v[1] - v[0] > 450 and v[3] - v[2] > 450 and v[3] - v[0] < 4000):
             names = four if word.startswith("near") else (four[3], *four[:3])
             text = f"was the Moon {word} the centre of the Earth"
-            draft = which(rng, f"moon {' '.join(sorted(four))}", "moon's distance", 9, names, text, "")
+            draft = which(rng, f"moon {' '.join(sorted(four))}", "moon's distance", 8, names, text, "")
             listing = draft.question.removeprefix("Which of ").removesuffix(f" {text}?")
             question = f"At 0 h UT on which of the days {listing} {text}?"
             statement = f"Of the days {listing}, at 0 h UT the Moon was {word} the centre of the Earth on {{}}."
-            yield Draft(draft.fact, draft.topic, 9, question, statement, draft.answer, draft.distractors)
+            yield Draft(draft.fact, draft.topic, 8, question, statement, draft.answer, draft.distractors)
 
 
 def jovian(rng: random.Random) -> Iterator[Draft]:
@@ -71,7 +71,7 @@ def jovian(rng: random.Random) -> Iterator[Draft]:
         made += 1
         when = f"at 0 h UT on {_said(date)}"
         ask = f"from east to west, as seen from the Earth {when}"
-        yield ordered(rng, f"moons {_said(date)}", "moons of Jupiter", 9, names, ask, f"{ask},")
+        yield ordered(rng, f"moons {_said(date)}", "moons of Jupiter", 8, names, ask, f"{ask},")
 
 
 def wandering(rng: random.Random) -> Iterator[Draft]:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import astuple
 
 from build.drafting import Draft
+from build.hard.matter.pools import beside
+from build.hard.matter.series import Series
 
 
 def sandpile(rows: int, columns: int, row: int, column: int, grains: int) -> list[list[int]]:
@@ -64,19 +67,13 @@ def orbit(x: int, y: int, u: int, v: int, steps: int, scale: int) -> tuple[int, 
     return x, y, u, v
 
 
-def _beside(rng: random.Random, right: int, steps: tuple[int, ...]) -> tuple[str, ...]:
-    pool = [right + sign * step for step in steps for sign in (1, -1) if right + sign * step >= 0]
-    rng.shuffle(pool)
-    return tuple(f"{n:,}" for n in pool)
-
-
 def piles(rng: random.Random) -> Iterator[Draft]:
-    for index in range(40):
+    for index in range(28):
         level = 9 + index % 2
         low, high = (5, 6) if level == 9 else (10, 15)
         rows, columns = rng.randint(low, high), rng.randint(low, high)
         row, column = rng.randint(1, rows - 2), rng.randint(1, columns - 2)
-        grains = rng.randint(70, 130) if level == 9 else rng.randint(2000, 4000)
+        grains = rng.randint(100, 160) if level == 9 else rng.randint(2000, 4000)
         right = sum(map(sum, sandpile(rows, columns, row, column, grains)))
         given = (
             f"On an empty table of {rows} rows of {columns} cells, {grains:,} grains fall one by one on the cell in "
@@ -87,26 +84,15 @@ def piles(rng: random.Random) -> Iterator[Draft]:
         statement = f"{given} The number of grains on the table at the end is {{}}."
         fact = f"pile {rows} {columns} {row} {column} {grains}"
         yield Draft(
-            fact, f"sandpile {level}", level, question, statement, str(right), _beside(rng, right, (1, 2, 3, 4, 5))
+            fact, f"sandpile {level}", level, question, statement, str(right), beside(rng, right, (1, 2, 3, 4, 5))
         )
 
 
-def _generator(rng: random.Random) -> tuple[int, int, int, int]:
-    """Factor, step, modulus (a prime) and start of a series that does not come round within the steps asked for."""
-    while True:
-        modulus = rng.choice((10007, 10009, 20011, 30011, 40009, 65537, 99991))
-        factor, power, period = rng.randint(300, 4000), 1, 0
-        while power != 1 or not period:
-            power, period = power * factor % modulus, period + 1
-        if period > 5000:
-            return factor, rng.randint(100, 4000), modulus, rng.randint(10, 5000)
-
-
 def walks(rng: random.Random) -> Iterator[Draft]:
-    for index in range(40):
+    for index in range(28):
         level = 9 + index % 2
-        multiplier, step, modulus, start = _generator(rng)
-        steps = rng.randint(14, 22) * 10 if level == 9 else rng.randint(21, 49) * 100
+        multiplier, step, modulus, start = astuple(Series.drawn(rng))
+        steps = rng.randint(14, 22) * 10 if level == 9 else rng.randint(30, 90) * 100
         width = 2 * rng.randint(4, 8) if level == 9 else 2 * rng.randint(7, 12)
         _, left, right = walk(multiplier, step, modulus, start, steps, width)
         wall, answer = rng.choice((("left (below 0)", left), (f"right (above {width})", right)))
@@ -122,16 +108,16 @@ def walks(rng: random.Random) -> Iterator[Draft]:
         statement = f"{given} It is put back from the {wall} {{}} times."
         reach = (1, 2, 3, 4) if level == 9 else (1, 2, 4, 6, 8)
         yield Draft(
-            f"walk {given}", f"particle {level}", level, question, statement, f"{answer:,}", _beside(rng, answer, reach)
+            f"walk {given}", f"particle {level}", level, question, statement, f"{answer:,}", beside(rng, answer, reach)
         )
 
 
 def deposits(rng: random.Random) -> Iterator[Draft]:
-    for index in range(40):
+    for index in range(28):
         level = 9 + index % 2
-        multiplier, step, modulus, start = _generator(rng)
+        multiplier, step, modulus, start = astuple(Series.drawn(rng))
         columns = rng.randint(9, 14) if level == 9 else rng.randint(19, 40)
-        grains = rng.randint(11, 18) * 10 if level == 9 else rng.randint(20, 50) * 100
+        grains = rng.randint(11, 18) * 10 if level == 9 else rng.randint(30, 80) * 100
         heights = deposit(multiplier, step, modulus, start, grains, columns)
         place = rng.randrange(columns)
         given = (
@@ -150,12 +136,12 @@ def deposits(rng: random.Random) -> Iterator[Draft]:
             question,
             statement,
             f"{answer:,}",
-            _beside(rng, answer, reach),
+            beside(rng, answer, reach),
         )
 
 
 def orbits(rng: random.Random) -> Iterator[Draft]:
-    for index in range(60):
+    for index in range(44):
         level = 9 + index % 2
         scale = 10000 if level == 9 else 100000
         steps = rng.randint(45, 70) if level == 9 else rng.randint(15, 40) * 100

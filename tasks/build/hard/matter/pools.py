@@ -38,6 +38,13 @@ def scattered(
     return tuple(dict.fromkeys(text for text in map(write, made) if text != write(value)))
 
 
+def beside(rng: random.Random, right: int, steps: Sequence[int]) -> tuple[str, ...]:
+    """Counts that are some steps more and less than the right one, none below 0."""
+    pool = [right + sign * step for step in steps for sign in (1, -1) if right + sign * step >= 0]
+    rng.shuffle(pool)
+    return tuple(f"{n:,}" for n in pool)
+
+
 def apart(value: float, others: Iterable[float], share: float) -> list[float]:
     """Those of the others that differ by a share from the value and from each other, in the order given."""
     kept = [value]

@@ -1,8 +1,8 @@
 """Nuclides, elements, compounds, sky, constants and old measures: what stands in tables, and exact work with it.
 
 Levels: 6 what a student of the subject knows; 7 the same of rarer things, and orders of four; 8 values and orders that
-are looked up; 9 long exact work, or tables that hardly anyone has in mind; 10 thousands of dependent steps without a
-shorter way, or table values that no formula gives closely enough.
+are looked up, or worked out at length from laws or from given data; 9 small models in whole numbers, run for 60 to 250
+dependent updates; 10 the same models, larger and run for thousands of updates without a shorter way.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from build.hard.matter import (
     constants,
     easy,
     exotic,
+    flows,
     formulas,
     heavens,
+    lattices,
     measures,
     models,
     nuclides,
@@ -34,10 +36,23 @@ PER_LEVEL = 126
 N_POOL, LONG = 8, 16
 """Wrong answers kept; one less where they are long texts, whose likeness takes long to measure."""
 
+
+def _models(*kinds: str) -> tuple[str, ...]:
+    """Kinds that are asked at the two highest levels."""
+    return tuple(f"{kind} {level}" for kind in kinds for level in (9, 10))
+
+
 TOPICS = {
     "half-lives": ("half-life", "half-lives in order", "longest-lived"),
     "decays": ("daughter", "decay series", "halvings", "series of few", "series of many"),
-    "isotopes": ("isotopes by share", "natural share", "neutrons of a nucleus", "stable isotope"),
+    "isotopes": (
+        "clusters",
+        "small clusters",
+        "isotopes by share",
+        "natural share",
+        "neutrons of a nucleus",
+        "stable isotope",
+    ),
     "masses of nuclei": ("atomic mass", "binding energy", "exotic mass", "neutrons in order", "nuclear energy"),
     "melting and boiling": (
         "boiling points",
@@ -54,7 +69,7 @@ TOPICS = {
         "ionization in order",
     ),
     "ground states": ("ground term", "unpaired electrons"),
-    "radiation": ("scattering factor f1", "scattering factor f2", "scattering length"),
+    "radiation": ("scattering factor f1", "scattering factor f2"),
     "compounds": (
         "atoms of a formula",
         "electrons of an ion",
@@ -63,11 +78,10 @@ TOPICS = {
         "simple ion",
         "share of the mass",
     ),
-    "clusters": ("clusters", "small clusters"),
-    "models of matter": (
-        *("deposit 9", "deposit 10", "orbit 9", "orbit 10"),
-        *("particle 9", "particle 10", "sandpile 9", "sandpile 10"),
-    ),
+    "grains and growth": _models("sandpile", "deposit", "crystal", "percolation"),
+    "motion and flow": _models("orbit", "convection", "tanks", "reaction"),
+    "particles": _models("particle", "gas", "channel", "polymer"),
+    "spins and mirrors": _models("spins", "mirrors"),
     "stars": (
         "brightest star",
         "furthest north",
@@ -111,7 +125,7 @@ def _mentioned(draft: Question, place: int) -> Question:
 
 
 OLD = (nuclides, atoms, formulas, sky, constants, measures)
-NEW = (easy, chains, exotic, radiation, heavens, models)
+NEW = (easy, chains, exotic, radiation, heavens, models, lattices, flows)
 SHIFTED = {6: 6, 7: 7, 8: 7, 9: 8, 10: 8}
 """From the five steps of the first makers, the higher of which people who know the subject still take."""
 

@@ -1,18 +1,15 @@
-"""What atoms and nuclei do to X-rays and to neutrons, and the energies of their inner electrons: table values."""
+"""What atoms do to X-rays, and the energies of their inner electrons: table values."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 
-import periodictable
-
 from build.drafting import Draft, words
 from build.hard.matter.pools import digits, scattered
 from build.hard.matter.sources import atoms, element_name, scattering_factors
 
 HENKE = "in the tables of Henke, Gullikson and Davis"
-RAUCH = "in the tables of Rauch and Waschkowski (2003)"
 
 
 def factors(rng: random.Random) -> Iterator[Draft]:
@@ -37,34 +34,7 @@ def factors(rng: random.Random) -> Iterator[Draft]:
         question = f"What is {what}, {HENKE}?"
         statement = f"{HENKE[0].upper()}{HENKE[1:]}, {what} is {{}}."
         topic = f"scattering factor f{which}"
-        yield Draft(f"factor {number}", topic, 10, question, statement, digits(value, 4), pool)
-
-
-def lengths(rng: random.Random) -> Iterator[Draft]:
-    """Of isotopes of elements for which the isotopes' lengths, weighted by their shares, give the element's."""
-    for number in range(12, 84):
-        element = periodictable.elements[number]
-        found = {i.isotope: i for i in element if i.neutron.b_c is not None and i.abundance}
-        whole = element.neutron.b_c
-        if len(found) < 2 or not whole or sum(i.abundance for i in found.values()) < 99.5:
-            continue
-        mean = sum(i.abundance * i.neutron.b_c for i in found.values()) / 100
-        if abs(mean - whole) > 0.15:
-            continue
-        for isotope in rng.sample(sorted(found), min(2, len(found))):
-            value = found[isotope].neutron.b_c
-            if found[isotope].neutron.b_c_i or value < 1.5 or f"{value:.1f}" == f"{whole:.1f}":
-                continue
-            name = f"{element_name(number)}-{isotope}"
-            # The shares leave a rare isotope open, a common one not.
-            size = 0.5 if found[isotope].abundance < 40 else 0.3
-            pool = scattered(rng, value, [size * k for k in (1, 2.1, 3.3, 4.6)], lambda v: f"{v:.2f} fm")
-            pool = tuple(text for text in pool if float(text.split()[0]) > 0.3)
-            question = f"What is the coherent scattering length of {name} for slow neutrons, {RAUCH}?"
-            statement = (
-                f"{RAUCH[0].upper()}{RAUCH[1:]}, the coherent scattering length of {name} for slow neutrons is {{}}."
-            )
-            yield Draft(f"length {name}", "scattering length", 9, question, statement, f"{value:.2f} fm", pool)
+        yield Draft(f"factor {number}", topic, 8, question, statement, digits(value, 4), pool)
 
 
 ORDINALS = words("sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth")
@@ -80,8 +50,8 @@ def inner(rng: random.Random) -> Iterator[Draft]:
             answer = f"{digits(energy, 4)} eV"
             fact = f"energy {a.symbol} {n}"
             yield Draft(
-                fact, "high ionization", 9, f"What is {what}?", f"{what[0].upper()}{what[1:]} is {{}}.", answer, pool
+                fact, "high ionization", 8, f"What is {what}?", f"{what[0].upper()}{what[1:]} is {{}}.", answer, pool
             )
 
 
-MAKERS = (factors, lengths, inner)
+MAKERS = (factors, inner)
