@@ -7,7 +7,7 @@ import random
 from build.hard.traces.templates import Size, some, template
 
 
-@template("recursion", (6, 7, 8, 9))
+@template("recursion", (6, 7, 8))
 def branching(rng: random.Random, size: Size) -> str:
     n = rng.randrange(4, 9 + 2 * (size.level - 6))
     k, a, b, m = rng.randrange(2, 4 + size.level - 6), rng.randrange(2, 6), rng.randrange(2, 8), size.modulus(rng)
@@ -24,7 +24,7 @@ def branching(rng: random.Random, size: Size) -> str:
     )
 
 
-@template("recursion")
+@template("recursion", (6, 7, 8))
 def remembered(rng: random.Random, size: Size) -> str:
     m, start = size.modulus(rng), max(6, size.steps // 4) + rng.randrange(0, 9)
     a, b, c = some(rng, 3, 2, 9)
@@ -61,7 +61,7 @@ def splitting(rng: random.Random, size: Size) -> str:
     )
 
 
-@template("recursion", (6, 7, 8, 9))
+@template("recursion", (6, 7))
 def mutual(rng: random.Random, size: Size) -> str:
     m, n = size.modulus(rng), max(6, size.steps // 2 + rng.randrange(-3, 4))
     a, b, c = some(rng, 3, 2, 7)
@@ -72,6 +72,23 @@ def mutual(rng: random.Random, size: Size) -> str:
         f"    return f(n - k, k + 1) if t % {d} else g(n * 2 // 3, k)\ndef g(n, k):\n    global t\n"
         f"    t = (t + n * k) % {m}\n    return k if n < {d} else {last}\nx = f({n}, {rng.randrange(1, 4)})\n"
         f"print(x, t)"
+    )
+
+
+@template("recursion", (8, 9, 10))
+def paths(rng: random.Random, size: Size) -> str:
+    """Remembered by two numbers, so that no call is deep."""
+    m, (a, b, c) = size.modulus(rng), some(rng, 3, 2, 9)
+    n = size.times(4.6, 12)
+    wide = rng.randrange(max(3, int(n**0.5) // 2), int(n**0.5) + 1)
+    d = rng.randrange(2, 5)
+    first = rng.choice((f"x * {a} + y", f"x - y * {a}", "x * y + i"))
+    last = rng.choice((f"y * {b} - x + j", "x * x + y", f"x + y * j + {b}"))
+    return (
+        f"memo = dict()\ndef f(i, j):\n    if i < 1 or j < 1:\n        return i * {b} + j * {c} + {a}\n"
+        f"    if (i, j) not in memo:\n        x, y = f(i - 1, j), f(i, j - 1)\n        if (x + y) % {d}:\n"
+        f"            z = {first}\n        else:\n            z = {last}\n        memo[i, j] = (z + len(memo)) % {m}\n"
+        f"    return memo[i, j]\nx = f({wide}, {round(n / wide)})\nprint(x, memo[{wide - 1}, {round(n / wide) - 1}])"
     )
 
 
@@ -128,10 +145,11 @@ def composed(rng: random.Random, size: Size) -> str:
 @template("generators")
 def chained(rng: random.Random, size: Size) -> str:
     m, (a, b, c) = size.modulus(rng), some(rng, 3, 2, 9)
+    square = f"x * {a}" if size.level < 8 else f"x * x + {a}"
     out = rng.choice(("x - last", "x + last * 2", "abs(x - last) + last % 3"))
     test = rng.choice((f"x % {c} != last % {c}", f"(x + last) % {c} > 1", f"x % {c} >= last % {c}"))
     return (
-        f"def source(x, n):\n    while n:\n        yield x\n        x = (x * {a} + n) % {m}\n        n -= 1\n"
+        f"def source(x, n):\n    while n:\n        yield x\n        x = ({square} + n) % {m}\n        n -= 1\n"
         f"def kept(it, last):\n    for x in it:\n        if {test}:\n            yield {out}\n            last = x\n"
         f"t = {rng.randrange(1, 20)}\nfor x in kept(source({rng.randrange(3, 40)}, {size.times(6.2)}), {b}):\n"
         f"    t = (t * {rng.randrange(2, 6)} + x) % {size.modulus(rng)}\nprint(x, t)"
@@ -162,5 +180,6 @@ def drained(rng: random.Random, size: Size) -> str:
         f"g = ({what} for i in range({size.times(4.4, 4)}))\nt, n = {rng.randrange(1, 9)}, 0\nfor x in g:\n"
         f"    if x % {d} == {rng.randrange(0, 2)}:\n        y = next(g, {rng.randrange(3, 30)})\n"
         f"        t = (t + x * y) % {m}\n    elif x > t:\n        t, n = x - t % {c}, n + 1\n    else:\n"
-        f"        t = t - x + next(g, {rng.randrange(3, 30)})\nprint(t, n, x)"
+        f"        t = t - x + next(g, {rng.randrange(3, 30)})\n"
+        + ("print(t, n, x)" if size.level < 8 else "print(t, n)")
     )

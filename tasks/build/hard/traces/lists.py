@@ -87,7 +87,7 @@ def counted_out(rng: random.Random, size: Size) -> str:
     )
 
 
-@template("queues", (6, 7, 8, 9))
+@template("queues", (6, 7, 8))
 def cards(rng: random.Random, size: Size) -> str:
     count = 4 if size.level < 8 else 6
     deck = some(rng, 2 * count, 1, 40 if size.level < 9 else 99)
@@ -120,7 +120,7 @@ def rounds(rng: random.Random, size: Size) -> str:
 
 @template("sorting")
 def bubbling(rng: random.Random, size: Size) -> str:
-    n = max(4, min(14, round((size.steps / 2.2) ** 0.5)))
+    n = max(4, min(14 if size.level < 9 else 80, round((size.steps / 2.2) ** 0.5)))
     key, d = rng.choice(("%", "//")), rng.randrange(5, 14)
     test = rng.choice((f"a[j] {key} {d} > a[j + 1] {key} {d}", f"a[j] % {d} < a[j + 1] % {d}", "a[j] > a[j + 1]"))
     less = rng.choice(("", " - i"))
@@ -137,7 +137,7 @@ def bubbling(rng: random.Random, size: Size) -> str:
 
 @template("sorting")
 def gaps(rng: random.Random, size: Size) -> str:
-    n = max(5, min(40, round(size.steps / 4.5)))
+    n = max(5, min(40 if size.level < 9 else 400, round(size.steps / 4.5)))
     first, last = rng.choice(((4, 1), (3, 1), (5, 2))) if n < 12 else rng.choice(((9, 2), (7, 1), (11, 3)))
     return (
         f"a = {computed(rng, n, size)}\nn = t = {rng.randrange(1, 6)}\nfor gap in ({first}, {last}):\n"

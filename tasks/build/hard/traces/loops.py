@@ -105,7 +105,7 @@ def coins(rng: random.Random, size: Size) -> str:
 @template("tables")
 def alignment(rng: random.Random, size: Size) -> str:
     n = size.times(5.0, 4)
-    wide = max(2, min(14, int(n**0.5) + rng.randrange(0, 2)))
+    wide = max(2, min(14 if size.level < 10 else 28, int(n**0.5) + rng.randrange(0, 2)))
     high = max(2, round(n / wide))
     of = letters(rng, 3)
     gap, hit, miss = rng.randrange(2, 5), rng.randrange(3, 9), rng.randrange(1, 4)

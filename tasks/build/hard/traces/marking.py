@@ -7,6 +7,7 @@ overlook a statement once, take a branch the wrong way once or count a range one
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from types import CodeType
 
@@ -34,17 +35,32 @@ PLAIN = (ast.Constant, ast.Name, ast.List, ast.Tuple, ast.Dict, ast.ListComp, as
 class Marked:
     """code: asks `reader` at each site. kinds: of the sites, by number."""
 
+    program: str
     code: CodeType
     kinds: tuple[str, ...]
 
 
-class _Marker(ast.NodeTransformer):
-    def __init__(self) -> None:
-        self.kinds: list[str] = []
+def _unasked(kind: str, args: Sequence[ast.expr]) -> ast.expr:
+    """What stands at a site where nothing is asked."""
+    if kind in (DO, ORDER):
+        return ast.Constant(True)
+    if kind == EDGE:
+        sign, left, right = args
+        assert isinstance(sign, ast.Constant)
+        return ast.Compare(left, [next(kind() for kind, text in SIZES.items() if text == sign.value)], [right])
+    return args[0]
 
-    def _ask(self, kind: str, *args: ast.expr) -> ast.Call:
+
+class _Marker(ast.NodeTransformer):
+    def __init__(self, only: Collection[int] | None) -> None:
+        self.kinds: list[str] = []
+        self._only = only
+
+    def _ask(self, kind: str, *args: ast.expr, always: bool = False) -> ast.expr:
         self.kinds.append(kind)
         site = ast.Constant(len(self.kinds) - 1)
+        if self._only is not None and site.value not in self._only and not always:
+            return _unasked(kind, args)
         return ast.Call(ast.Attribute(ast.Name("reader", ast.Load()), kind, ast.Load()), [site, *args], [])
 
     def _value(self, node: ast.expr) -> ast.expr:
@@ -91,7 +107,7 @@ class _Marker(ast.NodeTransformer):
     def visit_Return(self, node: ast.Return) -> ast.stmt:
         self.generic_visit(node)
         if node.value is not None:
-            node.value = self._ask(COUNT, self._value(node.value))
+            node.value = self._ask(COUNT, self._value(node.value), always=True)
         return node
 
     def visit_Yield(self, node: ast.Yield) -> ast.expr:
@@ -101,7 +117,7 @@ class _Marker(ast.NodeTransformer):
 
     def _tested(self, node: ast.AST) -> ast.AST:
         self.generic_visit(node)
-        node.test = self._ask(TEST, node.test)  # type: ignore[attr-defined]
+        node.test = self._ask(TEST, node.test, always=isinstance(node, ast.While))  # type: ignore[attr-defined]
         return node
 
     visit_If = visit_While = visit_IfExp = _tested
@@ -146,7 +162,14 @@ class _Marker(ast.NodeTransformer):
         return node
 
 
-def marked(program: str) -> Marked:
-    marker = _Marker()
+def marked(program: str, only: Collection[int] | None = None) -> Marked:
+    """only: the sites that ask, besides the heads of `while` and the ends of functions; others run as they stand."""
+    marker = _Marker(only)
     tree = ast.fix_missing_locations(marker.visit(ast.parse(program)))
-    return Marked(compile(tree, "program", "exec", dont_inherit=True), tuple(marker.kinds))
+    return Marked(program, compile(tree, "program", "exec", dont_inherit=True), tuple(marker.kinds))
+
+
+def last(program: str) -> CodeType:
+    """The last statement alone: what is printed."""
+    body = ast.parse(program).body[-1:]
+    return compile(ast.Module(body, []), "program", "exec", dont_inherit=True)

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from build.balancing import POOL
 from build.hard.traces.marking import Marked, marked
-from build.hard.traces.reading import Reading, misread, read, unlike
+from build.hard.traces.reading import Reading, circles, early, misread, read, unlike
 from build.hard.traces.templates import STEPS, TEMPLATES, VALUES, Size, Template
 from build.making import HARD_LEVELS, Question
 from build.programs.options import shared
@@ -68,8 +68,11 @@ def _sized(template: Template, level: int, rng: random.Random) -> tuple[str, Mar
         if right is None:
             return None
         if low <= right.steps <= high:
-            return (code, program, right) if right.n_values >= VALUES[level] else None
-        asked = max(4.0, min(4000.0, asked * max(0.3, min(3.0, steps / right.steps))))
+            if len(set(right.values)) < VALUES[level]:
+                return None
+            skipped = level > 7 and (circles(right.values) or early(program, right))
+            return None if skipped else (code, program, right)
+        asked = max(4.0, min(12_000.0, asked * max(0.3, min(3.0, steps / right.steps))))
     return None
 
 

@@ -6,23 +6,30 @@ import io
 import operator
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import combinations
+from types import CodeType
 from typing import Any
 
-from build.hard.traces.marking import BOUND, DO, EDGE, ORDER, TEST, VALUE, Marked
+from build.hard.traces.marking import BOUND, DO, EDGE, ORDER, TEST, VALUE, Marked, last, marked
 from build.programs.options import fields
 
-MOST_STEPS = 3000
-"""Steps after which a program counts as endless. The longest needs 650."""
+MOST_STEPS = 12_000
+"""Steps after which a program counts as endless. The longest needs 6,000."""
 
 LONGEST = 40
 """Characters of the line that is an option."""
 
 N_TRIED = 70
 """Slips tried for one program at most."""
+
+N_LONG = 10
+"""Slips tried for a long program: half of them in its first tenth, half in its last."""
+
+LONG = 500
+"""Steps from which a program is long."""
 
 N_ALONE, N_POOL = 8, 10
 """Lines of one slip that are collected; lines of one slip and of two that are kept."""
@@ -53,7 +60,8 @@ class Reader:
     def __init__(self, slips: Mapping[int, Slip]) -> None:
         self.steps = 0
         self.reached: Counter[int] = Counter()
-        self.values: set[str] = set()
+        self.values: list[str] = []
+        self.most = MOST_STEPS
         self._slips = slips
 
     def _slip(self, site: int) -> Slip | None:
@@ -63,7 +71,7 @@ class Reader:
 
     def _step(self) -> None:
         self.steps += 1
-        if self.steps > MOST_STEPS:
+        if self.steps > self.most:
             raise TooLong
 
     def do(self, site: int) -> bool:
@@ -79,7 +87,7 @@ class Reader:
 
     def value(self, site: int, found: Any) -> Any:
         slip = self._slip(site)
-        self.values.add(str(found))
+        self.values.append(str(found))
         if slip is None or isinstance(found, bool):
             return found
         if isinstance(found, int):
@@ -104,27 +112,73 @@ class Reader:
 
 @dataclass(frozen=True)
 class Reading:
-    """line: what the program printed. steps: executed. n_values: different ones computed. reached: sites, how often."""
+    """line: what the program printed. steps: executed. values: computed, in order. reached: sites, how often."""
 
     line: str
     steps: int
-    n_values: int
+    values: Sequence[str]
     reached: Mapping[int, int]
 
 
 def read(program: Marked, slips: Mapping[int, Slip] | None = None) -> Reading | None:
     """None if the program fails, does not end or prints anything but one line that can be an option."""
-    reader = Reader(slips or {})
+    return _read(program, Reader(slips or {}))
+
+
+def _read(program: Marked, reader: Reader, after: CodeType | None = None) -> Reading | None:
+    """after: what is still done when the reader stops before the end."""
+    names = {"__name__": "__main__", "reader": reader}
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):
-            exec(program.code, {"__name__": "__main__", "reader": reader})
+            try:
+                exec(program.code, names)
+            except TooLong:
+                if after is None:
+                    return None
+                reader.most = MOST_STEPS
+                exec(after, names)
     except (Exception, TooLong):
         return None
     line = printed.getvalue().removesuffix("\n")
     if not line or line != line.strip() or "\n" in line or "None" in line or len(line) > LONGEST:
         return None
-    return Reading(line, reader.steps, len(reader.values), reader.reached)
+    return Reading(line, reader.steps, reader.values, reader.reached)
+
+
+def circles(values: Sequence[str]) -> bool:
+    """Whether the second half of all that is computed is one sequence again and again."""
+    late = values[len(values) // 2 :][::-1]
+    borders = [0] * len(late)  # of each start, the longest end that is also its start
+    for place in range(1, len(late)):
+        border = borders[place - 1]
+        while border and late[place] != late[border]:
+            border = borders[border - 1]
+        borders[place] = border + (late[place] == late[border])
+    return not late or 2 * borders[-1] >= len(late)
+
+
+def early(program: Marked, right: Reading) -> bool:
+    """Whether what is printed is known after nine tenths of the steps."""
+    reader = Reader({})
+    reader.most = right.steps * 9 // 10
+    found = _read(program, reader, last(program.program))
+    if found is None:
+        return False
+    pairs = zip(fields(found.line), fields(right.line), strict=False)
+    return 2 * sum(one == other for one, other in pairs) >= len(fields(right.line))
+
+
+def _far(program: Marked, right: Reading, rng: random.Random) -> Iterator[tuple[int, Slip]]:
+    """Slips at early and at late steps, in turn."""
+    sites = [site for site, kind in enumerate(program.kinds) if kind in (DO, TEST, VALUE)]
+    sites = [site for site in sites if right.reached.get(site, 0) >= LONG // 50]
+    for number in range(N_LONG if sites else 0):
+        site = rng.choice(sites)
+        times = right.reached[site]
+        tenth = max(1, times // 10)
+        turn = rng.randrange(1, tenth + 1) if number % 2 == 0 else rng.randrange(times - tenth + 1, times + 1)
+        yield site, Slip(turn, rng.choice((1, -1, 2, -2, 10, -10)))
 
 
 def _slips(program: Marked, right: Reading, rng: random.Random) -> Iterator[tuple[int, Slip]]:
@@ -168,8 +222,13 @@ def _nearest(found: Iterable[tuple[str, Any]], answer: str) -> list[tuple[str, A
 def misread(program: Marked, right: Reading, rng: random.Random) -> list[str]:
     """What readers get who make one slip or two, in the answer's form; after two slips comes what both give."""
     alone: dict[str, dict[int, Slip]] = {}
-    for site, slip in _slips(program, right, rng):
-        wrong = read(program, {site: slip})
+    far = right.steps >= LONG
+    vain = 0
+    for site, slip in _far(program, right, rng) if far else _slips(program, right, rng):
+        wrong = read(marked(program.program, (site,)) if far else program, {site: slip})
+        vain += wrong is not None and wrong.line == right.line
+        if far and vain > N_LONG // 4:
+            return []  # most slips make no difference: much of the program need not be read
         if wrong is not None and wrong.line != right.line and unlike(wrong.line, right.line) >= 0:
             alone.setdefault(wrong.line, {site: slip})
             if len(alone) == 2 * N_ALONE:
@@ -179,9 +238,11 @@ def misread(program: Marked, right: Reading, rng: random.Random) -> list[str]:
     couples = list(zip(kept[::2], kept[1::2], strict=False))
     for (line, slip), (other, more) in (*couples, *combinations(kept, 2)):
         pool += [text for text in (line, other) if text not in pool]
-        if len(pool) >= N_POOL:
+        if len(pool) >= N_POOL - 2 * far:
             break
-        both = read(program, slip | more) if not slip.keys() & more.keys() else None
+        if slip.keys() & more.keys():
+            continue
+        both = read(marked(program.program, slip | more) if far else program, slip | more)
         if both is not None and both.line not in {right.line, *alone, *pool} and unlike(both.line, right.line) >= 0:
             pool.append(both.line)
     return pool[:N_POOL]

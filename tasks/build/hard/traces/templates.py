@@ -6,13 +6,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-STEPS = {6: (14, 25), 7: (27, 41), 8: (50, 80), 9: (100, 160), 10: (300, 650)}
+STEPS = {6: (14, 25), 7: (30, 60), 8: (150, 350), 9: (900, 1500), 10: (3000, 6000)}
 """Least and most steps of a program, by level; a step is a statement, a condition, an item or a call."""
 
-VALUES = {6: 4, 7: 7, 8: 12, 9: 22, 10: 50}
+VALUES = {6: 4, 7: 8, 8: 25, 9: 60, 10: 160}
 """The fewest different values that a program computes, by level: one that goes in circles is soon seen through."""
 
-WIDTHS = {6: (11, 30), 7: (31, 99), 8: (211, 999), 9: (1009, 9999), 10: (20011, 99999)}
+WIDTHS = {6: (11, 30), 7: (31, 99), 8: (211, 999), 9: (2003, 9999), 10: (100003, 9999999)}
 """Least and most modulus, by level: how wide the numbers are that a reader has to keep."""
 
 

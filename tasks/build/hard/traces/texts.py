@@ -18,17 +18,18 @@ def tagged(rng: random.Random, size: Size) -> str:
     a, b, c = letters(rng, 3)
     rules = [spelt(rng, rng.randrange(1, 5), "".join(rng.sample(a + b + c, rng.randrange(2, 4)))) for _ in range(3)]
     m, d = size.modulus(rng), rng.randrange(2, 4)
+    more = "" if size.level < 8 else " + t % 2"
     return (
         f'rules = dict({a}="{rules[0]}", {b}="{rules[1]}", {c}="{rules[2]}")\n'
         f's, t = "{spelt(rng, rng.randrange(5, 9), a + b + c)}", {rng.randrange(1, 9)}\n'
-        f"for n in range({size.times(4.4)}):\n    s = s[{d}:] + rules[s[0]]\n    if len(s) < {d + 4}:\n"
+        f"for n in range({size.times(4.4)}):\n    s = s[{d}{more}:] + rules[s[0]]\n    if len(s) < {d + 4}:\n"
         f'        s = s + "{spelt(rng, 4, a + b + c)}"\n'
         f'    t = (t * {rng.randrange(2, 5)} + len(s) * s.count("{a}")) % {m}\n'
         f"print(s[:{rng.randrange(4, 7)}], len(s), t)"
     )
 
 
-@template("rewriting")
+@template("rewriting", (6, 7, 8))
 def replaced(rng: random.Random, size: Size) -> str:
     of = letters(rng, 3)
     rules = ", ".join(f'("{old}", "{new}")' for old, new in _rules(rng, of))
@@ -49,12 +50,13 @@ def substituted(rng: random.Random, size: Size) -> str:
     pattern = rng.choice(patterns)
     new = rng.choice((f'm[0][::-1] + "{c}"', f'"{b}" + m[0][-1]', f'm[0][1:] + "{a}{b}"', f'"{c}{a}" + m[0][:1]'))
     keep, d = rng.randrange(9, 16), rng.randrange(2, 5)
+    few = f"k < {rng.randrange(2, 4)}" if size.level < 8 else f"(k + t) % {rng.randrange(3, 6)} < 2"
     start = spelt(rng, rng.randrange(7, keep), of)
     return (
         f'import re\ns, t = "{start}", {rng.randrange(1, 9)}\nfor n in range({size.times(7.4)}):\n'
         f'    s, k = re.subn("{pattern}", lambda m: {new}, s)\n    s = s[-{keep}:]\n'
         f"    t = (t * {rng.randrange(2, 5)} + k * n + len(s)) % {size.modulus(rng)}\n"
-        f"    if k < {rng.randrange(2, 4)}:\n"
+        f"    if {few}:\n"
         f'        s = s[{d}:] + "{spelt(rng, d, of)}" + s[:{d}]\nprint(s[:7], t, s.count("{a}"))'
     )
 
@@ -68,7 +70,7 @@ def told(rng: random.Random, size: Size) -> str:
         f'import re\ns, t = "{start}", {rng.randrange(1, 9)}\nfor n in range({size.times(9.5)}):\n'
         f'    s = re.sub(r"(.)\\1*", lambda m: str({add}) + m[1], s)\n    s = s[-{keep}:]\n'
         f"    t = (t * {rng.randrange(2, 4)} + int(s[-{d}:]) * n + len(s)) % {size.modulus(rng)}\n"
-        f"    s = s[{d}:] + s[:{d}]\nprint(s[:8], t)"
+        f"    s = s[{d if size.level < 8 else f't % {d + 2}'}:] + s[:{d}]\nprint(s[:8], t)"
     )
 
 

@@ -6,7 +6,7 @@ import random
 
 from build.hard.traces.templates import Size, letters, some, template
 
-BITS = {6: 6, 7: 8, 8: 12, 9: 16, 10: 32}
+BITS = {6: 6, 7: 8, 8: 12, 9: 20, 10: 32}
 """Width of a word, by level."""
 
 
@@ -35,10 +35,11 @@ def shifted(rng: random.Random, size: Size) -> str:
     mask = hex(2**n_bits - 1).upper().replace("X", "x") if n_bits >= 8 else str(2**n_bits - 1)
     a, b, c = some(rng, 3, 1, max(4, n_bits // 2))
     d = rng.randrange(3, 6)
+    third = f"x ^= x << {c} & {mask}" if size.level < 8 else f"x = (x ^ x << {c}) + t & {mask}"
     return (
         f"x, t = {rng.randrange(2 ** (n_bits - 3), 2 ** (n_bits - 1)) | 1}, {rng.randrange(1, 9)}\n"
         f"for i in range({size.times(5.8)}):\n    x ^= x << {a} & {mask}\n    x ^= x >> {b}\n"
-        f"    x ^= x << {c} & {mask}\n"
+        f"    {third}\n"
         f"    if x % {d} == {rng.randrange(0, 2)}:\n"
         f"        t = t * {rng.randrange(2, 4)} + x % {rng.randrange(7, 30)}\n"
         f"    t %= {size.modulus(rng)}\nprint(x >> {max(1, n_bits // 5)}, t)"
@@ -55,18 +56,19 @@ def ones(rng: random.Random, size: Size) -> str:
         f"t, u = {rng.randrange(1, 9)}, {start}\nfor n in range({size.times(4 + 3.1 * n_ones)}):\n"
         f"    m, k = u ^ u >> {b}, {rng.randrange(0, 3)}\n    while m:\n        m &= m - 1\n        k += 1\n"
         f"    if k % 2:\n        t ^= u + k\n    else:\n        t = (t + k * {c}) % {scale}\n"
-        f"    u = (u * {a} + n) % {scale + rng.randrange(1, scale)}\nprint(t, k, u)"
+        f"    u = (u * {a} + {'n' if size.level < 8 else 't'}) % {scale + rng.randrange(1, scale)}\nprint(t, k, u)"
     )
 
 
 @template("bits")
 def registers_of_bits(rng: random.Random, size: Size) -> str:
     n_bits = BITS[size.level]
+    fed = "x" if size.level < 8 else "t"
     taps = sorted(some(rng, 2, 1, n_bits - 1))
     start = rng.randrange(2 ** (n_bits - 2), 2 ** (n_bits - 1)) | 1
     return (
         f"x, t, run = {start}, 0, {rng.randrange(0, 3)}\nfor i in range({size.times(4.6)}):\n"
-        f"    b = (x ^ x >> {taps[0]} ^ x >> {taps[1]}) & 1\n    x = x >> 1 | b << {n_bits - 1}\n    if b:\n"
+        f"    b = (x ^ x >> {taps[0]} ^ {fed} >> {taps[1]}) & 1\n    x = x >> 1 | b << {n_bits - 1}\n    if b:\n"
         f"        run += 1\n        t += run * (x % {rng.randrange(5, 12)})\n    else:\n        run = 0\n"
         f"print(x, t)"
     )
@@ -78,15 +80,16 @@ def congruential(rng: random.Random, size: Size) -> str:
     mask = 2**n_bits - 1
     a = rng.randrange(5, min(mask, 99999)) // 4 * 4 + 1
     n, (p, q) = rng.randrange(4, 7), some(rng, 2, 3, 9)
+    mixed = "x" if size.level < 8 else f"(x ^ x >> {rng.randrange(3, n_bits)})"
     return (
         f"x, bins = {rng.randrange(1, mask)}, [{p}] * {n}\nfor i in range({size.times(4.5)}):\n"
-        f"    x = x * {a} + {rng.randrange(3, mask) | 1} & {mask}\n    k = (x >> {n_bits // 2}) % {n}\n"
+        f"    x = {mixed} * {a} + {rng.randrange(3, mask) | 1} & {mask}\n    k = (x >> {n_bits // 2}) % {n}\n"
         f"    if bins[k] > i % {q}:\n        bins[k] -= 1\n        bins[k - 1] += 2\n    else:\n"
         f"        bins[k] += x % {rng.randrange(3, 8)}\nprint(x >> {max(1, n_bits // 4)}, bins)"
     )
 
 
-@template("machines")
+@template("machines", (6, 7, 8))
 def stack(rng: random.Random, size: Size) -> str:
     n, m = size.times(3.9, 5), size.modulus(rng)
     length = min(n, rng.randrange(24, 31))
@@ -151,13 +154,15 @@ def rule(rng: random.Random, size: Size) -> str:
     wide = {6: 5, 7: 6, 8: 8, 9: 10, 10: 15}[size.level] + rng.randrange(0, 2 + size.level // 8)
     number = rng.choice((18, 22, 26, 30, 41, 45, 54, 60, 73, 89, 90, 101, 105, 106, 109, 110, 124, 135, 146, 150, 169))
     cells = [rng.randrange(0, 2) for _ in range(wide)]
+    flip = "" if size.level < 8 else "    row[t % w] ^= 1\n"
     start = str(cells) if wide < 8 else f'[int(c) for c in "{"".join(map(str, cells))}"]'
     return (
         f"w, row, t = {wide}, {start}, {rng.randrange(1, 20)}\n"
         f"for k in range({size.times(wide * (1 if wide < 8 else 1.1) + 3)}):\n"
         f"    code = [4 * row[i - 1] + 2 * row[i] + row[(i + 1) % w]\n            for i in range(w)]\n"
         f"    row = [{number} >> c & 1 for c in code]\n"
-        f"    t = (t * {rng.randrange(2, 4)} + sum(row) * k + row[{rng.randrange(0, wide)}]) % {size.modulus(rng)}\n"
+        f"{flip}    t = (t * {rng.randrange(2, 4)} + sum(row) * k + row[{rng.randrange(0, wide)}])"
+        f" % {size.modulus(rng)}\n"
         f"print(sum(b << i for i, b in enumerate(row)), t)"
     )
 
@@ -178,7 +183,7 @@ def ant(rng: random.Random, size: Size) -> str:
     )
 
 
-@template("automata", (6, 7, 8, 9))
+@template("automata", (6, 7, 8))
 def sieve(rng: random.Random, size: Size) -> str:
     a, b, c = rng.randrange(2, 9), rng.randrange(2, 5), rng.randrange(2, 6)
     n = size.times(5, 3)
