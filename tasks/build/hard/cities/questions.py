@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from build.drafting import selected
-from build.hard.cities import airfields, belonging, codes, comparing, given, measuring, sailing, small, stepwise
+from build.hard.cities import airfields, belonging, codes, comparing, measuring, small
 from build.hard.cities.sets import Sets
+from build.hard.cities.steps import given, sailing, stepwise
 from build.making import HARD_LEVELS, Question
 
 PER_LEVEL = 124

@@ -9,7 +9,7 @@ from math import isqrt, log, pi
 
 from build.hard.computation.exercise import THOUSAND_AND_ONE, Exercise, shifted, window, worded
 from build.hard.computation.factors import primes_between
-from build.hard.computation.runs import some_prime
+from build.hard.computation.long.runs import some_prime
 
 PLACES = range(-3, 4)
 

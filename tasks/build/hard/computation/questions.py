@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from build.drafting import selected
-from build.hard.computation import counting, easy, far, lists, matrices, runs
+from build.hard.computation import counting, easy, matrices
 from build.hard.computation.bases import across, from_ten, to_ten
 from build.hard.computation.exercise import Exercise
 from build.hard.computation.factors import (
@@ -19,6 +19,7 @@ from build.hard.computation.factors import (
     divisors_summed,
     next_prime,
 )
+from build.hard.computation.long import far, lists, runs
 from build.hard.computation.parts import continued_fraction, decimal_places, fraction_sum
 from build.hard.computation.residues import (
     binomial_left,

@@ -11,20 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from build.drafting import selected
-from build.hard.dates import (
-    chains,
-    conversions,
-    counting,
-    easy,
-    feasts,
-    maya,
-    moons,
-    roman,
-    tallies,
-    walks,
-    weekdays,
-    zones,
-)
+from build.hard.dates import conversions, counting, easy, maya, roman, weekdays, zones
+from build.hard.dates.long import chains, feasts, moons, tallies, walks
 from build.hard.dates.pools import Maker
 from build.making import N_CHOICES, Question
 

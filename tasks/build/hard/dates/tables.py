@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from build.hard.dates.feasts import orthodox, western
+from build.hard.dates.long.feasts import orthodox, western
 from build.hard.dates.maya import EPOCH
 from build.hard.dates.numbering import GREGORIAN, HEBREW, ISLAMIC, JULIAN, Calendar
 

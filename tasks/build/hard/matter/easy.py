@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from build.drafting import Draft, which, words
 from build.hard.matter.formulas import counted
-from build.hard.matter.nuclides import FAMOUS
+from build.hard.matter.nuclear.nuclides import FAMOUS
 from build.hard.matter.pools import sets
 from build.hard.matter.sources import atoms, nuclides
 

@@ -12,22 +12,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from build.drafting import selected
-from build.hard.matter import (
-    atoms,
-    chains,
-    constants,
-    easy,
-    exotic,
-    flows,
-    formulas,
-    heavens,
-    lattices,
-    measures,
-    models,
-    nuclides,
-    radiation,
-    sky,
-)
+from build.hard.matter import atoms, constants, easy, formulas, heavens, measures, sky
+from build.hard.matter.nuclear import chains, exotic, nuclides, radiation
+from build.hard.matter.simulated import flows, lattices, models
 from build.making import HARD_LEVELS, N_CHOICES, Question
 from build.wording import listed
 

@@ -11,19 +11,19 @@ from dataclasses import replace
 
 from build.drafting import selected
 from build.hard.registries.characters import characters, classes, controls
-from build.hard.registries.codepages import codepages
 from build.hard.registries.codes import countries, currencies, former, publishers
 from build.hard.registries.computed import computed
 from build.hard.registries.familiar import alphabets, signs, states, tongues
-from build.hard.registries.ideographs import ideographs
 from build.hard.registries.languages import bibliographic, families, languages, scripts
-from build.hard.registries.multibyte import johab, multibyte
-from build.hard.registries.prefixes import cards, hyphens, towns
 from build.hard.registries.regions import regions
 from build.hard.registries.rules.checks import adlers, check_digits, crc16s, crc32s, table_hashes
 from build.hard.registries.rules.digests import accepting, blobs, derived, identifiers, keyed, passwords, plain
 from build.hard.registries.rules.packed import bases, huffman, lempel_ziv, punycodes, reed_solomon
 from build.hard.registries.rules.streams import blocks, ciphers, nonlinear, registers, small_tables, twisters
+from build.hard.registries.tables.codepages import codepages
+from build.hard.registries.tables.ideographs import ideographs
+from build.hard.registries.tables.multibyte import johab, multibyte
+from build.hard.registries.tables.prefixes import cards, hyphens, towns
 from build.hard.registries.web import colours, entities
 from build.making import HARD_LEVELS, Question
 

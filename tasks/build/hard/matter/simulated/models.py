@@ -11,7 +11,7 @@ from dataclasses import astuple
 
 from build.drafting import Draft
 from build.hard.matter.pools import beside
-from build.hard.matter.series import Series
+from build.hard.matter.simulated.series import Series
 
 
 def sandpile(rows: int, columns: int, row: int, column: int, grains: int) -> list[list[int]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
-from build.hard.cities.ladders import Result, ladder, others
+from build.hard.cities.steps.ladders import Result, ladder, others
 
 Voyage = list[tuple[int, int]]
 

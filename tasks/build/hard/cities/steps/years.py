@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from itertools import pairwise
 
-from build.hard.cities.ladders import Result, ladder, others
+from build.hard.cities.steps.ladders import Result, ladder, others
 
 
 def moved(people: Sequence[int], shares: Sequence[int], years: int) -> list[tuple[int, ...]]:

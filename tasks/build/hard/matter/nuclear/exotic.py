@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from build.drafting import Draft, which
-from build.hard.matter.nuclides import famous
+from build.hard.matter.nuclear.nuclides import famous
 from build.hard.matter.pools import ordered, scattered, sets
 from build.hard.matter.sources import Nuclide, nuclides
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from stdnum import ean, isbn, numdb
 
 from build.drafting import Draft, shuffled, words
-from build.hard.registries.multibyte import window
+from build.hard.registries.tables.multibyte import window
 
 NAMES = (6, 42)
 """Organisations' names of so many characters are asked for."""

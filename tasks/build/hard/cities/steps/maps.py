@@ -10,7 +10,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterator
 
-from build.hard.cities.ladders import Result, ladder, others
+from build.hard.cities.steps.ladders import Result, ladder, others
 
 Cell = tuple[int, int]
 Heights = dict[Cell, int]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from build.drafting import Draft, shuffled
 from build.hard.registries.characters import shown
-from build.hard.registries.multibyte import CLOSE, WIDE, window
+from build.hard.registries.tables.multibyte import CLOSE, WIDE, window
 
 BLOCKS = ((9, 0xF900, 0xFA0D, WIDE), (9, 0xFA70, 0xFAD9, WIDE), (10, 0x2F800, 0x2FA1D, CLOSE))
 """Level, first and last code point, and how far off the wrong options stand."""

@@ -10,8 +10,8 @@ from math import isqrt
 
 from build.hard.computation.exercise import Exercise, others, shifted, window, worded
 from build.hard.computation.factors import primes_between
+from build.hard.computation.long.runs import some_prime
 from build.hard.computation.residues import remaining
-from build.hard.computation.runs import some_prime
 
 PLACES = range(-3, 4)
 N_DIGITS = 5

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from build.drafting import Draft
 from build.hard.matter.pools import beside
-from build.hard.matter.series import Series
+from build.hard.matter.simulated.series import Series
 
 STEPS = {9: (1, 2, 3, 4), 10: (1, 2, 3, 5, 7)}
 """How far wrong counts lie from right ones: much less than an estimate leaves open."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from build.hard.cities import journeys, maps, years
-from build.hard.cities.ladders import Result
+from build.hard.cities.steps import journeys, maps, years
+from build.hard.cities.steps.ladders import Result
 from build.making import Question
 
 N_DRAFTS = 11

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from build.drafting import Draft
 from build.hard.matter.pools import beside
-from build.hard.matter.series import Series
+from build.hard.matter.simulated.series import Series
 from build.wording import listed
 
 N = 28

@@ -1,0 +1,1 @@
+"""Exact work on points and maps that the question gives."""

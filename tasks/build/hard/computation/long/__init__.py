@@ -1,0 +1,1 @@
+"""Kinds of levels 9 and 10: many dependent steps."""

@@ -1,0 +1,1 @@
+"""Kinds that take long: walks, tallies over centuries, chains of calendars."""

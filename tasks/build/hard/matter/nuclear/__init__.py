@@ -1,0 +1,1 @@
+"""Nuclides, their masses and decays."""

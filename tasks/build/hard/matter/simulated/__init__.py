@@ -1,0 +1,1 @@
+"""Models of matter in whole numbers, step by step."""

@@ -1,0 +1,1 @@
+"""Long tables: character sets and lists of prefixes."""
