@@ -71,20 +71,27 @@ def queues(told: Told, ask: str) -> str:
             name, ordinal = groups(r"(\w+) is not (\w+)", text)
             nowhere.add((name, ORDINALS.index(ordinal)))
 
+    n = len(people)
+    # As bits, by person: who may come directly behind, and sets of which somebody must be placed already.
+    mates = [sum(1 << k for k, two in enumerate(people) if (one, two) not in apart) | 1 << n for one in people]
+    needs = [[sum(1 << people.index(other) for other in group) for group in behind[name]] for name in people]
+    barred = [[(name, place) in nowhere for place in range(n)] for name in people]
+
     @cache
-    def ways(left: frozenset[str], after: str) -> int:
+    def ways(left: int, after: int) -> int:
         if not left:
             return 1
-        place = len(left) - 1
-        return sum(
-            ways(left - {name}, name)
-            for name in left
-            if (name, after) not in apart
-            and (name, place) not in nowhere
-            and all(any(other not in left for other in group) for group in behind[name])
-        )
+        place, total = left.bit_count() - 1, 0
+        for k in range(n):
+            if left >> k & 1 and mates[k] >> after & 1 and not barred[k][place]:
+                for group in needs[k]:
+                    if group & left == group:
+                        break
+                else:
+                    total += ways(left ^ 1 << k, k)
+        return total
 
-    return str(ways(frozenset(people), ""))
+    return str(ways((1 << n) - 1, n))
 
 
 def visits(told: Told, ask: str) -> str:
