@@ -29,7 +29,6 @@ READERS: dict[str, Callable[[list[str], str], str]] = {
     "colourings": deduction_counts.colourings,
     "line-ups": deduction_counts.queues,
     "visits": deduction_counts.visits,
-    "tours": deduction_counts.tours,
     "tilings": deduction_counts.tilings,
     "formulas": deduction_counts.formulas,
     "lamps": deduction_runs.lamps,

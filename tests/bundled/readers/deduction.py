@@ -14,7 +14,8 @@ import numpy as np
 
 Told = list[str]
 ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
-NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+NUMBERS = _NUMBERS.split()
 
 
 def names_of(text: str) -> list[str]:

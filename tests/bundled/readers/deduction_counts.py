@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 from bundled.readers.deduction import NUMBERS, ORDINALS, Told, groups, names_of
 
 
+def summed_out(factors: list[tuple[Any, list[int]]], n: int) -> str:
+    """The sum over all cases of the product of the factors, each an array and the things that its axes stand for.
+
+    One thing after the other is summed out, the one with the fewest beside it in factors first.
+    """
+    left = set(range(n))
+    while left:
+        around = {k: {axis for _, axes in factors if k in axes for axis in axes} for k in left}
+        first = min(left, key=lambda k: (len(around[k]), k))
+        left.remove(first)
+        mine = sorted((factor for factor in factors if first in factor[1]), key=lambda factor: len(factor[1]))
+        rest = sorted(around[first] - {first})
+        product, seen = mine[0]
+        for array, axes in mine[1:]:
+            both = sorted({*seen, *axes})
+            product, seen = np.einsum(product, seen, array, axes, both), both
+        factors = [factor for factor in factors if first not in factor[1]]
+        factors.append((np.einsum(product, seen, rest), rest))
+    total = 1
+    for array, _ in factors:
+        total *= int(array)
+    return str(total)
+
+
 def colourings(told: Told, ask: str) -> str:
-    """By summing out one country after the other, the one with the fewest open borders first, over NumPy arrays."""
+    """By summing out one country after the other."""
     n, last, listing = groups(r"Each of (\d+) countries, A to ([A-Z]), is coloured (.+); not all .*", told[0])
     colours = re.split(", | or ", listing)
     countries = [chr(ord("A") + k) for k in range(int(n))]
@@ -27,20 +50,7 @@ def colourings(told: Told, ask: str) -> str:
         allowed = np.array([own != colour for own in colours], dtype=np.int64)
         factors.append((allowed, [countries.index(country)]))
     assert ask == f"In how many different ways can the {n} countries be coloured?"
-    left = set(range(len(countries)))
-    while left:
-        around = {k: {axis for _, axes in factors if k in axes for axis in axes} for k in left}
-        first = min(left, key=lambda k: (len(around[k]), k))
-        left.remove(first)
-        mine = [factor for factor in factors if first in factor[1]]
-        rest = sorted(around[first] - {first})
-        product, seen = mine[0]
-        for array, axes in mine[1:]:
-            both = sorted({*seen, *axes})
-            product, seen = np.einsum(product, seen, array, axes, both), both
-        factors = [factor for factor in factors if first not in factor[1]]
-        factors.append((np.einsum(product, seen, rest), rest))
-    return str(int(np.prod([int(array) for array, _ in factors])))
+    return summed_out(factors, len(countries))
 
 
 def queues(told: Told, ask: str) -> str:
@@ -61,20 +71,27 @@ def queues(told: Told, ask: str) -> str:
             name, ordinal = groups(r"(\w+) is not (\w+)", text)
             nowhere.add((name, ORDINALS.index(ordinal)))
 
+    n = len(people)
+    # As bits, by person: who may come directly behind, and sets of which somebody must be placed already.
+    mates = [sum(1 << k for k, two in enumerate(people) if (one, two) not in apart) | 1 << n for one in people]
+    needs = [[sum(1 << people.index(other) for other in group) for group in behind[name]] for name in people]
+    barred = [[(name, place) in nowhere for place in range(n)] for name in people]
+
     @cache
-    def ways(left: frozenset[str], after: str) -> int:
+    def ways(left: int, after: int) -> int:
         if not left:
             return 1
-        place = len(left) - 1
-        return sum(
-            ways(left - {name}, name)
-            for name in left
-            if (name, after) not in apart
-            and (name, place) not in nowhere
-            and all(any(other not in left for other in group) for group in behind[name])
-        )
+        place, total = left.bit_count() - 1, 0
+        for k in range(n):
+            if left >> k & 1 and mates[k] >> after & 1 and not barred[k][place]:
+                for group in needs[k]:
+                    if group & left == group:
+                        break
+                else:
+                    total += ways(left ^ 1 << k, k)
+        return total
 
-    return str(ways(frozenset(people), ""))
+    return str(ways((1 << n) - 1, n))
 
 
 def visits(told: Told, ask: str) -> str:
@@ -97,79 +114,45 @@ def visits(told: Told, ask: str) -> str:
     return str(sum(int(sign) * int(count) for sign, count in zip(signs, walks[:, -1], strict=True)))
 
 
-def _orders(n: int) -> Any:
-    return np.array(list(permutations(range(1, n))), dtype=np.int8)
-
-
-@cache
-def _round_trips(n: int) -> Any:
-    """All tours from place 0, each in one of its two directions."""
-    orders = _orders(n - 1)
-    # The last place is put in at every gap of the tours of the others.
-    parts = [np.insert(orders, k, n - 1, axis=1) for k in range(orders.shape[1] + 1)]
-    tours = np.concatenate(parts)
-    return tours[tours[:, 0] < tours[:, -1]]
-
-
-def tours(told: Told, ask: str) -> str:
-    """By trying all round trips."""
-    listing = re.findall(r"([A-Z])([A-Z]) (\d+)", told[0])
-    n = int(groups(r"A round trip .* each of the (\d+) places A to [A-Z] once and returns to A", told[1])[0])
-    assert len(listing) == n * (n - 1) // 2
-    assert ask == "How long is the shortest round trip?"
-    far = np.zeros((n, n), dtype=np.int16)
-    for a, b, distance in listing:
-        far[ord(a) - 65, ord(b) - 65] = far[ord(b) - 65, ord(a) - 65] = int(distance)
-    trips = _round_trips(n)
-    length = far[0, trips[:, 0]] + far[trips[:, -1], 0]
-    for k in range(n - 2):
-        length += far[trips[:, k], trips[:, k + 1]]
-    return str(length.min())
-
-
 def tilings(told: Told, ask: str) -> str:
-    """Row by row: all ways to fill a row, given the squares that dominoes from above reach into."""
+    """Column by column, in an array with the number of ways for each set of rows that dominoes reach into."""
     rows = groups(r"The rows of a board, from top to bottom, are (.+); o is a square and x a hole", told[0])[0]
     board = rows.split(", ")
-    number = int(groups(r"In how many different ways can (\d+) dominoes cover all squares .*", ask)[0])
-    assert 2 * number == rows.count("o")
-
-    def filled(free: str, below: str) -> list[str]:
-        """What of the next row is taken, by the ways to fill the free squares (o) of a row."""
-        if not free:
-            return [""]
-        found = []
-        if free[0] == "x":
-            return [below[0] + rest for rest in filled(free[1:], below[1:])]
-        if below[0] == "o":
-            found += ["x" + rest for rest in filled(free[1:], below[1:])]
-        if free[:2] == "oo":
-            found += [below[:2] + rest for rest in filled(free[2:], below[2:])]
-        return found
-
-    cached = cache(filled)
-    ways = {board[0]: 1}
-    for below in [*board[1:], "x" * len(board[0])]:
-        after: dict[str, int] = {}
-        for free, count in ways.items():
-            for rest in cached(free, below):
-                after[rest] = after.get(rest, 0) + count
-        ways = after
-    return str(sum(ways.values()))
+    assert 2 * int(groups(r"In how many different ways can (\d+) dominoes cover all squares .*", ask)[0]) == rows.count(
+        "o"
+    )
+    height = len(board)
+    taken = np.arange(2**height)
+    ways = np.zeros(2**height, dtype=np.int64)
+    ways[0] = 1
+    for column in zip(*board, strict=True):
+        for r, square in enumerate(column):
+            free = taken & 1 << r == 0  # bit r: the square of row r in this column, and afterwards in the next
+            after = np.zeros_like(ways)
+            if square == "x":
+                after[free] = ways[free]
+            else:
+                after[taken[free]] = ways[taken[free] | 1 << r]
+                after[taken[free] | 1 << r] = ways[free]
+                if r + 1 < height and column[r + 1] == "o":
+                    both = free & (taken & 2 << r == 0)
+                    after[taken[both] | 2 << r] += ways[both]
+            assert after.max() < 2**60
+            ways = after
+    return str(int(ways[0]))
 
 
 def formulas(told: Told, ask: str) -> str:
-    """In an array with one axis a switch."""
-    n = int(groups(r"Each of (\d+) switches, a to r, is on or off", told[0])[0])
+    """By summing out one switch after the other."""
+    n, last = groups(r"Each of (\d+) switches, a to ([a-x]), is on or off", told[0])
+    assert ord(last) - 96 == int(n)
     assert ask == f"How many of the 2^{n} positions of the switches are possible?"
-    left = np.ones((2,) * n, dtype=bool)
+    factors: list[tuple[Any, list[int]]] = []
     for text in told[2:]:
         kind, listing = groups(r"Of the three letters .*, (one or more are|exactly one is) true: (.+)", text)
         for trio in listing.split(", "):
-            true = np.zeros((2,) * n, dtype=np.int8)
-            for letter in trio:
-                shape = [1] * n
-                shape[ord(letter.lower()) - 97] = 2
-                true = true + np.array([letter.islower(), letter.isupper()], dtype=np.int8).reshape(shape)
-            left &= true == 1 if kind.startswith("exactly") else true > 0
-    return str(int(left.sum()))
+            a, b, c = ([letter.islower(), letter.isupper()] for letter in trio)
+            number = np.add.outer(np.add.outer(np.array(a, int), np.array(b, int)), np.array(c, int))
+            true = number == 1 if kind.startswith("exactly") else number > 0
+            factors.append((true.astype(np.int64), [ord(letter.lower()) - 97 for letter in trio]))
+    return summed_out(factors, int(n))

@@ -11,9 +11,9 @@ from bundled.readers.deduction import Told, groups
 def lamps(told: Told, ask: str) -> str:
     """With sets of the lamps that are on."""
     on = set(
-        groups(r"There are \d+ lamps, a to [a-t], and at first those that are on are (.+)", told[0])[0].split(", ")
+        groups(r"There are \d+ lamps, a to [a-z], and at first those that are on are (.+)", told[0])[0].split(", ")
     )
-    rules = re.findall(r"([a-t]): ([a-t]) / ([a-t]) (and|or) ([a-t])(?=, |$)", told[2])
+    rules = re.findall(r"([a-z]): ([a-z]) / ([a-z]) (and|or) ([a-z])(?=, |$)", told[2])
     assert len({own for own, *_ in rules}) == len(rules) == int(groups(r"There are (\d+) lamps.*", told[0])[0])
     for _ in range(int(groups(r"How many lamps are on after (\d+) steps\?", ask)[0])):
         on = {
@@ -25,14 +25,16 @@ def lamps(told: Told, ask: str) -> str:
 
 
 def cells(told: Told, ask: str) -> str:
-    """By looking up each three cells in the text."""
+    """With an array that has one more cell at each end."""
     n, row = groups(r"A ring of (\d+) cells holds, clockwise, ([01]+); the last digit is next to the first", told[0])
     assert len(row) == int(n)
     threes = set(re.findall(r"\b[01]{3}\b", told[1]))
+    gives = np.array([f"{k:03b}" in threes for k in range(8)], dtype=np.int8)
+    ring = np.array([int(digit) for digit in row[-1] + row + row[0]], dtype=np.int8)
     for _ in range(int(groups(r"How many cells hold 1 after (\d+) steps\?", ask)[0])):
-        ring = row[-1] + row + row[0]
-        row = "".join("1" if ring[i : i + 3] in threes else "0" for i in range(len(row)))
-    return str(row.count("1"))
+        ring[1:-1] = gives[4 * ring[:-2] + 2 * ring[1:-1] + ring[2:]]
+        ring[0], ring[-1] = ring[-2], ring[1]
+    return str(ring[1:-1].sum())
 
 
 def life(told: Told, ask: str) -> str:
@@ -110,17 +112,18 @@ def heaps(told: Told, ask: str) -> str:
     assert parting < takes
     reached: list[set[int]] = [set() for _ in range(largest + 8)]
     values: list[int] = []
-    pairs: list[set[int]] = [set() for _ in range(2 * largest + 2)]
+    pairs = np.zeros((2 * largest + 2, 1024), dtype=bool)  # by the counters of two heaps: the values together
     for size in range(largest + 1):
         value = 0
         while value in reached[size] and size:
             value += 1
         values.append(value)
-        for other in range(1, size + 1):
-            pairs[size + other].add(value ^ values[other])
+        assert value < 1024
+        others = np.arange(1, size + 1)
+        pairs[size + others, value ^ np.array(values, dtype=int)[others]] = True
         for take in takes:
             reached[size + take].add(value)
         # Pairs of this many counters in all have both heaps smaller.
         for take in parting:
-            reached[size + take] |= pairs[size]
+            reached[size + take].update(np.flatnonzero(pairs[size]).tolist())
     return str(sum(values))

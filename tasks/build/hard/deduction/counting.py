@@ -1,4 +1,4 @@
-"""Counts over thousands or millions of cases: colourings, orders, tours of all towns, tilings, formulas."""
+"""Counts over millions of cases and more: colourings, orders, ways through all towns, tilings, formulas."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from build.making import Question
 from build.wording import listed
 
 COLOURS = ("red", "blue", "green", "yellow")
-MAPS = {9: (11, 3, 17, 3), 10: (18, 4, 38, 5)}
-"""By level: countries, colours, borders, and how many countries are denied a colour."""
+MAPS = {9: (21, 46, 6, 5), 10: (26, 60, 8, 6)}
+"""By level: countries, borders, how many countries are denied a colour, and how far apart in a row neighbours are."""
 
 
 def colourings(rng: random.Random, level: int) -> Question | None:
     """Counted country by country, for each colouring of those that still have open borders."""
-    n, n_colours, n_borders, n_denied = MAPS[level]
+    n, n_borders, n_denied, reach = MAPS[level]
+    n_colours = len(COLOURS)
     order = rng.sample(range(n), n)
-    near = [(i, j) for i, j in combinations(range(n), 2) if j - i < 6]
+    near = [(i, j) for i, j in combinations(range(n), 2) if j - i <= reach]
     borders = [(i, i + 1) for i in range(n - 1)]
     borders += rng.sample([pair for pair in near if pair not in borders], n_borders - len(borders))
     denied = {i: rng.randrange(n_colours) for i in sorted(rng.sample(range(n), n_denied))}
     ways: dict[tuple[int, ...], int] = {(): 1}
     for i in range(n):
-        before = [j - i for j in range(max(0, i - 5), i) if (j, i) in borders]
+        before = [j - i for j in range(max(0, i - reach), i) if (j, i) in borders]
         after: dict[tuple[int, ...], int] = {}
         for last, count in ways.items():
             for colour in range(n_colours):
                 if denied.get(i) != colour and all(last[j] != colour for j in before):
-                    key = (*last, colour)[-5:]
+                    key = (*last, colour)[-reach:]
                     after[key] = after.get(key, 0) + count
         ways = after
     answer = sum(ways.values())
-    if not (150 if level == 9 else 20_000) <= answer <= (3000 if level == 9 else 10**8):
+    if not 20_000 <= answer <= 10**11:
         return None
-    letters = "ABCDEFGHIJKLMNOPQRST"
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     pairs = sorted("".join(sorted(letters[order[k]] for k in pair)) for pair in borders)
     bans = sorted(f"{letters[order[i]]} is not {COLOURS[colour]}" for i, colour in denied.items())
     told = [
@@ -62,10 +63,11 @@ def colourings(rng: random.Random, level: int) -> Question | None:
 
 def queues(rng: random.Random, level: int) -> Question | None:
     """Orders of many people, counted by the set of those who stand in front and the last of them."""
-    n = 9 if level == 9 else 11
+    n = 12 if level == 9 else 14
+    n_before = 3 if level == 9 else 4
     names = people(rng, n)
-    pairs = [tuple(rng.sample(range(n), 2)) for _ in range(8)]
-    before, apart = pairs[:3], [(min(pair), max(pair)) for pair in pairs[3:]]
+    pairs = [tuple(rng.sample(range(n), 2)) for _ in range(n_before + n // 2)]
+    before, apart = pairs[:n_before], [(min(pair), max(pair)) for pair in pairs[n_before:]]
     either = [tuple(rng.sample(range(n), 3)) for _ in range(3)]
     nowhere = [(rng.randrange(n), rng.randrange(8)) for _ in range(3)]
     about = [*before, *apart, *((min(t), max(t)) for t in either)]
@@ -95,7 +97,7 @@ def queues(rng: random.Random, level: int) -> Question | None:
             if count:
                 ways[mask | bit][a] = count
     answer = sum(ways[-1].values())
-    if answer < (1000 if level == 9 else 50_000):
+    if answer < 50_000:
         return None
     told = [f"{listed(names)} stand in a queue", "To be next to somebody is to be directly before or after them"]
     clues = [f"{names[a]} is before {names[b]}" for a, b in before]
@@ -116,32 +118,45 @@ def queues(rng: random.Random, level: int) -> Question | None:
     )
 
 
-N_TOWNS = 14
+TOWNS = {9: (15, 46), 10: (17, 56)}
+"""By level: towns and roads."""
+
+
+def _ways(beside: list[int], inner: int, start: int, length: int) -> dict[int, dict[int, int]]:
+    """Ways from a town through so many of the inner ones, by the set of these and the last of them."""
+    ways: dict[int, dict[int, int]] = {0: {start: 1}}
+    for _ in range(length):
+        longer: dict[int, dict[int, int]] = {}
+        for mask, lasts in ways.items():
+            for last, count in lasts.items():
+                onward = beside[last] & inner & ~mask
+                while onward:
+                    bit = onward & -onward
+                    onward ^= bit
+                    row, town = longer.setdefault(mask | bit, {}), bit.bit_length() - 1
+                    row[town] = row.get(town, 0) + count
+        ways = longer
+    return ways
 
 
 def visits(rng: random.Random, level: int) -> Question | None:
     """Ways through all towns of a map, from the first to the last."""
-    n = N_TOWNS
-    letters = "ABCDEFGHIJKLMN"
-    roads = rng.sample(list(combinations(range(n), 2)), 40)
+    n, n_roads = TOWNS[level]
+    letters = "ABCDEFGHIJKLMNOPQ"[:n]
+    roads = rng.sample(list(combinations(range(n), 2)), n_roads)
     beside = [0] * n
     for a, b in roads:
         beside[a] |= 1 << b
         beside[b] |= 1 << a
     if min(map(int.bit_count, beside)) < 3:
         return None
-    inner = (1 << n - 1) - 1
-    ways: list[dict[int, int]] = [{} for _ in range(1 << n - 1)]
-    ways[1][0] = 1
-    for mask in range(1, 1 << n - 1, 2):
-        for last, count in ways[mask].items():
-            onward = beside[last] & inner & ~mask
-            while onward:
-                bit = onward & -onward
-                onward ^= bit
-                row, town = ways[mask | bit], bit.bit_length() - 1
-                row[town] = row.get(town, 0) + count
-    answer = sum(count for last, count in ways[inner].items() if beside[last] >> n - 1 & 1)
+    inner = (1 << n - 1) - 2
+    ahead = _ways(beside, inner, 0, (n - 2) // 2)
+    behind = _ways(beside, inner, n - 1, n - 2 - (n - 2) // 2)
+    answer = 0
+    for mask, lasts in ahead.items():
+        firsts = behind.get(inner ^ mask, {})
+        answer += sum(k * m for a, k in lasts.items() for b, m in firsts.items() if beside[a] >> b & 1)
     if answer < 1000:
         return None
     told = [
@@ -160,40 +175,7 @@ def visits(rng: random.Random, level: int) -> Question | None:
     )
 
 
-def tours(rng: random.Random, level: int) -> Question | None:
-    """The shortest round trip, by the set of places visited and the last of them."""
-    n = 10
-    letters = "ABCDEFGHIJ"
-    far = {frozenset(pair): rng.randrange(31, 90) for pair in combinations(range(n), 2)}
-    row = [[far.get(frozenset((a, b)), 0) for b in range(n)] for a in range(n)]
-    best: dict[tuple[int, int], int] = {(1, 0): 0}
-    for mask in range(1, 1 << n, 2):
-        for last in range(n):
-            length = best.get((mask, last))
-            if length is None:
-                continue
-            for a in range(1, n):
-                if not mask >> a & 1:
-                    key = (mask | 1 << a, a)
-                    best[key] = min(best.get(key, 10**9), length + row[last][a])
-    answer = min(best[(1 << n) - 1, last] + row[last][0] for last in range(1, n))
-    told = [
-        "The distances between places are "
-        + ", ".join(f"{letters[a]}{letters[b]} {row[a][b]}" for a, b in combinations(range(n), 2)),
-        f"A round trip starts in A, visits each of the {n} places A to {letters[-1]} once and returns to A",
-    ]
-    return asked(
-        "tours",
-        level,
-        told,
-        "How long is the shortest round trip?",
-        "the length of the shortest round trip is {}",
-        answer,
-        close(rng, answer, step=1),
-    )
-
-
-BOARDS = {9: (6, 6, 4, 60), 10: (8, 9, 6, 5000)}
+BOARDS = {9: (11, 10, 14, 5000), 10: (14, 12, 26, 5000)}
 """By level: rows, columns, squares cut out, and the least number of tilings."""
 
 
@@ -221,6 +203,8 @@ def tilings(rng: random.Random, level: int) -> Question | None:
             for key in nexts:
                 after[key >> 1] = after.get(key >> 1, 0) + count
         ways = after
+        if not ways:
+            return None
     answer = ways.get(0, 0)
     if answer < least:
         return None
@@ -242,29 +226,34 @@ def tilings(rng: random.Random, level: int) -> Question | None:
     )
 
 
-N_SWITCHES = 18
+SWITCHES = {9: (20, 25, 3), 10: (24, 30, 4)}
+"""By level: switches, and groups of which at least one and exactly one is true."""
 
 
 @cache
-def _switches() -> tuple[int, tuple[int, ...]]:
+def _switches(n: int) -> tuple[int, tuple[int, ...]]:
     """All cases, and of each switch those in which it is on."""
-    n_cases = 1 << N_SWITCHES
-    every = (1 << n_cases) - 1
-    # every // (2 ** 2 ** k + 1) has blocks of 2 ** k ones between blocks of as many zeros, ones first.
-    return every, tuple(every // ((1 << (1 << k)) + 1) << (1 << k) for k in range(N_SWITCHES))
+    on = []
+    for k in range(n):
+        bits = ((1 << (1 << k)) - 1) << (1 << k)
+        for double in range(k + 1, n):
+            bits |= bits << (1 << double)
+        on.append(bits)
+    return (1 << (1 << n)) - 1, tuple(on)
 
 
 def formulas(rng: random.Random, level: int) -> Question | None:
     """Positions of switches that meet many conditions on three of them."""
-    every, on = _switches()
-    letters = "abcdefghijklmnopqr"
+    n, n_some, n_one = SWITCHES[level]
+    letters = "abcdefghijklmnopqrstuvwx"[:n]
 
-    def drawn(n: int) -> list[tuple[int, ...]]:
-        return [tuple(sorted(rng.sample(range(N_SWITCHES), 3))) for _ in range(n)]
+    def drawn(number: int) -> list[tuple[int, ...]]:
+        return [tuple(sorted(rng.sample(range(n), 3))) for _ in range(number)]
 
-    some, one = drawn(22), drawn(3)
-    if len({*some, *one}) < 25 or len({k for trio in (*some, *one) for k in trio}) < N_SWITCHES:
+    some, one = drawn(n_some), drawn(n_one)
+    if len({*some, *one}) < n_some + n_one or len({k for trio in (*some, *one) for k in trio}) < n:
         return None
+    every, on = _switches(n)
     left, texts = every, []
     for number, trio in enumerate((*some, *one)):
         signs = [rng.random() < 0.5 for _ in trio]
@@ -275,7 +264,7 @@ def formulas(rng: random.Random, level: int) -> Question | None:
     if answer < 250:
         return None
     told = [
-        f"Each of {N_SWITCHES} switches, a to r, is on or off",
+        f"Each of {n} switches, a to {letters[-1]}, is on or off",
         "A capital letter says that its switch is on, a small letter that its switch is off",
         "Of the three letters of each of these groups, one or more are true: " + _sorted(texts[: len(some)]),
         "Of the three letters of each of these groups, exactly one is true: " + _sorted(texts[len(some) :]),
@@ -284,8 +273,8 @@ def formulas(rng: random.Random, level: int) -> Question | None:
         "formulas",
         level,
         told,
-        f"How many of the 2^{N_SWITCHES} positions of the switches are possible?",
-        f"the number of the 2^{N_SWITCHES} positions of the switches that are possible is {{}}",
+        f"How many of the 2^{n} positions of the switches are possible?",
+        f"the number of the 2^{n} positions of the switches that are possible is {{}}",
         answer,
         close(rng, answer),
     )

@@ -13,9 +13,8 @@ from dataclasses import replace
 
 from build.drafting import selected
 from build.hard.deduction.circuits import circuits
-from build.hard.deduction.closeness import close
 from build.hard.deduction.codes import codes
-from build.hard.deduction.counting import colourings, formulas, queues, tilings, tours, visits
+from build.hard.deduction.counting import colourings, formulas, queues, tilings, visits
 from build.hard.deduction.games import games
 from build.hard.deduction.houses import houses
 from build.hard.deduction.lines import orders, table
@@ -47,18 +46,14 @@ GRADED: tuple[Puzzle, ...] = (
 SIZES = {6: (5, 6, 7), 7: (8,), 8: (10, 9, 10)}
 """By level: the sizes of the graded puzzles, in turn."""
 
-LARGE: tuple[Puzzle, ...] = (liars, guests, circuits)
-LARGEST = 11
-"""Puzzles that have this size too, on level 9."""
-
 BEYOND: dict[int, tuple[Puzzle, ...]] = {
-    9: (tours, colourings, queues, tilings, lamps, cells, life, ant, dials, heaps),
+    9: (visits, formulas, colourings, queues, tilings, lamps, cells, life, ant, dials, heaps),
     10: (visits, formulas, colourings, queues, tilings, lamps, cells, life, ant, dials, heaps),
 }
-"""By level: puzzles that ask for hundreds of steps that depend on each other, or for thousands and more."""
+"""By level: puzzles that ask for thousands of steps that depend on each other, or for millions of cases and more."""
 
 PER_LEVEL = 126
-N_EACH = {6: 11, 7: 11, 8: 11, 9: 10, 10: 12}
+N_EACH = {6: 11, 7: 11, 8: 11, 9: 12, 10: 12}
 """By level: puzzles drawn of each kind."""
 
 TRIES = 2000
@@ -82,10 +77,6 @@ def _drawn(rng: random.Random) -> Iterator[Question]:
         for level, sizes in SIZES.items():
             for i in range(N_EACH[level]):
                 yield replace(_one(rng, puzzle, sizes[i % len(sizes)], told), level=level)
-    for puzzle in LARGE:
-        for _ in range(N_EACH[9]):
-            question = _one(rng, puzzle, LARGEST, told)
-            yield replace(question, level=9, distractors=close(rng, int(question.answer), low=1))
     for level, puzzles in BEYOND.items():
         for puzzle in puzzles:
             for _ in range(N_EACH[level]):

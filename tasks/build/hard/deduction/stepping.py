@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from operator import xor
 
 from build.hard.deduction.closeness import close, uniform
 from build.hard.deduction.telling import asked
@@ -15,14 +15,14 @@ def _last(rng: random.Random, counts: list[int], first: int) -> int:
     return first + uniform(rng, counts[first:])
 
 
-LAMPS = {9: (12, 20, 32), 10: (20, 400, 700)}
+LAMPS = {9: (24, 1200, 2100), 10: (26, 6000, 9000)}
 """By level: lamps, and the first and last step after which may be asked."""
 
 
 def lamps(rng: random.Random, level: int) -> Question | None:
     """A network in which each lamp depends on three, without a state that comes again."""
     n, first, last = LAMPS[level]
-    letters = "abcdefghijklmnopqrst"[:n]
+    letters = "abcdefghijklmnopqrstuvwxyz"[:n]
     rules = []
     for own in rng.sample(range(n), n):
         rules.append((own, *rng.sample([k for k in range(n) if k != own], 2), rng.choice(("and", "or"))))
@@ -63,7 +63,16 @@ def lamps(rng: random.Random, level: int) -> Question | None:
 CHAOTIC = (30, 45, 75, 86, 89, 101, 106, 120, 135, 149, 169, 225)
 """Rules of three cells whose patterns look random."""
 
-ROWS = {9: (19, 14, 20), 10: (43, 150, 400)}
+
+def _ruled(rule: int, before: int, own: int, after: int, every: int) -> int:
+    """The next row, as bits: the rule's eight cases of the cell before, the cell itself and the cell after."""
+    no = every ^ after
+    four = [(after if rule >> k & 2 else 0) | (no if rule >> k & 1 else 0) for k in (0, 2, 4, 6)]
+    low, high = four[0] ^ (own & (four[0] ^ four[1])), four[2] ^ (own & (four[2] ^ four[3]))
+    return low ^ (before & (low ^ high))
+
+
+ROWS = {9: (53, 500, 1200), 10: (79, 5000, 8000)}
 """By level: cells, and the first and last step after which may be asked."""
 
 
@@ -71,14 +80,15 @@ def cells(rng: random.Random, level: int) -> Question | None:
     """A ring of cells, each set by itself and its two neighbours."""
     n, first, last = ROWS[level]
     rule = rng.choice(CHAOTIC)
-    start = row = tuple(rng.randrange(2) for _ in range(n))
-    seen, counts = {row}, [sum(row)]
+    start = [rng.randrange(2) for _ in range(n)]
+    row, every = sum(1 << i for i, one in enumerate(start) if one), (1 << n) - 1
+    seen, counts = {row}, [sum(start)]
     for _ in range(last):
-        row = tuple(rule >> (4 * row[i - 1] + 2 * row[i] + row[(i + 1) % n]) & 1 for i in range(n))
+        row = _ruled(rule, (row << 1 | row >> (n - 1)) & every, row, row >> 1 | (row & 1) << (n - 1), every)
         if row in seen:
             return None
         seen.add(row)
-        counts.append(sum(row))
+        counts.append(row.bit_count())
     asked_at = _last(rng, counts, first)
     threes = ", ".join(f"{k:03b}" for k in range(8) if rule >> k & 1)
     told = [
@@ -98,27 +108,36 @@ def cells(rng: random.Random, level: int) -> Question | None:
     )
 
 
-LIVES = {9: (8, 5, 8), 10: (14, 50, 100)}
+LIVES = {9: (18, 120, 250), 10: (24, 300, 600)}
 """By level: the side of the board, and the first and last step after which may be asked."""
 
 
 def life(rng: random.Random, level: int) -> Question | None:
     """Conway's Life on a board whose edges are joined."""
     n, first, last = LIVES[level]
-    start = alive = frozenset(cell for cell in range(n * n) if rng.random() < 0.4)
-    around = [
-        [(r + i) % n * n + (c + j) % n for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-        for r in range(n)
-        for c in range(n)
-    ]
-    seen, counts = {alive}, [len(alive)]
+    start = frozenset(cell for cell in range(n * n) if rng.random() < 0.4)
+    alive = sum(1 << cell for cell in start)
+    every = (1 << n * n) - 1
+    left = every // ((1 << n) - 1)  # the cells of the left column
+    right = left << (n - 1)
+    seen, counts = {alive}, [len(start)]
     for _ in range(last):
-        near = Counter(cell for own in sorted(alive) for cell in around[own])
-        alive = frozenset(cell for cell, k in near.items() if k == 3 or (k == 2 and cell in alive))
+        a = (alive & ~right) << 1 | (alive & right) >> (n - 1)
+        b = (alive & ~left) >> 1 | (alive & left) << (n - 1)
+        # Each row's threes and twos as two binary digits, then those of the rows above and below.
+        side1, side2 = a ^ b, a & b
+        one, two = side1 ^ alive, side2 | (side1 & alive)
+        up1, up2 = (one << n | one >> n * (n - 1)) & every, (two << n | two >> n * (n - 1)) & every
+        down1, down2 = one >> n | (one << n * (n - 1) & every), two >> n | (two << n * (n - 1) & every)
+        ones = up1 ^ down1 ^ side1
+        carry = (up1 & down1) | (side1 & (up1 ^ down1))
+        odd = up2 ^ down2 ^ side2 ^ carry
+        pairs = (up2 & down2) | (side2 & carry) | ((up2 | down2) & (side2 | carry))
+        alive = odd & ~pairs & (ones | alive)
         if alive in seen:
             break
         seen.add(alive)
-        counts.append(len(alive))
+        counts.append(alive.bit_count())
     if len(counts) <= first + 3:
         return None
     asked_at = _last(rng, counts, first)
@@ -143,7 +162,7 @@ def life(rng: random.Random, level: int) -> Question | None:
     )
 
 
-WALKS = {9: (6, 110, 160), 10: (9, 2000, 4000)}
+WALKS = {9: (11, 7000, 12_000), 10: (15, 40_000, 60_000)}
 """By level: the side of the board, and the first and last step after which may be asked."""
 
 
@@ -154,14 +173,21 @@ def ant(rng: random.Random, level: int) -> Question | None:
     start = [0] * (n * n)
     for cell in rng.sample(range(n * n), n):
         start[cell] = rng.choice((1, 2))
-    colours, r, c, way = [*start], n // 2, n // 2, 0
-    counts = [colours.count(1)]
+    colours, at, way = [*start], n // 2 * n + n // 2, 0
+    turning = [1 if turn == "R" else 3 for turn in turns]
+    ahead = [
+        [(r + i) % n * n + (c + j) % n for r in range(n) for c in range(n)]
+        for i, j in ((-1, 0), (0, 1), (1, 0), (0, -1))
+    ]
+    ones = colours.count(1)
+    counts = [ones]
     for _ in range(last):
-        old = colours[r * n + c]
-        way = (way + (1 if turns[old] == "R" else 3)) % 4
-        colours[r * n + c] = (old + 1) % 3
-        counts.append(counts[-1] + (old == 0) - (old == 1))
-        r, c = (r + (-1, 0, 1, 0)[way]) % n, (c + (0, 1, 0, -1)[way]) % n
+        old = colours[at]
+        way = (way + turning[old]) & 3
+        colours[at] = (1, 2, 0)[old]
+        ones += (1, -1, 0)[old]
+        counts.append(ones)
+        at = ahead[way][at]
     asked_at = _last(rng, counts, first)
     drawn = ["".join(map(str, start[k * n : k * n + n])) for k in range(n)]
     word = {"R": "right", "L": "left"}
@@ -186,7 +212,7 @@ def ant(rng: random.Random, level: int) -> Question | None:
     )
 
 
-ROUNDS = {9: (28, 40), 10: (700, 2000)}
+ROUNDS = {9: (2500, 6000), 10: (16_000, 28_000)}
 """By level: how many rounds, at least and at most."""
 
 Move = tuple[str, int, int, int]
@@ -216,7 +242,7 @@ def turned(move: Move, dials: list[int], size: int) -> None:
 
 def dials(rng: random.Random, level: int) -> Question | None:
     """Numbers on dials that turn by one another."""
-    size, n = rng.choice((83, 89, 97, 101, 103)), 5
+    size, n = rng.choice((191, 193, 197, 199, 211)), 5
     moves = [(kind, *rng.sample(range(n), 3)) for kind in (*WORDS, *rng.sample(sorted(WORDS), 2))]
     rng.shuffle(moves)
     if len({move[1] for move in moves}) < 4:
@@ -254,7 +280,7 @@ def dials(rng: random.Random, level: int) -> Question | None:
     )
 
 
-SIZES = {9: (26, 34), 10: (170, 230)}
+SIZES = {9: (450, 600), 10: (1500, 2000)}
 """By level: the largest heap, at least and at most."""
 
 
@@ -268,11 +294,13 @@ def heaps(rng: random.Random, level: int) -> Question | None:
         left = {values[size - t] for t in takes if t <= size}
         for t in parting:
             rest = size - t
-            left |= {values[i] ^ values[rest - i] for i in range(1, rest // 2 + 1)}
+            half = max(rest // 2, 0)
+            left.update(map(xor, values[1 : half + 1], values[rest - 1 : rest - half - 1 : -1]))
         values.append(next(v for v in range(largest + 2) if v not in left))
-    tail = values[len(values) // 4 :]
-    if max(values) < 4 or any(tail[p:] == tail[:-p] for p in range(1, len(tail) * 2 // 3)):
-        return None
+        if size in (200, largest):
+            tail = values[size // 4 :]
+            if max(values) < 4 or any(tail[p:] == tail[:-p] for p in range(1, len(tail) * 2 // 3)):
+                return None
     answer = sum(values)
     told = [
         f"A move in a game takes {takes[0]}, {takes[1]} or {takes[2]} counters from a heap that has as many or more",

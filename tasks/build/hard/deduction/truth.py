@@ -84,7 +84,6 @@ LIARS = {
     8: ("number", 7, (1, 1), (6, 7)),
     9: ("count", 8, (8, 30), (4, 6)),
     10: ("count", 9, (14, 70), (4, 7)),
-    11: ("count", 11, (14, 60), (5, 11)),
 }
 """By level: what is asked, how many people, cases left, and statements."""
 
@@ -204,7 +203,6 @@ GUESTS = {
     8: (7, (10, 28), (5, 7)),
     9: (8, (24, 60), (6, 9)),
     10: (9, (50, 160), (7, 11)),
-    11: (10, (90, 300), (7, 12)),
 }
 """By level: how many people, cases left, and rules."""
 
