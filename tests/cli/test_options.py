@@ -37,7 +37,7 @@ OWN: dict[tuple[str, str], tuple[str, Any]] = {
 NUMBERS = {"--margin": 0.5, "--alpha": 0.5, "--max-ece": 0.5, "--max-gap": 0.5, "--max-brier": 0.5}
 NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5}
 COUNTS = {
-    "--limit", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
+    "--limit", "--per-level", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
     "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item", "--row",
     "--think", "--think-samples", "--think-seed",
 }  # fmt: skip

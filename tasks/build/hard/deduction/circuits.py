@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from build.hard.deduction.slips import spread
-from build.hard.deduction.telling import COUNTS, asked
+from build.hard.deduction.parts.slips import spread
+from build.hard.deduction.parts.telling import COUNTS, asked
 from build.making import Question
 from build.wording import listed
 

@@ -6,8 +6,8 @@ import random
 from functools import cache, lru_cache
 from itertools import permutations
 
-from build.hard.deduction.slips import Clue, gathered, joint, miscounted, spread
-from build.hard.deduction.telling import asked
+from build.hard.deduction.parts.slips import Clue, gathered, joint, miscounted, spread
+from build.hard.deduction.parts.telling import asked
 from build.making import Question
 
 LENGTH = 4

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import combinations
 
-from build.hard.deduction.closeness import close
-from build.hard.deduction.telling import COUNTS, ORDINALS, asked, people
+from build.hard.deduction.parts.closeness import close
+from build.hard.deduction.parts.telling import COUNTS, ORDINALS, asked, people
 from build.making import Question
 from build.wording import listed
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 
-from build.hard.deduction.slips import spread
-from build.hard.deduction.telling import COUNTS, asked
+from build.hard.deduction.parts.slips import spread
+from build.hard.deduction.parts.telling import COUNTS, asked
 from build.making import Question
 from build.wording import listed
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
-from build.hard.deduction.telling import COUNTS, asked, people, upper
+from build.hard.deduction.parts.telling import COUNTS, asked, people, upper
 from build.making import Question
 from build.wording import listed
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from build.hard.deduction.parts.slips import Clue, gathered, joint, miscounted, spread
+from build.hard.deduction.parts.telling import COUNTS, ORDINALS, asked, people, unmentioned
 from build.hard.deduction.places import Orders, orders_of
-from build.hard.deduction.slips import Clue, gathered, joint, miscounted, spread
-from build.hard.deduction.telling import COUNTS, ORDINALS, asked, people, unmentioned
 from build.making import Question
 from build.wording import listed
 

@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass
 from itertools import combinations
 
-from build.hard.deduction.simplex import largest
-from build.hard.deduction.slips import spread
-from build.hard.deduction.telling import COUNTS, asked
+from build.hard.deduction.parts.simplex import largest
+from build.hard.deduction.parts.slips import spread
+from build.hard.deduction.parts.telling import COUNTS, asked
 from build.making import Question
 from build.wording import listed
 

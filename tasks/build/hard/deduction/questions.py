@@ -18,11 +18,11 @@ from build.hard.deduction.counting import colourings, formulas, queues, tilings,
 from build.hard.deduction.games import games
 from build.hard.deduction.houses import houses
 from build.hard.deduction.lines import orders, table
+from build.hard.deduction.long.stepping import ant, cells, dials, heaps, lamps, life
+from build.hard.deduction.long.tracking import tracking
 from build.hard.deduction.overlaps import overlaps
 from build.hard.deduction.routes import routes
 from build.hard.deduction.schedules import schedules
-from build.hard.deduction.stepping import ant, cells, dials, heaps, lamps, life
-from build.hard.deduction.tracking import tracking
 from build.hard.deduction.truth import guests, liars
 from build.making import HARD_LEVELS, Question
 

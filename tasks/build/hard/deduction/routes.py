@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 from itertools import pairwise
 
-from build.hard.deduction.slips import spread
-from build.hard.deduction.telling import asked
+from build.hard.deduction.parts.slips import spread
+from build.hard.deduction.parts.telling import asked
 from build.making import Question
 
 Roads = dict[tuple[str, str], int]

@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from build.hard.deduction.slips import spread
-from build.hard.deduction.telling import COUNTS, asked
+from build.hard.deduction.parts.slips import spread
+from build.hard.deduction.parts.telling import COUNTS, asked
 from build.making import Question
 from build.wording import listed
 

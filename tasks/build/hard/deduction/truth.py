@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from build.hard.deduction.slips import Clue, gathered, joint, miscounted, spread
-from build.hard.deduction.telling import COUNTS, asked, people, unmentioned, upper
+from build.hard.deduction.parts.slips import Clue, gathered, joint, miscounted, spread
+from build.hard.deduction.parts.telling import COUNTS, asked, people, unmentioned, upper
 from build.making import Question
 from build.wording import listed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from operator import xor
 
-from build.hard.deduction.closeness import close, uniform
-from build.hard.deduction.telling import asked
+from build.hard.deduction.parts.closeness import close, uniform
+from build.hard.deduction.parts.telling import asked
 from build.making import Question
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from build.hard.deduction.slips import spread
-from build.hard.deduction.telling import COUNTS, ORDINALS, asked, people
+from build.hard.deduction.parts.slips import spread
+from build.hard.deduction.parts.telling import COUNTS, ORDINALS, asked, people
 from build.making import Question
 from build.wording import listed
 

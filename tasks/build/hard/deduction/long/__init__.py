@@ -1,0 +1,1 @@
+"""Puzzles that take long: machines stepped and passages followed."""

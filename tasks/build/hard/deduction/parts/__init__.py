@@ -1,0 +1,1 @@
+"""What the puzzles share: slips, close numbers, wording, an exact simplex."""
