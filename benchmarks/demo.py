@@ -39,7 +39,8 @@ def findings(result: dict[str, Any]) -> list[tuple[str, str, bool]]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "calibaudit", "compare", *sys.argv[1:3], "-t", "bundled", "--json", "--cache-dir", folder]
+        command = [sys.executable, "-m", "calibaudit", "compare", *sys.argv[1:3], "-t", "bundled", "--json"]
+        command += ["--cache-dir", folder]
         start = time.perf_counter()
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - start
