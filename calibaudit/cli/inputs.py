@@ -25,7 +25,7 @@ DEMO_TASKS = ("bundled",)
 
 DEFAULT_TASKS = ("bundled_all",)
 DEFAULT_PER_LEVEL = 32
-"""What other models are asked: 2,560 items, about the time of all 2,304 of `bundled`."""
+"""What other models are asked: 2,560 items, where `bundled` has 2,304, and 1.6 times its text."""
 
 
 @dataclass(frozen=True)
