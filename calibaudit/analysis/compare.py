@@ -231,6 +231,9 @@ def _warnings(sides: Sequence[Sequence[Scores]], tasks: Sequence[TaskComparison]
     chosen = dict.fromkeys(text for a, b in formats if a is not None and b is not None for text in differences(a, b))
     if chosen:
         found.append(f"the prompts were written differently ({'; '.join(chosen)}): that alone can move confidence")
+    other = [a.label for a, b in zip(*sides, strict=True) if None not in (a.levels, b.levels) and a.levels != b.levels]
+    if other:
+        found.append(f"the items' levels differ between the two sides ({listed(other)}); those before are shown")
     old, new = sides[0][0].model, sides[1][0].model
     if old.dtype != new.dtype:
         found.append(f"the dtype differs ({old.dtype} before, {new.dtype} after): rounding alone can move confidence")

@@ -14,7 +14,9 @@ NEAR_CHANCE = 0.10
 
 
 def at_ceiling(sides: Sequence[Audit]) -> bool:
-    """Whether every side is right, and sure of it, on more than CEILING of the items."""
+    """Whether accuracy and mean confidence of every side are above CEILING, on items enough for an interval."""
+    if any(side.metrics["accuracy"].low is None for side in sides):
+        return False
     values = [side.metrics[name].value for side in sides for name in ("accuracy", "confidence")]
     return all(value is not None and value > CEILING for value in values)
 

@@ -121,6 +121,9 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     held = (saved_items(models) if len(models) > 1 else None) or {}
     names = split_names(items.tasks) or list(held) or None
     if all(map(is_saved_scores, models)):
+        for flag, number in (("--limit", items.limit), ("--per-level", items.per_level)):
+            if number is not None:
+                raise CalibauditError(f"{flag} {number}: saved scores are taken with all their items; leave it out")
         return Asked(names, None)
     tasks = tasks_of(names, items, models, offline=offline)
     if items.limit is None and items.per_level is None:

@@ -27,7 +27,7 @@ def tidy_csv(result: Mapping[str, Any], source: str = "the result") -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for task, side, metrics in rows:
-        for name in METRICS:
+        for name in (name for name in METRICS if name in metrics):
             metric = metrics[name]
             p_value = metric.p_value if isinstance(metric, Change) else None
             writer.writerow([task, side, name, *map(_cell, (metric.value, metric.low, metric.high, p_value))])
@@ -42,6 +42,11 @@ def _comparison_rows(result: Mapping[str, Any], source: str) -> Rows:
         yield name, "before", entry.before.metrics
         yield name, "after", entry.after.metrics
         yield name, "change", entry.change
+    for row in comparison.by_level:
+        for side, metrics in zip(("before", "after"), row.sides, strict=True):
+            yield f"level {row.level}", side, metrics
+        if row.change is not None:
+            yield f"level {row.level}", "change", row.change
 
 
 def _audit_rows(result: Mapping[str, Any], source: str) -> Rows:
@@ -50,6 +55,8 @@ def _audit_rows(result: Mapping[str, Any], source: str) -> Rows:
         yield task.label, "model", task.audit.metrics
     yield POOLED, "model", audit.pooled.metrics
     yield MACRO, "model", audit.macro.metrics
+    for row in audit.by_level:
+        yield f"level {row.level}", "model", row.sides[0]
 
 
 def _cell(value: float | None) -> str:

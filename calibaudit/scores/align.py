@@ -70,12 +70,16 @@ def _matched(before: Scores, after: Scores) -> tuple[Scores, Scores]:
     for name in ("scoring", "n_items"):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
-            word = {"n_items": "the number of items"}.get(name, name)
-            raise ScoresError(f"{where}: {word} differs: {old} before, {new} after; score both the same way")
+            word, how = {"n_items": ("the number of items", " (--limit, --per-level)")}.get(name, (name, ""))
+            raise ScoresError(f"{where}: {word} differs: {old} before, {new} after; score both the same way{how}")
     after = _as_documents_stand(before, after, where)
     if before.item_ids != after.item_ids:
         old, new = next(pair for pair in zip(before.item_ids, after.item_ids, strict=True) if pair[0] != pair[1])
         raise ScoresError(f"{where}: the items differ: {old!r} before stands where {new!r} stands after")
+    if before.fingerprint != after.fingerprint and before.version != after.version:
+        raise ScoresError(
+            f"{where}: its items changed: version {before.version} before, {after.version} after; score both again"
+        )
     if before.fingerprint != after.fingerprint or not np.array_equal(before.answer, after.answer):
         raise ScoresError(
             f"{where}: the items have the same ids but another content (fingerprint {before.fingerprint[:12]} before, "

@@ -278,7 +278,7 @@ def _level_of(value: object) -> int | None:
     """A whole number from 0, or its digits; None for an empty cell. Raises TaskError for anything else."""
     if value is None:
         return None
-    text = str(value).strip()
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
         raise TaskError(f"doc_to_level: {value!r:.80}: a whole number from 0 is wanted, the larger the harder")
     return int(text)

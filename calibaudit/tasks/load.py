@@ -30,7 +30,7 @@ def load_tasks(
     names: a bundled task (`arc_easy`), a group (`mmlu`: its 57 subjects), a YAML file, or a folder of them.
     num_fewshot: examples before each question; None: what the task file says, or 0.
     seed: for the choice of examples. limit: only the first items of each task, per_level: only those of each of its
-    levels of difficulty; prompts depend on neither.
+    levels of difficulty (with both, the first of those); prompts depend on neither.
     mirror: folder laid out like the hub (`mirror/allenai/ai2_arc`), looked into before the hub.
     offline: never reach the network. scoring: replaces each task's own, see `Task.with_scoring`. system: stands before
     each task's description. answer_prefix: what every answer begins with; None: each task's own `gen_prefix`.
@@ -52,13 +52,13 @@ def load_tasks(
             definition,
             num_fewshot=num_fewshot,
             seed=seed,
-            limit=limit,
+            limit=limit if per_level is None else None,
             mirror=mirror,
             offline=offline,
             system=system,
             answer_prefix=answer_prefix,
         )
-        task = task if per_level is None else task.per_level(per_level)
+        task = task if per_level is None else task.per_level(per_level).limited(limit)
         tasks.append(task if scoring is None else task.with_scoring(scoring))
     return tuple(tasks)
 

@@ -11,7 +11,6 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
@@ -77,11 +76,6 @@ def mention(options: Sequence[str], text: str) -> list[int]:
 def digits(options: Sequence[str], _: str) -> list[int]:
     """The values of options that all are whole numbers."""
     return [int(option) for option in options] if all(re.fullmatch(r"\d+", option) for option in options) else []
-
-
-def number(option: str) -> Fraction:
-    """The first number of a text: '7/12', '-3', '0.25', '4 weeks', '80%'. Raises ValueError if there is none."""
-    return Fraction(option.split()[0].rstrip("%"))
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,13 @@ def test_a_file_without_levels_takes_those_of_the_other_side(missing: int) -> No
     assert compare(*([side] for side in sides)).to_dict()["by_level"] == whole
 
 
+def test_sides_with_other_levels_are_told() -> None:
+    before, after = pair(LEVELS)
+    found = compare([before], [dataclasses.replace(after, levels=tuple(9 for _ in LEVELS))])
+    assert [row.level for row in found.by_level] == [3, 7]
+    assert any("levels differ between the two sides (quiz); those before are shown" in text for text in found.warnings)
+
+
 def test_rows_come_back_from_their_dictionaries() -> None:
     before, after = pair(LEVELS)
     for rows in (compare([before], [after]).by_level, audit_model([before]).by_level):

@@ -30,7 +30,8 @@ def side(accuracy: float, confidence: float, low: float | None = None, high: flo
 def test_at_ceiling_needs_accuracy_and_confidence_of_every_side(
     sides: list[tuple[float, float]], expected: bool
 ) -> None:
-    assert at_ceiling([side(*one) for one in sides]) is expected
+    assert at_ceiling([side(*one, low=0.9, high=1.0) for one in sides]) is expected
+    assert at_ceiling([side(*one) for one in sides]) is False  # too few items for an interval
 
 
 @pytest.mark.parametrize(

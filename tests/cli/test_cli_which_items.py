@@ -95,6 +95,30 @@ def test_a_number_that_is_given_is_obeyed_and_a_mismatch_told(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("flag", ["--limit", "--per-level"])
+def test_a_number_of_items_is_refused_where_nothing_is_asked(
+    cli: Cli, model: Path, task: Path, tmp_path: Path, flag: str
+) -> None:
+    saved = tmp_path / "scores.json"
+    assert cli("score", model, "-t", task, "-o", saved, "--no-cache", "-q").code == 0
+    for command in (("compare", saved, saved), ("score", saved), ("bless", saved, "-o", tmp_path / "b.json")):
+        ended = cli(*command, flag, 2)
+        assert ended.code == 2
+        assert f"{flag} 2: saved scores are taken with all their items; leave it out" in ended.err
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_a_baseline_of_another_version_of_the_task_is_named(cli: Cli, model: Path, task: Path, tmp_path: Path) -> None:
+    baseline, text = tmp_path / "baseline.json", task.read_text()
+    assert cli("bless", model, "-t", task, "-o", baseline, "--no-cache", "-q").code == 0
+    changed = json.loads(text) | {"metadata": {"version": 2}, "doc_to_text": "{{q}} Now:"}
+    task.write_text(json.dumps(changed))
+    ended = cli("gate", baseline, model, "-t", task, "--no-cache", "--no-progress")
+    assert ended.code == 2
+    assert "its items changed: version 0 in" in ended.err
+    assert "2 now; bless again" in ended.err
+
+
 def test_saved_scores_keep_the_levels(cli: Cli, model: Path, task: Path, tmp_path: Path) -> None:
     saved, out = tmp_path / "scores.json", tmp_path / "audit.json"
     assert cli("score", model, "-t", task, "-o", saved, "--no-cache", "-q").code == 0

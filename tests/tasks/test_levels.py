@@ -20,7 +20,7 @@ def rows(levels: list[Any]) -> list[dict[str, Any]]:
     return [{"id": f"i{i}", "q": f"Question {i}?", "hard": level, **OPTIONS} for i, level in enumerate(levels)]
 
 
-@pytest.mark.parametrize(("column", "level"), [(3, 3), ("3", 3), (" 12 ", 12), (0, 0), (None, None)])
+@pytest.mark.parametrize(("column", "level"), [(3, 3), ("3", 3), (" 12 ", 12), (0, 0), (None, None), (2.0, 2)])
 def test_a_level_is_a_whole_number_or_its_digits(tmp_path: Path, column: Any, level: int | None) -> None:
     task = load_task(str(write_task(tmp_path, "t", rows([1, column]), doc_to_level="hard")))
     assert [item.level for item in task.items] == [1, level]
@@ -75,6 +75,12 @@ def test_per_level_keeps_the_first_items_of_each_in_the_task_s_order() -> None:
     assert ids(task.per_level(9)) == ids(task)
     with pytest.raises(TaskError, match="limit 0 is below 1"):
         task.per_level(0)
+
+
+def test_a_limit_cuts_what_is_left_of_each_level(tmp_path: Path) -> None:
+    path = str(write_task(tmp_path, "t", rows([1, 1, 1, 2, 2, 2]), doc_to_level="hard"))
+    assert ids(load_task(path, per_level=2)) == ["i0", "i1", "i3", "i4"]
+    assert ids(load_task(path, per_level=2, limit=3)) == ["i0", "i1", "i3"]
 
 
 def test_only_keeps_what_is_named_and_everything_where_a_name_is_unknown() -> None:

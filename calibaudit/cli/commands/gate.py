@@ -89,7 +89,7 @@ def gate(
     from calibaudit.report import github
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.verdict import render_verdict
-    from calibaudit.report.words.reach import reach_sentences
+    from calibaudit.report.words.reach import reach_notes
     from calibaudit.scores.align import without_doubles
 
     before, after = without_doubles(*sides)
@@ -99,7 +99,7 @@ def gate(
     comparison = compare(before, after, settings)
     saved = comparison_dict(comparison, errors=worst_new_errors(before, after, asked.loaded()))
     result = {**saved, "verdict": verdict.to_dict()}
-    warnings = (*reach_sentences(comparison), *comparison.warnings)
+    warnings = (*reach_notes(comparison), *comparison.warnings)
     in_log = github.on_actions() and not page.json
     with github.inert_log(in_log):
         deliver(
@@ -188,6 +188,11 @@ def _check_items(name: str, tasks: Sequence[Task]) -> None:
                 raise ScoresError(
                     f"task {task.name!r}: scoring differs: {entry.scoring} in {name}, {task.scoring} now; give "
                     f"--scoring {entry.scoring}, or bless a new baseline"
+                )
+            if entry.fingerprint != task.fingerprint and entry.version != task.version:
+                raise ScoresError(
+                    f"task {task.name!r}: its items changed: version {entry.version} in {name}, {task.version} now; "
+                    "bless again"
                 )
             if entry.fingerprint != task.fingerprint:
                 raise ScoresError(

@@ -24,7 +24,7 @@ from calibaudit.report.figures.svg import inline_svg
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
 from calibaudit.report.words.prompts import prompt_facts
-from calibaudit.report.words.reach import reach_sentences
+from calibaudit.report.words.reach import level_title, reach_sentences
 from calibaudit.report.words.text import bounds, number, short_names, signed
 from calibaudit.report.words.thinking import thinking_sentences
 
@@ -120,6 +120,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "reach": reach_sentences(comparison),
         "table": tables.comparison_rows(comparison),
         "levels": tables.level_rows(comparison),
+        "level_title": level_title(comparison),
         "metrics": tables.all_metrics(overall.before.metrics, overall.after.metrics, overall.change),
         "bins": tables.bins_table(names, (overall.before, overall.after)),
         "reliability": _reliability("overall", sides, comparison.settings.level),
@@ -153,6 +154,7 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "reach": reach_sentences(audit),
         "table": tables.audit_rows(audit),
         "levels": tables.level_rows(audit),
+        "level_title": level_title(audit),
         "metrics": tables.all_metrics(None, audit.pooled.metrics, None),
         "bins": tables.bins_table(names, (audit.pooled,)),
         "reliability": _reliability("overall", sides, audit.settings.level),

@@ -15,7 +15,7 @@ from calibaudit.report.document.tables import Table
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
 from calibaudit.report.words.prompts import prompt_facts
-from calibaudit.report.words.reach import reach_sentences
+from calibaudit.report.words.reach import level_title, reach_sentences
 from calibaudit.report.words.thinking import thinking_sentences
 
 _MAX_NAME = 120
@@ -106,7 +106,7 @@ def _reach(result: Comparison | ModelAudit) -> list[str]:
 def _levels(result: Comparison | ModelAudit) -> list[str]:
     if not result.by_level:
         return []
-    return ["", "### By level of difficulty", "", *_table(tables.level_rows(result), "level", None)]
+    return ["", "### By level", "", f"{level_title(result)}.", "", *_table(tables.level_rows(result), "level", None)]
 
 
 def _warnings(warnings: Sequence[str], title: str) -> list[str]:

@@ -13,7 +13,7 @@ from calibaudit.report.terminal.comparison import comparison_header
 from calibaudit.report.terminal.layout import styled
 from calibaudit.report.terminal.page import note_lines, page_width, print_parts, warning_lines
 from calibaudit.report.words.findings import advice
-from calibaudit.report.words.reach import reach_sentences
+from calibaudit.report.words.reach import reach_notes
 from calibaudit.report.words.text import NOTHING, bounds, number, short_names, signed, wrapped
 
 
@@ -26,7 +26,7 @@ def render_advice(
     parts = [comparison_header(comparison, width), styled(wrapped(sentence, width - 1), "bold")]
     if recommendation.reason not in sentence:
         parts[-1] += styled(wrapped(f"Why: {recommendation.reason}.", width - 1), "")
-    parts.append([line for text in reach_sentences(comparison) for line in styled(wrapped(text, width - 1), "")])
+    parts.append([line for text in reach_notes(comparison) for line in styled(wrapped(text, width - 1), "")])
     parts.append(_diagnosis(comparison, recommendation, width))
     if not quiet:
         parts.append(_pilot(recommendation.pilot, width))

@@ -7,9 +7,8 @@ from rich.text import Text
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
+from calibaudit.report.words.reach import level_title
 from calibaudit.report.words.text import bounds, number, signed, wrapped
-
-TITLE = "By level of difficulty, as the task files have it: the larger the harder"
 
 
 def level_table(result: Comparison | ModelAudit, width: int) -> list[Text]:
@@ -21,22 +20,25 @@ def level_table(result: Comparison | ModelAudit, width: int) -> list[Text]:
     if isinstance(result, Comparison):
         accuracy, gap = _pair("accuracy", result), _pair("gap", result)
         broad = _pair("gap", result, interval=f"{result.settings.level * 100:g} % interval")
-        layouts = [[count, accuracy, broad], [count, accuracy, gap]]
+        slim = [_pair("accuracy", result, change=False), _pair("gap", result, change=False)]
+        layouts = [[count, accuracy, broad], [count, accuracy, gap], [count, *slim]]
     else:
         layouts = [[count, _single("accuracy", result), _single("gap", result)]]
     names = [str(row.level) for row in rows]
     lines = table_lines(names, fitting(layouts, names, width), len(rows), width, first="level")
-    return [*styled(wrapped(TITLE, width - 1), "bold"), *lines]
+    return [*styled(wrapped(level_title(result), width - 1), "bold"), *lines]
 
 
-def _pair(key: str, comparison: Comparison, interval: str = "") -> Column:
+def _pair(key: str, comparison: Comparison, interval: str = "", *, change: bool = True) -> Column:
     form, cells = signed if key == "gap" else number, []
     for row in comparison.by_level:
         assert row.change is not None
-        change = row.change[key]
-        cell = [*(form(side[key].value, 2) for side in row.sides), signed(change.value, 2)]
-        cells.append((*cell, bounds(change.low, change.high, 2)) if interval else tuple(cell))
-    return Column(key, ("was", "now", "change", *([interval] if interval else [])), tuple(cells))
+        moved = row.change[key]
+        cell = [form(side[key].value, 2) for side in row.sides]
+        cell += [signed(moved.value, 2)] if change else []
+        cells.append((*cell, bounds(moved.low, moved.high, 2)) if interval else tuple(cell))
+    heads = ("was", "now", *(["change"] if change else []), *([interval] if interval else []))
+    return Column(key, heads, tuple(cells))
 
 
 def _single(key: str, audit: ModelAudit) -> Column:

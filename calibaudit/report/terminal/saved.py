@@ -10,7 +10,7 @@ from rich.console import Console
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.terminal.comparison import render_audit, render_comparison
 from calibaudit.report.terminal.verdict import render_verdict
-from calibaudit.report.words.reach import reach_sentences
+from calibaudit.report.words.reach import reach_notes
 
 
 def page_of(
@@ -22,7 +22,7 @@ def page_of(
         return lambda console: render_audit(audit, console, quiet=quiet, expert=expert)
     comparison, verdict = comparison_of(result, source), verdict_of(result, source)
     if verdict is not None:
-        warnings = (*reach_sentences(comparison), *comparison.warnings)
+        warnings = (*reach_notes(comparison), *comparison.warnings)
         return lambda console: render_verdict(verdict, warnings, console, quiet=quiet)
     advice = recommendation_of(result, source)
     return lambda console: render_comparison(comparison, console, advice, quiet=quiet, expert=expert)

@@ -21,12 +21,17 @@ def all_at_ceiling(result: Comparison | ModelAudit) -> bool:
 
 def ceiling_sentence(result: Comparison | ModelAudit) -> str:
     """What is to be said where every task is at ceiling, and nothing else."""
-    who = "both models are" if isinstance(result, Comparison) else "the model is"
-    where = "on every task " if len(result.tasks) > 1 else ""
+    whose = "of both models" if isinstance(result, Comparison) else "of the model"
+    where = " on every task" if len(result.tasks) > 1 else ""
     return (
-        f"At ceiling: {where}{who} right, and sure of it, on more than {CEILING * 100:.0f} % of the items, so nothing "
-        f"to repair can show here; {_way_out(result)}."
+        f"At ceiling: accuracy and mean confidence {whose} are above {number(CEILING, 2)}{where}, so nothing to repair "
+        f"can show here; {_way_out(result)}."
     )
+
+
+def reach_notes(result: Comparison | ModelAudit) -> list[str]:
+    """For pages whose first sentence is another: that all tasks are at ceiling, or `reach_sentences`."""
+    return [ceiling_sentence(result)] if all_at_ceiling(result) else reach_sentences(result)
 
 
 def reach_sentences(result: Comparison | ModelAudit) -> list[str]:
@@ -43,6 +48,13 @@ def reach_sentences(result: Comparison | ModelAudit) -> list[str]:
         what = "these questions" if len(tasks) == len(result.tasks) else listed(tasks)
         found.append(f"{name} does not know {what}: its accuracy is that of guessing; its confidence is still judged.")
     return found
+
+
+def level_title(result: Comparison | ModelAudit) -> str:
+    """What stands above the table by level; it says how many items have none."""
+    title = "By level of difficulty, as the task files have it: the larger the harder"
+    without = result.pooled.n_items - sum(row.n_items for row in result.by_level)
+    return f"{title}; {without:,} of {result.pooled.n_items:,} items have none" if without > 0 else title
 
 
 def _way_out(result: Comparison | ModelAudit) -> str:

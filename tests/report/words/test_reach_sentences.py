@@ -13,13 +13,16 @@ from rich.console import Console
 from calibaudit.advice.recommend import recommend
 from calibaudit.analysis.audit import audit_model
 from calibaudit.analysis.compare import Comparison, compare
+from calibaudit.gating.verdict import Limits, gate
 from calibaudit.report.document.html import html_page
 from calibaudit.report.document.markdown import markdown_page
 from calibaudit.report.result_json import audit_dict, comparison_dict
 from calibaudit.report.saved import audit_of, comparison_of
 from calibaudit.report.terminal.comparison import render_audit, render_comparison
+from calibaudit.report.terminal.saved import page_of as page_of_saved
+from calibaudit.report.tidy_csv import tidy_csv
 from calibaudit.report.words.findings import advice, audit_headline, headline
-from calibaudit.report.words.reach import HARD, all_at_ceiling, reach_sentences
+from calibaudit.report.words.reach import HARD, all_at_ceiling, level_title, reach_notes, reach_sentences
 from calibaudit.scores.scores import Scores
 
 
@@ -60,8 +63,8 @@ def page_of(comparison: Comparison) -> str:
 
 
 ALL = (
-    "At ceiling: both models are right, and sure of it, on more than 97 % of the items, so nothing to repair can show "
-    "here; try -t bundled_hard."
+    "At ceiling: accuracy and mean confidence of both models are above .97, so nothing to repair can show here; try -t "
+    "bundled_hard."
 )
 
 
@@ -118,7 +121,7 @@ def test_a_model_at_chance_is_named_with_its_tasks() -> None:
 
 def test_one_model_has_the_same_words() -> None:
     high, low = knowing(396, 0.98), knowing(104, 0.6, task="dark", seed=3)
-    assert audit_headline(audit_model([high])).startswith(ALL.replace("both models are", "the model is"))
+    assert audit_headline(audit_model([high])).startswith(ALL.replace("both models", "the model"))
     assert reach_sentences(audit_model([high, low])) == [
         "At ceiling on quiz (accuracy and mean confidence above .97): nothing to repair can show there; try -t "
         "bundled_hard.",
@@ -151,6 +154,37 @@ def test_no_page_advises_a_repair_at_ceiling() -> None:
     page = html_page(comparison_dict(comparison, advised))
     assert "Ask harder questions, then judge" in page
     assert "temperature of" not in page.split("</main>")[0].split("What now?")[1].split("</section>")[0]
+
+
+def test_a_page_with_another_first_sentence_says_it_too() -> None:
+    """The gate's page, fresh and saved, and the advice's."""
+    before, after = ceiling()
+    comparison = compare([before], [after])
+    verdict = gate([before], [after], Limits())
+    result = {**comparison_dict(comparison), "verdict": verdict.to_dict()}
+    console = Console(file=io.StringIO(), width=100)
+    page_of_saved(result, "it")(console)
+    assert ALL in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert reach_notes(comparison) == [ALL]
+
+
+def test_the_title_counts_items_without_a_level() -> None:
+    levels = tuple(1 if i % 2 else None if i % 4 else 2 for i in range(400))
+    before, after = (made_scores(400, levels=levels, **how) for how in ({}, {"heat": 2.0, "model": TUNED}))
+    comparison = compare([before], [after])
+    title = "the larger the harder; 100 of 400 items have none"
+    assert level_title(comparison).endswith(title)
+    assert title in page_of(comparison)
+    result = comparison_dict(comparison)
+    assert title in html_page(result)
+    assert title in markdown_page(result)
+    lines = [line for line in tidy_csv(result).splitlines() if line.startswith("level 1,")]
+    sides = ("before", "after", "change")
+    assert [line.split(",")[1:3] for line in lines] == [
+        [side, name] for side in sides for name in ("accuracy", "confidence", "gap")
+    ]
+    value = comparison.by_level[0].sides[0]["accuracy"].value
+    assert float(lines[0].split(",")[3]) == value
 
 
 def test_the_hard_tasks_are_those_of_the_group() -> None:

@@ -7,7 +7,7 @@ counts over decades, small zones; 9 about ten times that work; 10 thousands of s
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from build.drafting import selected
@@ -100,8 +100,3 @@ def questions(rng: random.Random) -> Iterator[Question]:
     graded += _made(rng, LONG)
     yield from selected([draft for draft in graded if draft.level == 6], rng, PER_LEVEL - N_EASY, (6,))
     yield from selected([draft for draft in graded if draft.level > 6], rng, PER_LEVEL, (7, 8, 9, 10))
-
-
-def telling(options: Sequence[str]) -> bool:
-    """Any options may stand together: those of a question are all of one form, and near each other."""
-    return False

@@ -8,7 +8,7 @@ forgotten or misread; on levels 9 and 10, where nobody gets that far in the head
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from build.drafting import selected
@@ -59,11 +59,6 @@ N_EACH = {6: 11, 7: 11, 8: 11, 9: 12, 10: 12}
 TRIES = 2000
 LONGEST = 1450
 """Characters of a question, at most."""
-
-
-def telling(options: Sequence[str]) -> bool:
-    """Any options can stand together: the pools hold nothing that its form rules out."""
-    return False
 
 
 def questions(rng: random.Random) -> Iterator[Question]:
