@@ -32,11 +32,12 @@ DEFAULT_PER_LEVEL = 32
 class Asked:
     """What the models are asked. names: of tasks, as the user gave them; None: none was named.
 
-    tasks: loaded; None where every model is a file of saved scores.
+    tasks: loaded; None where every model is a file of saved scores. notices: which flags say nothing to such files.
     """
 
     names: Sequence[str] | None
     tasks: Sequence[Task] | None
+    notices: tuple[str, ...] = ()
 
     def loaded(self) -> Sequence[Task]:
         """The tasks, none where none was loaded."""
@@ -121,10 +122,9 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     held = (saved_items(models) if len(models) > 1 else None) or {}
     names = split_names(items.tasks) or list(held) or None
     if all(map(is_saved_scores, models)):
-        for flag, number in (("--limit", items.limit), ("--per-level", items.per_level)):
-            if number is not None:
-                raise CalibauditError(f"{flag} {number}: saved scores are taken with all their items; leave it out")
-        return Asked(names, None)
+        numbers = (("--limit", items.limit), ("--per-level", items.per_level))
+        idle = [f"{flag} {number}" for flag, number in numbers if number is not None]
+        return Asked(names, None, tuple(f"{flag}: saved scores are taken with all their items" for flag in idle))
     tasks = tasks_of(names, items, models, offline=offline)
     if items.limit is None and items.per_level is None:
         tasks = tuple(task.only(held[task.name]) if task.name in held else task for task in tasks)
@@ -175,6 +175,8 @@ def score_all(
     """The scores of each model, in order; revisions: of each on the hub."""
     from calibaudit.scoring.evaluate import scores_of
 
+    for text in questions.notices:
+        report.notice(text)
     found = [
         scores_of(
             name, questions.names, questions.tasks, replace(options, revision=revision), report.progress, report.notice
