@@ -220,3 +220,4 @@ def test_the_audit_finds_what_the_pair_is_for(result: dict[str, Any]) -> None:
     for task in result["tasks"]:  # 256 items: the gap's interval is narrow, that of ECE is not
         assert task["change"]["gap"]["low"] > 0, task["name"]
         assert task["change"]["ece"]["value"] > 0, task["name"]
+    assert [task["name"] for task in result["tasks"] if task["ece_p_holm"] < 0.05]
