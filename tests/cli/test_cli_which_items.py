@@ -36,6 +36,11 @@ def test_other_models_are_asked_easy_and_hard_levels_in_the_same_time() -> None:
         assert set(levels.values()) == {DEFAULT_PER_LEVEL}, task.name
     levels = Counter(item.level for task in tasks for item in task.items)
     assert sorted(levels) == list(range(1, 11))
+    texts = [
+        sum(len(item.context) + sum(map(len, item.choices)) for task in part for item in task.items)
+        for part in (tasks, tasks_of(None, ItemFlags(), ("demo:base",), offline=True))
+    ]
+    assert texts[0] / texts[1] == pytest.approx(1.6, abs=0.05)  # as inputs.DEFAULT_PER_LEVEL says
 
 
 def test_a_limit_or_a_number_a_level_takes_the_place_of_the_default_s() -> None:

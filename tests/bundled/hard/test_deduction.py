@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundled.readers import deduction, deduction_counts, deduction_runs, deduction_steps
+from bundled.hard.answers.puzzles import deduction, deduction_counts, deduction_runs, deduction_steps
 
 READERS: dict[str, Callable[[list[str], str], str]] = {
     "queue": deduction.placed,

@@ -50,6 +50,12 @@ PAIRS = {
         model(300, too_sure=0.08, seed=1, info=TUNED),
     ),
     "errors of both signs that cancel": (model(seed=4), model(waves=0.2, seed=1, info=TUNED)),
+    "the task at ceiling": tuple(
+        made_scores(
+            N, n_choices=2, logprobs=np.log([[sure, 1 - sure]] * N), answer=np.zeros(N, dtype=np.int64), model=info
+        )
+        for sure, info in ((0.98, INFO), (0.99, TUNED))
+    ),
     "8 items": (model(8), model(8, too_sure=0.2, seed=1, info=TUNED)),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,16 @@ def test_the_title_counts_items_without_a_level() -> None:
     ]
     value = comparison.by_level[0].sides[0]["accuracy"].value
     assert float(lines[0].split(",")[3]) == value
+
+
+def test_the_documentation_shows_these_sentences(root: Path) -> None:
+    page = (root / "docs" / "audit.md").read_text(encoding="utf-8")
+    comparison = compared(
+        ceiling("units"), ceiling("words", 1), usual(), pair((104, 0.6), (300, 0.8), task="traces", seed=2)
+    )
+    (high, low) = reach_sentences(comparison)
+    assert high.replace("harder questions are needed", "try -t bundled_hard") in page
+    assert low in page
 
 
 def test_the_hard_tasks_are_those_of_the_group() -> None:

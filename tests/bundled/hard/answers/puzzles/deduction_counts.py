@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from bundled.readers.deduction import NUMBERS, ORDINALS, Told, groups, names_of
+from bundled.hard.answers.puzzles.deduction import NUMBERS, ORDINALS, Told, groups, names_of
 
 
 def summed_out(factors: list[tuple[Any, list[int]]], n: int) -> str:

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from bundled.readers.deduction import NUMBERS, ORDINALS, Told, groups
+from bundled.hard.answers.puzzles.deduction import NUMBERS, ORDINALS, Told, groups
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 OPERATORS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from bundled.readers.deduction import Told, groups
+from bundled.hard.answers.puzzles.deduction import Told, groups
 
 
 def lamps(told: Told, ask: str) -> str:
