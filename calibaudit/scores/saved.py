@@ -8,7 +8,7 @@ from pathlib import Path
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
-from calibaudit.scores.lm_eval import is_log_folder, read_lm_eval
+from calibaudit.scores.logs.formats import is_log, read_logs
 from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores, compacted, scores_from_dict
 
 
@@ -38,13 +38,13 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
 def is_saved_scores(name: str) -> bool:
     """Whether a command's MODEL is saved scores (a file, or another harness's logs) instead of a checkpoint."""
     path = Path(name)
-    return (path.suffix in (".json", ".jsonl") and path.is_file()) or is_log_folder(path)
+    return (path.suffix == ".json" and path.is_file()) or is_log(path)
 
 
 def read_saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
     """The scores in `name`, those of `task_names` only, in that order, or all for None."""
     path = Path(name)
-    scores = list(read_scores(path) if path.suffix == ".json" and path.is_file() else read_lm_eval([path]))
+    scores = list(read_scores(path) if path.suffix == ".json" and path.is_file() else read_logs([path]))
     if task_names is None:
         return scores
     known = {entry.task for entry in scores}

@@ -35,6 +35,9 @@ class ModelInfo:
 
     revision: the hub's commit, or `sha256:` and the start of a hash over a folder's files.
     head: `separated` (hidden states and head apart, no items x vocabulary logits) or `own logits` (the fallback).
+    quantization: how the weights are stored and by what, such as `int8 (torchao)`; "" where they are not quantized.
+    adapter: the adapter's name and revision where `name` is its base, "" without one.
+    engine: what ran the network, such as `server http://host/v1`; "" where calibaudit did.
     """
 
     name: str
@@ -45,9 +48,16 @@ class ModelInfo:
     n_parameters: int
     vocab_size: int
     head: str
+    quantization: str = ""
+    adapter: str = ""
+    engine: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in _OPTIONAL}
+
+
+_OPTIONAL = ("quantization", "adapter", "engine")
+"""Entries that a model's dictionary has only where there is something to say, as files before them."""
 
 
 @dataclass(frozen=True, eq=False)

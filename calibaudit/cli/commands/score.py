@@ -68,7 +68,7 @@ def import_lm_eval(
 
     inputs.load_numpy()
     from calibaudit.cli.outputs import checked_outputs
-    from calibaudit.scores.lm_eval import read_lm_eval
+    from calibaudit.scores.logs.lm_eval import read_lm_eval
 
     paths = checked_outputs(files, two_models=False)
     scores = read_lm_eval(samples, None if scoring is None else scoring.value)

@@ -15,7 +15,7 @@ from calibaudit.analysis.samples import Settings
 from calibaudit.errors import ScoresError
 from calibaudit.models.model import load_model
 from calibaudit.scores.align import units
-from calibaudit.scores.lm_eval import read_lm_eval
+from calibaudit.scores.logs.lm_eval import read_lm_eval
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scoring.score import score
 from calibaudit.tasks.load import load_task
@@ -76,7 +76,7 @@ def test_logs_compare_like_the_models_they_came_from(shared: Path) -> None:
     """Same items by fingerprint, so the same draws: every metric within what log-likelihoods differ by."""
     names = ("stories260k", "stories260k-hot")
     logs = [read_lm_eval([shared / "data" / "lm_eval_logs" / name]) for name in names]
-    tasks = [load_task(str(Path(__file__).parents[1] / "tasks" / file), limit=300) for file in FILES.values()]
+    tasks = [load_task(str(Path(__file__).parents[2] / "tasks" / file), limit=300) for file in FILES.values()]
     models = [load_model(str(shared / "models" / name)) for name in names]
     scores = [[score(task, model) for task in tasks] for model in models]
     for logged, scored in zip(logs, scores, strict=True):

@@ -1,0 +1,1 @@
+"""Logs and tables of others to scores: one module a format."""
