@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from calibaudit.scores.logs.lm_eval import is_log_folder, read_lm_eval
@@ -14,6 +14,9 @@ def is_log(path: Path) -> bool:
     return (path.suffix == ".jsonl" and path.is_file()) or is_log_folder(path)
 
 
-def read_logs(paths: Sequence[Path]) -> tuple[Scores, ...]:
-    """One model's scores out of its logs; tasks in order of name. Raises ScoresError naming file and place."""
-    return read_lm_eval(paths)
+def read_logs(paths: Sequence[Path], notice: Callable[[str], None] | None = None) -> tuple[Scores, ...]:
+    """One model's scores out of its logs; tasks in order of name. Raises ScoresError naming file and place.
+
+    notice: called with one line for each file that is passed over.
+    """
+    return read_lm_eval(paths, notice=notice)
