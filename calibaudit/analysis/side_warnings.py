@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from calibaudit.scores.prompt_format import PromptFormat
+from calibaudit.scores.prompt_format import PromptFormat, differences
+from calibaudit.scores.same_items import are_paired_by_ids
 from calibaudit.scores.scores import Scores
 
 LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
@@ -50,6 +51,60 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> l
             "thinking (--think N lets the model think first)"
         )
     return found
+
+
+def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
+    """What lies between the prompts of two sides that were asked the same items; pairs as `scores.align.paired` gives."""
+    found = []
+    word = {False: "off", True: "on"}
+    mixed = [
+        f"{old.task}: {word[old.chat_template]} before, {word[new.chat_template]} after"
+        for old, new in pairs
+        if old.chat_template != new.chat_template
+    ]
+    if mixed:
+        found.append(
+            f"the chat template is on one side only ({listed(mixed)}): the template alone can move confidence; use "
+            "--chat-template off for the same prompt"
+        )
+    formats = [(old.prompt, new.prompt) for old, new in pairs]
+    chosen = dict.fromkeys(text for a, b in formats if a is not None and b is not None for text in differences(a, b))
+    if chosen:
+        found.append(f"the prompts were written differently ({'; '.join(chosen)}): that alone can move confidence")
+    others = [(old, new) for old, new in pairs if old.fingerprint != new.fingerprint]
+    apart = [(old, new) for old, new in others if _is_rendered(old) == _is_rendered(new)]
+    if apart:
+        labels = [old.label + _versions(old, new) for old, new in apart]
+        found.append(
+            f"prompts differ: the same items were asked in other words or with other examples ({listed(labels)}); that "
+            "alone can move confidence"
+        )
+    hidden = [
+        old.label
+        for old, new in others
+        if old.chat_template and new.chat_template and _is_rendered(old) != _is_rendered(new)
+    ]
+    if hidden:
+        found.append(
+            f"a log holds its questions inside a chat template, so whether wording and examples are the same cannot be "
+            f"told ({listed(hidden)})"
+        )
+    by_ids = [old.label for old, new in pairs if are_paired_by_ids(old, new)]
+    if by_ids:
+        found.append(
+            "a log's rows are not those of the data set, so its items were matched by id, right answer and choices "
+            f"({listed(by_ids)})"
+        )
+    return found
+
+
+def _is_rendered(scores: Scores) -> bool:
+    """Whether the prompts that were read are those of a template."""
+    return bool(scores.model.logged_by) and scores.chat_template
+
+
+def _versions(old: Scores, new: Scores) -> str:
+    return "" if old.version == new.version else f", version {old.version} before and {new.version} after"
 
 
 def _place_of(prompt: PromptFormat) -> str:

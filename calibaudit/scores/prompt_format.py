@@ -80,7 +80,7 @@ def differences(before: PromptFormat, after: PromptFormat) -> list[str]:
     asked for only where both sides have one.
     """
     found = []
-    names = _FLAGS if bool(before.template) == bool(after.template) else ("system", "answer_prefix", "n_fewshot")
+    names = _FLAGS if bool(before.template) == bool(after.template) else ("system", "answer_prefix", "thinking", "n_fewshot")
     for name in names:
         flag = _FLAGS[name]
         old, new = before.settings[name], after.settings[name]
