@@ -6,6 +6,7 @@ not see the prompt, so that logs with and without a chat template, or with other
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -198,12 +199,23 @@ def _items(samples: Sequence[Sample], delimiter: str, answers: Sequence[int], ru
         elif sample.has_one_context:
             context = _question_of(sample.contexts[0].removeprefix(system), prefix, delimiter)
         else:
-            leads = tuple(_question_of(context.removeprefix(system), prefix, "") for context in sample.contexts)
+            wholes = [_question_of(context.removeprefix(system), prefix, "") for context in sample.contexts]
+            context = _examples_of(wholes, run)
+            leads = tuple(whole.removeprefix(context) for whole in wholes)
         choices = choices_of(sample, delimiter)
         found.append(
             Item(identity, context, choices, answer, None, system, delimiter, leads, document, answer_prefix=prefix)
         )
     return tuple(found)
+
+
+def _examples_of(contexts: Sequence[str], run: RunOfTask) -> str:
+    """What stands before contexts that are a choice each: the examples, up to the last delimiter that all share."""
+    if run.prompt is None or not run.prompt.n_fewshot:
+        return ""
+    delimiter = str(run.config.get("fewshot_delimiter", "\n\n"))
+    shared = os.path.commonprefix(list(contexts))
+    return shared[: shared.rfind(delimiter) + len(delimiter)] if delimiter and delimiter in shared else ""
 
 
 def _question_of(context: str, prefix: str, delimiter: str) -> str:
