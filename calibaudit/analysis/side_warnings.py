@@ -54,40 +54,41 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> l
 
 
 def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
-    """What lies between the prompts of two sides that were asked the same items; pairs as `scores.align.paired` gives."""
+    """What lies between the prompts of two sides that were asked the same items. pairs: of `scores.align.paired`."""
     found = []
     word = {False: "off", True: "on"}
-    mixed = [
-        f"{old.task}: {word[old.chat_template]} before, {word[new.chat_template]} after"
-        for old, new in pairs
-        if old.chat_template != new.chat_template
-    ]
+    mixed = [(old, new) for old, new in pairs if old.chat_template != new.chat_template]
     if mixed:
+        labels = [f"{o.task}: {word[o.chat_template]} before, {word[n.chat_template]} after" for o, n in mixed]
+        logged = any(part.model.logged_by for pair in mixed for part in pair)
+        how = "log both sides the same way" if logged else "use --chat-template off"
         found.append(
-            f"the chat template is on one side only ({listed(mixed)}): the template alone can move confidence; use "
-            "--chat-template off for the same prompt"
+            f"the chat template is on one side only ({listed(labels)}): the template alone can move confidence; {how} "
+            "for the same prompt"
         )
-    formats = [(old.prompt, new.prompt) for old, new in pairs]
-    chosen = dict.fromkeys(text for a, b in formats if a is not None and b is not None for text in differences(a, b))
+    named = [_named_differences(old, new) for old, new in pairs]
+    chosen = dict.fromkeys(text for texts in named for text in texts)
     if chosen:
         found.append(f"the prompts were written differently ({'; '.join(chosen)}): that alone can move confidence")
-    others = [(old, new) for old, new in pairs if old.fingerprint != new.fingerprint]
-    apart = [(old, new) for old, new in others if _is_rendered(old) == _is_rendered(new)]
+    apart = [
+        old.label + _versions(old, new)
+        for (old, new), texts in zip(pairs, named, strict=True)
+        if old.fingerprint != new.fingerprint and not texts and _is_rendered(old) == _is_rendered(new)
+    ]
     if apart:
-        labels = [old.label + _versions(old, new) for old, new in apart]
         found.append(
-            f"prompts differ: the same items were asked in other words or with other examples ({listed(labels)}); that "
-            "alone can move confidence"
+            "prompts differ: the same items were asked in other words, with other examples or another description "
+            f"({listed(apart)}): that alone can move confidence"
         )
     hidden = [
         old.label
-        for old, new in others
+        for old, new in pairs
         if old.chat_template and new.chat_template and _is_rendered(old) != _is_rendered(new)
     ]
     if hidden:
         found.append(
-            f"a log holds its questions inside a chat template, so whether wording and examples are the same cannot be "
-            f"told ({listed(hidden)})"
+            "whether both sides have the same wording and examples cannot be told: a log holds its questions inside a "
+            f"chat template ({listed(hidden)})"
         )
     by_ids = [old.label for old, new in pairs if are_paired_by_ids(old, new)]
     if by_ids:
@@ -96,6 +97,10 @@ def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
             f"({listed(by_ids)})"
         )
     return found
+
+
+def _named_differences(old: Scores, new: Scores) -> list[str]:
+    return [] if old.prompt is None or new.prompt is None else differences(old.prompt, new.prompt)
 
 
 def _is_rendered(scores: Scores) -> bool:

@@ -80,7 +80,11 @@ def differences(before: PromptFormat, after: PromptFormat) -> list[str]:
     asked for only where both sides have one.
     """
     found = []
-    names = _FLAGS if bool(before.template) == bool(after.template) else ("system", "answer_prefix", "thinking", "n_fewshot")
+    names = (
+        _FLAGS
+        if bool(before.template) == bool(after.template)
+        else ("system", "answer_prefix", "thinking", "n_fewshot")
+    )
     for name in names:
         flag = _FLAGS[name]
         old, new = before.settings[name], after.settings[name]
@@ -94,7 +98,7 @@ def differences(before: PromptFormat, after: PromptFormat) -> list[str]:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return str(value) if value else "none"
+    return str(value) if value not in ("", None) else "none"
 
 
 def prompt_format_from_dict(data: Mapping[str, Any] | None) -> PromptFormat | None:

@@ -10,7 +10,7 @@ import numpy as np
 from calibaudit.errors import ScoresError
 from calibaudit.scores.scores import IntArray, Scores
 
-ENOUGH_NATS = float(np.log(1e9))
+ENOUGH_NATS = float(np.log(1e6))
 """How much the items' answers and choices must tell one order of the items from another."""
 
 
@@ -18,8 +18,8 @@ def in_order_of(before: Scores, after: Scores, where: str) -> Scores:
     """`after` in the order of `before`'s documents; as it is where one of them has none.
 
     Two readers may have the same rows in two forms (a task file's, and a log of another tool that prepared them). Where
-    the documents are not the same, then, ids pair the items, if all that the model saw is the same, or if one side is
-    such a log and answers, numbers of choices and the choices' lengths are: see `paired_by_ids`.
+    no document is common, then, ids pair the items, if all that the model saw is the same, or if one side is such a log
+    and answers, numbers of choices and the choices' lengths are: see `paired_by_ids`.
     Raises ScoresError naming the first item that is another one.
     """
     if before.documents is None or after.documents is None or before.documents == after.documents:
@@ -29,16 +29,17 @@ def in_order_of(before: Scores, after: Scores, where: str) -> Scores:
     missing = next((i for i, key in enumerate(old) if key not in place), None)
     if missing is None and len(place) == len(new):
         return after.in_order(np.array([place[key] for key in old], dtype=np.int64))
-    if before.fingerprint == after.fingerprint and set(before.documents).isdisjoint(after.documents):
+    is_another_form = set(before.documents).isdisjoint(after.documents)
+    if before.fingerprint == after.fingerprint and is_another_form:
         return after
     i = next(i for i in range(len(old)) if old[i] != new[i]) if missing is None else missing
     if have_two_readers(before, after):
-        found = paired_by_ids(before, after)
+        found = paired_by_ids(before, after) if is_another_form else "the other rows are as they were"
         if isinstance(found, Scores):
             return found
         raise ScoresError(
-            f"{where}: the items differ: the row of {before.item_ids[i]!r} before is none of those after, and one side "
-            f"is a log, whose rows may have been prepared; {found}, so nothing shows that the questions are the same"
+            f"{where}: the items differ: the row of {before.item_ids[i]!r} before is none of those after; {found}, so "
+            "nothing shows that the questions are the same, though one side is a log, whose rows may have been prepared"
         )
     raise ScoresError(
         f"{where}: the items differ: {before.item_ids[i]!r} before has another question, options, answer or group than "
@@ -56,7 +57,7 @@ def paired_by_ids(before: Scores, after: Scores) -> Scores | str:
 
     The ids must be the same, and for each the right answer, the number of choices, and the choices' bytes and
     characters where both sides have them. And those must vary enough over the items: any other order of the items
-    would agree with a chance of less than 1e-9.
+    would agree with a chance of less than 1e-6.
     """
     place = {identity: i for i, identity in enumerate(after.item_ids)}
     if len(place) != len(after.item_ids) or set(before.item_ids) != set(place):

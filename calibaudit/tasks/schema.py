@@ -183,7 +183,7 @@ class TaskSpec(_Keys):
 
     @property
     def default_scoring(self) -> Scoring:
-        """`scoring:` if given; else what `scoring_of_choices` says of a list, and cloze before a template is rendered."""
+        """`scoring:` if given; else by `scoring_of_choices` for a list; cloze for a template, before it is rendered."""
         if self.scoring is not None:
             return self.scoring
         choices = list(self.doc_to_choice.values()) if isinstance(self.doc_to_choice, dict) else self.doc_to_choice

@@ -173,7 +173,7 @@ def _check_there(*names: str) -> None:
     from calibaudit.errors import ScoresError
     from calibaudit.scores.saved import parts_of
 
-    for name in (part for name in names for part in parts_of(name)):
+    for name in (part for whole in names for part in parts_of(whole)):
         if name.endswith((".json", ".jsonl")) and not Path(name).is_file():
             raise ScoresError(f"{name}: no such file; write it with `calibaudit bless` or `calibaudit score -o`")
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def score(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint (folder or hub id) or saved scores.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Checkpoint (folder or hub id), or saved scores or logs.")
+    ],
     *,
     items: ItemFlags,
     run: RunFlags,

@@ -6,7 +6,6 @@ not see the prompt, so that logs with and without a chat template, or with other
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -140,7 +139,9 @@ def _scores(file: Path, name: str, run: RunOfTask, asked: Scoring | None) -> Sco
     scoring = asked or _scoring(samples, run)
     items = _items(samples, delimiter, answers, run)
     if scoring == "pmi" and not all(sample.unconditional for sample in samples):
-        raise NothingToAudit(f"{file}: no unconditional log-likelihoods; pmi needs a log of a task with acc_mutual_info")
+        raise NothingToAudit(
+            f"{file}: no unconditional log-likelihoods; pmi needs a log of a task with acc_mutual_info"
+        )
     logprobs = padded([sample.lls for sample in samples], -np.inf)
     choices = [choices_of(sample, delimiter) for sample in samples]
     return Scores(
@@ -214,7 +215,9 @@ def _examples_of(contexts: Sequence[str], run: RunOfTask) -> str:
     if run.prompt is None or not run.prompt.n_fewshot:
         return ""
     delimiter = str(run.config.get("fewshot_delimiter", "\n\n"))
-    shared = os.path.commonprefix(list(contexts))
+    first, last = min(contexts), max(contexts)  # what these two share, all between them share
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    shared = first[:length]
     return shared[: shared.rfind(delimiter) + len(delimiter)] if delimiter and delimiter in shared else ""
 
 

@@ -54,7 +54,9 @@ def _check_single(sample: Sample) -> None:
     """Raises NothingToAudit for a question with several right answers, or with none."""
     target = sample.target
     many = isinstance(target, list) and len(target) != 1
-    if many or (isinstance(target, str) and _indices(target) and target.strip() not in map(str.strip, sample.continuations)):
+    if many or (
+        isinstance(target, str) and _indices(target) and target.strip() not in map(str.strip, sample.continuations)
+    ):
         raise NothingToAudit(f"{sample.where}: target {target!r:.60}: several right answers, where an item has one")
     accuracy = sample.metrics.get("acc")
     if accuracy not in (None, 0.0, 1.0):

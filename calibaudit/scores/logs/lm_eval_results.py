@@ -1,4 +1,4 @@
-"""What the results file beside the samples says of the run: the model, each task's settings, how prompts were written."""
+"""What the results file beside the samples says of a run: the model, a task's settings, how prompts were written."""
 
 from __future__ import annotations
 

@@ -105,7 +105,9 @@ def _row(line: str, where: str) -> dict[str, Any]:
         raise ScoresError(f"{where}: {type(row).__name__}, where a sample of lm-evaluation-harness is an object")
     missing = [name for name in ("doc_id", "target", "arguments") if name not in row]
     if missing or not (row.get("resps") or row.get("filtered_resps")):
-        raise ScoresError(f"{where}: no {missing[0] if missing else 'resps'!r}: not a sample of lm-evaluation-harness 0.4")
+        raise ScoresError(
+            f"{where}: no {missing[0] if missing else 'resps'!r}: not a sample of lm-evaluation-harness 0.4"
+        )
     try:
         return {**row, "doc_id": int(row["doc_id"])}
     except (TypeError, ValueError):
@@ -122,7 +124,9 @@ def _entries(arguments: Any, where: str) -> list[list[Any]]:
             arguments = [arguments[key] for key in sorted(arguments, key=_number)]
         return [[e[key] for key in sorted(e, key=_number)] if isinstance(e, dict) else list(e) for e in arguments]
     except (TypeError, ValueError):
-        raise ScoresError(f"{where}: arguments {arguments!r:.60} are no requests of lm-evaluation-harness 0.4") from None
+        raise ScoresError(
+            f"{where}: arguments {arguments!r:.60} are no requests of lm-evaluation-harness 0.4"
+        ) from None
 
 
 def _number(key: str) -> int:
