@@ -182,7 +182,8 @@ def _function_faults(source: Source) -> Iterator[tuple[Place, str]]:
         elif keys == ("fewshot_config", "sampler"):
             way = "take `default` or `first_n`"
         else:
-            way = f"{CONVERT.format(file=shlex.quote(str(source.path)))} runs it once and writes a plain task file with its documents"
+            file = shlex.quote(str(source.path))
+            way = f"{CONVERT.format(file=file)} runs it once and writes a plain task file with its documents"
         yield source.place(*keys), f"{key}: {function} is Python code, which is never run here: {way}"
 
 
