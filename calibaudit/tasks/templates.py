@@ -98,9 +98,13 @@ def compile_template(text: str) -> Template:
         raise TaskError(f"not a valid Jinja template: {error.message} (its line {error.lineno})") from None
 
 
-def _named(part: nodes.Getitem | nodes.Getattr) -> str:
+def _named(part: nodes.Node) -> str:
     """The column in `doc['column']` and `doc.column`; else ""."""
-    if not (isinstance(part.node, nodes.Name) and part.node.name == _WHOLE):
+    if not (
+        isinstance(part, (nodes.Getitem, nodes.Getattr))
+        and isinstance(part.node, nodes.Name)
+        and part.node.name == _WHOLE
+    ):
         return ""
     if isinstance(part, nodes.Getattr):
         return part.attr
