@@ -110,7 +110,7 @@ class TaskSpec(Keys):
 class GroupSpec(Keys):
     """A group file's own keys; all others are defaults of its members."""
 
-    group: Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
+    group: Annotated[str, Field(pattern=r"^[^,/\\]+$")]
     group_alias: str | None = None
     task: list[str | dict[str, Any]]
     aggregate_metric_list: list[dict[str, Any]] | dict[str, Any] | None = None
