@@ -179,6 +179,8 @@ def _function_faults(source: Source) -> Iterator[tuple[Place, str]]:
         key = ".".join(map(str, keys))
         if keys[0] == "class":
             way = UNSUPPORTED["class"]
+        elif keys[0] == "filter_list":
+            way = "filters work on a model's answers; calibaudit scores given choices: leave it out"
         elif keys == ("fewshot_config", "sampler"):
             way = "take `default` or `first_n`"
         else:
@@ -197,7 +199,7 @@ def _schema_faults(model: type[Keys], source: Source) -> Iterator[tuple[Place, s
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             loc = detail["loc"]
-            if any(loc[: len(keys)] == keys for keys in told):
+            if any(loc[: len(keys)] == keys[: len(loc)] for keys in told):
                 continue
             place = source.place(*loc)
             key = ".".join(str(part) for part in loc if _is_key(part))

@@ -81,7 +81,7 @@ def test_unknown_keys_below_the_top_are_refused_too(tmp_path: Path) -> None:
         ("filter_list: [{name: x, filter: [{function: take_first, k: 2}]}]", "filter_list: the filter {'function'"),
         (
             "filter_list: [{name: x, filter: [{function: !function u.f}]}]",
-            "filter_list: the filter !function u.f works",
+            "`!function u.f` is Python code, which is never run here: filters",
         ),
         ("scoring: clozee", "scoring: Input should be 'letter', 'cloze'"),
         ("metric_list: [{metric: bleu}]", "metric_list.0.metric: Input should be 'acc'"),
@@ -166,6 +166,11 @@ def test_functions_below_the_top_and_their_reasons(tmp_path: Path) -> None:
     assert "tasks convert" in faults[3]
     (fault,) = faults_of(tmp_path, SOUND + "metadata: {a: !function [x]}\n")
     assert "t.yaml:8: !function: the name of a function is wanted" in fault
+
+
+def test_a_function_inside_a_list_is_told_once(tmp_path: Path) -> None:
+    (fault,) = faults_of(tmp_path, SOUND.replace("options", "[a, !function u.f]"))
+    assert "t.yaml:6: doc_to_choice.1: `!function u.f` is Python code" in fault
 
 
 def test_a_path_with_a_space_is_quoted_in_the_way_out(tmp_path: Path) -> None:
