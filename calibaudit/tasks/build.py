@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from calibaudit.errors import TaskError
-from calibaudit.tasks.documents import Document, Documents, Split, load_documents
-from calibaudit.tasks.fewshot import ExampleSampler, example_split, excludes_itself
+from calibaudit.tasks.documents import Document, Documents, load_documents
+from calibaudit.tasks.fewshot import Broken, Examples
 from calibaudit.tasks.items import Item, Task, content_of, document_hash, joined, scoring_of_choices
 from calibaudit.tasks.questions import QuestionRenderer
-from calibaudit.tasks.schema import Definition, FewshotConfig
-from calibaudit.tasks.templates import Field
+from calibaudit.tasks.schema import Definition
+from calibaudit.tasks.templates import Field, nulls_written
 
 _T = TypeVar("_T")
+
+PERCENT_LEFT_OUT = 5
+"""The largest share of a task's documents that may be unusable; above it the task ends."""
 
 
 def build_task(
@@ -32,23 +35,43 @@ def build_task(
 ) -> Task:
     """A task with its items. system: stands before its description. answer_prefix: replaces its `gen_prefix`.
 
-    Raises TaskError naming task, file and item at the first fault."""
+    Documents that cannot be asked (a template fails, the answer is none of the choices, ...) are left out and counted
+    in one warning. Raises TaskError when they are more than PERCENT_LEFT_OUT of those asked, naming task, file and
+    the first of them; and at once where an example cannot be used, or an id stands twice."""
     n_fewshot, notes = _number_of_examples(definition, num_fewshot)
     if answer_prefix is not None:
         definition = _with_prefix(definition, answer_prefix)
     builder = _Builder(definition, load_documents(definition, mirror=mirror, offline=offline), n_fewshot, seed, system)
-    items = []
-    for item in builder.build(limit):
-        if isinstance(item, TaskError):
-            raise item
-        items.append(item)
+    items: list[Item] = []
+    faults: list[TaskError] = []
+    for built in builder.build(limit):
+        if isinstance(built, Broken):
+            raise built
+        if isinstance(built, TaskError):
+            faults.append(built)
+        else:
+            items.append(built)
     spec = definition.spec
+    if faults:
+        notes = (*notes, _left_out(definition, faults[0], len(faults), len(items) + len(faults)))
     version = (spec.metadata or {}).get("version", 0)
     warnings = (*notes, *(f"task {spec.task}: {note}" for note in builder.notes()))
     scoring = spec.default_scoring
     if spec.scoring is None and isinstance(spec.doc_to_choice, str) and not any(item.leads for item in items):
         scoring = scoring_of_choices((item.choices for item in items), is_constant=False)
     return Task(spec.task, str(version), scoring, tuple(items), n_fewshot, warnings, system)
+
+
+def _left_out(definition: Definition, fault: TaskError, n_faults: int, n: int) -> str:
+    """The warning about documents left out of n; fault: the first. Raises TaskError when they are too many."""
+    count = f"{n_faults} of {n} documents"
+    share = f"{100 * n_faults / n:.3g} %"
+    first = str(fault).removeprefix(f"{definition.where}: ")
+    if 100 * n_faults > PERCENT_LEFT_OUT * n:
+        limit = f"up to {PERCENT_LEFT_OUT} % may be left out"
+        more = " (`calibaudit tasks check` lists all)" if n_faults > 1 else ""
+        raise TaskError(f"{definition.where}: {count} cannot be used ({share}; {limit}); the first: {first}{more}")
+    return f"task {definition.spec.task}: {count} ({share}) cannot be used and are left out; the first: {first}"
 
 
 def _with_prefix(definition: Definition, answer_prefix: str) -> Definition:
@@ -106,14 +129,26 @@ class _Builder:
         self._used = self._renderer.names | (self._group.names if self._group else frozenset())
         self._seen: dict[str, int] = {}
         self._counts: dict[str, tuple[int, str]] = {}
-        self._multiple_inputs = self._explain(
-            0, lambda first: self._renderer.has_multiple_inputs(self._split.rows[first])
-        )
+        self._multiple_inputs = self._has_multiple_inputs()
         if self._multiple_inputs and spec.default_scoring == "letter":
             raise TaskError(
                 f"{definition.where}: scoring letter needs choices after the prompt, here they are part of it"
             )
-        self._examples = _Examples(definition, documents, columns, n_fewshot, seed, self._multiple_inputs)
+        self._examples = Examples(definition, documents, columns, n_fewshot, seed, self._multiple_inputs)
+
+    def _has_multiple_inputs(self) -> bool:
+        """Whether doc_to_text gives an index, by the first document in which it gives anything.
+
+        Raises TaskError, once for all documents, where it gives nothing in any.
+        """
+        faults: list[TaskError] = []
+        for index in range(len(self._split.rows)):
+            try:
+                return self._explain(index, lambda i: self._renderer.has_multiple_inputs(self._split.rows[i]))
+            except TaskError as error:
+                faults.append(error)
+        _left_out(self._definition, faults[0], len(faults), len(faults))
+        raise AssertionError("all of them are too many")
 
     def build(self, limit: int | None) -> Iterator[Item | TaskError]:
         """The first `limit` documents in order, each as an item or as what is wrong with it."""
@@ -132,8 +167,7 @@ class _Builder:
         try:
             return work(index)
         except TaskError as error:
-            identity = self._name(index)
-            raise TaskError(f"{self._definition.where}: {identity}: {error}") from None
+            raise type(error)(f"{self._definition.where}: {self._name(index)}: {error}") from None
 
     def _name(self, index: int) -> str:
         """How messages name a document: by its id where it has one."""
@@ -144,12 +178,20 @@ class _Builder:
 
     def _build_one(self, index: int) -> Item:
         document = self._split.rows[index]
-        question = self._renderer.render(document, multiple_inputs=self._multiple_inputs)
-        identity = self._identity(index, document)
-        description = self._description.text_of(document) if self._description else ""
-        system = joined(self._system, description, self._spec.fewshot_delimiter)
+        # Of a document that cannot be used the examples are drawn too: so the next one's stay what they are.
         examples = self._examples.before(document)
-        group = self._group.text_of(document) if self._group else None
+        identity = self._identity(index, document)
+        before = nulls_written()
+        question = self._renderer.render(document, multiple_inputs=self._multiple_inputs)
+        description = self._description.optional_text_of(document) if self._description else ""
+        prefix = self._prefix.optional_text_of(document) if self._prefix else ""
+        if nulls_written() > before or any(example.has_null for example in examples):
+            self._count(
+                "have an empty cell (null) in their prompt, written as no text; lm-evaluation-harness writes `None`",
+                identity,
+            )
+        system = joined(self._system, description, self._spec.fewshot_delimiter)
+        group = self._group.optional_text_of(document) or None if self._group else None
         delimiter = self._spec.target_delimiter
         if self._examples.last_held(document):
             self._count("have their own document among their examples: set fewshot_split to another split", identity)
@@ -170,7 +212,7 @@ class _Builder:
             delimiter,
             leads,
             document_hash(content_of(document, self._used)),
-            self._prefix.text_of(document) if self._prefix else "",
+            prefix,
             tuple((example.asked, example.answered) for example in examples),
             len(block),
             _level_of(self._level(document)) if self._level else None,
@@ -189,7 +231,7 @@ class _Builder:
         if first == index:
             return identity
         if self._id is not None or self._split.own:
-            raise TaskError(f"id {identity!r} stands twice (first: {self._split.place(first)})")
+            raise Broken(f"id {identity!r} stands twice (first: {self._split.place(first)})")
         self._count("share their id with an earlier one and got a number behind it", identity)
         number = 2
         while self._seen.setdefault(f"{identity}#{number}", index) != index:
@@ -201,82 +243,6 @@ class _Builder:
         self._counts[what] = (count + 1, first)
 
 
-@dataclass(frozen=True)
-class _Example:
-    """block: question and answer as running text, ended by the delimiter. asked, answered: the two, as turns."""
-
-    block: str
-    asked: str
-    answered: str
-
-
-class _Examples:
-    """The examples before each question."""
-
-    def __init__(
-        self,
-        definition: Definition,
-        documents: Documents,
-        columns: Sequence[str],
-        n: int,
-        seed: int,
-        multiple_inputs: bool,
-    ) -> None:
-        self._n = n
-        self._made: dict[int, _Example] = {}
-        self._chosen: list[int] = []
-        if n == 0:
-            return
-        spec = definition.spec
-        config = spec.fewshot_config or FewshotConfig()
-        name, key = example_split(spec)
-        pool = documents.split(name, key) if name is not None else Split(config.samples or [], tuple(columns), key)
-        self._may_hold_itself = name == spec.evaluated_split and not excludes_itself(spec)
-        self._split = _picked(pool, config.fewshot_indices, definition) if config.fewshot_indices else pool
-        self._renderer = QuestionRenderer(spec, columns, config)
-        self._multiple_inputs = multiple_inputs
-        self._target_delimiter = spec.target_delimiter if config.target_delimiter is None else config.target_delimiter
-        self._delimiter = spec.fewshot_delimiter if config.fewshot_delimiter is None else config.fewshot_delimiter
-        prefix = config.gen_prefix or spec.gen_prefix
-        self._prefix = Field("gen_prefix", prefix, columns) if prefix else None
-        try:
-            self._sampler = ExampleSampler(
-                self._split.rows, n, first=config.sampler == "first_n", exclude=excludes_itself(spec), seed=seed
-            )
-        except TaskError as error:
-            raise TaskError(f"{definition.where}: {key}: {error}") from None
-
-    def before(self, document: Document) -> list[_Example]:
-        """The examples of a document. Call it for every document, in order."""
-        self._chosen = self._sampler.choose(document) if self._n else []
-        return [self._example(index) for index in self._chosen]
-
-    def last_held(self, document: Document) -> bool:
-        """Whether the examples just chosen hold the document itself."""
-        return (
-            bool(self._chosen)
-            and self._may_hold_itself
-            and any(self._split.rows[index] == document for index in self._chosen)
-        )
-
-    def _example(self, index: int) -> _Example:
-        if index not in self._made:
-            row = self._split.rows[index]
-            try:
-                shown = self._renderer.render(row, multiple_inputs=self._multiple_inputs)
-                prefix = self._prefix.text_of(row) if self._prefix else ""
-            except TaskError as error:
-                raise TaskError(f"few-shot example {self._split.place(index)}: {error}") from None
-            answered = joined(prefix, shown.answer, " ")
-            block = (
-                joined(shown.text, answered, self._target_delimiter)
-                if prefix
-                else (shown.text + self._target_delimiter + answered)
-            )
-            self._made[index] = _Example(block + self._delimiter, shown.text, answered)
-        return self._made[index]
-
-
 def _level_of(value: object) -> int | None:
     """A whole number from 0, or its digits; None for an empty cell. Raises TaskError for anything else."""
     if value is None:
@@ -285,13 +251,3 @@ def _level_of(value: object) -> int | None:
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
         raise TaskError(f"doc_to_level: {value!r:.80}: a whole number from 0 is wanted, the larger the harder")
     return int(text)
-
-
-def _picked(pool: Split, indices: Sequence[int], definition: Definition) -> Split:
-    """The pool reduced to fewshot_indices, in their order."""
-    n = len(pool.rows)
-    for index in indices:
-        if index >= n:
-            raise TaskError(f"{definition.where}: fewshot_config.fewshot_indices: {index} is outside the {n} documents")
-    lines = tuple(pool.lines[index] for index in indices) if pool.lines else ()
-    return replace(pool, rows=[pool.rows[index] for index in indices], lines=lines)

@@ -68,14 +68,10 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
     spec = definition.spec
     path = spec.dataset_path
     if path in BUILDERS:
-        if spec.dataset_kwargs is None or spec.dataset_kwargs.data_files is None:
-            raise TaskError(
-                f"{definition.where}: dataset_path {path!r} is a file format: "
-                "name the files in dataset_kwargs.data_files"
-            )
-        files = _data_files(definition)
-        remote = [_is_remote(name) for name in _names(files["data_files"])]
-        return _load_dataset(definition, path, files, offline=offline or not any(remote), local=not all(remote))
+        found = _found_files(definition)
+        remote = [_is_remote(name) for value in found.values() for name in _names(value)]
+        extra = {**_written(definition), **found}
+        return _load_dataset(definition, path, extra, offline=offline or not any(remote), local=not all(remote))
     local = _local_path(definition, mirror)
     if local is None:
         if is_file_format(path):
@@ -83,23 +79,26 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
                 f"{definition.where}: dataset_path {path!r} is a file format that is not read: "
                 f"take one of {', '.join(BUILDERS)}"
             )
-        return _load_dataset(definition, path, _extra_files(definition), offline=offline, local=False)
+        return _load_dataset(definition, path, _written(definition), offline=offline, local=False)
     if local.is_dir():
-        return _load_dataset(definition, str(local), _extra_files(definition), offline=True, local=True)
-    if spec.dataset_kwargs is not None and spec.dataset_kwargs.data_files is not None:
-        raise TaskError(f"{definition.where}: dataset_path names a file, so dataset_kwargs.data_files must go")
+        return _load_dataset(definition, str(local), _written(definition), offline=True, local=True)
     if local.suffix not in OWN_SUFFIXES:
         raise TaskError(
             f"{definition.where}: {local} is neither .jsonl nor .json: for another format set dataset_path to one of "
             f"{', '.join(BUILDERS)} and name the file in dataset_kwargs.data_files"
         )
-    split = read_json_documents(local)
+    written = {key: value for key, value in _written(definition).items() if value is not None}
+    field = written.pop("field", None) if local.suffix == ".json" else None
+    if written:
+        raise TaskError(f"{definition.where}: dataset_path names a file, so dataset_kwargs.{min(written)} must go")
+    split = read_json_documents(local, field)
     return Documents({spec.evaluated_split: lambda: split}, definition.where)
 
 
-def read_json_documents(path: Path) -> Split:
+def read_json_documents(path: Path, field: str | None = None) -> Split:
     """A .jsonl file (one object a line; blank lines are passed over) or a .json file (a list of objects).
 
+    field: the key below which a .json file holds that list.
     Raises TaskError naming file and line.
     """
     text = read_text(path, TaskError)
@@ -111,8 +110,16 @@ def read_json_documents(path: Path) -> Split:
             lines.append(number)
     else:
         parsed = parse_json(text, str(path), TaskError, unique_keys=True)
+        if field is not None:
+            if not isinstance(parsed, dict) or field not in parsed:
+                raise TaskError(f"{path}: dataset_kwargs.field: there is no {field!r} at the top of this file")
+            parsed = parsed[field]
         if not isinstance(parsed, list):
-            raise TaskError(f"{path}: a .json file must hold a list of objects (one object a line: name it .jsonl)")
+            what = "a .json file" if field is None else f"the key {field!r} of a .json file"
+            raise TaskError(
+                f"{path}: {what} must hold a list of objects (one object a line: name it .jsonl; "
+                "a list below a key: name the key in dataset_kwargs.field)"
+            )
         for index, row in enumerate(parsed):
             if not isinstance(row, dict):
                 raise TaskError(f"{path}, row {index}: an object is wanted, not {type(row).__name__}")
@@ -150,30 +157,42 @@ def _local_path(definition: Definition, mirror: Path | None) -> Path | None:
     return None
 
 
-def _data_files(definition: Definition) -> dict[str, Any]:
-    """`data_files` with relative names resolved beside the task file, else in the current folder."""
+def _found_files(definition: Definition) -> dict[str, Any]:
+    """`data_files` and `data_dir` of a file format, names resolved beside the task file, else in the current folder."""
     kwargs = definition.spec.dataset_kwargs
-    assert kwargs is not None
-    folder = definition.folder("dataset_kwargs", "data_files")
+    if kwargs is None or (kwargs.data_files is None and kwargs.data_dir is None):
+        raise TaskError(
+            f"{definition.where}: dataset_path {definition.spec.dataset_path!r} is a file format: "
+            "name the files in dataset_kwargs.data_files, or their folder in dataset_kwargs.data_dir"
+        )
+    if kwargs.data_dir is not None:
+        # `datasets` itself looks for data_files below data_dir.
+        return {"data_dir": _resolve(definition, "data_dir", kwargs.data_dir)}
 
     def resolve(name: str) -> str:
-        if "://" in name:
-            return name
-        if any(character in name for character in "*?["):
-            return str(folder / name)
-        for candidate in (folder / name, Path(name)):
-            if candidate.is_file():
-                return str(candidate)
-        raise TaskError(f"{definition.where}: dataset_kwargs.data_files: there is no file {folder / name}")
+        return _resolve(definition, "data_files", name)
 
     def resolve_all(names: str | list[str]) -> str | list[str]:
         return resolve(names) if isinstance(names, str) else [resolve(name) for name in names]
 
-    files = kwargs.data_files
-    assert files is not None
-    if isinstance(files, dict):
-        return {"data_files": {split: resolve_all(names) for split, names in files.items()}}
-    return {"data_files": resolve_all(files)}
+    if isinstance(kwargs.data_files, dict):
+        return {"data_files": {split: resolve_all(names) for split, names in kwargs.data_files.items()}}
+    assert kwargs.data_files is not None
+    return {"data_files": resolve_all(kwargs.data_files)}
+
+
+def _resolve(definition: Definition, key: str, name: str) -> str:
+    """A file of `data_files`, or the folder `data_dir`. Raises TaskError when there is none."""
+    folder = definition.folder("dataset_kwargs", key)
+    if "://" in name:
+        return name
+    if any(character in name for character in "*?["):
+        return str(folder / name)
+    for candidate in (folder / name, Path(name)):
+        if candidate.is_dir() if key == "data_dir" else candidate.is_file():
+            return str(candidate)
+    what = "folder" if key == "data_dir" else "file"
+    raise TaskError(f"{definition.where}: dataset_kwargs.{key}: there is no {what} {folder / name}")
 
 
 def _names(files: str | list[str] | Mapping[str, str | list[str]]) -> list[str]:
@@ -199,10 +218,10 @@ def is_file_format(name: str) -> bool:
     return name in {module.name for module in pkgutil.iter_modules(packaged_modules.__path__)}
 
 
-def _extra_files(definition: Definition) -> dict[str, Any]:
-    """dataset_kwargs for a data set, whose data_files are relative to the data set itself."""
+def _written(definition: Definition) -> dict[str, Any]:
+    """dataset_kwargs as the file has them; a data set's `data_files` and `data_dir` are relative to the data set."""
     kwargs = definition.spec.dataset_kwargs
-    return {} if kwargs is None else kwargs.model_dump(exclude_none=True, exclude={"trust_remote_code"})
+    return {} if kwargs is None else kwargs.written
 
 
 def _load_dataset(
@@ -268,13 +287,15 @@ def quiet_datasets(*, offline: bool) -> Iterator[Any]:
         (datasets.config, "HF_DATASETS_OFFLINE"),
         (constants, "HF_HUB_OFFLINE"),
     ]
-    before = [(module, name, getattr(module, name)) for module, name in switches if hasattr(module, name)]
+    # Before version 4 `datasets` could run a data set's own code; there this switch says whether.
+    trust = [(datasets.config, "HF_DATASETS_TRUST_REMOTE_CODE")]
+    before = [(module, name, getattr(module, name)) for module, name in switches + trust if hasattr(module, name)]
     try:
         datasets.disable_progress_bars()
         for logger in loggers:
             logger.setLevel(logging.CRITICAL)
         for module, name, value in before:
-            setattr(module, name, value or offline)
+            setattr(module, name, False if (module, name) in trust else value or offline)
         yield datasets
     finally:
         for module, name, value in before:

@@ -93,17 +93,34 @@ class QuestionRenderer:
         """Index and text of the right choice."""
         value = self.target if isinstance(self.target, int) else self.target(document)
         rendered = isinstance(self.target, Field) and not self.target.is_column
-        in_brackets = rendered and isinstance(value, str) and value[:1] == "[" and value[-1:] == "]"
-        if isinstance(value, list) or in_brackets:
-            raise TaskError(f"doc_to_target: {value!r:.80}: several right answers are not supported, an item has one")
+        value, found = _only_one(value, read=rendered)
         if isinstance(value, str):
-            return _find_text(value, choices, digits_first=rendered)
+            return _find_text(value, choices, digits_first=rendered and not found)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # a table's column of whole numbers with an empty cell in it
         if not isinstance(value, int):
             raise TaskError(
                 f"doc_to_target: {value!r:.80}: a choice or its index is wanted, not {type(value).__name__}"
             )
         _check_index(value, len(choices))
         return int(value), choices[value]
+
+
+def _only_one(value: Any, *, read: bool) -> tuple[Any, bool]:
+    """A list's only element, and that it was a list.
+
+    read: text in brackets may be one, as lm-evaluation-harness has it. Raises TaskError for a list of none or several.
+    """
+    if read and isinstance(value, str) and len(value) >= 2 and value[0] == "[" and value[-1] == "]":
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return value, False
+    if not isinstance(value, list):
+        return value, False
+    if len(value) != 1:
+        raise TaskError(f"doc_to_target: {value!r:.80}: one right answer is wanted, not {len(value)}")
+    return value[0], True
 
 
 def _find_text(value: str, choices: tuple[str, ...], *, digits_first: bool) -> tuple[int, str]:

@@ -2,122 +2,44 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from calibaudit.errors import TaskError
 from calibaudit.tasks.items import Scoring, scoring_of_choices
-from calibaudit.tasks.templates import compile_template
-from calibaudit.tasks.yaml_file import Place, Source, TaskFileError
+from calibaudit.tasks.keys import Choices, DatasetKwargs, Filters, Keys, Metric, Repeats, Target, Text, Texts
+from calibaudit.tasks.yaml_file import Function, KeyPath, Place, Source, TaskFileError
 
-METRICS = (
-    "acc", "acc_norm", "acc_bytes", "acc_mutual_info",
-    "brier_score", "bypass", "exact_match", "f1", "likelihood", "mcc",
-)  # fmt: skip
+CONVERT = "where lm-evaluation-harness is installed, `calibaudit tasks convert {file} -o FOLDER`"
+"""The way out for a task file that needs its own Python code, named for one file."""
 
-_PYTHON = "it runs Python code; say the same in Jinja in doc_to_text, doc_to_choice and doc_to_target"
-_GENERATION = "it belongs to generation; calibaudit scores given choices"
 _MEDIA = "calibaudit audits text models"
 UNSUPPORTED: Mapping[str, str] = {
-    "process_docs": _PYTHON,
-    "process_results": "calibaudit has its own metrics",
-    "custom_dataset": "it runs Python code; take dataset_path, or JSONL",
-    "class": "it runs Python code; describe the task by keys",
+    "process_docs": "it stands for Python code, as `!function module.name`; say the same in Jinja in doc_to_text, "
+    "doc_to_choice and doc_to_target",
+    "process_results": "calibaudit has its own metrics: leave it out where doc_to_target gives one right choice",
+    "custom_dataset": "it stands for Python code, as `!function module.name`; take dataset_path, or JSONL",
+    "class": "it is a task written in Python; describe the task by keys",
     "use_prompt": "promptsource templates are not loaded; write the template into doc_to_text",
-    "generation_kwargs": _GENERATION,
     "doc_to_image": _MEDIA,
     "doc_to_audio": _MEDIA,
     "task_list": "write a group file: `group: NAME` and `task: [...]`",
 }
 """Keys that lm-evaluation-harness knows and calibaudit does not, with the reason or the way out."""
 
-
-def _text_or_texts(value: object) -> object:
-    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value)):
-        return value
-    raise ValueError(f"text or a list of texts is wanted, not {value!r}")
-
-
-def _template(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            compile_template(value)
-        except TaskError as error:
-            raise ValueError(str(error)) from None
-    return value
+_WITHOUT_EFFECT = (
+    *("metric_list", "aggregate_metric_list", "metadata", "generation_kwargs"),
+    *("should_decontaminate", "doc_to_decontamination_query"),
+)
+"""Keys whose values change neither prompts nor choices nor answers: a function there is passed over."""
 
 
-def _target(value: object) -> object:
-    if isinstance(value, list):
-        raise ValueError("a list of right answers is not supported: an item has one right choice")
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return _template(value)
-    raise ValueError(f"a column, a template or the index of the right choice is wanted, not {value!r}")
-
-
-def _choices(value: object) -> object:
-    if isinstance(value, str):
-        return _template(value)
-    parts = list(value.values()) if isinstance(value, dict) else value
-    if not isinstance(parts, list):
-        raise ValueError(f"a column, a template or a list of texts is wanted, not {value!r}")
-    for index, part in enumerate(parts):
-        if not isinstance(part, str):
-            hint = "; YAML reads no, yes, on, off as booleans" if isinstance(part, bool) else ""
-            raise ValueError(f"choice {index} is {part!r}, text is wanted: quote it{hint}")
-    if len(parts) < 2:
-        raise ValueError(f"{len(parts)} choice(s): at least 2 are needed")
-    return value
-
-
-def _files(value: object) -> object:
-    if isinstance(value, dict) and value:
-        return {str(split): _text_or_texts(files) for split, files in value.items()}
-    return _text_or_texts(value)
-
-
-def _no_remote_code(value: object) -> object:
-    if value is True:
-        raise ValueError("true is refused: a data set's own code is never run; take a copy without a loading script")
-    return value
-
-
-def _one_repeat(value: object) -> object:
-    if value != 1 or isinstance(value, bool):
-        raise ValueError(f"{value!r}: only 1 is possible, since the score of a choice does not vary")
-    return value
-
-
-def _no_filters(value: object) -> object:
-    if value is not None:
-        raise ValueError("filters work on generated text; calibaudit scores given choices: leave it out")
-    return value
-
-
-Text = Annotated[str, BeforeValidator(_template)]
-Target = Annotated[str | int, BeforeValidator(_target)]
-Choices = Annotated[str | list[str] | dict[Any, str], BeforeValidator(_choices)]
-Texts = Annotated[str | list[str], BeforeValidator(_text_or_texts)]
-
-
-class _Keys(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
-
-
-class DatasetKwargs(_Keys):
-    """What is handed to `datasets.load_dataset` besides path and name."""
-
-    data_files: Annotated[str | list[str] | dict[str, str | list[str]] | None, BeforeValidator(_files)] = None
-    revision: str | None = None
-    trust_remote_code: Annotated[bool | None, BeforeValidator(_no_remote_code)] = None
-
-
-class FewshotConfig(_Keys):
+class FewshotConfig(Keys):
     """How few-shot examples are chosen and written; what is None is as for the question itself."""
 
     sampler: Literal["default", "first_n"] = "default"
@@ -132,14 +54,7 @@ class FewshotConfig(_Keys):
     gen_prefix: Text | None = None
 
 
-class Metric(_Keys):
-    """One entry of metric_list: accepted, without effect."""
-
-    model_config = ConfigDict(extra="ignore")
-    metric: Literal[METRICS]  # type: ignore[valid-type]
-
-
-class TaskSpec(_Keys):
+class TaskSpec(Keys):
     """A task file's keys. docs/tasks.md has the table."""
 
     task: Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
@@ -164,10 +79,11 @@ class TaskSpec(_Keys):
     output_type: Literal["multiple_choice"]
     metric_list: list[Metric] | None = None
     metadata: dict[str, Any] | None = None
-    should_decontaminate: bool | None = None
-    doc_to_decontamination_query: str | None = None
-    repeats: Annotated[int | None, BeforeValidator(_one_repeat)] = None
-    filter_list: Annotated[None, BeforeValidator(_no_filters)] = None
+    generation_kwargs: Any = None
+    should_decontaminate: Any = None
+    doc_to_decontamination_query: Any = None
+    repeats: Repeats = None
+    filter_list: Filters = None
     unsafe_code: bool | None = None
     scoring: Scoring | None = None
     doc_to_id: Text | None = None
@@ -190,10 +106,10 @@ class TaskSpec(_Keys):
         return "cloze" if isinstance(choices, str) else scoring_of_choices([choices], is_constant=True)
 
 
-class GroupSpec(_Keys):
+class GroupSpec(Keys):
     """A group file's own keys; all others are defaults of its members."""
 
-    group: Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
+    group: Annotated[str, Field(pattern=r"^[^,/\\]+$")]
     group_alias: str | None = None
     task: list[str | dict[str, Any]]
     aggregate_metric_list: list[dict[str, Any]] | dict[str, Any] | None = None
@@ -220,7 +136,7 @@ class Definition:
 
 def parse_task(source: Source) -> Definition:
     """A task's mapping, checked. Raises TaskFileError with every fault."""
-    faults = sorted({*_schema_faults(TaskSpec, source), *_relation_faults(source)})
+    faults = sorted({*_function_faults(source), *_schema_faults(TaskSpec, source), *_relation_faults(source)})
     if faults:
         raise TaskFileError(f"{place}: {what}" for place, what in faults)
     return Definition(source.path, TaskSpec.model_validate(_supported(source.data)), source)
@@ -237,16 +153,53 @@ def parse_group(source: Source) -> GroupSpec:
 
 
 def _supported(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if not (key in UNSUPPORTED and value is None)}
+    kept = {key: value for key, value in data.items() if not (key in UNSUPPORTED and value is None)}
+    if isinstance(kept.get("fewshot_config"), dict):
+        kept["fewshot_config"] = _supported(kept["fewshot_config"])
+    return kept
 
 
-def _schema_faults(model: type[_Keys], source: Source) -> Iterator[tuple[Place, str]]:
-    """Faults of the keys themselves, each with its place."""
+def _functions(value: object, keys: KeyPath = (), seen: set[int] | None = None) -> Iterator[tuple[KeyPath, Function]]:
+    """Every function below a value, with its key path; those without effect are passed over. YAML's aliases may
+    repeat a value, even inside itself: it is entered once."""
+    seen = set() if seen is None else seen
+    if isinstance(value, Function):
+        yield keys, value
+    elif isinstance(value, (dict, list)) and id(value) not in seen:
+        seen.add(id(value))
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            if keys or key not in _WITHOUT_EFFECT:
+                yield from _functions(part, (*keys, key), seen)
+
+
+def _function_faults(source: Source) -> Iterator[tuple[Place, str]]:
+    """Functions where they decide what is asked, each named with the way out."""
+    for keys, function in _functions(dict(source.data)):
+        key = ".".join(map(str, keys))
+        if keys[0] == "class":
+            way = UNSUPPORTED["class"]
+        elif keys[0] == "filter_list":
+            way = "filters work on a model's answers; calibaudit scores given choices: leave it out"
+        elif keys == ("fewshot_config", "sampler"):
+            way = "take `default` or `first_n`"
+        else:
+            file = shlex.quote(str(source.path))
+            way = f"{CONVERT.format(file=file)} runs it once and writes a plain task file with its documents"
+        yield source.place(*keys), f"{key}: {function} is Python code, which is never run here: {way}"
+
+
+def _schema_faults(model: type[Keys], source: Source) -> Iterator[tuple[Place, str]]:
+    """Faults of the keys themselves, each with its place; of one that holds a function, `_function_faults` tells."""
+    told = {keys for keys, _ in _functions(dict(source.data))}
+    if ("process_results",) in told:
+        told.add(("metric_list",))  # the names of its metrics are that function's own
     try:
         model.model_validate(_supported(source.data))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             loc = detail["loc"]
+            if any(loc[: len(keys)] == keys[: len(loc)] for keys in told):
+                continue
             place = source.place(*loc)
             key = ".".join(str(part) for part in loc if _is_key(part))
             if detail["type"] == "extra_forbidden":
@@ -272,12 +225,12 @@ def _why_needed(key: str) -> str:
     return ""
 
 
-def _unknown_key(model: type[_Keys], loc: tuple[str | int, ...]) -> str:
+def _unknown_key(model: type[Keys], loc: tuple[str | int, ...]) -> str:
     key, above = str(loc[-1]), loc[:-1]
     inside = f" in {above[0]}" if above else ""
     if key in UNSUPPORTED:
         return f"key {key!r}{inside} is not supported: {UNSUPPORTED[key]}"
-    nested: dict[str, type[_Keys]] = {"fewshot_config": FewshotConfig, "dataset_kwargs": DatasetKwargs}
+    nested: dict[str, type[Keys]] = {"fewshot_config": FewshotConfig, "dataset_kwargs": DatasetKwargs}
     known = nested.get(str(above[0]), model) if above else model
     names = [*known.model_fields, *(() if above else ("include", "group"))]
     near = get_close_matches(key, names, n=1, cutoff=0.0)

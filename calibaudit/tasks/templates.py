@@ -1,4 +1,4 @@
-"""Jinja in task files: sandboxed, undefined names are errors, the filter regex_replace."""
+"""Jinja in task files: sandboxed, undefined names are errors, an empty cell is no text, the filter regex_replace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -19,10 +19,73 @@ def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
     return re.sub(pattern, repl, string, count=count)
 
 
+_WHOLE = "doc"
+"""The name of the whole document in a template, unless a column is called so."""
+
+
+class _Null:
+    """An empty cell (JSON's null) inside a template: no text when written, else what None is.
+
+    Python would write the word "None", with or without a filter such as `trim`. `written` counts the times.
+    """
+
+    written = 0
+
+    def __str__(self) -> str:
+        _Null.written += 1
+        return ""
+
+    def __repr__(self) -> str:
+        return "None"  # so that a list of choices with an empty cell does not pass for a list of texts
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, _Null)
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+    def __bool__(self) -> bool:
+        return False
+
+
+_Null.__name__ = _Null.__qualname__ = "NoneType"  # what messages call it
+_Null.__module__ = "builtins"
+_NULL = _Null()
+
+
+def nulls_written() -> int:
+    """How many empty cells templates have written as no text so far."""
+    return _Null.written
+
+
+def _with_nulls(value: Any) -> Any:
+    """The same value, None replaced in it and in its lists and mappings; itself where it holds none."""
+    if value is None:
+        return _NULL
+    if isinstance(value, Mapping):
+        changed = {key: _with_nulls(part) for key, part in value.items()}
+        return changed if any(changed[key] is not part for key, part in value.items()) else value
+    if isinstance(value, list):
+        parts = [_with_nulls(part) for part in value]
+        return parts if any(new is not old for new, old in zip(parts, value, strict=True)) else value
+    return value
+
+
+def _for_json(value: object) -> None:
+    if not isinstance(value, _Null):
+        raise TypeError(f"{type(value).__name__} is no JSON")
+
+
 @lru_cache(maxsize=1)
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        finalize=lambda value: _NULL if value is None else value,
+    )
     environment.filters["regex_replace"] = regex_replace
+    environment.tests["none"] = lambda value: value is None or isinstance(value, _Null)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": _for_json}
     return environment
 
 
@@ -35,8 +98,23 @@ def compile_template(text: str) -> Template:
         raise TaskError(f"not a valid Jinja template: {error.message} (its line {error.lineno})") from None
 
 
+def _named(part: nodes.Node) -> str:
+    """The column in `doc['column']` and `doc.column`; else ""."""
+    if not (
+        isinstance(part, (nodes.Getitem, nodes.Getattr))
+        and isinstance(part.node, nodes.Name)
+        and part.node.name == _WHOLE
+    ):
+        return ""
+    if isinstance(part, nodes.Getattr):
+        return part.attr
+    return str(part.arg.value) if isinstance(part.arg, nodes.Const) else ""
+
+
 class Field:
     """A `doc_to_...` string: a column's name stands for that column's value, anything else is a template.
+
+    In a template `doc` is the whole document, for columns whose names are no words: `{{doc['Correct Answer']}}`.
 
     columns: names of the columns of the evaluated documents. `is_column` says which of the two it is.
     """
@@ -45,6 +123,7 @@ class Field:
         self.key = key
         self.text = text
         self.is_column = text in columns
+        self._has_doc_column = _WHOLE in columns
         self._template = None if self.is_column else compile_template(text)
 
     @property
@@ -52,7 +131,10 @@ class Field:
         """The columns it draws on, in whichever branch of its template."""
         if self.is_column:
             return frozenset({self.text})
-        return frozenset(meta.find_undeclared_variables(_environment().parse(self.text)))
+        tree = _environment().parse(self.text)
+        by_name = {_named(part) for part in tree.find_all((nodes.Getitem, nodes.Getattr))}
+        not_columns = {""} if self._has_doc_column else {"", _WHOLE}
+        return frozenset({*meta.find_undeclared_variables(tree), *by_name} - not_columns)
 
     def __call__(self, document: Mapping[str, Any]) -> Any:
         """The value for one document: the column's own, or the rendered text. Raises TaskError."""
@@ -61,7 +143,8 @@ class Field:
                 raise TaskError(f"{self.key}: column {self.text!r} is missing")
             return document[self.text]
         try:
-            return self._template.render(document)
+            values = _with_nulls(document)
+            return self._template.render({_WHOLE: values, **values})
         except UndefinedError as error:
             columns = ", ".join(map(str, document))
             raise TaskError(f"{self.key}: {error.message} (columns: {columns})") from None
@@ -79,3 +162,7 @@ class Field:
         if isinstance(value, (bool, int, float)):
             return str(value)
         raise TaskError(f"{self.key}: column {self.text!r} holds {type(value).__name__}, text is wanted")
+
+    def optional_text_of(self, document: Mapping[str, Any]) -> str:
+        """The value as text, "" for an empty cell. Raises TaskError for a list."""
+        return "" if self._template is None and self(document) is None else self.text_of(document)

@@ -14,12 +14,24 @@ from calibaudit.files.read import read_text
 
 KeyPath = tuple[str | int, ...]
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FUNCTION = "!function"
 
-NO_FUNCTION = (
-    "runs Python code from the task file and is refused: say it in Jinja "
-    "(filters such as regex_replace, map, replace, trim), or prepare the documents beforehand"
-)
+
+@dataclass(frozen=True)
+class Function:
+    """A value written `!function NAME`: Python code of lm-evaluation-harness, which is named and never run."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"`{self!r}`"
+
+    def __repr__(self) -> str:
+        return f"{_FUNCTION} {self.name}"
+
+
+_Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+_Loader.add_constructor(_FUNCTION, lambda loader, node: Function(str(node.value)))
 
 
 class TaskFileError(TaskError):
@@ -170,19 +182,26 @@ def _node_faults(path: Path, root: yaml.Node) -> Iterator[str]:
     nodes = [root, *(value for _, _, value in _walk(root))]
     for node in nodes:
         place = Place(path, node.start_mark.line + 1)
-        if node.tag.startswith("!function"):
-            yield f"{place}: `{node.tag} {node.value}` {NO_FUNCTION}"
+        if node.tag == _FUNCTION:
+            if not isinstance(node, yaml.ScalarNode):
+                yield f"{place}: {_FUNCTION}: the name of a function is wanted, such as `{_FUNCTION} module.name`"
         elif not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
             yield f"{place}: YAML tag `{node.tag}` is not supported: write plain values"
         if isinstance(node, yaml.MappingNode):
-            first: dict[str, int] = {}
-            for key, _ in node.value:
+            first: dict[str, tuple[int, yaml.Node]] = {}
+            for key, value in node.value:
                 line = key.start_mark.line + 1
                 if key.tag == "tag:yaml.org,2002:merge":
                     continue
                 if not isinstance(key, yaml.ScalarNode):
                     yield f"{Place(path, line)}: a key must be plain text"
-                elif key.value in first:
-                    yield f"{Place(path, line)}: key {key.value!r} stands twice (first in line {first[key.value]})"
-                else:
-                    first[key.value] = line
+                elif key.value not in first:
+                    first[key.value] = line, value
+                elif not _says_the_same(value, first[key.value][1]):
+                    told = f"key {key.value!r} stands twice (first in line {first[key.value][0]})"
+                    yield f"{Place(path, line)}: {told}, with different values"
+
+
+def _says_the_same(one: yaml.Node, other: yaml.Node) -> bool:
+    """Whether two plain values are alike, so that it is all one which of them counts."""
+    return isinstance(one, yaml.ScalarNode) and (one.tag, one.value) == (other.tag, other.value)

@@ -54,6 +54,15 @@ def row(**values: Any) -> dict[str, Any]:
         ("{{'abc'.index('c')}}", {}, 2),
         (0, {}, 0),
         ("b", {}, 1),
+        ("gold", {"gold": 1.0}, 1),
+        ("gold", {"gold": [2]}, 2),
+        ("gold", {"gold": ["c"]}, 2),
+        ("gold", {"gold": ["2"], "c": ["1", "2", "3"]}, 1),
+        ("[{{gold}}]", {}, 1),
+        ("['{{c[gold]}}']", {}, 1),
+        ("{{gold}}", {"gold": [2]}, 2),
+        ("[b", {"c": ["[b", "b", "c"]}, 0),
+        ("{{c[0]}}", {"c": ["[b or not]", "b", "c"]}, 0),
         ("gold", {"gold": "b", "c": [" b", "b", "c"]}, 1),
     ],
 )
@@ -71,9 +80,12 @@ def test_the_right_choice(target: str | int, values: dict[str, Any], answer: int
         ({}, {"gold": "d"}, "answer 'd' is none of the choices 'a', 'b', 'c'"),
         ({}, {"gold": ""}, "answer '' is none of the choices"),
         ({}, {"gold": None}, "None: a choice or its index is wanted"),
-        ({}, {"gold": 1.0}, "1.0: a choice or its index is wanted, not float"),
-        ({}, {"gold": [0, 1]}, "several right answers are not supported"),
-        ({"doc_to_target": "[{{gold}}]"}, {}, "several right answers are not supported"),
+        ({}, {"gold": 1.5}, "1.5: a choice or its index is wanted, not float"),
+        ({}, {"gold": [0, 1]}, r"\[0, 1\]: one right answer is wanted, not 2"),
+        ({}, {"gold": []}, r"\[\]: one right answer is wanted, not 0"),
+        ({"doc_to_target": "[{{gold}}, 0]"}, {}, r"\[1, 0\]: one right answer is wanted, not 2"),
+        ({}, {"c": ["a", None]}, "choice 1 is None, text is wanted"),
+        ({"doc_to_choice": "{{[q, x]}}"}, {"x": None}, "choice 1 is None, text is wanted"),
         ({}, {"c": ["a", " \t"]}, "choice 1 is empty"),
         ({}, {"c": ["a"]}, r"1 choice\(s\): at least 2"),
         ({}, {"c": "ab"}, "a list of texts is wanted, not str"),
@@ -96,7 +108,8 @@ def test_faulty_items_name_task_file_line_and_rule(
     with pytest.raises(TaskError, match=told) as caught:
         load(tmp_path, [row(id="first"), row(id="odd", **values)] if not keys else [row(**values)], **keys)
     message = str(caught.value)
-    assert f"task t ({tmp_path / 't.yaml'}): item " in message
+    count = "1 of 1 documents cannot be used (100 %" if keys else "1 of 2 documents cannot be used (50 %"
+    assert f"task t ({tmp_path / 't.yaml'}): {count}; up to 5 % may be left out); the first: item " in message
     assert f"{tmp_path / 'd.jsonl'}:{1 if keys else 2})" in message
     assert keys or "item 'odd'" in message
     assert "\n" not in message

@@ -76,12 +76,22 @@ def test_unknown_keys_below_the_top_are_refused_too(tmp_path: Path) -> None:
         ("num_fewshot: two", "num_fewshot: Input should be a valid integer (found 'two')"),
         ("num_fewshot: true", "num_fewshot"),
         ("repeats: 3", "repeats: 3: only 1 is possible"),
-        ("filter_list: [{name: x}]", "filter_list: filters work on generated text"),
+        ("filter_list: [{name: x}]", "filter_list: the filter {'name': 'x'} works on a model's answers"),
+        ("filter_list: [{name: x, filter: [{function: regex}]}]", "filter_list: the filter 'regex' works on"),
+        ("filter_list: [{name: x, filter: [{function: take_first, k: 2}]}]", "filter_list: the filter {'function'"),
+        (
+            "filter_list: [{name: x, filter: [{function: !function u.f}]}]",
+            "`!function u.f` is Python code, which is never run here: filters",
+        ),
         ("scoring: clozee", "scoring: Input should be 'letter', 'cloze'"),
         ("metric_list: [{metric: bleu}]", "metric_list.0.metric: Input should be 'acc'"),
         ("fewshot_config: {sampler: balanced}", "fewshot_config.sampler: Input should be 'default' or 'first_n'"),
         ("fewshot_config: {fewshot_indices: [-1]}", "fewshot_config.fewshot_indices.0"),
-        ("dataset_kwargs: {trust_remote_code: true}", "dataset_kwargs.trust_remote_code: true is refused"),
+        ("dataset_kwargs: {header: first}", "dataset_kwargs.header: the number of a row, `infer`, or null"),
+        ("dataset_kwargs: {usecols: [q, 1]}", "dataset_kwargs.usecols: a list of names, or one of numbers"),
+        ("dataset_kwargs: {skiprows: [-1]}", "dataset_kwargs.skiprows: how many rows, or a list of their numbers"),
+        ("dataset_kwargs: {column_names: q}", "dataset_kwargs.column_names: Input should be a valid list (found 'q')"),
+        ("dataset_kwargs: {nrows: 0}", "dataset_kwargs.nrows: Input should be greater than or equal to 1 (found 0)"),
         ("description: '{% if %}'", "description: not a valid Jinja template"),
         ("tag: 3", "tag: text or a list of texts is wanted"),
     ],
@@ -131,12 +141,69 @@ def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
     assert len(faults) == 4
 
 
-def test_function_is_refused_with_reason_and_line(tmp_path: Path) -> None:
-    faults = faults_of(tmp_path, SOUND + "process_docs: !function utils.f\nmetric_list:\n  - metric: !function m.f\n")
-    assert len(faults) == 2
-    assert "t.yaml:8: `!function utils.f` runs Python code from the task file" in faults[0]
-    assert "regex_replace" in faults[0]
-    assert "t.yaml:10: `!function m.f`" in faults[1]
+@pytest.mark.parametrize(
+    "key", ["process_docs", "process_results", "doc_to_text", "doc_to_choice", "doc_to_target", "description"]
+)
+def test_a_function_that_decides_what_is_asked_is_refused_with_the_way_out(key: str, tmp_path: Path) -> None:
+    kept = "".join(f"{line}\n" for line in SOUND.splitlines() if not line.startswith(f"{key}:"))
+    line = kept.count("\n") + 1
+    (fault,) = faults_of(tmp_path, f"{kept}{key}: !function utils.f\n")
+    assert f"t.yaml:{line}: {key}: `!function utils.f` is Python code, which is never run here" in fault
+    assert f"`calibaudit tasks convert {tmp_path / 't.yaml'} -o FOLDER`" in fault
+
+
+def test_functions_below_the_top_and_their_reasons(tmp_path: Path) -> None:
+    faults = faults_of(
+        tmp_path,
+        SOUND + "class: !function task.T\nfewshot_config:\n  sampler: !function s.f\n  samples: !function s.g\n"
+        "  process_docs: !function s.h\n",
+    )
+    assert [fault.partition(": ")[0].rpartition(":")[2] for fault in faults] == ["8", "10", "11", "12"]
+    assert "class: `!function task.T` is Python code, which is never run here: it is a task written in" in faults[0]
+    assert "fewshot_config.sampler: `!function s.f`" in faults[1]
+    assert "take `default` or `first_n`" in faults[1]
+    assert "fewshot_config.samples: `!function s.g`" in faults[2]
+    assert "tasks convert" in faults[3]
+    (fault,) = faults_of(tmp_path, SOUND + "metadata: {a: !function [x]}\n")
+    assert "t.yaml:8: !function: the name of a function is wanted" in fault
+
+
+def test_a_function_inside_a_list_is_told_once(tmp_path: Path) -> None:
+    (fault,) = faults_of(tmp_path, SOUND.replace("options", "[a, !function u.f]"))
+    assert "t.yaml:6: doc_to_choice.1: `!function u.f` is Python code" in fault
+
+
+def test_a_path_with_a_space_is_quoted_in_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "a b").mkdir()
+    (fault,) = faults_of(tmp_path / "a b", SOUND + "process_docs: !function utils.f\n")
+    assert f"convert '{tmp_path / 'a b' / 't.yaml'}' -o FOLDER" in fault
+
+
+def test_functions_that_change_neither_prompt_nor_answer_are_passed_over(tmp_path: Path) -> None:
+    extra = (
+        "metric_list:\n  - {metric: f1, aggregation: !function utils.f1, average: weighted, hf_evaluate: true}\n"
+        "  - {metric: !function utils.own}\n"
+        "should_decontaminate: true\ndoc_to_decontamination_query: !function utils.q\n"
+        "generation_kwargs: {until: [x], stop: !function utils.s}\nmetadata: {made_by: !function utils.m}\n"
+    )
+    spec = spec_of(tmp_path, SOUND + extra)
+    assert (spec.doc_to_text, spec.doc_to_choice, spec.doc_to_target) == ("q", "options", "gold")
+    (tmp_path / "g.yaml").write_text(
+        "group: g\ntask: [t]\naggregate_metric_list: [{metric: acc, aggregation: !function utils.mean}]\n"
+    )
+    assert [definition.spec.task for definition in definitions_of_file(tmp_path / "g.yaml")] == ["t"]
+
+
+def test_a_function_that_the_including_file_replaces_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("process_docs: !function utils.f\ndoc_to_text: !function utils.g\n")
+    assert spec_of(tmp_path, f"include: base.yaml\n{SOUND}process_docs: null\n").doc_to_text == "q"
+    (fault,) = faults_of(tmp_path, f"include: base.yaml\n{SOUND}")
+    assert "base.yaml:1: process_docs: `!function utils.f`" in fault
+
+
+def test_metrics_of_a_process_results_are_its_own(tmp_path: Path) -> None:
+    (fault,) = faults_of(tmp_path, SOUND + "process_results: !function u.f\nmetric_list: [{metric: likelihood_diff}]\n")
+    assert "t.yaml:8: process_results" in fault
 
 
 @pytest.mark.parametrize("tag", ["!!python/object/apply:os.system [ls]", "!include x.yaml"])
@@ -148,7 +215,10 @@ def test_other_tags_are_refused(tag: str, tmp_path: Path) -> None:
 def test_duplicate_keys_are_refused_with_both_lines(tmp_path: Path) -> None:
     faults = faults_of(tmp_path, SOUND + "task: u\nmetadata:\n  a: 1\n  a: 2\n")
     assert "t.yaml:8: key 'task' stands twice (first in line 1)" in faults[0]
-    assert "t.yaml:11: key 'a' stands twice (first in line 10)" in faults[1]
+    assert "t.yaml:11: key 'a' stands twice (first in line 10), with different values" in faults[1]
+    assert spec_of(tmp_path, SOUND + "num_fewshot: 2\nmetadata:\n  a: 1\n  a: 1\nnum_fewshot: 2\n").num_fewshot == 2
+    (fault,) = faults_of(tmp_path, SOUND + "num_fewshot: 2\nnum_fewshot: '2'\n")
+    assert "key 'num_fewshot' stands twice" in fault
 
 
 @pytest.mark.parametrize(
@@ -235,9 +305,27 @@ def test_keys_without_effect_are_accepted(tmp_path: Path) -> None:
     extra = (
         "task_alias: x\ntag: [a, b]\nshould_decontaminate: true\ndoc_to_decontamination_query: q\nrepeats: 1\n"
         "filter_list: null\nunsafe_code: false\nmetadata: {version: 1.0, anything: [1]}\ndataset_name: null\n"
-        "dataset_kwargs: {trust_remote_code: false}\n"
+        "dataset_kwargs: {trust_remote_code: false}\ngeneration_kwargs: {until: [A]}\n"
+        "fewshot_config: {sampler: first_n, process_docs: null}\n"
     )
     assert spec_of(tmp_path, SOUND + extra).task == "t"
+    passed = SOUND + "filter_list: [{name: none, filter: [{function: take_first}]}]\n"
+    assert spec_of(tmp_path, passed).task == "t"
+
+
+def test_a_list_of_one_right_answer_is_that_answer(tmp_path: Path) -> None:
+    assert spec_of(tmp_path, SOUND.replace("gold", "[3]")).doc_to_target == 3
+    assert spec_of(tmp_path, SOUND.replace("gold", "[gold]")).doc_to_target == "gold"
+    (fault,) = faults_of(tmp_path, SOUND.replace("gold", "[]"))
+    assert "a list of right answers is not supported" in fault
+
+
+def test_only_the_keys_that_are_written_reach_the_reader(tmp_path: Path) -> None:
+    spec = spec_of(
+        tmp_path, SOUND + "dataset_kwargs: {header: null, sep: ';', trust_remote_code: true, streaming: true}\n"
+    )
+    assert spec.dataset_kwargs is not None
+    assert spec.dataset_kwargs.written == {"header": None, "sep": ";"}
 
 
 GROUP = """\
@@ -280,7 +368,9 @@ def test_group_faults(tmp_path: Path) -> None:
         tmp_path, GROUP + "task:\n  - piqaa\n  - {task: one, doc_to_text: q, doc_to_idd: x}\n  - {doc_to_text: q}\n"
     )
     assert len(faults) == 3
-    assert "t.yaml:8: 'piqaa' is no task file of this folder and no bundled task; did you mean piqa?" in faults[0]
+    assert (
+        "t.yaml:8: 'piqaa' is no task file or tag of this folder and no bundled task; did you mean piqa?" in faults[0]
+    )
     assert "t.yaml:9: key 'doc_to_idd' is unknown: did you mean 'doc_to_id'?" in faults[1]
     assert "t.yaml:10: a member needs `task: NAME` or `group: NAME`" in faults[2]
     assert "group g has no tasks" in faults_of(tmp_path, GROUP + "task: []\n")[0]
@@ -291,3 +381,20 @@ def test_group_faults(tmp_path: Path) -> None:
 def test_groups_that_name_each_other_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("group: b\ntask: [g]\n")
     assert "contains itself" in faults_of(tmp_path, "group: g\ntask: [b]\n", "g.yaml")[0]
+
+
+def test_a_group_may_name_a_tag_of_its_folder(tmp_path: Path) -> None:
+    for name, tag in (("b", "[x, y]"), ("a", "x"), ("c", "y"), ("piqa2", "piqa")):
+        (tmp_path / f"{name}_file.yaml").write_text(SOUND.replace("task: t", f"task: {name}") + f"tag: {tag}\n")
+    (tmp_path / "_inner.yaml").write_text("group: some sciences\ntask: y\n")
+    (tmp_path / "other.yaml").write_text("task: broken\ntag: x\n  - nothing\n")
+
+    def members(*lines: str) -> list[tuple[str, int | None]]:
+        (tmp_path / "g.yaml").write_text("group: g\ntask:\n" + "".join(f"  - {line}\n" for line in lines))
+        return [(d.spec.task, d.spec.num_fewshot) for d in definitions_of_file(tmp_path / "g.yaml")]
+
+    assert members("x") == [("a", None), ("b", None)]
+    assert members("{task: x, num_fewshot: 3}", "c") == [("a", 3), ("b", 3), ("c", None)]
+    assert members("some sciences") == [("b", None), ("c", None)]
+    assert members("piqa") == [("piqa", None)]  # a name goes before a tag
+    assert "t.yaml:2: 'z' is no task file or tag of this folder" in faults_of(tmp_path, "group: g\ntask: [z]\n")[0]
