@@ -74,7 +74,9 @@ def checked_values(
         logprobs = given
     elif kind == "probs":
         rule = "{value} is no probability of an option: it must lie above 0 and at most at 1"
-        place.refuse(real & ((given <= 0) | (given > 1 + ROUNDING)), given, f"probs: {rule}; scores of any level are logits")
+        place.refuse(
+            real & ((given <= 0) | (given > 1 + ROUNDING)), given, f"probs: {rule}; scores of any level are logits"
+        )
         logprobs = np.log(np.where(real, given, 1.0))
     else:
         rule = "{value} is above 0, which no log-probability is; probabilities are probs, other scores logits"

@@ -42,10 +42,15 @@ def is_saved_scores(name: str) -> bool:
     return (path.suffix == ".json" and path.is_file()) or is_log(path)
 
 
+def _is_own(path: Path) -> bool:
+    """Whether to read it as a file of calibaudit's: any JSON that is no log."""
+    return path.suffix == ".json" and path.is_file() and not is_log(path)
+
+
 def read_saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
     """The scores in `name`, those of `task_names` only, in that order, or all for None."""
     path = Path(name)
-    scores = list(read_scores(path) if path.suffix == ".json" and path.is_file() else read_logs([path]))
+    scores = list(read_scores(path) if _is_own(path) else read_logs([path]))
     if task_names is None:
         return scores
     known = {entry.task for entry in scores}

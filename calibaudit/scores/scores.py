@@ -154,7 +154,9 @@ class Scores:
         names = None if groups is None else tuple(map(str, groups))
         items = tuple(
             Item(name, "", tuple(map(str, range(k))), index, group)
-            for name, k, index, group in zip(ids, lengths.tolist(), right.tolist(), names or [None] * len(ids), strict=True)
+            for name, k, index, group in zip(
+                ids, lengths.tolist(), right.tolist(), names or [None] * len(ids), strict=True
+            )
         )
         own = [document_hash(["numbers", task, i.id, len(i.choices), i.answer, i.group]) for i in items]
         ones = (np.arange(found.shape[1]) < lengths[:, None]).astype(np.int64)
