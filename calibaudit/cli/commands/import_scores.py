@@ -94,7 +94,7 @@ def import_scores(
         rest_outside=rest_outside,
     )
     with reporter(silent=page.quiet) as report:
-        scores = read_logs(logs, settings, report.notice)
+        scores = read_logs(logs, report.notice, settings)
     deliver_audit(scores, (), statistics, paths, page, expert)
 
 

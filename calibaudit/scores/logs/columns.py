@@ -54,6 +54,7 @@ def layout_of(table: Table, settings: ImportSettings) -> Layout:
     if len(lists) > 1:
         raise ScoresError(f"{table.path}: columns {' and '.join(lists)}: keep one of them")
     rest = [name for name in table.columns if name not in at.values() and name not in lists]
+    kind: ValueKind | None
     if lists and not settings.options:
         texts = [name for name in _lettered(rest) if not _is_number(table.rows[0].get(name))]
         options, kind = tuple((name, name) for name in texts), LISTS[lists[0].lower()]
@@ -81,8 +82,8 @@ def _own_columns(
     lettered = _lettered(rest)
     if len(kinds) > 1 or len(lettered) < 2:
         raise ScoresError(
-            f"{table.path}: no columns A, B, ... and no list column probs, logprobs or logits; {_there(table)}; name the "
-            "options' columns with --options"
+            f"{table.path}: no columns A, B, ... and no list column probs, logprobs or logits; {_there(table)}; "
+            "name the options' columns with --options"
         )
     return tuple((name, name) for name in lettered), None
 
@@ -141,8 +142,9 @@ def _number(cell: Any, where: str) -> float:
 
 def decimals_of(table: Table, layout: Layout) -> int | None:
     """The most digits behind the point that an option's number is written with; None where they are no texts."""
-    cells = [row.get(column) for row in table.rows for _, column in layout.options if row.get(column) is not None]
-    if layout.listed is not None or not all(isinstance(cell, str) for cell in cells):
+    given = [row.get(column) for row in table.rows for _, column in layout.options]
+    cells = [cell for cell in given if isinstance(cell, str)]
+    if layout.listed is not None or len(cells) < len(given) - given.count(None):
         return None
     if any("e" in cell.lower() for cell in cells):
         return None

@@ -28,7 +28,7 @@ def is_log(path: Path) -> bool:
 
 
 def read_logs(
-    paths: Sequence[Path], settings: ImportSettings | None = None, notice: Notice | None = None
+    paths: Sequence[Path], notice: Notice | None = None, settings: ImportSettings | None = None
 ) -> tuple[Scores, ...]:
     """One model's scores out of its logs or tables. Raises ScoresError naming file and place.
 
@@ -117,8 +117,8 @@ def _of_folder(files: Sequence[Path], settings: ImportSettings, notice: Notice |
             faults.append(error)
     if not found:
         raise faults[0]
-    for error in faults:
-        tell(notice, f"left out: {error}")
+    for fault in faults:
+        tell(notice, f"left out: {fault}")
     return found
 
 

@@ -1,7 +1,7 @@
 """Scenario states of HELM (scenario_state.json) -> Scores.
 
-Under `multiple_choice_separate_original` each choice is a request whose prompt, the choice at its end, comes back token by
-token: the choice's log-probability is the sum over the last tokens that spell it. HELM's own score is their mean
+Under `multiple_choice_separate_original` each choice is a request whose prompt, the choice at its end, comes back token
+by token: the choice's log-probability is the sum over the last tokens that spell it. HELM's own score is their mean
 (`--scoring cloze_token`). Under `multiple_choice_separate_calibrated` a second request has the choice without the
 question: `pmi`. Under `multiple_choice_joint` a letter is generated, and only its own log-probability is saved.
 """
@@ -31,8 +31,8 @@ def read_helm(path: Path, settings: ImportSettings, notice: Notice | None) -> Sc
         method = spec["method"]
         if method not in _SEPARATE:
             raise ScoresError(
-                f"{path}: adapter {method}: only what was generated has a log-probability there, the other options have "
-                f"none; run it with {_SEPARATE[0]}"
+                f"{path}: adapter {method}: only what was generated has a log-probability there, the other options "
+                f"have none; run it with {_SEPARATE[0]}"
             )
         asked: dict[str, list[dict[str, Any]]] = {}
         n_left = 0

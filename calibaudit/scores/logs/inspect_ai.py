@@ -1,9 +1,9 @@
-"""Logs of inspect-ai (.eval, or .json) -> Scores, where the options' letters are among the logged top log-probabilities.
+"""Logs of inspect-ai (.eval, or .json) -> Scores, where the options' letters are among the logged top tokens.
 
 Read of each sample is the token where the model answered: the first option's letter it wrote, if nothing but `ANSWER:`
-stands before it, else the first token. An option's probability is that of all logged spellings of its letter (`A`, ` A`).
-One that is not among the logged tokens is given the most it can have: the least of the logged ones, or what they leave of
-1 if that is less.
+stands before it, else the first token. An option's probability is that of all logged spellings of its letter (`A` and
+` A`). One that is not among the logged tokens is given the most it can have: the least of the logged ones, or what they
+leave of 1 if that is less.
 """
 
 from __future__ import annotations

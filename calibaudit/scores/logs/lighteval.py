@@ -1,7 +1,7 @@
 """Details of lighteval (`--save-details`, Parquet) -> Scores.
 
-The layout is the one with the columns `doc`, `model_response` and `metric` (written by 0.13.0): of each choice the summed
-log-probability, and its tokens. Earlier ones, with `predictions` as text, are refused by name.
+The layout is the one with the columns `doc`, `model_response` and `metric` (written by 0.13.0): of each choice the
+summed log-probability, and its tokens. Earlier ones, with `predictions` as text, are refused by name.
 """
 
 from __future__ import annotations

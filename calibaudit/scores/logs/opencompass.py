@@ -1,7 +1,7 @@
 """Predictions of OpenCompass (predictions/MODEL/TASK.json) -> Scores, where they hold probabilities.
 
-PPLInferencer saves of each label `PPL`, which is no perplexity but the mean negative log-likelihood a token, in nats, of
-the *whole* prompt, the question in it; and, since 0.4, `BPB`, which is that times the prompt's tokens, divided by its
+PPLInferencer (0.5.4) saves of each label `PPL`, which is no perplexity but the mean negative log-likelihood a token, in
+nats, of the *whole* prompt, the question in it; and `BPB`, which is that times the prompt's tokens, divided by its
 bytes (in nats too). So -BPB times the bytes is the summed log-likelihood of question and option, and since the question
 is the same, the options' own but for a constant an item, which no softmax sees: `letter` or `cloze`, with an unknown
 option mass. PPL alone is refused: without the number of tokens it is neither a sum nor normalised by the option's length.
@@ -40,7 +40,7 @@ def _item(key: str, row: Any, task: str) -> Logged:
     if labels:
         lls = [_sum(key, label, entry) for label, entry in labels.items()]
     elif isinstance(row, dict) and isinstance(row.get("prediction"), list) and isinstance(row.get("choices"), list):
-        labels = dict.fromkeys(map(str, row["choices"]), {})
+        labels = {str(choice): {} for choice in row["choices"]}
         lls = [_log(key, value) for value in row["prediction"]]
     else:
         raise ScoresError(f"item {key!r} holds no probabilities: generated answers have none (PPL, CLP inferencers do)")

@@ -104,8 +104,8 @@ def _kind(table: Table, layout: Layout, numbers: list[list[float]], settings: Im
     i = next(i for i, row in enumerate(numbers) if any(not 0 <= value <= 1 for value in row))
     value = next(value for value in numbers[i] if not 0 <= value <= 1)
     raise ScoresError(
-        f"{table.place(i)}: {value:.6g} among numbers above and below 0 is neither probability nor log-probability: say "
-        "--values logits, if that is what they are"
+        f"{table.place(i)}: {value:.6g} among numbers above and below 0 is neither probability nor log-probability: "
+        "say --values logits, if that is what they are"
     )
 
 
@@ -162,8 +162,8 @@ def _summed(
         least = min(value for row in numbers for value in row if value) / 2
         tell(
             notice,
-            f"{table.path}: {zeros} probabilities are 0, which no softmax gives: taken as {least:.3g}, half of the least "
-            "that is not",
+            f"{table.path}: {zeros} probabilities are 0, which no softmax gives: taken as {least:.3g}, half of the "
+            "least that is not",
         )
         numbers = [[value or least for value in row] for row in numbers]
     if settings.rest_outside:
@@ -208,8 +208,8 @@ def _start(table: Table, plain: dict[int, int], numbers: list[list[float]], sett
         return 1
     i = next(iter(plain))
     raise ScoresError(
-        f"{table.place(i)}: answer {plain[i]}: no answer is 0 and none the last option's number, so that they may count "
-        "from 0 or from 1; say --answers-from 0 or --answers-from 1"
+        f"{table.place(i)}: answer {plain[i]}: no answer is 0 and none the last option's number, so that they may "
+        "count from 0 or from 1; say --answers-from 0 or --answers-from 1"
     )
 
 
@@ -246,7 +246,7 @@ def _text(table: Table, layout: Layout, row: int, name: str) -> str | None:
 
 
 def _document(table: Table, layout: Layout, row: int, answer: int) -> str | None:
-    """What tells the item's content: the column `document` as it is, else a hash of question, options, answer, group."""
+    """What tells the item's content: the column `document`, else a hash of question, options, answer, group."""
     given = _text(table, layout, row, "document")
     if given is not None:
         return given
