@@ -16,11 +16,11 @@ from calibaudit.analysis.estimates import METRICS, Change, finite
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
-from calibaudit.analysis.side_warnings import few_items_warning, listed, side_warnings
+from calibaudit.analysis.side_warnings import few_items_warning, listed, prompt_warnings, side_warnings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.metrics.inference.multiple_tests import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired, unseen_doublings
-from calibaudit.scores.prompt_format import PromptFormat, differences
+from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo, Scores
 
 
@@ -216,21 +216,7 @@ def _warnings(sides: Sequence[Sequence[Scores]], tasks: Sequence[TaskComparison]
     )
     found = [f"{'both' if text in new_side else 'before'}: {text}" for text in old_side]
     found += [f"after: {text}" for text in new_side if text not in old_side]
-    word = {False: "off", True: "on"}
-    mixed = [
-        f"{task.name}: {word[task.chat_template[0]]} before, {word[task.chat_template[1]]} after"
-        for task in tasks
-        if task.chat_template[0] != task.chat_template[1]
-    ]
-    if mixed:
-        found.append(
-            f"the chat template is on one side only ({listed(mixed)}): the template alone can move confidence; use "
-            "--chat-template off for the same prompt"
-        )
-    formats = [(task.prompts[0], task.prompts[1]) for task in tasks]
-    chosen = dict.fromkeys(text for a, b in formats if a is not None and b is not None for text in differences(a, b))
-    if chosen:
-        found.append(f"the prompts were written differently ({'; '.join(chosen)}): that alone can move confidence")
+    found += prompt_warnings(list(zip(*sides, strict=True)))
     other = [a.label for a, b in zip(*sides, strict=True) if None not in (a.levels, b.levels) and a.levels != b.levels]
     if other:
         found.append(f"the items' levels differ between the two sides ({listed(other)}); those before are shown")

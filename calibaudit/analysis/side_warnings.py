@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from calibaudit.scores.prompt_format import PromptFormat
+from calibaudit.scores.prompt_format import PromptFormat, differences
+from calibaudit.scores.same_items import are_paired_by_ids
 from calibaudit.scores.scores import Scores
 
 LOW_OPTION_MASS = 0.5  # below it, most of the probability went to something that was not asked for
@@ -50,6 +51,65 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> l
             "thinking (--think N lets the model think first)"
         )
     return found
+
+
+def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
+    """What lies between the prompts of two sides that were asked the same items. pairs: of `scores.align.paired`."""
+    found = []
+    word = {False: "off", True: "on"}
+    mixed = [(old, new) for old, new in pairs if old.chat_template != new.chat_template]
+    if mixed:
+        labels = [f"{o.task}: {word[o.chat_template]} before, {word[n.chat_template]} after" for o, n in mixed]
+        logged = any(part.model.logged_by for pair in mixed for part in pair)
+        how = "log both sides the same way" if logged else "use --chat-template off"
+        found.append(
+            f"the chat template is on one side only ({listed(labels)}): the template alone can move confidence; {how} "
+            "for the same prompt"
+        )
+    named = [_named_differences(old, new) for old, new in pairs]
+    chosen = dict.fromkeys(text for texts in named for text in texts)
+    if chosen:
+        found.append(f"the prompts were written differently ({'; '.join(chosen)}): that alone can move confidence")
+    apart = [
+        old.label + _versions(old, new)
+        for (old, new), texts in zip(pairs, named, strict=True)
+        if old.fingerprint != new.fingerprint and not texts and _is_rendered(old) == _is_rendered(new)
+    ]
+    if apart:
+        found.append(
+            "prompts differ: the same items were asked in other words, with other examples or another description "
+            f"({listed(apart)}): that alone can move confidence"
+        )
+    hidden = [
+        old.label
+        for old, new in pairs
+        if old.chat_template and new.chat_template and _is_rendered(old) != _is_rendered(new)
+    ]
+    if hidden:
+        found.append(
+            "whether both sides have the same wording and examples cannot be told: a log holds its questions inside a "
+            f"chat template ({listed(hidden)})"
+        )
+    by_ids = [old.label for old, new in pairs if are_paired_by_ids(old, new)]
+    if by_ids:
+        found.append(
+            "a log's rows are not those of the data set, so its items were matched by id, right answer and choices "
+            f"({listed(by_ids)})"
+        )
+    return found
+
+
+def _named_differences(old: Scores, new: Scores) -> list[str]:
+    return [] if old.prompt is None or new.prompt is None else differences(old.prompt, new.prompt)
+
+
+def _is_rendered(scores: Scores) -> bool:
+    """Whether the prompts that were read are those of a template."""
+    return bool(scores.model.logged_by) and scores.chat_template
+
+
+def _versions(old: Scores, new: Scores) -> str:
+    return "" if old.version == new.version else f", version {old.version} before and {new.version} after"
 
 
 def _place_of(prompt: PromptFormat) -> str:

@@ -84,10 +84,11 @@ def _worst(pairs: Sequence[tuple[Scores | None, Scores]], tasks: Iterable[Task])
         label = after.label if before is None or after.chat_template else before.label
         task = texts.get(after.fingerprint)
         shared = 0 if task is None else _shared_length(task)
+        items = {} if task is None else {item.id: item for item in task.items}  # `after` may be in before's order
         confidence, correct = confidence_correct(after.choice_scores(), after.answer)
         order = np.argsort(np.where(correct, np.inf, -confidence), kind="stable")
         for i in map(int, order[: min(most, int((~correct).sum()))]):
-            found.append(_error(label, i, before, after, None if task is None else task.items[i], shared))
+            found.append(_error(label, i, before, after, items.get(after.item_ids[i]), shared))
     return tuple(sorted(found, key=lambda error: -error.confidence)[:MAX_ERRORS])
 
 

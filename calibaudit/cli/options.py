@@ -259,7 +259,8 @@ Base = Annotated[
     str | None,
     typer.Argument(
         metavar="BASE",
-        help="Checkpoint before tuning: folder, hub id or saved scores [default: demo:base].",
+        help="Checkpoint before tuning: folder, hub id, or saved scores or logs, several of them separated by commas "
+        "[default: demo:base].",
         show_default=False,
     ),
 ]

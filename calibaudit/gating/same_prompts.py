@@ -8,7 +8,10 @@ from calibaudit.scores.scores import Scores
 
 
 def check_same_prompts(before: Scores, after: Scores) -> None:
-    """Raises ScoresError, with what differs, unless both sides of a task were put the same way to their templates."""
+    """Raises ScoresError, with what differs, unless both sides of a task were asked, and put to their templates, alike.
+
+    The two hold the same items already; equal fingerprints show that their prompts are the same before any template.
+    """
     if before.chat_template != after.chat_template:
         word = {False: "without", True: "inside"}
         raise ScoresError(
@@ -16,6 +19,8 @@ def check_same_prompts(before: Scores, after: Scores) -> None:
             f"one, the candidate {word[after.chat_template]} one, and that alone moves confidence; score both the "
             "same way (--chat-template off), or bless a new baseline"
         )
+    if before.fingerprint != after.fingerprint:
+        raise _of_other_prompts(before, after)
     if after.prompt is None or not after.chat_template:
         return
     told = f"task {before.task!r}: the prompts are not those of the baseline"
@@ -30,3 +35,18 @@ def check_same_prompts(before: Scores, after: Scores) -> None:
             f"{told}: it does not say how its chat prompts were written, and earlier versions scored at the end of the "
             "generation prompt, with today's date and examples in one turn; bless a new baseline"
         )
+
+
+def _of_other_prompts(before: Scores, after: Scores) -> ScoresError:
+    told = f"task {before.task!r}: the items are the same, but their prompts have another content (fingerprint "
+    told += f"{before.fingerprint[:12]} before, {after.fingerprint[:12]} after)"
+    if before.prompt is not None and after.prompt is not None and (chosen := differences(before.prompt, after.prompt)):
+        told += f": {'; '.join(chosen)}"
+    elif before.version != after.version:
+        told += f": version {before.version} before, {after.version} after"
+    elif before.chat_template and before.model.logged_by != after.model.logged_by:
+        told += ", as far as they can be told: a log has them inside its chat template"
+    return ScoresError(
+        f"{told}; that alone moves confidence; score both with the same task file, examples and description, or bless "
+        "a new baseline"
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from calibaudit.errors import ScoresError
+from calibaudit.scores.same_items import have_two_readers, in_order_of
 from calibaudit.scores.scores import IntArray, Scores
 
 
@@ -42,7 +44,8 @@ def paired(before: Sequence[Scores], after: Sequence[Scores]) -> list[tuple[Scor
 
     Rows are paired by task name; rows of one name (with and without a chat template) by their order, those without
     a template first. A name that one side has once is compared with each row the other has of it. Where both rows
-    have documents, those pair the items: `after` is put into the order of `before`.
+    have documents, those pair the items, whatever the prompts: `after` is put into the order of `before`. Without them
+    the prompts must be the same too. Groups, which another tool's log does not have, are those of the other side.
     Raises ScoresError when the two sides do not hold the same items of the same tasks under the same scoring.
     """
     sides: tuple[dict[str, list[Scores]], dict[str, list[Scores]]] = ({}, {})
@@ -72,51 +75,44 @@ def _matched(before: Scores, after: Scores) -> tuple[Scores, Scores]:
         if old != new:
             word, how = {"n_items": ("the number of items", " (--limit, --per-level)")}.get(name, (name, ""))
             raise ScoresError(f"{where}: {word} differs: {old} before, {new} after; score both the same way{how}")
-    after = _as_documents_stand(before, after, where)
-    if before.item_ids != after.item_ids:
+    after = in_order_of(before, after, where)
+    if before.item_ids != after.item_ids and not (_have_documents(before, after) and have_two_readers(before, after)):
         old, new = next(pair for pair in zip(before.item_ids, after.item_ids, strict=True) if pair[0] != pair[1])
         raise ScoresError(f"{where}: the items differ: {old!r} before stands where {new!r} stands after")
-    if before.fingerprint != after.fingerprint and before.version != after.version:
-        raise ScoresError(
-            f"{where}: its items changed: version {before.version} before, {after.version} after; score both again"
-        )
-    if before.fingerprint != after.fingerprint or not np.array_equal(before.answer, after.answer):
+    if before.fingerprint != after.fingerprint and not _have_documents(before, after):
+        if before.version != after.version:
+            raise ScoresError(
+                f"{where}: its items changed: version {before.version} before, {after.version} after; score both again"
+            )
         raise ScoresError(
             f"{where}: the items have the same ids but another content (fingerprint {before.fingerprint[:12]} before, "
-            f"{after.fingerprint[:12]} after); score both with the same task file"
+            f"{after.fingerprint[:12]} after), and no documents that would tell a question from its prompt; score both "
+            "with the same task file"
+        )
+    if not np.array_equal(before.answer, after.answer):
+        i = int((before.answer != after.answer).argmax())
+        raise ScoresError(
+            f"{where}: item {before.item_ids[i]!r}: the right answer is choice {before.answer[i] + 1} before and "
+            f"{after.answer[i] + 1} after; score both with the same data"
+        )
+    n_choices = [(part.n_tokens > 0).sum(axis=1) for part in (before, after)]
+    if not np.array_equal(*n_choices):
+        i = int((n_choices[0] != n_choices[1]).argmax())
+        raise ScoresError(
+            f"{where}: item {before.item_ids[i]!r} has {n_choices[0][i]} choices before and {n_choices[1][i]} after; "
+            "score both with the same task file"
         )
     if before.groups != after.groups:
+        if before.groups is None and before.model.logged_by:
+            return replace(before, groups=after.groups), after
+        if after.groups is None and after.model.logged_by:
+            return before, replace(after, groups=before.groups)
         raise ScoresError(f"{where}: the items' groups differ between before and after; score both with one task file")
     return before, after
 
 
-def _as_documents_stand(before: Scores, after: Scores, where: str) -> Scores:
-    """`after` in the order of `before`'s documents; as it is where one of them has none.
-
-    Two readers name the same rows differently (a task file and another harness's log): where no document is common
-    but all that the model saw is, ids pair the items. Raises ScoresError naming the first item that is another one.
-    """
-    if before.documents is None or after.documents is None or before.documents == after.documents:
-        return after
-    old, new = _keys(before, before.documents), _keys(after, after.documents)
-    place = {key: i for i, key in enumerate(new)}
-    missing = next((i for i, key in enumerate(old) if key not in place), None)
-    if missing is None and len(place) == len(new):
-        return after.in_order(np.array([place[key] for key in old], dtype=np.int64))
-    if before.fingerprint == after.fingerprint and set(before.documents).isdisjoint(after.documents):
-        return after
-    i = next(i for i in range(len(old)) if old[i] != new[i]) if missing is None else missing
-    raise ScoresError(
-        f"{where}: the items differ: {before.item_ids[i]!r} before has another question, options, answer or group than "
-        f"{after.item_ids[i]!r} after; score both with the same data"
-    )
-
-
-def _keys(scores: Scores, documents: Sequence[str]) -> list[tuple[str, ...]]:
-    """What tells the items apart: the document; and the id, where a document stands there twice."""
-    if len(set(documents)) == len(documents):
-        return [(document,) for document in documents]
-    return list(zip(documents, scores.item_ids, strict=True))
+def _have_documents(before: Scores, after: Scores) -> bool:
+    return before.documents is not None and after.documents is not None
 
 
 def units(scores: Sequence[Scores]) -> list[IntArray]:

@@ -19,7 +19,8 @@ class PromptFormat:
     system, answer_prefix: the caller's texts, "" for none. between: what stood between the end of the generation
     prompt and the first item's answer. is_closed: an empty thought stood before the answers, or a header that
     thoughts would have preceded. thinking: what a thought before the answers was allowed, "" for none.
-    beyond: what of the generation prompt the first item's answer did not stand behind.
+    beyond: what of the generation prompt the first item's answer did not stand behind. n_fewshot: how many examples
+    stood before a question; None where that was not recorded.
     """
 
     template: str
@@ -34,6 +35,7 @@ class PromptFormat:
     is_closed: bool = False
     thinking: str = ""
     beyond: str = ""
+    n_fewshot: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -44,14 +46,20 @@ class PromptFormat:
     @property
     def fingerprint(self) -> str:
         """sha256 (hex) of all of it: the same template and settings, hence the same prompts of the same items."""
-        seen = {name: value for name, value in dataclasses.asdict(self).items() if name != "named"}
+        seen = {name: value for name, value in self._recorded.items() if name != "named"}
         return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "fingerprint": self.fingerprint}
+        return {**self._recorded, "fingerprint": self.fingerprint}
+
+    @property
+    def _recorded(self) -> dict[str, Any]:
+        """Files that were written before examples were counted have no such entry."""
+        whole = dataclasses.asdict(self)
+        return {name: value for name, value in whole.items() if name != "n_fewshot" or value is not None}
 
 
-_CHOSEN = ("answer_at", "date", "kwargs", "multiturn", "system", "answer_prefix", "thinking")
+_CHOSEN = ("answer_at", "date", "kwargs", "multiturn", "system", "answer_prefix", "thinking", "n_fewshot")
 
 _FLAGS = {
     "answer_at": "--answer-at",
@@ -61,14 +69,27 @@ _FLAGS = {
     "system": "--system",
     "answer_prefix": "--answer-prefix",
     "thinking": "--think",
+    "n_fewshot": "--num-fewshot",
 }
 
 
 def differences(before: PromptFormat, after: PromptFormat) -> list[str]:
-    """What was chosen differently, `--flag: before, after` each; a date only where both templates ask for one."""
+    """What was chosen differently, `--flag: before, after` each.
+
+    A date only where both templates ask for one, the number of examples where both are known, and what a template is
+    asked for only where both sides have one.
+    """
     found = []
-    for name, flag in _FLAGS.items():
+    names = (
+        _FLAGS
+        if bool(before.template) == bool(after.template)
+        else ("system", "answer_prefix", "thinking", "n_fewshot")
+    )
+    for name in names:
+        flag = _FLAGS[name]
         old, new = before.settings[name], after.settings[name]
+        if name == "n_fewshot" and None in (old, new):
+            continue
         if old != new and not (name == "date" and not (old and new)):
             found.append(f"{flag} {_shown(old)} before, {_shown(new)} after")
     return found
@@ -77,7 +98,7 @@ def differences(before: PromptFormat, after: PromptFormat) -> list[str]:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return str(value) if value else "none"
+    return str(value) if value not in ("", None) else "none"
 
 
 def prompt_format_from_dict(data: Mapping[str, Any] | None) -> PromptFormat | None:

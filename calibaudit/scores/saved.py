@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
-from calibaudit.scores.from_dict import compacted, scores_from_dict
 from calibaudit.scores.logs.formats import is_log, read_logs
-from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores
+from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores, compacted, scores_from_dict
 
 
 def read_scores(path: Path) -> tuple[Scores, ...]:
@@ -36,21 +36,40 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
     return tuple(scores_from_dict(entry, model, str(path)) for entry in data["scores"])
 
 
+def parts_of(name: str) -> list[str]:
+    """The paths that a command's MODEL names: separated by commas, unless it is one path with a comma in it."""
+    if "," not in name or Path(name).exists():
+        return [name]
+    return [part.strip() for part in name.split(",") if part.strip()]
+
+
 def is_saved_scores(name: str) -> bool:
-    """Whether a command's MODEL is saved scores (a file, or another harness's logs) instead of a checkpoint."""
-    path = Path(name)
-    return (path.suffix == ".json" and path.is_file()) or is_log(path)
+    """Whether a command's MODEL is saved scores (files, or other harnesses' logs) instead of a checkpoint.
+
+    Raises ScoresError where of several paths only some are.
+    """
+    parts = parts_of(name)
+    saved = [_is_file(Path(part)) or is_log(Path(part)) for part in parts]
+    if len(parts) > 1 and not all(saved):
+        other = parts[saved.index(False)]
+        rule = "one side is several files of scores or logs of one model, or one checkpoint"
+        raise ScoresError(f"{other}: {'no scores or logs' if Path(other).exists() else 'no such path'}; {rule}")
+    return all(saved)
 
 
-def _is_own(path: Path) -> bool:
-    """Whether to read it as a file of calibaudit's: any JSON that is no log."""
+def _is_file(path: Path) -> bool:
     return path.suffix == ".json" and path.is_file() and not is_log(path)
 
 
-def read_saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
-    """The scores in `name`, those of `task_names` only, in that order, or all for None."""
-    path = Path(name)
-    scores = list(read_scores(path) if _is_own(path) else read_logs([path]))
+def read_saved(
+    name: str, task_names: Sequence[str] | None, notice: Callable[[str], None] | None = None
+) -> list[Scores]:
+    """The scores in `name`, those of `task_names` only, in that order, or all for None.
+
+    notice: called with one line for each file that is passed over. Raises ScoresError where a file is unusable, lacks a
+    task, or where several files are of two models or hold a task twice.
+    """
+    scores = _all_in(name, notice)
     if task_names is None:
         return scores
     known = {entry.task for entry in scores}
@@ -58,6 +77,33 @@ def read_saved(name: str, task_names: Sequence[str] | None) -> list[Scores]:
         if task not in known:
             raise ScoresError(f"{name}: no scores of task {task!r}; it has {', '.join(sorted(known))}")
     return [entry for task in task_names for entry in scores if entry.task == task]
+
+
+def _all_in(name: str, notice: Callable[[str], None] | None) -> list[Scores]:
+    parts = [Path(part) for part in parts_of(name)]
+    logs = [path for path in parts if not _is_file(path)]
+    found = [(str(path), entry) for path in parts if _is_file(path) for entry in read_scores(path)]
+    if logs:
+        found += [(", ".join(map(str, logs)), entry) for entry in read_logs(logs, notice)]
+    if len(parts) == 1:
+        return [entry for _, entry in found]
+    first, model = found[0][0], found[0][1].model
+    seen: dict[tuple[str, bool], str] = {}
+    for source, entry in found:
+        if _who(entry.model) != _who(model):
+            raise ScoresError(
+                f"{first} is of {model.name} (revision {model.revision}, {model.dtype}), {source} of "
+                f"{entry.model.name} (revision {entry.model.revision}, {entry.model.dtype}); one side is one model"
+            )
+        key = entry.task, entry.chat_template
+        if seen.setdefault(key, source) != source:
+            raise ScoresError(f"task {entry.label!r} stands in {seen[key]} and in {source}; name it once")
+    return [replace(entry, model=model) for _, entry in found]
+
+
+def _who(model: ModelInfo) -> tuple[object, ...]:
+    """What two runs of one model have in common: not the device, and not the program."""
+    return model.name, model.revision, model.dtype, model.n_parameters, model.adapter
 
 
 def saved_items(models: Sequence[str]) -> dict[str, tuple[str, ...]] | None:

@@ -34,7 +34,8 @@ class ModelInfo:
     """Which checkpoint gave the scores, and how it was run.
 
     revision: the hub's commit, or `sha256:` and the start of a hash over a folder's files.
-    head: `separated` (hidden states and head apart, no items x vocabulary logits) or `own logits` (the fallback).
+    head: `separated` (hidden states and head apart, no items x vocabulary logits), `own logits` (the fallback), or
+        `logged by` and the name of the tool whose log it was read from.
     quantization: how the weights are stored and by what, such as `int8 (torchao)`; "" where they are not quantized.
     adapter: the adapter's name and revision where `name` is its base, "" without one.
     engine: what ran the network, such as `server http://host/v1`; "" where calibaudit did.
@@ -52,6 +53,11 @@ class ModelInfo:
     adapter: str = ""
     engine: str = ""
 
+    @property
+    def logged_by(self) -> str:
+        """The tool that asked the questions, where calibaudit read its log; "" where calibaudit asked."""
+        return self.head.removeprefix(_LOGGED).split(" ")[0] if self.head.startswith(_LOGGED) else ""
+
     def to_dict(self) -> dict[str, Any]:
         return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in _OPTIONAL}
 
@@ -61,6 +67,7 @@ def unknown_model(name: str, head: str = "given as numbers") -> ModelInfo:
     return ModelInfo(name, "unknown", "unknown", "unknown", "unknown", 0, 0, head)
 
 
+_LOGGED = "logged by "
 _OPTIONAL = ("quantization", "adapter", "engine")
 """Entries that a model's dictionary has only where there is something to say, as files before them."""
 

@@ -129,8 +129,8 @@ def scores_of(
     """Saved scores, or those of checkpoint `name` on the tasks (None: `name` is a file, read by task_names alone)."""
     if is_saved_scores(name):
         if tasks is not None:
-            return read_saved(name, [task.name for task in tasks])
-        return read_saved(name, None if task_names is None else _scored_names(task_names))
+            return read_saved(name, [task.name for task in tasks], notice)
+        return read_saved(name, None if task_names is None else _scored_names(task_names), notice)
     assert tasks is not None
     return evaluate(name, tasks, options, lambda label, done, n: progress(f"{name} {label}", done, n), notice)
 

@@ -57,10 +57,10 @@ class PlainPrompts:
         return Prompt(where, tuple(("", item.delimiter + choice) for choice in item.choices))
 
     def format(self, task: Task) -> PromptFormat | None:
-        prefix = task.items[0].answer_prefix
-        if not (task.system or prefix):
+        prefix, n_fewshot = task.items[0].answer_prefix, len(task.items[0].examples)
+        if not (task.system or prefix or n_fewshot):
             return None
-        return PromptFormat("", "off", system=task.system, answer_prefix=prefix)
+        return PromptFormat("", "off", system=task.system, answer_prefix=prefix, n_fewshot=n_fewshot)
 
 
 def plain_prompt(item: Item, where: str) -> Prompt:
@@ -164,6 +164,7 @@ class ChatPrompts:
             beyond=place.beyond if place is not None and at_answer and thinking is None else "",
             is_closed=place.is_closed if place is not None and at_answer and thinking is None else False,
             thinking="" if thinking is None else thinking.words,
+            n_fewshot=len(task.items[0].examples),
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import TypeVar
 from calibaudit.errors import TaskError
 from calibaudit.tasks.documents import Document, Documents, Split, load_documents
 from calibaudit.tasks.fewshot import ExampleSampler, example_split, excludes_itself
-from calibaudit.tasks.items import Item, Task, content_of, document_hash, joined
+from calibaudit.tasks.items import Item, Task, content_of, document_hash, joined, scoring_of_choices
 from calibaudit.tasks.questions import QuestionRenderer
 from calibaudit.tasks.schema import Definition, FewshotConfig
 from calibaudit.tasks.templates import Field
@@ -45,7 +45,10 @@ def build_task(
     spec = definition.spec
     version = (spec.metadata or {}).get("version", 0)
     warnings = (*notes, *(f"task {spec.task}: {note}" for note in builder.notes()))
-    return Task(spec.task, str(version), spec.default_scoring, tuple(items), n_fewshot, warnings, system)
+    scoring = spec.default_scoring
+    if spec.scoring is None and isinstance(spec.doc_to_choice, str) and not any(item.leads for item in items):
+        scoring = scoring_of_choices((item.choices for item in items), is_constant=False)
+    return Task(spec.task, str(version), scoring, tuple(items), n_fewshot, warnings, system)
 
 
 def _with_prefix(definition: Definition, answer_prefix: str) -> Definition:

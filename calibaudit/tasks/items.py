@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import string
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -51,6 +52,23 @@ def content_of(row: Mapping[str, Any], used: Collection[str] = ()) -> dict[str, 
         for name, value in row.items()
         if value is not None and (name in used or name.lower() not in _BESIDE)
     }
+
+
+def scoring_of_choices(rows: Iterable[Sequence[str]], *, is_constant: bool) -> Scoring:
+    """`letter` where the choices are the options' labels, else `cloze`: for task files and for others' logs alike.
+
+    rows: of each item its choices, spaces around them apart. is_constant: whether the task file lists them itself, once
+    for all items: then any single letters or digits are labels. Else labels are A, B, C ... or a, b, c ..., as many as
+    an item has options, since answers may be of one letter or digit too.
+    """
+    stripped = {tuple(choice.strip() for choice in row) for row in rows}
+    if is_constant:
+        return "letter" if all(len(c) == 1 and c.isalnum() for row in stripped for c in row) else "cloze"
+    listed = any(all("".join(row) == labels[: len(row)] for row in stripped) for labels in _LABELS)
+    return "letter" if stripped and listed else "cloze"
+
+
+_LABELS = (string.ascii_uppercase, string.ascii_lowercase)
 
 
 def joined(text: str, more: str, delimiter: str) -> str:

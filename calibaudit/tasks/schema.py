@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from calibaudit.errors import TaskError
-from calibaudit.tasks.items import Scoring
+from calibaudit.tasks.items import Scoring, scoring_of_choices
 from calibaudit.tasks.templates import compile_template
 from calibaudit.tasks.yaml_file import Place, Source, TaskFileError
 
@@ -183,12 +183,11 @@ class TaskSpec(_Keys):
 
     @property
     def default_scoring(self) -> Scoring:
-        """`scoring:` if given; else letter for a constant list of single letters or digits, else cloze."""
+        """`scoring:` if given; else by `scoring_of_choices` for a list; cloze for a template, before it is rendered."""
         if self.scoring is not None:
             return self.scoring
         choices = list(self.doc_to_choice.values()) if isinstance(self.doc_to_choice, dict) else self.doc_to_choice
-        constant = not isinstance(choices, str)
-        return "letter" if constant and all(len(c.strip()) == 1 and c.strip().isalnum() for c in choices) else "cloze"
+        return "cloze" if isinstance(choices, str) else scoring_of_choices([choices], is_constant=True)
 
 
 class GroupSpec(_Keys):

@@ -291,7 +291,7 @@ def test_clean_scores_warn_of_nothing():
         ({"task": "other"}, "task 'quiz' was not scored after"),
         ({"scoring": "cloze_byte"}, "scoring differs: cloze before, cloze_byte after"),
         ({"n_items": 19}, "the number of items differs: 20 before, 19 after"),
-        ({"fingerprint": "changed"}, "another content"),
+        ({"fingerprint": "changed", "documents": None}, "another content"),
         ({"item_ids": tuple(f"quiz-{i + 1}" for i in range(20))}, "'quiz-0' before stands where 'quiz-1' stands after"),
         ({"groups": ("g",) * 20}, "groups differ"),
     ],

@@ -150,6 +150,25 @@ def test_documents_of_two_readers_do_not_hinder_what_the_model_saw_alike() -> No
     assert paired([before], [after]) == [(before, after)]
 
 
-def test_the_same_documents_under_another_prompt_are_not_compared() -> None:
-    with pytest.raises(ScoresError, match="fingerprint"):
-        paired(*([side] for side in sides("abcd", "abcd", fingerprint="another prompt")))
+def test_the_same_documents_under_another_prompt_are_compared() -> None:
+    before, after = sides("abcd", "abcd", fingerprint="another prompt", version="2")
+    assert paired([before], [after]) == [(before, after)]
+    (old, new) = sides("abcd", None, fingerprint="another prompt")
+    with pytest.raises(ScoresError, match=r"another content \(fingerprint quiz-0-4 before, another prom"):
+        paired([old], [new])  # nothing tells the question from its prompt
+
+
+def test_the_same_documents_with_other_answers_or_choices_are_not_compared() -> None:
+    before, after = sides("abcd", "abcd", fingerprint="another prompt")
+    moved = after.answer.copy()
+    moved[2] = (moved[2] + 1) % 4
+    with pytest.raises(ScoresError, match=f"'quiz-2': the right answer is choice {before.answer[2] + 1} before and"):
+        paired([before], [replace(after, answer=moved)])
+    fewer = {name: getattr(after, name).copy() for name in ("logprobs", "n_tokens", "n_bytes", "n_chars")}
+    last = 3 if after.answer[1] != 3 else None
+    assert last is not None
+    fewer["logprobs"][1, last] = -np.inf
+    for name in ("n_tokens", "n_bytes", "n_chars"):
+        fewer[name][1, last] = 0
+    with pytest.raises(ScoresError, match="'quiz-1' has 4 choices before and 3 after"):
+        paired([before], [replace(after, **fewer)])

@@ -325,3 +325,13 @@ def test_an_answer_prefix_is_taken_as_it_is(tmp_path: Path, prefix: str) -> None
     assert load_task(str(file)).items[0].answer_prefix == "Mine"
     assert load_task(str(file), answer_prefix=prefix).items[0].answer_prefix == prefix
     assert load_task(str(file), answer_prefix="").items[0].answer_prefix == ""
+
+
+def test_a_number_of_letters_that_differs_is_letter_and_its_own_scoring_counts(tmp_path: Path) -> None:
+    """AQuA's form, beside the same options as texts; the rule is that of `scoring_of_choices`."""
+    rows = [{"q": f"Question {n}?", "options": ["x", "y", "z", "v", "w"][: 2 + n], "gold": n} for n in range(4)]
+    keys = {"doc_to_text": "q", "doc_to_target": "gold"}
+    letters = "{{['A', 'B', 'C', 'D', 'E'][:options | length]}}"
+    assert load(tmp_path, rows, **keys, doc_to_choice=letters).scoring == "letter"
+    assert load(tmp_path, rows, **keys, doc_to_choice="options").scoring == "cloze"
+    assert load(tmp_path, rows, **keys, doc_to_choice=letters, scoring="cloze_char").scoring == "cloze_char"

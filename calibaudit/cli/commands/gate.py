@@ -171,8 +171,9 @@ def bless(
 def _check_there(*names: str) -> None:
     """Raise ScoresError for a file of saved scores that is not there, before it is taken for a model's name."""
     from calibaudit.errors import ScoresError
+    from calibaudit.scores.saved import parts_of
 
-    for name in names:
+    for name in (part for whole in names for part in parts_of(whole)):
         if name.endswith((".json", ".jsonl")) and not Path(name).is_file():
             raise ScoresError(f"{name}: no such file; write it with `calibaudit bless` or `calibaudit score -o`")
 

@@ -115,8 +115,10 @@ def import_lm_eval(
 
     inputs.load_numpy()
     from calibaudit.cli.outputs import checked_outputs
+    from calibaudit.cli.progress import reporter
     from calibaudit.scores.logs.lm_eval import read_lm_eval
 
     paths = checked_outputs(files, two_models=False)
-    scores = read_lm_eval(samples, None if scoring is None else scoring.value)
+    with reporter(silent=page.quiet) as report:
+        scores = read_lm_eval(samples, None if scoring is None else scoring.value, report.notice)
     deliver_audit(scores, (), statistics, paths, page, expert)

@@ -11,9 +11,9 @@ from typing import Literal
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.logs.lm_eval import is_log_folder, read_lm_eval
-from calibaudit.scores.logs.rows import MAGIC, delimiter_of
 from calibaudit.scores.logs.settings import ImportSettings, Notice, tell
 from calibaudit.scores.scores import Scores
+from calibaudit.scores.tables.rows import MAGIC, delimiter_of
 
 Format = Literal["lm-evaluation-harness", "lighteval", "inspect-ai", "OpenCompass", "HELM", "table"]
 _HEAD = 1 << 16
@@ -47,7 +47,7 @@ def read_logs(
             found += _of_file(path, settings, notice)
     if theirs:
         _without_table_flags(theirs[0], "lm-evaluation-harness", settings, notice)
-        found += read_lm_eval(theirs, settings.scoring)
+        found += read_lm_eval(theirs, settings.scoring, notice)
     return _named(found, settings)
 
 
@@ -60,7 +60,7 @@ def format_of(path: Path) -> Format | None:
         return None
     if head.startswith(MAGIC):
         from calibaudit.scores.logs.lighteval import is_details
-        from calibaudit.scores.logs.parquet import parquet_columns
+        from calibaudit.scores.tables.parquet import parquet_columns
 
         return "lighteval" if is_details(parquet_columns(path)) else "table"
     if head.startswith(b"PK\x03\x04"):
@@ -130,7 +130,7 @@ def _of_file(path: Path, settings: ImportSettings, notice: Notice | None) -> lis
         what = "folder with logs" if path.is_dir() else "log or table"
         raise ScoresError(f"{path}: no {what} that is known; docs/import.md lists what can be read")
     if kind == "table":
-        from calibaudit.scores.logs.tables import read_table
+        from calibaudit.scores.tables.table import read_table
 
         return read_table(path, settings, notice)
     _without_table_flags(path, kind, settings, notice)
@@ -150,7 +150,7 @@ def _of_file(path: Path, settings: ImportSettings, notice: Notice | None) -> lis
         from calibaudit.scores.logs.helm import read_helm
 
         return [read_helm(path, settings, notice)]
-    return list(read_lm_eval([path], settings.scoring))
+    return list(read_lm_eval([path], settings.scoring, notice))
 
 
 def _without_table_flags(path: Path, kind: Format, settings: ImportSettings, notice: Notice | None) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.logs.collected import Logged, are_letters, scores_of, usable, with_mass
-from calibaudit.scores.logs.parquet import parquet_columns, parquet_rows
 from calibaudit.scores.logs.settings import ImportSettings, Notice
 from calibaudit.scores.scores import ModelInfo, Scores, unknown_model
+from calibaudit.scores.tables.parquet import parquet_columns, parquet_rows
 from calibaudit.tasks.items import Scoring
 
 DETAILS = "details_*.parquet"

@@ -4,7 +4,7 @@ PPLInferencer (0.5.4) saves of each label `PPL`, which is no perplexity but the 
 nats, of the *whole* prompt, the question in it; and `BPB`, which is that times the prompt's tokens, divided by its
 bytes (in nats too). So -BPB times the bytes is the summed log-likelihood of question and option, and since the question
 is the same, the options' own but for a constant an item, which no softmax sees: `letter` or `cloze`, with an unknown
-option mass. PPL alone is refused: without the number of tokens it is neither a sum nor normalised by the option's length.
+option mass. PPL alone is refused: without the number of tokens it is neither a sum nor normalised by option length.
 CLPInferencer saves the probabilities of the choices' tokens, softmax over them. LLInferencer's `Loglikelihood` is a sum
 under some of its models and a mean under others, which the file does not say: refused.
 """

@@ -10,8 +10,8 @@ from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.logs.collected import LETTERS
-from calibaudit.scores.logs.rows import Table
 from calibaudit.scores.logs.settings import ImportSettings, ValueKind
+from calibaudit.scores.tables.rows import Table
 
 KNOWN = ("id", "answer", "group", "task", "model", "option_mass", "document", "question", "choices")
 LISTS: dict[str, ValueKind] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import json_lines, parse_json, read_text
-from calibaudit.scores.logs.parquet import parquet_rows
+from calibaudit.scores.tables.parquet import parquet_rows
 
 MAGIC = b"PAR1"
 
