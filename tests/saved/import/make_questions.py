@@ -1,4 +1,4 @@
-"""Writes questions.jsonl, which the samples here were made of: `python make_questions.py` where calibaudit is installed."""
+"""Writes questions.jsonl, which the samples here were made of; needs calibaudit alone."""
 
 import json
 from pathlib import Path
