@@ -165,7 +165,7 @@ def test_numbers_of_answers_count_from_where_it_is_certain(
     if found is not None:
         assert read(path).answer.tolist() == found
         return
-    with pytest.raises(ScoresError, match="say --answers-from 0|outside its 3 options, counted from 0"):
+    with pytest.raises(ScoresError, match=r"say --answers-from 0|outside its 3 options, counted from 0"):
         read(path)
     if answers == "12":
         assert read(path, answers_from=0).answer.tolist() == [1, 2]

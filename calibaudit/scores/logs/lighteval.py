@@ -1,7 +1,8 @@
 """Details of lighteval (`--save-details`, Parquet) -> Scores.
 
 The layout is the one with the columns `doc`, `model_response` and `metric` (written by 0.13.0): of each choice the
-summed log-probability, and its tokens. Earlier ones, with `predictions` as text, are refused by name.
+summed log-probability. Its `output_tokens` are not read: they are padded, and fewer than the choices in some items.
+Earlier layouts, with `predictions` as text, are refused by name.
 """
 
 from __future__ import annotations
@@ -36,8 +37,6 @@ def read_lighteval(path: Path, settings: ImportSettings, notice: Notice | None) 
     if are_letters(items):
         items = [with_mass(item) for item in items]
         possible = ["letter", *possible]
-    if all(item.n_tokens for item in items):
-        possible.append("cloze_token")
     if all(item.unconditional for item in items):
         possible.append("pmi")
     name = str(rows[0]["doc"].get("task_name") or path.stem.removeprefix("details_"))
@@ -59,7 +58,6 @@ def _item(number: int, row: dict[str, Any]) -> Logged:
     golds = gold if isinstance(gold, list) else [gold]
     if len(golds) != 1 or not isinstance(golds[0], int):
         raise ScoresError(f"{name}: gold_index {gold!r:.40}: one right choice is wanted")
-    tokens = [len(row) for row in response.get("output_tokens") or ()]
     return Logged(
         id=str(doc.get("id") or number),
         question=str(doc.get("query") or ""),
@@ -67,7 +65,6 @@ def _item(number: int, row: dict[str, Any]) -> Logged:
         answer=golds[0],
         lls=tuple(map(float, lls)),
         content=["lighteval", doc.get("query"), choices, golds[0]],
-        n_tokens=tuple(tokens) if len(tokens) == len(lls) and all(tokens) else (),
         unconditional=tuple(map(float, response.get("unconditioned_logprobs") or ())),
     )
 

@@ -110,9 +110,9 @@ def _kind(table: Table, layout: Layout, numbers: list[list[float]], settings: Im
 
 
 def _tolerance(table: Table, layout: Layout) -> float:
-    """How far from 1 a row's sum may be: half precision's rounding, or that of the digits written."""
+    """How far from 1 a row's sum may be: half precision's rounding, or that of the digits written, to 2 decimals."""
     decimals = decimals_of(table, layout)
-    return ROUNDING if decimals is None else max(ROUNDING, len(layout.options) * 0.5 * 10.0**-decimals + 1e-9)
+    return ROUNDING if decimals is None else max(ROUNDING, len(layout.options) * 0.5 * 10.0 ** -max(2, decimals) + 1e-9)
 
 
 def _masses(

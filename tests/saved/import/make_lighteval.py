@@ -1,4 +1,4 @@
-"""lighteval 0.13.0's custom tasks of the sample. Run in this folder, after `mkdir qs; cp questions.jsonl qs/test.jsonl`:
+"""lighteval 0.13.0's custom tasks of the sample, run in this folder, with questions.jsonl as qs/test.jsonl:
 
     lighteval accelerate "model_name=demo-base,dtype=float32,batch_size=4" "words_letter|0,words_cloze|0" \
         --custom-tasks make_lighteval.py --output-dir out --save-details

@@ -35,6 +35,6 @@ templates = {
 }
 for name, template in templates.items():
     inferencer = PPLInferencer(
-        model=model, batch_size=4, output_json_filepath="out/demo-base", output_json_filename=f"{name}.json"
+        model=model, batch_size=1, output_json_filepath="out/demo-base", output_json_filename=f"{name}.json"
     )
     inferencer.inference(ZeroRetriever(Words()), prompt_template=PromptTemplate(template))
