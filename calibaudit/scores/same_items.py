@@ -41,9 +41,12 @@ def in_order_of(before: Scores, after: Scores, where: str) -> Scores:
             f"{where}: the items differ: the row of {before.item_ids[i]!r} before is none of those after; {found}, so "
             "nothing shows that the questions are the same, though one side is a log, whose rows may have been prepared"
         )
+    how = "; score both with the same data"
+    if is_another_form and before.model.logged_by:
+        how = ", or one of the logs was imported by an earlier version of calibaudit: import it again"
     raise ScoresError(
         f"{where}: the items differ: {before.item_ids[i]!r} before has another question, options, answer or group than "
-        f"{after.item_ids[i]!r} after; score both with the same data"
+        f"{after.item_ids[i]!r} after{how}"
     )
 
 

@@ -38,8 +38,8 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
 
 
 def parts_of(name: str) -> list[str]:
-    """The paths that a command's MODEL names: separated by commas, unless it is one path with a comma in it."""
-    if "," not in name or Path(name).exists():
+    """The paths that a command's MODEL names: apart at commas, unless it is one path with a comma in it, or a URL."""
+    if "," not in name or "://" in name or Path(name).exists():
         return [name]
     return [part.strip() for part in name.split(",") if part.strip()]
 

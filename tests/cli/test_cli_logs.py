@@ -72,6 +72,31 @@ def test_another_description_warns_and_other_data_are_refused(
     assert "the row of '3' before is none of those after; the other rows are as they were" in ended.err
 
 
+@pytest.mark.shared
+def test_rows_that_the_harness_prepared_are_matched_by_what_the_log_still_has(
+    cli: Cli, shared: Path, words: Path, tmp_path: Path
+) -> None:
+    """As under `process_docs`: columns were renamed, so no row is the data set's."""
+    log, out = tmp_path / "log", tmp_path / "out.json"
+    shutil.copytree(PLAIN, log)
+    (path,) = log.glob("samples_words_*")
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for row in rows:
+        row["doc"] = {"query": row["doc"]["question"], "gold": row["doc"]["answer"]}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    model = shared / "models" / "stories260k"
+    assert cli("compare", log, model, "-t", words, "-o", out, *QUICK).code == 0
+    assert abs(result(out)["tasks"][0]["change"]["confidence"]["value"]) < 1e-4  # each item beside itself
+    change(words, description="Say it in a word.\n\n")
+    assert cli("compare", log, model, "-t", words, "-o", out, *QUICK).code == 0
+    assert any("its items were matched by id, right answer and choices (words)" in w for w in result(out)["warnings"])
+    data = words.parent / "letters.jsonl"
+    data.write_text("".join(data.read_text().splitlines(keepends=True)[::-1]))
+    ended = cli("compare", log, model, "-t", words, *QUICK)
+    assert ended.code == 2
+    assert "item '0' has another answer or other choices" in ended.err
+
+
 def test_the_plain_and_the_chat_log_compare_and_do_not_gate(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     plain = SAVED / "plain_2shot"

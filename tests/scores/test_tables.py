@@ -95,8 +95,8 @@ def test_normalised_log_probabilities_are_seen(tmp_path: Path) -> None:
     ("numbers", "message"),
     [
         ("0.5,0.3,0.1", r"t\.csv:2: the numbers lie in 0 to 1 and sum to 0\.9: say what they are with --values prob"),
-        ("-1.5,0.3,0.1", r"t\.csv:2: -1\.5 among numbers above and below 0 .* say --values logits"),
-        ("5,3,1", r"t\.csv:2: 5 among numbers"),
+        ("-1.5,0.3,0.1", r"t\.csv:2: -1\.5 rules out probabilities, and numbers above 0 .* say --values logits"),
+        ("5,3,1", r"t\.csv:2: 5 rules out probabilities"),
         ("-0.1,-0.2,-3", r"t\.csv:2: the numbers are at most 0, and their exponentials sum to 1\.773"),
         ("0.5,nan,0.5", r"t\.csv:2: column B: nan is no finite number"),
         ("0.5,,0.5", r"t\.csv:2: column B is empty before the last option"),

@@ -183,8 +183,9 @@ def _check_items(name: str, tasks: Sequence[Task]) -> None:
     from calibaudit.errors import ScoresError
     from calibaudit.scores.saved import read_saved
 
+    held = read_saved(name, [task.name for task in tasks])
     for task in tasks:
-        for entry in read_saved(name, [task.name]):
+        for entry in (entry for entry in held if entry.task == task.name):
             if entry.scoring != task.scoring:
                 raise ScoresError(
                     f"task {task.name!r}: scoring differs: {entry.scoring} in {name}, {task.scoring} now; give "

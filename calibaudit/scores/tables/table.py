@@ -104,8 +104,8 @@ def _kind(table: Table, layout: Layout, numbers: list[list[float]], settings: Im
     i = next(i for i, row in enumerate(numbers) if any(not 0 <= value <= 1 for value in row))
     value = next(value for value in numbers[i] if not 0 <= value <= 1)
     raise ScoresError(
-        f"{table.place(i)}: {value:.6g} among numbers above and below 0 is neither probability nor log-probability: "
-        "say --values logits, if that is what they are"
+        f"{table.place(i)}: {value:.6g} rules out probabilities, and numbers above 0 log-probabilities: say "
+        "--values logits, if that is what they are"
     )
 
 

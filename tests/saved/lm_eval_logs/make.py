@@ -28,7 +28,6 @@ KEPT += ("fewshot_as_multiturn", "chat_template", "chat_template_sha", "results"
 
 def main(base: Path) -> None:
     from lm_eval.__main__ import cli_evaluate
-    from lm_eval.loggers import EvaluationTracker  # noqa: F401  # fails before anything is written
 
     os.environ["HF_HUB_OFFLINE"] = "1"
     with tempfile.TemporaryDirectory() as folder:

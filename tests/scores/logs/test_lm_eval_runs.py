@@ -16,12 +16,14 @@ import pytest
 from calibaudit.analysis.audit import audit
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
+from calibaudit.chat.settings import ChatSettings
 from calibaudit.models.model import Model, load_model
 from calibaudit.scores.logs.lm_eval import read_lm_eval
 from calibaudit.scores.scores import Scores
 from calibaudit.scoring.score import score
 from calibaudit.tasks.items import Task
 from calibaudit.tasks.load import load_task
+from tests.saved.lm_eval_chat import make
 
 SAVED = Path(__file__).parents[2] / "saved" / "lm_eval_logs"
 RUNS = {"plain": 0, "plain_2shot": 2, "chat_2shot": 2}
@@ -217,3 +219,27 @@ def test_a_checkpoint_asked_otherwise_is_compared_with_a_warning(checkpoint: Mod
     (text,) = [warning for warning in found.warnings if "prompt" in warning]
     assert text.startswith("prompts differ: the same items were asked in other words, with other examples")
     assert "(words)" in text
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_chat_log_and_the_checkpoint_it_is_of(task: str, chat_checkpoint: Model) -> None:
+    """Numbers are the harness's; whether the wording is, a rendered prompt does not say."""
+    scored = score(asked(task, 2), chat_checkpoint, chat=ChatSettings(answer_at="generation-prompt"))
+    logged = log("chat_2shot", task)
+    real = np.isfinite(logged.logprobs)
+    assert np.abs(logged.logprobs[real] - scored.logprobs[real]).max() < 2e-4
+    assert logged.prompt is not None
+    assert scored.prompt is not None
+    assert (logged.prompt.template, logged.prompt.settings) == (scored.prompt.template, scored.prompt.settings)
+    told = [text for text in compare([logged], [scored], Settings()).warnings if "prompt" in text or "wording" in text]
+    assert told == [
+        "whether both sides have the same wording and examples cannot be told: a log holds its questions inside a chat "
+        f"template ({task} (chat))"
+    ]
+
+
+@pytest.fixture(scope="module")
+def chat_checkpoint(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp("checkpoints") / "chatml"
+    make.write_checkpoint(shared / "models" / "stories260k", "chatml", folder)
+    return load_model(str(folder), dtype="float32")
