@@ -22,6 +22,8 @@ Answers = Sequence[int] | npt.NDArray[Any]
 
 ROUNDING = 1 / 256
 """How far a row's sum may be from what it should be: bfloat16's steps are a 256th of a number."""
+_DIGITS = 12
+"""Of what was brought to a sum: numbers that were equal stay equal, so that ranks see ties as ties."""
 _ABOVE = 1e-4
 """How far above 0 a log-probability may be by rounding."""
 
@@ -167,4 +169,4 @@ def _on_options(logprobs: FloatArray, mass: FloatArray | None) -> FloatArray:
     top = logprobs.max(axis=1, keepdims=True)
     total = top + np.log(np.exp(logprobs - top).sum(axis=1, keepdims=True))
     found: FloatArray = logprobs - total + (0.0 if mass is None else np.log(mass)[:, None])
-    return found
+    return np.round(found, _DIGITS)
