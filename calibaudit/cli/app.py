@@ -19,9 +19,10 @@ from calibaudit.cli.commands.data import data_app
 from calibaudit.cli.commands.env import show_environment
 from calibaudit.cli.commands.fix import fix
 from calibaudit.cli.commands.gate import bless, gate
+from calibaudit.cli.commands.import_scores import import_lm_eval, import_scores
 from calibaudit.cli.commands.recommend import recommend
 from calibaudit.cli.commands.report import report
-from calibaudit.cli.commands.score import import_lm_eval, score
+from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
 from calibaudit.errors import CalibauditError, Interrupted
@@ -57,7 +58,8 @@ def _root(
 
 for command in (compare, score, gate, bless, recommend, fix, report):
     app.command()(flagged(command))
-app.command("import-lm-eval")(flagged(import_lm_eval))
+app.command("import")(flagged(import_scores))
+app.command("import-lm-eval", hidden=True)(flagged(import_lm_eval))
 app.command("env")(show_environment)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
+from calibaudit.scores.from_dict import compacted, scores_from_dict
 from calibaudit.scores.logs.formats import is_log, read_logs
-from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores, compacted, scores_from_dict
+from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores
 
 
 def read_scores(path: Path) -> tuple[Scores, ...]:
@@ -58,7 +59,7 @@ def is_saved_scores(name: str) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    return path.suffix == ".json" and path.is_file()
+    return path.suffix == ".json" and path.is_file() and not is_log(path)
 
 
 def read_saved(

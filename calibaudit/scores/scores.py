@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
-from calibaudit.scores.thinking import Thoughts, thoughts_from_dict
-from calibaudit.tasks.items import SCORINGS, Scoring
+from calibaudit.scores.option_values import Answers, Values, checked_answers, checked_values, of_one_kind, rows_of
+from calibaudit.scores.prompt_format import PromptFormat
+from calibaudit.scores.thinking import Thoughts
+from calibaudit.tasks.items import SCORINGS, Item, Scoring, Task, document_hash
 
 SCHEMA_VERSION = 2
 """Of results and of saved scores. 2: a result's `ece` is without the noise's share and `ece_plugin` what papers print;
@@ -62,8 +62,12 @@ class ModelInfo:
         return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in _OPTIONAL}
 
 
-_LOGGED = "logged by "
+def unknown_model(name: str, head: str = "given as numbers") -> ModelInfo:
+    """The model of numbers that say its name and nothing else of it."""
+    return ModelInfo(name, "unknown", "unknown", "unknown", "unknown", 0, 0, head)
 
+
+_LOGGED = "logged by "
 _OPTIONAL = ("quantization", "adapter", "engine")
 """Entries that a model's dictionary has only where there is something to say, as files before them."""
 
@@ -120,6 +124,67 @@ class Scores:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
 
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        answer: Answers,
+        logprobs: Values | None = None,
+        probs: Values | None = None,
+        logits: Values | None = None,
+        task: str,
+        model: str | ModelInfo = "unknown",
+        scoring: Scoring = "letter",
+        item_ids: Sequence[str | int] | None = None,
+        groups: Sequence[str] | None = None,
+        documents: Sequence[str] | None = None,
+        option_mass: Values | None = None,
+        chat_template: bool = False,
+    ) -> Scores:
+        """Scores of numbers from elsewhere: one of `logprobs`, `probs`, `logits`, each (items, choices).
+
+        A ragged item is a shorter row of a list of rows. logprobs: nats, at most 0; under `letter` their exponentials
+        sum to at most 1. probs: above 0, rows sum to 1, or to `option_mass`. logits: finite, of any level.
+        answer: (items,) index from 0. scoring: `letter` or `cloze`; what is normalised by length, give as logits.
+        item_ids: one name an item, each once; left out, "0", "1", ... documents: a text an item that tells its content:
+        items of one text are one piece of evidence; left out, each item of each task is its own. option_mass: (items,)
+        in (0, 1], only under `letter`; left out, it is unknown. Half-precision sums are rounded off by up to 1/256.
+        Raises ScoresError naming item and value.
+        """
+        kind, values = of_one_kind(task, logprobs=logprobs, probs=probs, logits=logits)
+        rows = rows_of(values, kind, task)
+        ids = tuple(map(str, range(len(rows)) if item_ids is None else item_ids))
+        given = padded(rows, np.nan)
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        found, mass = checked_values(given, lengths, kind, option_mass, ids, task, scoring)
+        right = checked_answers(answer, lengths, ids, task)
+        names = None if groups is None else tuple(map(str, groups))
+        items = tuple(
+            Item(name, "", tuple(map(str, range(k))), index, group)
+            for name, k, index, group in zip(
+                ids, lengths.tolist(), right.tolist(), names or [None] * len(ids), strict=True
+            )
+        )
+        own = [document_hash(["numbers", task, i.id, len(i.choices), i.answer, i.group]) for i in items]
+        ones = (np.arange(found.shape[1]) < lengths[:, None]).astype(np.int64)
+        return cls(
+            task=task,
+            version="",
+            scoring=scoring,
+            fingerprint=Task(task, "", scoring, items).fingerprint,
+            model=model if isinstance(model, ModelInfo) else unknown_model(model),
+            chat_template=chat_template,
+            item_ids=ids,
+            groups=names,
+            logprobs=found,
+            answer=right,
+            n_tokens=ones,
+            n_bytes=ones,
+            n_chars=ones,
+            option_mass=mass,
+            documents=tuple(own if documents is None else documents),
+        )
+
     @property
     def n_items(self) -> int:
         return len(self.item_ids)
@@ -155,7 +220,7 @@ class Scores:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists for JSON; ragged rows lose their padding."""
         k = np.isfinite(self.logprobs).sum(axis=1)
-        rows = {name: None if getattr(self, name) is None else _unpadded(getattr(self, name), k) for name in _ROWS}
+        rows = {name: None if getattr(self, name) is None else _unpadded(getattr(self, name), k) for name in ROWS}
         return {
             "task": self.task,
             "version": self.version,
@@ -230,7 +295,7 @@ def _check(scores: Scores) -> None:
         raise ScoresError(f"{where}: scoring pmi needs the unconditional log-probabilities")
 
 
-_ROWS = {"logprobs": -np.inf, "n_tokens": 0, "n_bytes": 0, "n_chars": 0, "unconditional": -np.inf}
+ROWS = {"logprobs": -np.inf, "n_tokens": 0, "n_bytes": 0, "n_chars": 0, "unconditional": -np.inf}
 """The fields that hold a number a choice, with what pads them."""
 
 
@@ -256,59 +321,3 @@ def _unpadded(array: npt.NDArray[Any], lengths: IntArray) -> list[list[Any]]:
     if (lengths == array.shape[1]).all():
         return rows
     return [row[:n] for row, n in zip(rows, lengths.tolist(), strict=True)]
-
-
-def compacted(data: dict[str, Any]) -> dict[str, Any]:
-    """The dictionary of one task's scores with arrays in place of its lists of lists; any other as it is.
-
-    For a JSON reader, object by object: of a file of millions of numbers only one task's ever stand there as Python
-    objects. What does not fit stays as it is, for `scores_from_dict` to name.
-    """
-    if "item_ids" in data and "logprobs" in data:
-        for name, fill in _ROWS.items():
-            if isinstance(data.get(name), list):
-                with contextlib.suppress(TypeError, ValueError):
-                    rows = padded(data[name], fill)
-                    data[name] = rows if np.isinf(fill) else rows.astype(np.int64)
-    return data
-
-
-def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> Scores:
-    """The inverse of `Scores.to_dict`, `compacted` or not. Raises ScoresError naming `source` and what is at fault."""
-
-    def rows(name: str) -> FloatArray:
-        return data[name] if isinstance(data[name], np.ndarray) else padded(data[name], _ROWS[name])
-
-    def texts(value: Sequence[str] | None) -> tuple[str, ...] | None:
-        return None if value is None else tuple(value)
-
-    try:
-        mass = data["option_mass"]
-        return Scores(
-            task=data["task"],
-            version=data["version"],
-            scoring=data["scoring"],
-            fingerprint=data["fingerprint"],
-            model=model,
-            chat_template=data["chat_template"],
-            item_ids=tuple(data["item_ids"]),
-            groups=texts(data["groups"]),
-            logprobs=rows("logprobs"),
-            answer=np.array(data["answer"], dtype=np.int64),
-            n_tokens=rows("n_tokens").astype(np.int64, copy=False),
-            n_bytes=rows("n_bytes").astype(np.int64, copy=False),
-            n_chars=rows("n_chars").astype(np.int64, copy=False),
-            option_mass=None if mass is None else np.array(mass, dtype=np.float64),
-            unconditional=None if data["unconditional"] is None else rows("unconditional"),
-            n_truncated=data["n_truncated"],
-            n_healed=data["n_healed"],
-            documents=texts(data.get("documents")),
-            n_moved=data.get("n_moved", 0),
-            prompt=prompt_format_from_dict(data.get("prompt")),
-            thinking=thoughts_from_dict(data.get("thinking")),
-            levels=None if data.get("levels") is None else tuple(data["levels"]),
-        )
-    except KeyError as error:
-        raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
-    except (TypeError, ValueError) as error:
-        raise ScoresError(f"{source}: scores of task {data.get('task')!r} are malformed: {error}") from error

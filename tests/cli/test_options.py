@@ -27,6 +27,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--smoothing": ("0.5", "0.5"),
     "--grid": ("0.1,0.2", "0.1,0.2"),
     "--columns": ("ask=prompt", "ask=prompt"),
+    "--values": ("logits", "logits"),
+    "--answers-from": ("1", 1),
 }
 """Values of options that take neither a number nor any text; (text, what the command gets)."""
 
@@ -59,7 +61,8 @@ def options(command: Any) -> list[Any]:
 
 
 def test_every_command_is_looked_at() -> None:
-    assert set(COMMANDS) >= {"compare", "score", "gate", "bless", "recommend", "fix", "report", "env", "import-lm-eval"}
+    assert set(COMMANDS) >= {"compare", "score", "gate", "bless", "recommend", "fix", "report", "env", "import"}
+    assert COMMANDS["import-lm-eval"].hidden
     assert set(COMMANDS) >= {"tasks", "tasks show", "tasks check", "data", "data show"}
 
 
@@ -72,7 +75,13 @@ def test_an_option_is_called_by_its_parameters_name(name: str) -> None:
 
 def test_which_commands_have_expert_columns_and_that_none_resamples() -> None:
     flags = {name: {flag for option in options(command) for flag in option.opts} for name, command in COMMANDS.items()}
-    assert {name for name in flags if "--expert" in flags[name]} == {"compare", "score", "report", "import-lm-eval"}
+    assert {name for name in flags if "--expert" in flags[name]} == {
+        "compare",
+        "score",
+        "report",
+        "import",
+        "import-lm-eval",
+    }
     assert not {name for name in flags if "--resamples" in flags[name]}
 
 

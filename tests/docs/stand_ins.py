@@ -118,6 +118,10 @@ def make(folder: Path, cache: Path) -> None:
         write_rows(
             folder / name / "samples_quiz_2026-11-22T15-54-19.477662.jsonl", [lm_eval_row(i, hot) for i in range(30)]
         )
+    for name, hot in (("base.csv", 0.5), ("instruct.csv", 0.9)):
+        rest = f"{(1 - hot) / 2:.3f}"
+        made_up = "".join(f"q{i},{'ABC'[i % 3]},{hot},{rest},{rest}\n" for i in range(30))
+        (folder / name).write_text(f"id,answer,A,B,C\n{made_up}", encoding="utf-8")
     for line in (
         "calibaudit bless CHECKPOINT -o baseline.json --limit 60",
         "calibaudit score CANDIDATE -o candidate.json --limit 60",

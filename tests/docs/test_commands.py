@@ -28,6 +28,7 @@ SMALLER = {
     "show NAME": "show words",
     "show arc_easy": "show arc_easy --mirror mirror",
     "compare logs/base logs/instruct": "compare logs/base logs/instruct -t quiz",
+    "compare base.csv instruct.csv": "compare base.csv instruct.csv -t items",
     "check FILE": "check my_task.yaml",
 }
 """What stand-ins cannot do: make nine runs of 200 steps short, or bear one name for two things."""
@@ -35,7 +36,7 @@ SMALLER = {
 IN_WHOLE = (WHOLE_AUDIT, WHOLE_REPAIR, WHOLE_THOUGHTS)
 """Without stand-ins, in test_printed.py."""
 
-BARE = ("calibaudit bless", "calibaudit compare", "calibaudit fix", "calibaudit recommend")
+BARE = ("calibaudit bless", "calibaudit compare", "calibaudit fix", "calibaudit import", "calibaudit recommend")
 """The names of commands, and not calls."""
 
 OTHERS = ("pip install", "pytest")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from markdown_pages import PAGES, ROOT, anchors, blocks, links, spans
 
-HANDLED = {"python", "sh", "yaml", "toml", "jsonl", "json", "text", "mermaid"}
+HANDLED = {"csv", "python", "sh", "yaml", "toml", "jsonl", "json", "text", "mermaid"}
 """Each of these has its test in this folder, mermaid in test_layout.py; what may not be run stands in running text."""
 
 FOLDERS = ("calibaudit", "tests", "docs", "tasks", "benchmarks", ".ci", ".github")

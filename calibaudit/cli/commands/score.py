@@ -1,4 +1,4 @@
-"""The commands `score` and `import-lm-eval`. Only Typer is imported at the top; the rest when they run."""
+"""The command `score`. Only Typer is imported at the top; the rest when it runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calibaudit.cli.groups import ChatFlags, FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
-from calibaudit.cli.options import BatchSize, Debug, Expert, Scoring, revision_of
+from calibaudit.cli.options import BatchSize, Expert, revision_of
 
 if TYPE_CHECKING:
     from calibaudit.scores.scores import Scores
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def score(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Checkpoint (folder or hub id), or saved scores or logs.")
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint (folder or hub id) or saved scores.")],
     *,
     items: ItemFlags,
     run: RunFlags,
@@ -50,36 +48,10 @@ def score(
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = without_doubles(scores, scores)
-    _deliver_audit(scores, asked.loaded(), statistics, paths, page, expert)
+    deliver_audit(scores, asked.loaded(), statistics, paths, page, expert)
 
 
-def import_lm_eval(
-    samples: Annotated[
-        list[Path], typer.Argument(metavar="SAMPLES...", help="Sample files (.jsonl) of one model, or their folders.")
-    ],
-    *,
-    scoring: Scoring = None,
-    statistics: StatisticsFlags,
-    files: FileFlags,
-    page: PageFlags,
-    expert: Expert = False,
-    debug: Debug = False,
-) -> None:
-    """Audit what lm-evaluation-harness logged (--log_samples), and save it (-o) as scores: no model is run."""
-    from calibaudit.cli import inputs
-
-    inputs.load_numpy()
-    from calibaudit.cli.outputs import checked_outputs
-    from calibaudit.cli.progress import reporter
-    from calibaudit.scores.logs.lm_eval import read_lm_eval
-
-    paths = checked_outputs(files, two_models=False)
-    with reporter(silent=page.quiet) as report:
-        scores = read_lm_eval(samples, None if scoring is None else scoring.value, report.notice)
-    _deliver_audit(scores, (), statistics, paths, page, expert)
-
-
-def _deliver_audit(
+def deliver_audit(
     scores: Sequence[Scores],
     tasks: Sequence[Task],
     statistics: StatisticsFlags,

@@ -1,0 +1,1 @@
+"""Plain tables of options' numbers: read, understood, made scores."""
