@@ -27,6 +27,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--smoothing": ("0.5", "0.5"),
     "--grid": ("0.1,0.2", "0.1,0.2"),
     "--columns": ("ask=prompt", "ask=prompt"),
+    "--engine": ("vllm", "vllm"),
+    "--tokenizer": ("made", ["made"]),
 }
 """Values of options that take neither a number nor any text; (text, what the command gets)."""
 
@@ -39,7 +41,7 @@ NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5}
 COUNTS = {
     "--limit", "--per-level", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
     "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item", "--row",
-    "--think", "--think-samples", "--think-seed",
+    "--think", "--think-samples", "--think-seed", "--concurrency",
 }  # fmt: skip
 PATHS = {"--cache-dir", "--mirror", "--out"}
 
