@@ -22,8 +22,9 @@ class Behaviour:
     """shape: `prompt_logprobs` (vLLM), `echo`, `next` (top_logprobs) or `content` (llama.cpp).
 
     takes_ids: else they are refused. echo_with: with other max_tokens, echo is refused. adds_bos, hides_bos: of texts.
-    shifted: each log-probability stands one token too late. n_most: a longer list is refused. altered: of each answer before it goes
-    out. fault: given the number of a completion request, from 1, a status and headers to answer with, or "cut".
+    shifted: each log-probability stands one token too late. n_most: a longer list is refused. altered: of each answer
+    before it goes out. fault: given the number of a completion request, from 1, what to answer with: a status, headers
+    and content, or "cut", nothing.
     """
 
     shape: str = "prompt_logprobs"

@@ -16,7 +16,8 @@ from calibaudit.analysis.side_warnings import side_warnings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model
-from calibaudit.scores.saved import scores_from_dict
+from calibaudit.scores.scores import scores_from_dict
+from calibaudit.scores.thinking import Thinking
 from calibaudit.scoring.encode import Encoder
 from calibaudit.scoring.engines.connection import Retries
 from calibaudit.scoring.engines.server import ServedModel, open_server
@@ -170,6 +171,12 @@ def test_a_wrong_number_of_tokens_is_refused(serve: Serve) -> None:
 def test_text_without_a_count_is_refused(serve: Serve) -> None:
     with pytest.raises(ModelError, match=r"no way was found .*usage.prompt_tokens is missing"):
         opened(serve(**TEXT, usage=False))
+
+
+def test_no_thoughts_are_written_by_a_server(serve: Serve) -> None:
+    served = open_server(serve().name(), tokenizer="demo:instruct")
+    with pytest.raises(ModelError, match="thoughts are written only by networks that run in this process, not by serv"):
+        score(make_task(1), served, thinking=Thinking(8))
 
 
 def test_the_window_is_the_servers(serve: Serve) -> None:
