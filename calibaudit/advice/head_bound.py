@@ -280,9 +280,10 @@ def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offlin
     """How sure the tuned model's head can be, or base's; None where neither is a checkpoint whose head can be read."""
     from calibaudit.advice.head_bound import HeadBound, bound_checkpoint
     from calibaudit.scores.saved import is_saved_scores
+    from calibaudit.scoring.engines.address import is_server
 
     for name, revision in ((instruct, revisions[1]), (base, revisions[0])):
-        if not is_saved_scores(name):
+        if not is_saved_scores(name) and not is_server(name):
             found = bound_checkpoint(name, revision=revision, offline=offline)
             if isinstance(found, HeadBound):
                 return found

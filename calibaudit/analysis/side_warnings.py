@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import numpy as np
+
 from calibaudit.scores.prompt_format import PromptFormat, differences
 from calibaudit.scores.same_items import are_paired_by_ids
 from calibaudit.scores.scores import Scores
@@ -44,6 +46,7 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> l
         found.append(
             f"that moves answers: with all choices scored from one place, the first choice is another ({listed(moved)})"
         )
+    found += _bounded(scores)
     closed = next((part.prompt for part in scores if part.prompt is not None and part.prompt.is_closed), None)
     if closed is not None:
         found.append(
@@ -110,6 +113,24 @@ def _is_rendered(scores: Scores) -> bool:
 
 def _versions(old: Scores, new: Scores) -> str:
     return "" if old.version == new.version else f", version {old.version} before and {new.version} after"
+
+
+def _bounded(scores: Sequence[Scores]) -> list[str]:
+    """At most one sentence: whose options were outside the list of most probable tokens that a server gave."""
+    outside = [f"{part.label} {part.n_bounded:,} of {part.n_items:,} items" for part in scores if part.n_bounded]
+    if not outside:
+        return []
+    unranked = 0
+    for part in scores:
+        real = np.isfinite(part.logprobs)
+        least, most = (np.where(real, part.logprobs, fill) for fill in (np.inf, -np.inf))
+        unranked += int((least.min(axis=1) == most.max(axis=1)).sum()) if part.n_bounded else 0
+    text = (
+        f"an option was outside the most probable tokens that the server lists ({listed(outside)}): it has the number "
+        "of the last in the list, which is at least its own, so the mass on the options and the probability of these "
+        "options are upper bounds, and that of the others a lower one"
+    )
+    return [text + (f"; with {unranked:,} items no option was listed: they are ranked by nothing" if unranked else "")]
 
 
 def _place_of(prompt: PromptFormat) -> str:

@@ -22,10 +22,13 @@ from calibaudit.cli.options import (
     ChatTemplate,
     ChatTemplateKwargs,
     Columns,
+    Concurrency,
     Config,
     Debug,
     Device,
     DType,
+    Engine,
+    EngineChoice,
     FewshotAsMultiturn,
     FewshotSeed,
     Limit,
@@ -49,6 +52,7 @@ from calibaudit.cli.options import (
     Think,
     ThinkSamples,
     ThinkSeed,
+    Tokenizer,
     revision_of,
 )
 
@@ -92,6 +96,15 @@ class RunFlags:
     cache_dir: CacheDir = None
     no_cache: NoCache = False
     offline: Offline = False
+
+
+@dataclass(frozen=True)
+class EngineFlags:
+    """What runs the networks, where it need not be this process."""
+
+    engine: Engine = EngineChoice.transformers
+    tokenizer: Tokenizer = None
+    concurrency: Concurrency = 8
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from calibaudit.errors import CalibauditError
 if TYPE_CHECKING:
     from calibaudit.analysis.settings import Settings
     from calibaudit.chat.settings import ChatSettings
-    from calibaudit.cli.groups import ChatFlags, ItemFlags, RunFlags, StatisticsFlags, TuningFlags
+    from calibaudit.cli.groups import ChatFlags, EngineFlags, ItemFlags, RunFlags, StatisticsFlags, TuningFlags
     from calibaudit.cli.progress import Reporter
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.evaluate import RunOptions
@@ -59,7 +59,9 @@ def load_numpy() -> None:
             del os.environ[name]
 
 
-def run_options(run: RunFlags, chat: ChatFlags, batch_size: str = "auto") -> RunOptions:
+def run_options(
+    run: RunFlags, chat: ChatFlags, batch_size: str = "auto", engines: EngineFlags | None = None
+) -> RunOptions:
     """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or faulty ChatFlags."""
     from calibaudit.scores.thinking import Thinking
     from calibaudit.scoring.cache import default_cache_dir
@@ -83,6 +85,8 @@ def run_options(run: RunFlags, chat: ChatFlags, batch_size: str = "auto") -> Run
         save_thoughts=chat.save_thoughts,
         cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
         offline=run.offline,
+        engine="transformers" if engines is None else engines.engine.value,
+        concurrency=8 if engines is None else engines.concurrency,
     )
 
 
@@ -170,24 +174,46 @@ def split_names(values: Sequence[str] | None) -> list[str] | None:
 
 
 def score_all(
-    models: Sequence[str], revisions: Sequence[str | None], questions: Asked, options: RunOptions, report: Reporter
+    models: Sequence[str],
+    revisions: Sequence[str | None],
+    questions: Asked,
+    options: RunOptions,
+    report: Reporter,
+    engines: EngineFlags,
 ) -> list[list[Scores]]:
     """The scores of each model, in order; revisions: of each on the hub."""
     from calibaudit.scoring.evaluate import scores_of
 
+    tokenizers = _tokenizers(models, engines.tokenizer or ())
     for text in questions.notices:
         report.notice(text)
     found = [
         scores_of(
-            name, questions.names, questions.tasks, replace(options, revision=revision), report.progress, report.notice
+            name,
+            questions.names,
+            questions.tasks,
+            replace(options, revision=revision, tokenizer=tokenizer),
+            report.progress,
+            report.notice,
         )
-        for name, revision in zip(models, revisions, strict=True)
+        for name, revision, tokenizer in zip(models, revisions, tokenizers, strict=True)
     ]
     if options.thinking is not None and not any(part.thinking for side in found for part in side):
         raise CalibauditError(
             f"--think {options.thinking.n_tokens}: {' and '.join(models)}: no chat template with a place for a thought"
         )
     return found
+
+
+def _tokenizers(models: Sequence[str], named: Sequence[str]) -> list[str | None]:
+    """Of each model the one named for it. Raises CalibauditError for more of them than models, or for no served one."""
+    from calibaudit.scoring.engines.address import is_server
+
+    if len(named) > len(models):
+        raise CalibauditError(f"--tokenizer {named[-1]}: there are {len(models)} models for {len(named)} tokenizers")
+    if named and not any(map(is_server, models)):
+        raise CalibauditError(f"--tokenizer {named[0]}: only a served model (server:URL#NAME) takes one")
+    return [named[min(i, len(named) - 1)] if named else None for i in range(len(models))]
 
 
 def settings_of(statistics: StatisticsFlags) -> Settings:

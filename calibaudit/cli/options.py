@@ -17,6 +17,11 @@ class AnswerAtChoice(str, Enum):
     generation_prompt = "generation-prompt"
 
 
+class EngineChoice(str, Enum):
+    transformers = "transformers"
+    vllm = "vllm"
+
+
 class ScoringChoice(str, Enum):
     letter = "letter"
     cloze = "cloze"
@@ -168,6 +173,22 @@ BatchSize = Annotated[
 ]
 DType = Annotated[str, typer.Option("--dtype", metavar="auto|float32|bfloat16|float16", help="Weights' type.")]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
+Engine = Annotated[
+    EngineChoice,
+    typer.Option("--engine", help="What runs a checkpoint's network: transformers in this process, or vLLM (GPUs)."),
+]
+Tokenizer = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tokenizer",
+        metavar="NAME",
+        help="Of a served model: folder or hub id; repeat for BASE's, then INSTRUCT's [default: the name after #].",
+        show_default=False,
+    ),
+]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", metavar="N", min=1, max=1000, help="Requests at once to a served model.")
+]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws behind the ECE floor.")]
 FewshotSeed = Annotated[
     int, typer.Option("--fewshot-seed", metavar="N", min=0, help="Seed of the choice of few-shot examples.")
@@ -259,8 +280,8 @@ Base = Annotated[
     str | None,
     typer.Argument(
         metavar="BASE",
-        help="Checkpoint before tuning: folder, hub id, or saved scores or logs, several of them separated by commas "
-        "[default: demo:base].",
+        help="Checkpoint before tuning: folder, hub id, server:URL#MODEL, or saved scores or logs, several of them "
+        "separated by commas [default: demo:base].",
         show_default=False,
     ),
 ]

@@ -22,6 +22,7 @@ from calibaudit.errors import CalibauditError
 from calibaudit.models.devices import free_memory
 from calibaudit.repair.proof import ACCURACY_MARGIN, Outcome, Proof, RepairVerdict, check_accuracy_margin, judge, prove
 from calibaudit.scores.scores import ModelInfo, Scores
+from calibaudit.scoring.engines.address import refuse_served
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, load
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example
@@ -131,6 +132,7 @@ def fix(
     """
     settings, options, audit = settings or FixSettings(), options or RunOptions(), audit or Settings()
     listener = listener or Listener()
+    refuse_served((base, instruct), "a repair tunes and compares them")
     check_folder(out, resume=resume)
     ready = prepare(
         base, instruct, data, tasks,

@@ -81,6 +81,7 @@ def _task_lines(scores: Scores) -> list[str]:
         "n_truncated": scores.n_truncated,
         "n_healed": scores.n_healed,
         **({"n_moved": scores.n_moved} if scores.n_moved else {}),
+        **({"n_bounded": scores.n_bounded} if scores.n_bounded else {}),
         **({"prompt": scores.prompt.to_dict()} if scores.prompt is not None else {}),
         **({"levels": list(scores.levels)} if scores.levels is not None else {}),
         "n_items": scores.n_items,
@@ -212,7 +213,7 @@ def _plain_task(task: Any, source: str) -> dict[str, Any]:
     lengths = padded_flat(np.ones(len(values)), counts, 0).astype(np.int64)
     kept = (
         *("task", "version", "scoring", "fingerprint", "chat_template", "n_truncated", "n_healed", "documents"),
-        *("n_moved", "prompt", "levels"),
+        *("n_moved", "n_bounded", "prompt", "levels"),
     )
     return {
         **{name: task[name] for name in kept if name in task},

@@ -60,6 +60,7 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             n_healed=data["n_healed"],
             documents=texts(data.get("documents")),
             n_moved=data.get("n_moved", 0),
+            n_bounded=data.get("n_bounded", 0),
             prompt=prompt_format_from_dict(data.get("prompt")),
             thinking=thoughts_from_dict(data.get("thinking")),
             levels=None if data.get("levels") is None else tuple(data["levels"]),

@@ -85,7 +85,8 @@ class Scores:
     groups: a name per item (passage, subject) where items are not independent, else None.
     n_truncated: items whose context lost tokens on the left. n_healed: items with a choice that shares its first token
         with the context, so that its choices are not scored from one place. n_moved: those of them whose first choice
-        is another when they are.
+        is another when they are. n_bounded: items with a choice whose log-probability the engine did not give, only a
+        number that it does not exceed, which stands in its place.
     documents: of each item a hash of what is asked before any prompt (`Item.document`); None in scores of files that
         were written before there were any.
     prompt: how the prompts were written, as far as it is known. thinking: what was thought before the answers; None
@@ -116,6 +117,7 @@ class Scores:
     prompt: PromptFormat | None = None
     thinking: Thoughts | None = None
     levels: tuple[int | None, ...] | None = None
+    n_bounded: int = 0
 
     def __post_init__(self) -> None:
         _check(self)
@@ -239,6 +241,7 @@ class Scores:
             "prompt": None if self.prompt is None else self.prompt.to_dict(),
             "thinking": None if self.thinking is None else self.thinking.to_dict(),
             "levels": None if self.levels is None else list(self.levels),
+            **({"n_bounded": self.n_bounded} if self.n_bounded else {}),
         }
 
     def in_order(self, order: IntArray) -> Scores:

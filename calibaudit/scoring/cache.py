@@ -42,6 +42,7 @@ class PromptResult:
     """logprobs: one a choice, nats. n_tokens: scored tokens, one a choice.
 
     shared: where a choice was healed (see `encode`), the log-probabilities of all from one common place; else empty.
+    bounded: the choices whose log-probability is at most the number here (see `engines`).
     """
 
     key: str
@@ -49,6 +50,7 @@ class PromptResult:
     n_tokens: tuple[int, ...]
     truncated: bool
     shared: tuple[float, ...] = ()
+    bounded: tuple[int, ...] = ()
 
     @property
     def healed(self) -> bool:
@@ -83,6 +85,10 @@ class LineCache(ABC, Generic[R]):
     @abstractmethod
     def _read(self, fields: Mapping[str, Any]) -> R:
         """A result from its line. Raises KeyError, TypeError or ValueError where the line holds none."""
+
+    def _fields(self, result: R) -> dict[str, Any]:
+        """A result as its line holds it."""
+        return asdict(result)
 
     def __enter__(self: Cache) -> Cache:
         if self.path is None:
@@ -119,7 +125,7 @@ class LineCache(ABC, Generic[R]):
         if self._file is None or not new:
             return
         try:
-            self._file.write(b"".join(json.dumps(asdict(result)).encode() + b"\n" for result in new))
+            self._file.write(b"".join(json.dumps(self._fields(result)).encode() + b"\n" for result in new))
             self._file.flush()
         except OSError as error:
             logger.warning("%s: cannot keep results (%s); going on without", self.path, error.strerror or error)
@@ -150,6 +156,10 @@ class ItemCache(LineCache[PromptResult]):
     kind = "scores"
     format = 2
 
+    def _fields(self, result: PromptResult) -> dict[str, Any]:
+        fields = super()._fields(result)
+        return fields if result.bounded else {name: fields[name] for name in fields if name != "bounded"}
+
     def _read(self, fields: Mapping[str, Any]) -> PromptResult:
         return PromptResult(
             fields["key"],
@@ -157,4 +167,5 @@ class ItemCache(LineCache[PromptResult]):
             tuple(fields["n_tokens"]),
             fields["truncated"],
             tuple(fields["shared"]),
+            tuple(fields.get("bounded", ())),
         )

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import template_source
-from calibaudit.errors import TaskError
+from calibaudit.errors import ModelError, TaskError
 from calibaudit.models.distributed import own_device
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
 from calibaudit.scores.thinking import Thinking
+from calibaudit.scoring.engines.address import is_server, refuse_served, shown
 from calibaudit.scoring.prompts import prompts_for, where_of
 from calibaudit.tasks.items import Task
 from calibaudit.tasks.load import member_names
 
 if TYPE_CHECKING:
     from calibaudit.models.model import Model
+    from calibaudit.scoring.engines.engine import Engine
 
 Progress = Callable[[str, int, int], None]
 Notice = Callable[[str], None]
@@ -31,6 +33,8 @@ class RunOptions:
 
     batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
     models that can think are allowed before they answer. cache_dir: where finished items are kept, None to keep none.
+    engine: what runs a checkpoint's network, `transformers` or `vllm`. tokenizer: of a served model, a folder or hub
+    id; None where its name is one. concurrency: requests at once to a server.
     """
 
     revision: str | None = None
@@ -42,23 +46,58 @@ class RunOptions:
     save_thoughts: bool = False
     cache_dir: Path | None = None
     offline: bool = False
+    engine: str = "transformers"
+    tokenizer: str | None = None
+    concurrency: int = 8
 
 
 def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice) -> list[Scores]:
-    """The scores of checkpoint `name` on every task, in order; see `evaluate_model`."""
+    """The scores of checkpoint or served model `name` on every task, in order; see `evaluate_model`."""
     from calibaudit.models.devices import free_memory
 
-    model = load(name, options, notice)
+    model = open_engine(name, options, notice)
     results = evaluate_model(model, tasks, options, progress, notice)
     del model
     free_memory()
     return results
 
 
+def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engine:
+    """What runs `name`: a server where it is the name of a served model, else what `options` say.
+
+    notice: called with each sentence the user should read.
+    """
+    if is_server(name):
+        from calibaudit.scoring.engines.server import open_server
+
+        if options.revision is not None:
+            raise ModelError(f"{shown(name)}: --revision {options.revision} chooses nothing on a server; drop it")
+        return open_server(
+            name,
+            tokenizer=options.tokenizer,
+            concurrency=options.concurrency,
+            offline=options.offline,
+            notice=notice,
+        )
+    if options.engine == "vllm":
+        from calibaudit.scoring.engines.vllm_engine import open_vllm
+
+        return open_vllm(
+            name,
+            revision=options.revision,
+            dtype=options.dtype,
+            device=options.device,
+            offline=options.offline,
+            notice=notice,
+        )
+    return load(name, options, notice)
+
+
 def load(name: str, options: RunOptions, notice: Notice) -> Model:
     """The checkpoint, loaded as `options` say. notice: called with each sentence the user should read."""
     from calibaudit.models.model import load_model
 
+    refuse_served((name,), "this needs them")
     model = load_model(
         name,
         revision=options.revision,
@@ -72,7 +111,7 @@ def load(name: str, options: RunOptions, notice: Notice) -> Model:
 
 
 def evaluate_model(
-    model: Model, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice
+    model: Model | Engine, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice
 ) -> list[Scores]:
     """The model's scores on every task, in order.
 
@@ -113,7 +152,7 @@ def evaluate_model(
     return results
 
 
-def _can_think(model: Model, tasks: Sequence[Task], chat: ChatSettings) -> bool:
+def _can_think(model: Model | Engine, tasks: Sequence[Task], chat: ChatSettings) -> bool:
     prompts = prompts_for(model.tokenizer, replace(chat, template="auto") if chat.template == "both" else chat)
     return prompts.is_chat and all(prompts.can_think(task.items[0], where_of(task, task.items[0])) for task in tasks)
 
@@ -126,7 +165,7 @@ def scores_of(
     progress: Progress,
     notice: Notice,
 ) -> list[Scores]:
-    """Saved scores, or those of checkpoint `name` on the tasks (None: `name` is a file, read by task_names alone)."""
+    """Saved scores, or those of model `name` on the tasks (None: `name` is a file, read by task_names alone)."""
     if is_saved_scores(name):
         if tasks is not None:
             return read_saved(name, [task.name for task in tasks], notice)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +15,9 @@ from calibaudit.models.model import Model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.scores.thinking import Thinking, Thought, Thoughts
-from calibaudit.scoring.batches import batch_size_for, score_rows
 from calibaudit.scoring.cache import ItemCache, PromptResult
 from calibaudit.scoring.encode import EncodedPrompt, Encoder
+from calibaudit.scoring.engines.engine import Engine, engine_of
 from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of, where_of
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
 from calibaudit.scoring.thoughts import think
@@ -32,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 def score(
     task: Task,
-    model: Model,
+    model: Model | Engine,
     *,
     chat: ChatSettings | None = None,
     thinking: Thinking | None = None,
@@ -43,21 +42,29 @@ def score(
 ) -> Scores:
     """Log-probabilities of every choice of every item.
 
-    chat: how prompts stand in the tokenizer's chat template; None for as the command does it, inside the template where
-    there is one. thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep
-    that with the scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there
-    and read them back, None for neither. progress: called with (finished, all) items, or thoughts, of this process;
-    under torchrun each process scores its share. Results do not depend on batch_size or on what was cached, to 1e-4
-    nats in float32.
+    model: a network in this process, or an engine that runs one elsewhere; that writes no thoughts. chat: how prompts
+    stand in the tokenizer's chat template; None for as the command does it, inside the template where there is one.
+    thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep that with the
+    scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there and read them
+    back, None for neither. progress: called with (finished, all) items, or thoughts, of this process; under torchrun
+    each process scores its share. Results do not depend on batch_size or on what was cached, to 1e-4 nats in float32,
+    where this process runs the network.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     writer = prompts_for(model.tokenizer, chat or ChatSettings())
     prompts, bare = prompts_of(task, writer)
+    engine = engine_of(model, batch_size)
+    engine.check_task(task)
     if thinking is None:
-        asked, alone = _answered([prompts, bare], model, batch_size, cache_dir, progress)
+        asked, alone = _answered([prompts, bare], engine, cache_dir, progress)
         return _collect(task, model, writer.is_chat, writer.format(task), asked, alone)
     if isinstance(writer, PlainPrompts):
         raise ModelError(f"{model.info.name}: --think needs a chat template: it says where a thought begins and ends")
+    if not isinstance(model, Model):
+        raise ModelError(
+            f"{model.info.name}: --think: thoughts are written only by networks that run in this process, "
+            f"not by {model.info.engine}"
+        )
     places = [writer.thought_prompts(item, where_of(task, item)) for item in task.items]
     found = think(
         model,
@@ -69,7 +76,7 @@ def score(
     )
     thoughts = _per_item(found, [len(item) for item in places])
     samples = [_behind(task, writer, places, thoughts, k) for k in range(thinking.samples)]
-    asked, alone, *reasoned = _answered([prompts, bare, *samples], model, batch_size, cache_dir, progress)
+    asked, alone, *reasoned = _answered([prompts, bare, *samples], engine, cache_dir, progress)
     results = [mean_result(results) for results in zip(*reasoned, strict=True)]
     scores = _collect(task, model, True, writer.format(task, thinking), results, alone)
     return dataclasses.replace(scores, thinking=_record(thinking, thoughts, asked, save_thoughts))
@@ -77,16 +84,16 @@ def score(
 
 def _answered(
     parts: Sequence[Sequence[Prompt]],
-    model: Model,
-    batch_size: int | None,
+    engine: Engine,
     cache_dir: Path | None,
     progress: Progress | None,
 ) -> list[list[PromptResult]]:
     """The results of each list of prompts; progress goes by the first."""
-    with ItemCache(cache_dir, _settings(model)) as cache:
+    with ItemCache(cache_dir, engine.settings()) as cache:
+        engine.check_kept(cache)
         for i, part in enumerate(parts):
             own = own_share(part)
-            _complete(own, model, batch_size, cache, _counter(len(own), None if i else progress))
+            _complete(own, engine, cache, _counter(len(own), None if i else progress))
             cache.remember(gathered(_results(own, cache)))
         return [_results(part, cache) for part in parts]
 
@@ -151,18 +158,6 @@ def _record(
     )
 
 
-def _settings(model: Model) -> dict[str, Any]:
-    """What a kept log-probability depends on besides the text; the text is the key."""
-    info = model.info
-    return {
-        "revision": info.revision,
-        "dtype": info.dtype,
-        "device": model.device.type,
-        "head": info.head,
-        "max_length": model.max_length,
-    }
-
-
 def _counter(total: int, progress: Progress | None) -> Callable[[int], None]:
     done = 0
 
@@ -175,15 +170,12 @@ def _counter(total: int, progress: Progress | None) -> Callable[[int], None]:
     return add
 
 
-def _complete(
-    prompts: Sequence[Prompt], model: Model, batch_size: int | None, cache: ItemCache, report: Callable[[int], None]
-) -> None:
+def _complete(prompts: Sequence[Prompt], engine: Engine, cache: ItemCache, report: Callable[[int], None]) -> None:
     """Computes what the cache lacks, and keeps each prompt as soon as its last row is done."""
     missing = {prompt.key: prompt for prompt in prompts if cache.get(prompt.key) is None}
     todo = list(missing.values())
     report(len(prompts) - len(todo))
-    encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length)
-    size = batch_size_for(model, batch_size)
+    encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length)
     for start in range(0, len(todo), PROMPTS_PER_BLOCK):
         block = todo[start : start + PROMPTS_PER_BLOCK]
         encoded = encoder.encode(block)
@@ -191,19 +183,22 @@ def _complete(
         owner = [i for i, prompt in enumerate(encoded) for _ in (*prompt.rows, *prompt.shared)]
         open_rows = [len(prompt.rows) + len(prompt.shared) for prompt in encoded]
         values: list[dict[int, float]] = [{} for _ in block]
-        for batch in score_rows(model, rows, size, [block[i].where for i in owner]):
+        bounded: list[set[int]] = [set() for _ in block]
+        for batch in engine.score_rows(rows, [block[i].where for i in owner]):
             finished = []
-            for index, logprobs in zip(batch.indices, batch.logprobs, strict=True):
+            for n, (index, logprobs) in enumerate(zip(batch.indices, batch.logprobs, strict=True)):
                 i = owner[index]
                 values[i].update(zip(rows[index].choices, logprobs, strict=True))
+                if batch.bounded:
+                    bounded[i].update(rows[index].choices[c] for c in batch.bounded[n])
                 open_rows[i] -= 1
                 if not open_rows[i]:
-                    finished.append(_result(block[i], encoded[i], values[i]))
+                    finished.append(_result(block[i], encoded[i], values[i], bounded[i]))
             cache.add(finished)
             report(len(finished))
 
 
-def _result(prompt: Prompt, encoded: EncodedPrompt, values: dict[int, float]) -> PromptResult:
+def _result(prompt: Prompt, encoded: EncodedPrompt, values: dict[int, float], bounded: set[int]) -> PromptResult:
     n = len(prompt.pairs)
     logprobs = tuple(values[choice] for choice in sorted(values))
     for choice, value in enumerate(logprobs):
@@ -212,7 +207,8 @@ def _result(prompt: Prompt, encoded: EncodedPrompt, values: dict[int, float]) ->
                 f"{prompt.where}: choice {choice % n} has log-probability {value}: the model overflows on it; "
                 "try --dtype float32"
             )
-    return PromptResult(prompt.key, logprobs[:n], encoded.n_tokens, encoded.truncated, logprobs[n:])
+    below = tuple(sorted(choice for choice in bounded if choice < n))
+    return PromptResult(prompt.key, logprobs[:n], encoded.n_tokens, encoded.truncated, logprobs[n:], below)
 
 
 def _results(prompts: Iterable[Prompt], cache: ItemCache) -> list[PromptResult]:
@@ -223,7 +219,7 @@ def _results(prompts: Iterable[Prompt], cache: ItemCache) -> list[PromptResult]:
 
 def _collect(
     task: Task,
-    model: Model,
+    model: Model | Engine,
     is_chat: bool,
     form: PromptFormat | None,
     results: list[PromptResult],
@@ -250,6 +246,7 @@ def _collect(
         unconditional=padded([result.logprobs for result in bare], -np.inf) if bare else None,
         n_truncated=sum(result.truncated for result in results),
         n_healed=sum(result.healed for result in results),
+        n_bounded=sum(bool(result.bounded) for result in results),
         documents=tuple(item.document for item in items),
         prompt=form,
         levels=tuple(item.level for item in items) if any(item.level is not None for item in items) else None,

@@ -29,6 +29,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--columns": ("ask=prompt", "ask=prompt"),
     "--values": ("logits", "logits"),
     "--answers-from": ("1", 1),
+    "--engine": ("vllm", "vllm"),
+    "--tokenizer": ("made", ["made"]),
 }
 """Values of options that take neither a number nor any text; (text, what the command gets)."""
 
@@ -41,7 +43,7 @@ NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5}
 COUNTS = {
     "--limit", "--per-level", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
     "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item", "--row",
-    "--think", "--think-samples", "--think-seed",
+    "--think", "--think-samples", "--think-seed", "--concurrency",
 }  # fmt: skip
 PATHS = {"--cache-dir", "--mirror", "--out"}
 

@@ -280,7 +280,7 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
         scored.append(len(set(names)))
         return score_rows(model, rows, size, names)
 
-    monkeypatch.setattr("calibaudit.scoring.score.score_rows", counted)
+    monkeypatch.setattr("calibaudit.scoring.engines.engine.score_rows", counted)
     task = make_task(24)
     seen: list[tuple[int, int]] = []
     first = score(task.limited(10), llama, cache_dir=tmp_path)
@@ -297,15 +297,16 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
 RUN = """
 import json, sys
 from pathlib import Path
+import calibaudit.scoring.engines.engine as engines
 import calibaudit.scoring.score as scoring
 from calibaudit.models.model import load_model
 from whole_rows import make_task
 rows = []
-score_rows = scoring.score_rows
+score_rows = engines.score_rows
 def counted(model, todo, size, names):
     rows.append(len(set(names)))
     return score_rows(model, todo, size, names)
-scoring.score_rows = counted
+engines.score_rows = counted
 def progress(done, total):
     print(done, flush=True)
 model = load_model(sys.argv[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calibaudit.cli.groups import (
     ChatFlags,
+    EngineFlags,
     FileFlags,
     ItemFlags,
     PageFlags,
@@ -21,6 +22,7 @@ def compare(
     *,
     items: ItemFlags,
     run: RunFlags,
+    engines: EngineFlags,
     chat: ChatFlags,
     batch_size: BatchSize = "auto",
     pair: PairFlags,
@@ -43,11 +45,11 @@ def compare(
 
     models = inputs.pair_of(base, instruct)
     paths = checked_outputs(files)
-    options = inputs.run_options(run, chat, batch_size)
+    options = inputs.run_options(run, chat, batch_size, engines)
     asked = inputs.asked(models, items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
-        sides = inputs.score_all(models, pair.both(), asked, options, report)
+        sides = inputs.score_all(models, pair.both(), asked, options, report, engines)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.advice.head_bound import head_of

@@ -106,10 +106,12 @@ def fix(
     from calibaudit.models.distributed import rank
     from calibaudit.repair.fix import FixSettings, Listener
     from calibaudit.repair.fix import fix as fixed
+    from calibaudit.scoring.engines.address import refuse_served
     from calibaudit.training.data.kinds import read_columns
     from calibaudit.training.retune import check_folder, partial_folder
     from calibaudit.training.settings import LoraSettings
 
+    refuse_served((base, instruct), "a repair tunes and compares them")
     if chat.chat_template == "both":
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
     training = replace(

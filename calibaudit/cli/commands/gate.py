@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.cli.groups import ChatFlags, FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.groups import (
+    ChatFlags,
+    EngineFlags,
+    FileFlags,
+    ItemFlags,
+    PageFlags,
+    RunFlags,
+    SessionFlags,
+    StatisticsFlags,
+)
 from calibaudit.cli.options import BatchSize, revision_of
 
 if TYPE_CHECKING:
@@ -47,6 +56,7 @@ def gate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when inconclusive.")] = False,
     items: ItemFlags,
     run: RunFlags,
+    engines: EngineFlags,
     chat: ChatFlags,
     batch_size: BatchSize = "auto",
     baseline_revision: Annotated[str | None, revision_of("BASELINE", "--baseline-revision")] = None,
@@ -73,14 +83,14 @@ def gate(
     models = (baseline, candidate)
     _check_there(*models)
     paths = checked_outputs(files, gated=True)
-    options = inputs.run_options(run, chat, batch_size)
+    options = inputs.run_options(run, chat, batch_size, engines)
     asked = inputs.asked(models, items, offline=run.offline)
     if asked.tasks is not None:
         for name in filter(is_saved_scores, models):
             _check_items(name, asked.tasks)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
-        sides = inputs.score_all(models, (baseline_revision, revision), asked, options, report)
+        sides = inputs.score_all(models, (baseline_revision, revision), asked, options, report, engines)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.analysis.compare import compare
@@ -125,6 +135,7 @@ def bless(
     *,
     items: ItemFlags,
     run: RunFlags,
+    engines: EngineFlags,
     chat: ChatFlags,
     batch_size: BatchSize = "auto",
     revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
@@ -149,11 +160,11 @@ def bless(
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
     _check_there(candidate)
     check_writable(output)
-    options = inputs.run_options(run, chat, batch_size)
+    options = inputs.run_options(run, chat, batch_size, engines)
     asked = inputs.asked([candidate], items, offline=run.offline)
     with reporter(silent=quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
-        (scores,) = inputs.score_all([candidate], [revision], asked, options, report)
+        (scores,) = inputs.score_all([candidate], [revision], asked, options, report, engines)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = without_doubles(scores, scores)

@@ -11,6 +11,7 @@ import typer
 
 from calibaudit.cli.groups import (
     ChatFlags,
+    EngineFlags,
     FileFlags,
     ItemFlags,
     PageFlags,
@@ -74,6 +75,7 @@ def recommend(
     ] = None,
     items: ItemFlags,
     run: RunFlags,
+    engines: EngineFlags,
     chat: ChatFlags,
     batch_size: BatchSize = "auto",
     pair: PairFlags,
@@ -97,10 +99,11 @@ def recommend(
     from calibaudit.errors import CalibauditError
     from calibaudit.models.distributed import rank
     from calibaudit.scores.saved import is_saved_scores
+    from calibaudit.scoring.engines.address import refuse_served
 
     models = inputs.pair_of(base, instruct)
     paths = checked_outputs(FileFlags(output=output))
-    options = inputs.run_options(run, chat, batch_size)
+    options = inputs.run_options(run, chat, batch_size, engines)
     settings = inputs.settings_of(StatisticsFlags(seed=seed))
     if data is not None and not pilot:
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
@@ -113,6 +116,7 @@ def recommend(
             raise CalibauditError("--chat-template both: a pilot is scored with one prompt; give auto or off")
         for name in filter(is_saved_scores, models):
             raise CalibauditError(f"{name}: saved scores cannot be tuned; --pilot needs checkpoints")
+        refuse_served(models, "--pilot tunes them")
         points = read_grid(tuning.grid, [one for one in PRIORS if prior.value in ("both", one)])
         training = inputs.training_settings(data, tuning, train_batch_size, seed)
     asked = inputs.asked(models, items, offline=run.offline)
@@ -132,7 +136,7 @@ def recommend(
             )  # fmt: skip
             report.notices(plan.data.notices())
             asked = replace(asked, tasks=plan.tasks)
-        sides = inputs.score_all(models, pair.both(), asked, options, report)
+        sides = inputs.score_all(models, pair.both(), asked, options, report, engines)
         if pilot:
             runs = _run_pilot(plan, points, training, options, sides[1][0].model.dtype, report)
     if rank() > 0:  # torchrun's first process speaks for all

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibaudit.cli.groups import ChatFlags, FileFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags
+from calibaudit.cli.groups import (
+    ChatFlags,
+    EngineFlags,
+    FileFlags,
+    ItemFlags,
+    PageFlags,
+    RunFlags,
+    SessionFlags,
+    StatisticsFlags,
+)
 from calibaudit.cli.options import BatchSize, Expert, revision_of
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ def score(
     *,
     items: ItemFlags,
     run: RunFlags,
+    engines: EngineFlags,
     chat: ChatFlags,
     batch_size: BatchSize = "auto",
     revision: Annotated[str | None, revision_of("MODEL")] = None,
@@ -40,11 +50,11 @@ def score(
     from calibaudit.scores.align import without_doubles
 
     paths = checked_outputs(files, two_models=False)
-    options = inputs.run_options(run, chat, batch_size)
+    options = inputs.run_options(run, chat, batch_size, engines)
     asked = inputs.asked([model], items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
-        (scores,) = inputs.score_all([model], [revision], asked, options, report)
+        (scores,) = inputs.score_all([model], [revision], asked, options, report, engines)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = without_doubles(scores, scores)

@@ -1,0 +1,1 @@
+"""What runs the network: this process, a server, or vLLM."""

@@ -1,0 +1,99 @@
+"""What scores token rows: a network in this process, or another program that runs it.
+
+`score` knows only this: what it is told about the model, the tokenizer whose rows it makes, and `score_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from calibaudit.models.model import Model
+from calibaudit.scores.scores import ModelInfo
+from calibaudit.scoring.batches import batch_size_for, score_rows
+from calibaudit.scoring.cache import ItemCache
+from calibaudit.scoring.encode import Row
+from calibaudit.tasks.items import Task
+
+
+@dataclass(frozen=True)
+class RowResults:
+    """Rows that are done.
+
+    indices: positions in the list of rows. logprobs: of each, every continuation's log-probability, nats.
+    bounded: of each, positions of the continuations whose number is not their log-probability, but one that it does
+    not exceed; empty where all are their own, as in an empty `bounded`.
+    """
+
+    indices: tuple[int, ...]
+    logprobs: tuple[tuple[float, ...], ...]
+    bounded: tuple[tuple[int, ...], ...] = ()
+
+
+class Engine(Protocol):
+    """tokenizer: of the model. max_length: window, tokens. prefix_token_id: what stands for an empty context."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    @property
+    def tokenizer(self) -> Any: ...
+
+    @property
+    def max_length(self) -> int: ...
+
+    @property
+    def prefix_token_id(self) -> int | None: ...
+
+    def settings(self) -> Mapping[str, Any]:
+        """What a kept log-probability depends on besides the text; the text is the key."""
+        ...
+
+    def check_task(self, task: Task) -> None:
+        """Raises ModelError where the engine cannot give what the task's scoring needs."""
+        ...
+
+    def check_kept(self, cache: ItemCache) -> None:
+        """Raises ModelError where what is kept cannot be this model's."""
+        ...
+
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+        """The rows' log-probabilities, as they are done, in any order. names: how an error names each row."""
+        ...
+
+
+class InProcess:
+    """A Model run here. batch_size: rows a forward pass, None for as many as fit."""
+
+    def __init__(self, model: Model, batch_size: int | None = None) -> None:
+        self._model = model
+        self._size = batch_size_for(model, batch_size)
+        self.info = model.info
+        self.tokenizer = model.tokenizer
+        self.max_length = model.max_length
+        self.prefix_token_id = model.prefix_token_id
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "revision": self.info.revision,
+            "dtype": self.info.dtype,
+            "device": self._model.device.type,
+            "head": self.info.head,
+            "max_length": self.max_length,
+        }
+
+    def check_task(self, task: Task) -> None:
+        pass
+
+    def check_kept(self, cache: ItemCache) -> None:
+        pass
+
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+        for batch in score_rows(self._model, rows, self._size, names):
+            yield RowResults(batch.indices, batch.logprobs)
+
+
+def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
+    """A Model as an engine; an engine as it is, and then batch_size says nothing."""
+    return InProcess(model, batch_size) if isinstance(model, Model) else model
