@@ -1,0 +1,130 @@
+"""Quantized weights: how they were quantized, what reading them needs, and looking at them as numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.quantizers import auto as quantizers
+
+from calibaudit.errors import ModelError
+
+_METHODS = {
+    "bitsandbytes": "bitsandbytes", "gptq": "GPTQ", "awq": "AWQ", "compressed-tensors": "compressed-tensors",
+    "torchao": "torchao", "fbgemm_fp8": "FBGEMM", "hqq": "HQQ", "quanto": "quanto", "aqlm": "AQLM", "vptq": "VPTQ",
+    "eetq": "EETQ", "higgs": "HIGGS", "spqr": "SpQR", "auto-round": "AutoRound", "quark": "Quark",
+}  # fmt: skip
+_PACKAGES = {
+    "bitsandbytes": {"bitsandbytes": "bitsandbytes"},
+    "gptq": {"optimum": "optimum", "gptqmodel": "gptqmodel"},
+    "awq": {"gptqmodel": "gptqmodel"},
+    "compressed-tensors": {"compressed_tensors": "compressed-tensors"},
+    "torchao": {"torchao": "torchao"},
+    "hqq": {"hqq": "hqq"},
+    "quanto": {"optimum.quanto": "optimum-quanto"},
+    "aqlm": {"aqlm": "aqlm"},
+    "vptq": {"vptq": "vptq"},
+    "eetq": {"eetq": "eetq"},
+    "spqr": {"spqr_quant": "spqr_quant[gpu]"},
+    "auto-round": {"auto_round": "auto-round"},
+    "quark": {"quark": "amd-quark"},
+}
+"""Module -> what pip calls it, where reading the weights is the work of another package."""
+
+
+def quantization_settings(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The entry of a config.json that says how weights were quantized, a wrapper's text model's too; None for none."""
+    for config in (raw, raw.get("text_config")):
+        for key in ("quantization_config", "compression_config"):
+            if isinstance(config, Mapping) and isinstance(config.get(key), Mapping):
+                return dict(config[key])
+    return None
+
+
+def described(settings: Mapping[str, Any]) -> str:
+    """`int8 (bitsandbytes)`, `int4 (GPTQ)`, `fp8`, `mxfp4`: how weights are stored, and by what."""
+    method = str(settings.get("quant_method") or ("bitsandbytes" if _bits_of_bitsandbytes(settings) else "unknown"))
+    if method == "compressed-tensors":
+        stored = _compressed(settings)
+    elif method == "torchao":
+        stored = _torchao(settings)
+    else:
+        bits = settings.get("bits", settings.get("w_bit", settings.get("nbits")))
+        stored = _bits_of_bitsandbytes(settings) or (f"int{bits}" if isinstance(bits, int) else "")
+        if not stored and (found := re.search(r"(mxfp|nvfp|fp|int)\d+", method)):
+            stored = found.group()
+    named = _METHODS.get(method, method)
+    return f"{stored} ({named})" if stored and stored != named else named
+
+
+def check_can_load(name: str, settings: Mapping[str, Any]) -> None:
+    """Raises ModelError where transformers does not know the method, or a package that it needs is not installed."""
+    method = str(settings.get("quant_method") or "bitsandbytes")
+    known = {*getattr(quantizers, "AUTO_QUANTIZER_MAPPING", ()), "bitsandbytes"}
+    if method not in known:
+        raise ModelError(
+            f"{name}: its weights are quantized by {method!r}, which this transformers does not read; give the "
+            "checkpoint that was quantized"
+        )
+    missing = [pip for module, pip in _PACKAGES.get(method, {}).items() if not _is_installed(module)]
+    if missing:
+        raise ModelError(
+            f"{name}: its weights are quantized: {described(settings)}; to read them: pip install {' '.join(missing)}"
+        )
+
+
+def as_run(network: Any, settings: Mapping[str, Any]) -> str:
+    """`described`, and that the weights were made plain on loading, where transformers did that for want of a GPU."""
+    own = getattr(network.config, "quantization_config", None)
+    plain = own.get("dequantize") if isinstance(own, dict) else getattr(own, "dequantize", False)
+    if not plain and getattr(network, "hf_quantizer", None) is not None:
+        plain = getattr(network.hf_quantizer.quantization_config, "dequantize", False)
+    return f"{described(settings)}, dequantized" if plain else described(settings)
+
+
+def plain_values(weight: Tensor) -> Tensor:
+    """The numbers that a weight stands for. Quantized ones (torchao's are tensors of a class of their own, and cannot
+    be summed or compared) as numbers again, all others as they are."""
+    if type(weight) in (Tensor, torch.nn.Parameter):
+        return weight
+    dequantize = getattr(weight, "dequantize", None)
+    return dequantize() if dequantize is not None and weight.is_floating_point() else weight
+
+
+def is_plain(weight: Any) -> bool:
+    """Whether it is a matrix of numbers that can be multiplied with as it stands."""
+    return type(weight) in (Tensor, torch.nn.Parameter) and weight.is_floating_point() and weight.itemsize > 1
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of its parent
+        return False
+
+
+def _bits_of_bitsandbytes(settings: Mapping[str, Any]) -> str:
+    if settings.get("load_in_4bit") or settings.get("_load_in_4bit"):
+        return str(settings.get("bnb_4bit_quant_type") or "fp4")
+    return "int8" if settings.get("load_in_8bit") or settings.get("_load_in_8bit") else ""
+
+
+def _compressed(settings: Mapping[str, Any]) -> str:
+    """compressed-tensors: each group's type and bits, such as `int4` or `float8`."""
+    groups = settings.get("config_groups")
+    weights = [g.get("weights") for g in groups.values() if isinstance(g, dict)] if isinstance(groups, dict) else []
+    found = {f"{w.get('type', 'int')}{w['num_bits']}" for w in weights if isinstance(w, dict) and w.get("num_bits")}
+    return " + ".join(sorted(found)) or str(settings.get("format") or "")
+
+
+def _torchao(settings: Mapping[str, Any]) -> str:
+    """The name of torchao's config, which says it all: Int8WeightOnlyConfig, int4_weight_only in older files."""
+    kind = settings.get("quant_type")
+    kind = kind.get("default", kind) if isinstance(kind, dict) else kind
+    name = str(kind.get("_type", "")) if isinstance(kind, dict) else str(kind or "")
+    weight = re.search(r"(u?int|float|fp)x?(\d+)_?weight", name, re.IGNORECASE)
+    return f"{weight.group(1).lower()}{weight.group(2)}" if weight else name.removesuffix("Config")
