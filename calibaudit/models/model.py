@@ -196,6 +196,12 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         raise ModelError(
             f"{checkpoint.name}: not a causal LM: its states change when later tokens do ({model.info.family})"
         )
+    part = prefix_cache.neighbours_part(model.forward, ids[:, :n_probe], other[:, :n_probe])
+    if not part <= tolerance:
+        notes.append(
+            f"its layers round a row by what stands beside it in a batch ({loaded.quantization or 'own arithmetic'}), "
+            f"which moved a probe's states by {part:.1g} of their size: numbers depend on --batch-size"
+        )
     reason = _why_not_shared(model, ids, tolerance)
     model.shares_prefix = reason is None
     if reason is not None:

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModel
 
 import calibaudit.models.load as loading
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import WEIGHTS
+from calibaudit.models.formats.shards import WEIGHTS
 from calibaudit.models.model import load_model
 from tests.families import VOCAB, save_tiny, tiny_network, tiny_tokenizer
 

@@ -30,9 +30,9 @@ class Adapter:
     def described(self) -> str:
         """`LoRA of rank 8`, `DoRA of rank 8`; other kinds by their name."""
         rank = self.settings.get("r")
-        named = _NAMES.get(self.kind, self.kind.replace("_", " ").lower())
+        named = _NAMES.get(self.kind, self.kind.replace("_", " "))
         named = "DoRA" if self.kind == "LORA" and self.settings.get("use_dora") else named
-        return f"{named} of rank {rank}" if isinstance(rank, int) and "LORA" in self.kind else f"{named} adapter"
+        return f"{named} of rank {rank}" if isinstance(rank, int) and self.kind == "LORA" else f"{named} adapter"
 
 
 def is_adapter(folder: Path) -> bool:

@@ -42,7 +42,9 @@ def with_adapter(network: Any, name: str, folder: Path, adapter: Adapter, *, mer
     if not merge:
         return adapted.get_base_model()
     try:
-        return adapted.merge_and_unload(safe_merge=True)
+        merged = adapted.merge_and_unload(safe_merge=True)
+        merged.__dict__.pop("peft_config", None)  # it has no adapter any more
+        return merged
     except (NotImplementedError, AttributeError, TypeError):  # a kind that cannot be merged
         return adapted.get_base_model()
     except ValueError as error:

@@ -114,11 +114,16 @@ def _bits_of_bitsandbytes(settings: Mapping[str, Any]) -> str:
 
 
 def _compressed(settings: Mapping[str, Any]) -> str:
-    """compressed-tensors: each group's type and bits, such as `int4` or `float8`."""
+    """compressed-tensors: each group's type and bits, such as `int4` or `float8 with float8 activations`."""
     groups = settings.get("config_groups")
-    weights = [g.get("weights") for g in groups.values() if isinstance(g, dict)] if isinstance(groups, dict) else []
-    found = {f"{w.get('type', 'int')}{w['num_bits']}" for w in weights if isinstance(w, dict) and w.get("num_bits")}
-    return " + ".join(sorted(found)) or str(settings.get("format") or "")
+    found: dict[str, set[str]] = {"weights": set(), "input_activations": set()}
+    for group in groups.values() if isinstance(groups, dict) else ():
+        for part, names in found.items():
+            entry = group.get(part) if isinstance(group, dict) else None
+            if isinstance(entry, dict) and entry.get("num_bits"):
+                names.add(f"{entry.get('type', 'int')}{entry['num_bits']}")
+    weights, activations = (" + ".join(sorted(names)) for names in found.values())
+    return _with_activations(weights, activations) if weights else str(settings.get("format") or "")
 
 
 def _torchao(settings: Mapping[str, Any]) -> str:
@@ -126,5 +131,13 @@ def _torchao(settings: Mapping[str, Any]) -> str:
     kind = settings.get("quant_type")
     kind = kind.get("default", kind) if isinstance(kind, dict) else kind
     name = str(kind.get("_type", "")) if isinstance(kind, dict) else str(kind or "")
-    weight = re.search(r"(u?int|float|fp)x?(\d+)_?weight", name, re.IGNORECASE)
-    return f"{weight.group(1).lower()}{weight.group(2)}" if weight else name.removesuffix("Config")
+    weights, activations = (
+        re.search(rf"(u?int|float|fp)x?(\d+)_?{part}", name, re.IGNORECASE) for part in ("weight", "dynamic_?activation")
+    )
+    if weights is None:
+        return name.removesuffix("Config")
+    return _with_activations(*("".join(found.groups()).lower() if found else "" for found in (weights, activations)))
+
+
+def _with_activations(weights: str, activations: str) -> str:
+    return f"{weights} with {activations} activations" if activations else weights
