@@ -79,10 +79,8 @@ def check_can_load(name: str, settings: Mapping[str, Any]) -> None:
 
 def as_run(network: Any, settings: Mapping[str, Any]) -> str:
     """`described`, and that the weights were made plain on loading, where transformers did that for want of a GPU."""
-    own = getattr(network.config, "quantization_config", None)
-    plain = own.get("dequantize") if isinstance(own, dict) else getattr(own, "dequantize", False)
-    if not plain and getattr(network, "hf_quantizer", None) is not None:
-        plain = getattr(network.hf_quantizer.quantization_config, "dequantize", False)
+    own = getattr(network.config, "quantization_config", None)  # taken away where they were
+    plain = own.get("dequantize") if isinstance(own, dict) else getattr(own, "dequantize", own is None)
     return f"{described(settings)}, dequantized" if plain else described(settings)
 
 
