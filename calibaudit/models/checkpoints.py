@@ -180,7 +180,7 @@ def _recorded_base(name: str, path: Path, adapter: Adapter, cache: Path | None, 
             hub_file(adapter.base, ("config.json", ADAPTER_CONFIG), adapter.base_revision, cache, offline)
             return adapter.base
         except ModelError as error:
-            reason = str(error).removeprefix(f"{adapter.base}: ").replace(";", ",")
+            reason = str(error).removeprefix(f"{adapter.base}: ").partition(";")[0]
     raise BaseNotFoundError(
         f"{name}: its base {adapter.base!r}, as {ADAPTER_CONFIG} has it, is not found ({reason}); "
         f"give BASE+{name}, with BASE a folder or hub id"

@@ -9,6 +9,7 @@ from typing import Any
 
 from calibaudit.errors import ModelError
 from calibaudit.files.read import read_json
+from calibaudit.files.text import one_line
 from calibaudit.models.formats.shards import has_weights
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -57,7 +58,7 @@ def read_adapter(name: str, folder: Path) -> Adapter:
     kind = raw.get("peft_type") if isinstance(raw, dict) else None
     if not isinstance(kind, str) or not kind:
         raise ModelError(f"{name}: {ADAPTER_CONFIG} has no peft_type, so it is not one of PEFT's")
-    kind = kind.upper()
+    kind = one_line(kind.upper(), 40)
     if kind in _PROMPTS:
         raise ModelError(
             f"{name}: a {kind.replace('_', ' ').lower()} adapter puts vectors before the text and changes no weights; "

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers.quantizers import auto as quantizers
 
 from calibaudit.errors import ModelError
+from calibaudit.files.text import one_line
 
 _METHODS = {
     "bitsandbytes": "bitsandbytes", "gptq": "GPTQ", "awq": "AWQ", "compressed-tensors": "compressed-tensors",
@@ -58,7 +59,7 @@ def described(settings: Mapping[str, Any]) -> str:
         if not stored and (found := re.search(r"(mxfp|nvfp|fp|int)\d+", method)):
             stored = found.group()
     named = _METHODS.get(method, method)
-    return f"{stored} ({named})" if stored and stored != named else named
+    return one_line(f"{stored} ({named})" if stored and stored != named else named, 80)
 
 
 def check_can_load(name: str, settings: Mapping[str, Any]) -> None:
