@@ -69,6 +69,11 @@ class Model:
         return self.max_length if self.sliding_window is None else min(self.max_length, self.sliding_window)
 
     @property
+    def n_embeddings(self) -> int:
+        """Tokens that it both reads and predicts; a tokenizer may have more."""
+        return min(int(self.network.get_input_embeddings().weight.shape[0]), self.info.vocab_size)
+
+    @property
     def prefix_token_id(self) -> int | None:
         """What stands for an empty context."""
         return prefix_token_id(self.tokenizer)

@@ -182,7 +182,7 @@ def _complete(
     missing = {prompt.key: prompt for prompt in prompts if cache.get(prompt.key) is None}
     todo = list(missing.values())
     report(len(prompts) - len(todo))
-    encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length)
+    encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length, model.n_embeddings)
     size = batch_size_for(model, batch_size)
     for start in range(0, len(todo), PROMPTS_PER_BLOCK):
         block = todo[start : start + PROMPTS_PER_BLOCK]
