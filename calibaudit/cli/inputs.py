@@ -112,7 +112,7 @@ def pair_of(base: str | None, instruct: str | None) -> tuple[str, str]:
 
 
 def on_its_base(models: tuple[str, str], report: Reporter, *, offline: bool) -> tuple[str, str]:
-    """Both models; where the second is an adapter whose own base is not found, it stands on the first, with a notice."""
+    """Both models; the second, where it is an adapter whose own base is not found, on the first, with a notice."""
     from calibaudit.scores.saved import is_saved_scores
 
     if any(map(is_saved_scores, models)):

@@ -266,7 +266,9 @@ def read_settings(checkpoint: Checkpoint, file: str = "config.json") -> dict[str
 def text_settings(checkpoint: Checkpoint) -> dict[str, Any]:
     """config.json, with the entries of a wrapper's text model over the wrapper's own."""
     config = read_settings(checkpoint)
-    inner = next((config[key] for key in ("text_config", "llm_config") if isinstance(config.get(key), dict)), {})
+    inner: dict[str, Any] = next(
+        (config[key] for key in ("text_config", "llm_config") if isinstance(config.get(key), dict)), {}
+    )
     return config | inner
 
 

@@ -95,10 +95,10 @@ class Encoder:
             tokens[special][text] = ()
         for special, found in tokens.items():
             self._fill(found, special=special)
-        found = [tokens[special][text] for text, special in texts]
-        for where, ids in zip(places, found, strict=False):
-            self._check_known(where, ids)
-        return found
+        rows = [tokens[special][text] for text, special in texts]
+        for where, row in zip(places, rows, strict=False):
+            self._check_known(where, row)
+        return rows
 
     def _fill(self, texts: dict[str, Tokens], *, special: bool) -> None:
         """Tokenizes all texts in at most two calls; a text that already starts with BOS gets no second one."""

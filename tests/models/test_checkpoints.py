@@ -303,7 +303,14 @@ def test_of_the_hub_the_files_that_the_index_names_are_fetched(cache: Path, monk
 
 @pytest.mark.parametrize(
     "name",
-    ["/etc/passwd", "../other/model.safetensors", "a/../../b.safetensors", "C:\\\\x.safetensors", "..\\\\x.safetensors", ""],
+    [
+        "/etc/passwd",
+        "../other/model.safetensors",
+        "a/../../b.safetensors",
+        "C:\\\\x.safetensors",
+        "..\\\\x.safetensors",
+        "",
+    ],
 )
 def test_an_index_that_leaves_the_folder_is_refused(folder: Path, name: str) -> None:
     first = shard(folder)[0]

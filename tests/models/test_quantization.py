@@ -165,9 +165,7 @@ def test_fp8_in_blocks(tmp_path: Path) -> None:
     save_file(stored, folder / WEIGHTS, {"format": "pt"})
     before = plain_logprobs(network)
     network.load_state_dict(meant)
-    set_quantization(
-        folder, quant_method="fp8", activation_scheme="dynamic", weight_block_size=[16, 16], fmt="e4m3"
-    )
+    set_quantization(folder, quant_method="fp8", activation_scheme="dynamic", weight_block_size=[16, 16], fmt="e4m3")
     model = load_model(str(folder), device="cpu")
     assert model.info.quantization == "fp8, dequantized"
     assert model.info.n_parameters == sum(p.numel() for p in network.parameters())

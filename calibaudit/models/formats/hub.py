@@ -38,7 +38,9 @@ def hub_has_adapter(name: str, revision: str, snapshot: Path, cache: Path | None
     Gets adapter_config.json into the cache. Raises ModelError.
     """
     try:
-        found = Path(hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=offline))
+        found = Path(
+            hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=offline)
+        )
     except (hub_errors.EntryNotFoundError, hub_errors.LocalEntryNotFoundError):
         return False
     except Exception as error:

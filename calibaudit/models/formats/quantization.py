@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -94,7 +94,7 @@ def plain_values(weight: Tensor) -> Tensor:
     return dequantize() if dequantize is not None and weight.is_floating_point() else weight
 
 
-def is_plain(weight: Any) -> bool:
+def is_plain(weight: Any) -> TypeGuard[Tensor]:
     """Whether it is a matrix of numbers that can be multiplied with as it stands."""
     return type(weight) in (Tensor, torch.nn.Parameter) and weight.is_floating_point() and weight.itemsize > 1
 
@@ -131,7 +131,8 @@ def _torchao(settings: Mapping[str, Any]) -> str:
     kind = kind.get("default", kind) if isinstance(kind, dict) else kind
     name = str(kind.get("_type", "")) if isinstance(kind, dict) else str(kind or "")
     weights, activations = (
-        re.search(rf"(u?int|float|fp)x?(\d+)_?{part}", name, re.IGNORECASE) for part in ("weight", "dynamic_?activation")
+        re.search(rf"(u?int|float|fp)x?(\d+)_?{part}", name, re.IGNORECASE)
+        for part in ("weight", "dynamic_?activation")
     )
     if weights is None:
         return name.removesuffix("Config")
