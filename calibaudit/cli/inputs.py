@@ -115,6 +115,21 @@ def pair_of(base: str | None, instruct: str | None) -> tuple[str, str]:
     return base, instruct
 
 
+def on_its_base(models: tuple[str, str], report: Reporter, *, offline: bool) -> tuple[str, str]:
+    """Both models; the second, where it is an adapter whose own base is not found, on the first, with a notice."""
+    from calibaudit.scores.saved import is_saved_scores
+    from calibaudit.scoring.engines.address import is_server
+
+    if any(is_saved_scores(name) or is_server(name) for name in models):
+        return models
+    from calibaudit.models.checkpoints import base_beside
+
+    name, sentence = base_beside(*models, offline=offline)
+    if sentence is not None:
+        report.notice(sentence)
+    return models[0], name
+
+
 def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     """What to ask the models; where one of two is a file of saved scores, the items that it holds.
 

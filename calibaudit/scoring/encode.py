@@ -58,10 +58,14 @@ class Encoder:
     """Text to tokens as this tokenizer and context window want it.
 
     prefix_token_id: stands for an empty context (BOS, else EOS), or None. max_length: the window, in tokens.
+    n_embeddings: the tokens that the model knows, fewer than the tokenizer's in some checkpoints; None: all.
     """
 
-    def __init__(self, tokenizer: Any, prefix_token_id: int | None, max_length: int) -> None:
+    def __init__(
+        self, tokenizer: Any, prefix_token_id: int | None, max_length: int, n_embeddings: int | None = None
+    ) -> None:
         self._tokenizer = tokenizer
+        self._n_embeddings = n_embeddings
         self._prefix = prefix_token_id
         self._max_length = max_length
         self._prefix_text = "" if prefix_token_id is None else tokenizer.decode([prefix_token_id])
@@ -81,14 +85,20 @@ class Encoder:
             self._fill(found, special=special)
         return [self._prompt_rows(prompt, texts) for prompt in prompts]
 
-    def contexts(self, texts: Sequence[tuple[str, bool]]) -> list[Tokens]:
-        """Tokens of each whole text, not cut to the window. With each text, whether special tokens go before it."""
+    def contexts(self, texts: Sequence[tuple[str, bool]], places: Sequence[str] = ()) -> list[Tokens]:
+        """Tokens of each whole text, not cut to the window. With each text, whether special tokens go before it.
+
+        places: what each text is called in an error. Raises ModelError for a token that the model does not know.
+        """
         tokens: dict[bool, dict[str, Tokens]] = {True: {}, False: {}}
         for text, special in texts:
             tokens[special][text] = ()
         for special, found in tokens.items():
             self._fill(found, special=special)
-        return [tokens[special][text] for text, special in texts]
+        rows = [tokens[special][text] for text, special in texts]
+        for where, row in zip(places, rows, strict=False):
+            self._check_known(where, row)
+        return rows
 
     def _fill(self, texts: dict[str, Tokens], *, special: bool) -> None:
         """Tokenizes all texts in at most two calls; a text that already starts with BOS gets no second one."""
@@ -160,10 +170,22 @@ class Encoder:
                     f"more than the model's window of {self._max_length}"
                 )
             truncated |= len(start) > room
+            self._check_known(where, start[-room:])
+            self._check_known(where, tokens)
             continuations, choices = by_context.setdefault(start[-room:], ([], []))
             continuations.append(tokens)
             choices.append(n_before + choice)
         return tuple(Row(start, tuple(conts), tuple(ids)) for start, (conts, ids) in by_context.items()), truncated
+
+    def _check_known(self, where: str, tokens: Tokens) -> None:
+        if self._n_embeddings is None or max(tokens, default=0) < self._n_embeddings:
+            return
+        token = max(tokens)
+        raise ModelError(
+            f"{where}: token {self._tokenizer.convert_ids_to_tokens(token)!r} (id {token}) is outside the model's "
+            f"{self._n_embeddings:,} embeddings: its tokenizer has more tokens than it; use the tokenizer that it was "
+            "trained with"
+        )
 
     def _from_prefix(self, tokens: Tokens, where: str) -> tuple[Tokens, Tokens]:
         if self._prefix is None:

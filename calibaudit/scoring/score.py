@@ -175,7 +175,7 @@ def _complete(prompts: Sequence[Prompt], engine: Engine, cache: ItemCache, repor
     missing = {prompt.key: prompt for prompt in prompts if cache.get(prompt.key) is None}
     todo = list(missing.values())
     report(len(prompts) - len(todo))
-    encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length)
+    encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length, engine.n_embeddings)
     for start in range(0, len(todo), PROMPTS_PER_BLOCK):
         block = todo[start : start + PROMPTS_PER_BLOCK]
         encoded = encoder.encode(block)

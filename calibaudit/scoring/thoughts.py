@@ -192,8 +192,9 @@ def _batch_size(model: Model, n_rows: int | None, rows: Sequence[GivenRow]) -> B
 
 
 def _rows(jobs: Sequence[_Job], model: Model, thinking: Thinking) -> list[GivenRow]:
-    encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length)
-    contexts = encoder.contexts([(job.prompt.text, job.prompt.adds_special) for job in jobs])
+    encoder = Encoder(model.tokenizer, model.prefix_token_id, model.max_length, model.n_embeddings)
+    texts = [(job.prompt.text, job.prompt.adds_special) for job in jobs]
+    contexts = encoder.contexts(texts, [job.prompt.where for job in jobs])
     closes = {job.prompt.close: 0 for job in jobs}
     for close in closes:
         closes[close] = len(model.tokenizer(close, add_special_tokens=False)["input_ids"])

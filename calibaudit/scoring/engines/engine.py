@@ -32,7 +32,10 @@ class RowResults:
 
 
 class Engine(Protocol):
-    """tokenizer: of the model. max_length: window, tokens. prefix_token_id: what stands for an empty context."""
+    """tokenizer: of the model. max_length: window, tokens. prefix_token_id: what stands for an empty context.
+
+    n_embeddings: the tokens that the model knows; None where nothing says that it lacks some of the tokenizer's.
+    """
 
     @property
     def info(self) -> ModelInfo: ...
@@ -45,6 +48,9 @@ class Engine(Protocol):
 
     @property
     def prefix_token_id(self) -> int | None: ...
+
+    @property
+    def n_embeddings(self) -> int | None: ...
 
     def settings(self) -> Mapping[str, Any]:
         """What a kept log-probability depends on besides the text; the text is the key."""
@@ -73,6 +79,7 @@ class InProcess:
         self.tokenizer = model.tokenizer
         self.max_length = model.max_length
         self.prefix_token_id = model.prefix_token_id
+        self.n_embeddings: int | None = model.n_embeddings
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -13,6 +13,7 @@ from typing import Any
 
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint, read_settings
+from calibaudit.models.formats.quantization import described, quantization_settings
 from calibaudit.models.library import first_line
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer, prefix_token_id
 from calibaudit.scores.scores import ModelInfo
@@ -32,11 +33,13 @@ class VllmModel:
 
     def __init__(self, llm: Any, sampling: Any, checkpoint: Checkpoint, tokenizer: Any, n_gpus: int) -> None:
         config = llm.llm_engine.model_config
+        quantized = quantization_settings(read_settings(checkpoint))
         dtype = str(config.dtype).removeprefix("torch.")
         self._llm = llm
         self._sampling = sampling
         self.tokenizer = tokenizer
         self.prefix_token_id = prefix_token_id(tokenizer)
+        self.n_embeddings: int | None = None
         # A prompt leaves room for the one token that is generated, and a row has one token more than max_length.
         self.max_length = int(config.max_model_len) - 2
         self.info = ModelInfo(
@@ -48,6 +51,7 @@ class VllmModel:
             n_parameters=0,
             vocab_size=len(tokenizer),
             head="log-probabilities of vLLM",
+            quantization="" if quantized is None else described(quantized),
             engine=f"vLLM {version()}",
         )
 
@@ -150,6 +154,8 @@ def open_vllm(
             "machine with a GPU that it supports"
         ) from error
     checkpoint = fetch(find_checkpoint(name, revision=revision, offline=offline))
+    if checkpoint.base is not None:
+        raise ModelError(f"{name}: is an adapter, which --engine vllm is not given; merge it, or --engine transformers")
     check_tokenizer_files(checkpoint)
     tokenizer = load_tokenizer(checkpoint)
     n_gpus = _n_gpus(checkpoint)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -130,6 +131,15 @@ def test_how_it_is_started(vllm: Callable[..., StandIn], monkeypatch: pytest.Mon
         open_vllm("demo:base")
     with pytest.raises(ModelError, match=r"--device cuda:1: --engine vllm takes every visible GPU"):
         open_vllm("demo:base", device="cuda:1")
+
+
+def test_an_adapter_is_not_run_as_if_it_were_its_base(vllm: Callable[..., StandIn], tmp_path: Path) -> None:
+    stand_in = vllm()
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}')
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="is an adapter, which --engine vllm is not given"):
+        open_vllm(f"demo:base+{tmp_path}")
+    assert stand_in.calls == []
 
 
 def test_log_probabilities_one_token_too_late_are_refused(vllm: Callable[..., StandIn]) -> None:
