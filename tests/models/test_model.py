@@ -297,23 +297,23 @@ def test_a_scale_in_the_config_that_the_network_ignores_is_not_applied(tmp_path:
 
 
 def test_longrope_says_where_its_factors_switch(tmp_path: Path) -> None:
-    from calibaudit.models.model import _rope_switch
+    from calibaudit.models.lengths import rope_switch
 
     config = SimpleNamespace(
         rope_scaling={"rope_type": "longrope", "long_factor": [1.0], "short_factor": [1.0]},
         original_max_position_embeddings=4096,
     )
-    assert _rope_switch(config) == 4096
-    assert _rope_switch(SimpleNamespace(rope_scaling=None)) is None
+    assert rope_switch(config) == 4096
+    assert rope_switch(SimpleNamespace(rope_scaling=None)) is None
     assert load_model(str(save_tiny(tmp_path)), device="cpu").rope_switch is None
 
 
 def test_the_window_follows_lm_evaluation_harness(tmp_path: Path) -> None:
     """The config's length, whatever the tokenizer says; the tokenizer's where the config has none."""
-    from calibaudit.models.model import _max_length
+    from calibaudit.models.lengths import max_length
 
     tokenizer = SimpleNamespace(model_max_length=77)
-    assert _max_length(SimpleNamespace(max_position_embeddings=100), tokenizer) == 100
-    assert _max_length(SimpleNamespace(n_positions=50, max_position_embeddings=100), tokenizer) == 50
-    assert _max_length(SimpleNamespace(), tokenizer) == 77
-    assert _max_length(SimpleNamespace(), SimpleNamespace(model_max_length=int(1e30))) == 2048
+    assert max_length(SimpleNamespace(max_position_embeddings=100), tokenizer) == 100
+    assert max_length(SimpleNamespace(n_positions=50, max_position_embeddings=100), tokenizer) == 50
+    assert max_length(SimpleNamespace(), tokenizer) == 77
+    assert max_length(SimpleNamespace(), SimpleNamespace(model_max_length=int(1e30))) == 2048

@@ -21,7 +21,7 @@ from whole_rows import WORDS, assert_equal, make_task, whole_rows
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model, load_model
-from calibaudit.scoring import batches
+from calibaudit.scoring import batches, packing
 from calibaudit.scoring.encode import Encoder
 from calibaudit.scoring.prompts import plain_prompt
 from calibaudit.scoring.score import score
@@ -91,7 +91,7 @@ def test_many_choices_are_split_over_rows_of_the_network(llama: Model, monkeypat
     scores = score(task, llama)
     assert max(width for _, width in shapes) <= llama.max_length
     assert sum(n_rows for n_rows, _ in shapes) > len(items)
-    monkeypatch.setattr(batches, "COLUMNS_BESIDE", 8)
+    monkeypatch.setattr(packing, "COLUMNS_BESIDE", 8)
     narrow = score(task, llama)
     monkeypatch.undo()
     expected = whole_rows(task, llama)
