@@ -42,7 +42,7 @@ class Model:
     their contexts cached, were found to give what whole rows give; up to max_packed_length columns.
     copies_cache: whether continuations behind copies of their context's cache were; asked only where packed rows do not
     serve all lengths. Rows for which neither is true run whole, once a choice. max_copies: rows of such a batch, which
-    a recurrent state of many megabytes a row limits.
+    a recurrent state of many megabytes a row limits. one_by_one: behind a copied cache it takes one token a call.
     warnings: one line each, for the user.
     """
 
@@ -56,6 +56,7 @@ class Model:
     shares_prefix: bool
     copies_cache: bool
     max_copies: int
+    one_by_one: bool
     warnings: tuple[str, ...]
     _body: Any
     _takes_positions: bool
@@ -100,7 +101,7 @@ class Model:
         position_ids: (B, T), 0 at a row's first token; None: columns count.
         past: an earlier call's cache, which is extended in place (see `repeat_cache`), or `empty_cache`'s.
         Proven on loading: right padding without a mask always; `block_mask`, with and without a past, where
-        `shares_prefix` is true; a past of rows of one length, without a mask, where `copies_cache` is.
+        `shares_prefix` is true; `extend`, behind rows of one length, where `copies_cache` is.
         """
         options: dict[str, Any] = {"use_cache": use_cache or past is not None}
         if attention_mask is not None:
@@ -112,6 +113,16 @@ class Model:
         output = self._body(input_ids=input_ids, **options)
         features = output.logits if self.head is None else output.last_hidden_state
         return features, getattr(output, self._cache_name or "", None) if options["use_cache"] else None
+
+    def extend(self, input_ids: Tensor, past: Any, use_cache: bool = False) -> tuple[Tensor, Any]:
+        """`forward` behind a copied cache (None: from the start), as this network was found to go on from one."""
+        if past is None or not self.one_by_one:
+            return self.forward(input_ids, past=past, use_cache=use_cache)
+        features = []
+        for token in input_ids.split(1, dim=1):
+            feature, past = self.forward(token, past=past, use_cache=True)
+            features.append(feature)
+        return torch.cat(features, dim=1), past
 
     def empty_cache(self, *, packed: bool) -> Any:
         """What `forward` fills for packed rows, or for rows whose cache is copied; None: the network makes its own."""
@@ -200,6 +211,7 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
         shares_prefix=False,
         copies_cache=False,
         max_copies=1,
+        one_by_one=False,
         warnings=(),
         _body=body,
         _takes_positions="position_ids" in parameters,
@@ -228,7 +240,7 @@ def _prove_sharing(model: Model, config: Any, ids: Tensor, tolerance: float) -> 
     model.shares_prefix = why_not_packed is None
     if model.shares_prefix and model.max_packed_length == model.max_length:
         return None
-    recurrent = lengths.is_recurrent(config)
+    recurrent = lengths.is_recurrent(config) or model._cache_name in CACHE_NAMES[2:]
     why_not_copied = _why_not_copied(model, config, tolerance, follows, recurrent)
     model.copies_cache = why_not_copied is None
     if model.copies_cache:
@@ -288,9 +300,10 @@ def _why_not_copied(model: Model, config: Any, tolerance: float, follows: bool, 
     def fresh() -> Any:
         return model.empty_cache(packed=False)
 
-    for model._copied_cache in ("own", "plain"):
+    ways: list[tuple[prefix_cache.CacheKind, bool]] = [("own", False), ("plain", False), ("own", True)]
+    for model._copied_cache, model.one_by_one in ways:  # the last where recurrent layers start anew on several tokens
         with lengths.narrow_windows(config) if follows else nullcontext():
-            why = sharing.why_not_copied(model.forward, fresh, ids, contexts, tolerance, recurrent=recurrent)
+            why = sharing.why_not_copied(model.forward, model.extend, fresh, ids, contexts, tolerance, recurrent)
         if why is None:
             past = model.forward(ids[:, :1], past=fresh(), use_cache=True)[1]
             budget = COPIES_BYTES.get(model.device.type, COPIES_BYTES["cpu"])

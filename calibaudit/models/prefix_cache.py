@@ -39,10 +39,13 @@ def repeat_cache(past: Any, rows: Tensor) -> Any:
     for name, value in vars(new).items():
         if isinstance(value, list):
             setattr(new, name, [entry if isinstance(entry, Tensor) else _shallow(entry) for entry in value])
-    caches = [name for name, value in vars(new).items() if hasattr(value, "reorder_cache")]
+    caches = [n for n, value in vars(new).items() if hasattr(value, "reorder_cache") and not isinstance(value, type)]
     for name in caches:  # of a decoder made for an encoder: a cache of caches
         setattr(new, name, repeat_cache(getattr(new, name), rows))
-    if not caches:
+    select = getattr(type(new), "batch_select_indices", None)
+    if select not in (None, DynamicCache.batch_select_indices):  # a family's own cache (MiniMax) knows what it holds
+        select(new, rows)
+    elif not caches:
         new.reorder_cache(rows)
     return new
 

@@ -109,13 +109,20 @@ def copied_lengths(window: int | None, max_length: int) -> tuple[int, int] | Non
 
 
 def why_not_copied(
-    forward: Forward, fresh: Any, ids: Tensor, lengths: Sequence[int], tolerance: float, *, recurrent: bool
+    forward: Forward,
+    extend: Forward,
+    fresh: Any,
+    ids: Tensor,
+    lengths: Sequence[int],
+    tolerance: float,
+    recurrent: bool,
 ) -> str | None:
     """None when continuations behind copies of a context's cache give what whole rows give; else the reason.
 
     The first tokens run once, are copied for two contexts of the same length, and the two contexts' cache for their
-    continuations, which are of different lengths, padded on the right, and in another order. lengths: of contexts, in
-    tokens, tried one after the other. ids: (1, at least 2 * (the longest + 3)). recurrent: how a refusal is worded.
+    continuations, which are of different lengths, padded on the right, and in another order. forward, extend: Model's.
+    fresh: makes the cache that is filled first. lengths: of contexts, in tokens, tried one after the other.
+    ids: (1, at least 2 * (the longest + 3)). recurrent: how a refusal is worded.
     """
     for length in lengths:
         probe, device = ids[0].tolist(), ids.device
@@ -129,9 +136,9 @@ def why_not_copied(
             if past is None:
                 return "it keeps no cache"
             copies = [repeat_cache(past, both) for _attempt in range(2)]  # the cache is not used up
-            pasts = [forward(rest, past=copy, use_cache=True)[1] for copy in copies]
-            found = [forward(padded, past=repeat_cache(past, owners))[0] for past in (*pasts, pasts[0])]
-            single = forward(padded[:, :1], past=repeat_cache(pasts[0], owners))[0]  # has code of its own
+            pasts = [extend(rest, past=copy, use_cache=True)[1] for copy in copies]
+            found = [extend(padded, past=repeat_cache(past, owners))[0] for past in (*pasts, pasts[0])]
+            single = extend(padded[:, :1], past=repeat_cache(pasts[0], owners))[0]  # has code of its own
         except _FAULTS:
             if recurrent:
                 return "its layers keep a recurrent state that this version of transformers cannot copy"

@@ -40,12 +40,17 @@ def whole(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int]) -> t
 def copied(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int]) -> tuple[tuple[float, ...], ...]:
     """Each continuation behind a copy of its context's cache; what all contexts start with runs once for the batch."""
     n_common = common_prefix([row.context for row in rows])
+    call = TOKENS_PER_CALL.get(model.device.type, TOKENS_PER_CALL["cpu"])
+    cost, groups = plan(rows, 0, call, model.one_by_one)
+    if n_common:
+        behind, others = plan(rows, n_common, call, model.one_by_one)
+        n_common, groups = (n_common, others) if behind + call + n_common < cost else (0, groups)
     totals = [[0.0] * len(row.continuations) for row in rows]
     common = None
     if n_common:
         start = torch.tensor([rows[0].context[:n_common]], device=model.device)
         common = model.forward(start, past=model.empty_cache(packed=False), use_cache=True)[1]
-    for group in plan(rows, n_common, TOKENS_PER_CALL.get(model.device.type, TOKENS_PER_CALL["cpu"])):
+    for group in groups:
         starts = {start: s for s, start in enumerate(dict.fromkeys(rows[r].context[: group.cut] for r in group.rows))}
         past = common
         if group.cut > n_common:
@@ -54,41 +59,48 @@ def copied(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int]) -> 
             else:
                 past = model.repeat_cache(common, torch.zeros(len(starts), dtype=torch.int64, device=model.device))
             rest = integers([start[n_common:] for start in starts], model.device)
-            past = model.forward(rest, past=past, use_cache=True)[1]
+            past = model.extend(rest, past, use_cache=True)[1]
         _run_behind(model, rows, group, starts, past, rows_of, totals)
     return tuple(map(tuple, totals))
 
 
-def plan(rows: Sequence[Row], n_common: int, call: int) -> list[Group]:
-    """Which contexts run together, and how much of them, so that the tokens run and `call` for each call are fewest.
+def plan(rows: Sequence[Row], n_common: int, call: int, one_by_one: bool = False) -> tuple[int, list[Group]]:
+    """Which contexts run together, and how much of them, at what cost: the tokens run, and `call` for each call.
 
     n_common: tokens that all contexts start with, which have run. Each group's cut is that, or a token less than its
-    shortest context, whose last token is left to predict from. Exact, but for padding and starts that contexts share.
+    shortest context, whose last token is left to predict from. one_by_one: what follows a cache takes a call a token.
+    The least cost of all such plans, but for padding and for further starts that contexts share.
     """
     order = sorted(range(len(rows)), key=lambda r: len(rows[r].context))
     lengths = [len(rows[r].context) for r in order]
     fed = [{continuation[:-1] for continuation in rows[r].continuations} for r in order]
+    ends = [n + max(map(len, distinct)) for n, distinct in zip(lengths, fed, strict=True)]
     copies = _running([len(distinct) for distinct in fed])
-    tails = _running([len(d) * n + sum(map(len, d)) for d, n in zip(fed, lengths, strict=True)])
-    first = [0] + [i for i in range(1, len(order)) if lengths[i] > lengths[i - 1]]
-    best: list[tuple[float, int, int]] = [(0.0, 0, 0)] + [(float("inf"), 0, 0)] * len(order)
-    for stop in [*first[1:], len(order)]:
-        for start in first:
-            if start >= stop:
-                break
-            behind, n_copies = tails[stop] - tails[start], copies[stop] - copies[start]
+    tails = _running([len(distinct) * n + sum(map(len, distinct)) for distinct, n in zip(fed, lengths, strict=True)])
+    bounds = [*(i for i in range(len(order)) if i == 0 or lengths[i] > lengths[i - 1]), len(order)]
+
+    def calls(start: int, stop: int) -> int:
+        return call * (stop - start if one_by_one and start else 1)
+
+    best = {0: (0, 0, 0)}
+    for b, stop in enumerate(bounds[1:], 1):
+        found, end = [], 0
+        for start, after in zip(bounds[b - 1 :: -1], bounds[b::-1], strict=False):
+            end = max(end, *ends[start:after])
+            fed_behind, n_copies = tails[stop] - tails[start], copies[stop] - copies[start]
             cut = max(lengths[start] - 1, n_common)
-            once = 2 * call + (stop - start) * (cut - n_common) + behind - n_copies * cut
-            never = call + behind - n_copies * n_common
-            cost = best[start][0] + min(once, never)
-            if cost < best[stop][0]:
-                best[stop] = (cost, start, cut if once < never else n_common)
+            never = calls(n_common, end) + fed_behind - n_copies * n_common
+            found.append((best[start][0] + never, start, n_common))
+            if cut > n_common:
+                once = calls(n_common, cut) + calls(cut, end) + (stop - start) * (cut - n_common)
+                found.append((best[start][0] + once + fed_behind - n_copies * cut, start, cut))
+        best[stop] = min(found)
     groups, stop = [], len(order)
     while stop:
         _, start, cut = best[stop]
         groups.append(Group(tuple(order[start:stop]), cut))
         stop = start
-    return groups
+    return best[len(order)][0], groups
 
 
 def _running(values: Sequence[int]) -> list[int]:
@@ -123,7 +135,7 @@ def _run_behind(
     for part in [*parts(order[:n_above], step), *parts(order[n_above:], step)]:
         owners = None if past is None else integers([starts[start] for start, _ in part], model.device)
         copy = None if past is None else model.repeat_cache(past, owners)
-        features, _ = model.forward(pad([rest for _, rest in part], len(part[0][1]), 0, model.device), past=copy)
+        features, _ = model.extend(pad([rest for _, rest in part], len(part[0][1]), 0, model.device), copy)
         owned = [(s, r, c) for s, key in enumerate(part) for r, c in sequences[key]]
         spans = [
             Span(s, range(len(rows[r].context) - group.cut - 1, len(part[s][1])), rows[r].continuations[c])
