@@ -52,7 +52,14 @@ _MAMBA = ["linear_attention", "full_attention"] * 2
 
 OWN: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1, 3]},
-    "dots1": {"mlp_layer_types": None, "first_k_dense_replace": 1},
+    "cohere_compass_text": {
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "rope_parameters": {
+            k: _ROPE["rope_parameters"] | {"mrope_section": [2, 1, 1]} for k in ("full_attention", "sliding_attention")
+        },
+    },
+    "deepseek_v2": {"num_experts_per_tok": 2},
+    "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2},
     "falcon_h1": {"mamba_d_ssm": 64},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "granitemoehybrid": {"layer_types": _MAMBA},
@@ -60,7 +67,8 @@ OWN: dict[str, dict[str, Any]] = {
     "hunyuan_v1_moe": _ROPE | {"head_dim": 8},
     "lfm2": _CONV,
     "lfm2_moe": _CONV,
-    "ministral": _ROPE,
+    "mamba2": {"num_heads": 4, "head_dim": 16},
+    "ministral": {"head_dim": 8},
     "mistral": {"num_hidden_layers": 3},
     "nemotron": {"num_key_value_heads": 2, "head_dim": 8},
     "prophetnet": {"num_hidden_layers": None},
@@ -110,7 +118,10 @@ def _settings(family: str, default: Any) -> dict[str, Any]:
 
 def _has(config: Any, name: str) -> bool:
     """Whether the setting can be given: the default config has a value for it, and takes another."""
-    own = getattr(type(config), name, None)
+    own = getattr(type(config), config.attribute_map.get(name, name), None)
     if isinstance(own, property) and own.fset is None:
         return False
-    return getattr(config, name, None) is not None
+    try:
+        return getattr(config, name, None) is not None
+    except RuntimeError:  # layers differ in it
+        return False

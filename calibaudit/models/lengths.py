@@ -24,7 +24,7 @@ def max_length(config: Any, tokenizer: Any) -> int:
     (MPT's name for it is one the harness does not look for.)
     """
     for name in ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len"):
-        value = getattr(config, name, None)
+        value = _value(config, name)
         if value is not None:
             return int(value)
     length = getattr(tokenizer, "model_max_length", None)
@@ -41,7 +41,7 @@ def sliding_window(config: Any) -> int | None:
     names = ["sliding_window", "attention_window_size", "attention_chunk_size"]
     if "local" in (getattr(config, "attention_layers", None) or ()):  # GPT-Neo
         names.append("window_size")
-    sizes = [value for name in names if isinstance(value := getattr(config, name, None), int) and value > 0]
+    sizes = [value for name in names if isinstance(value := _value(config, name), int) and value > 0]
     return min(sizes, default=None)
 
 
@@ -57,7 +57,7 @@ def is_recurrent(config: Any) -> bool:
     """Whether some layers keep a state in the place of keys and values, as far as the config tells."""
     kinds = getattr(config, "layer_types", None) or ()
     named = any(part in str(kind) for kind in kinds for part in ("linear", "conv", "mamba", "recurrent", "hybrid"))
-    return named or any(getattr(config, name, None) is not None for name in _RECURRENT)
+    return named or any(_value(config, name) is not None for name in _RECURRENT)
 
 
 def windows(config: Any) -> Locals:
@@ -98,7 +98,7 @@ def narrow_windows(config: Any) -> Iterator[None]:
     theirs; `follows_its_config` finds those that do not.
     """
     names = [name for name in _WINDOW_NAMES if _size(config, name)]
-    before = {name: getattr(config, name) for name in names}
+    before = {name: getattr(config, name) for name in names}  # raises where layers differ in it
     try:
         for name in names:
             setattr(config, name, NARROW)
@@ -109,5 +109,14 @@ def narrow_windows(config: Any) -> Iterator[None]:
 
 
 def _size(config: Any, name: str) -> int:
-    value = getattr(config, name, None)
+    value = _value(config, name)
     return value if isinstance(value, int) and value > 0 else 0
+
+
+def _value(config: Any, name: str) -> Any:
+    """The setting; where layers differ in it, which transformers raises for, the smallest of theirs, or None."""
+    try:
+        return getattr(config, name, None)
+    except RuntimeError:
+        values = [getattr(layer, name, None) for layer in config.per_layer_config]
+        return min((value for value in values if isinstance(value, int)), default=None)

@@ -114,13 +114,17 @@ class Model:
         features = output.logits if self.head is None else output.last_hidden_state
         return features, getattr(output, self._cache_name or "", None) if options["use_cache"] else None
 
-    def extend(self, input_ids: Tensor, past: Any, use_cache: bool = False) -> tuple[Tensor, Any]:
-        """`forward` behind a copied cache (None: from the start), as this network was found to go on from one."""
-        if past is None or not self.one_by_one:
+    def extend(self, input_ids: Tensor, past: Any, n_past: int, use_cache: bool = False) -> tuple[Tensor, Any]:
+        """`forward` behind a copied cache of n_past tokens (0: an empty one), as this network was found to go on."""
+        if not n_past:
             return self.forward(input_ids, past=past, use_cache=use_cache)
+        n_rows, width = input_ids.shape  # positions are told: Bamba's own would begin at 0 again
+        positions = torch.arange(n_past, n_past + width, device=input_ids.device).expand(n_rows, -1)
+        if not self.one_by_one:
+            return self.forward(input_ids, None, positions, past, use_cache)
         features = []
-        for token in input_ids.split(1, dim=1):
-            feature, past = self.forward(token, past=past, use_cache=True)
+        for token, position in zip(input_ids.split(1, dim=1), positions.split(1, dim=1), strict=True):
+            feature, past = self.forward(token, None, position, past, True)
             features.append(feature)
         return torch.cat(features, dim=1), past
 

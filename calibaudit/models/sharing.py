@@ -124,6 +124,8 @@ def why_not_copied(
     fresh: makes the cache that is filled first. lengths: of contexts, in tokens, tried one after the other.
     ids: (1, at least 2 * (the longest + 3)). recurrent: how a refusal is worded.
     """
+    kept = "recurrent state" if recurrent else "cache"
+    cannot = f"its layers keep a {kept} that this version of transformers cannot copy"
     for length in lengths:
         probe, device = ids[0].tolist(), ids.device
         contexts = [[*probe[:_COMMON], *probe[_COMMON + i : length + i]] for i in range(2)]
@@ -134,21 +136,18 @@ def why_not_copied(
         try:
             past = forward(ids[:, :_COMMON], past=fresh(), use_cache=True)[1]
             if past is None:
-                return "it keeps no cache"
+                return cannot
             copies = [repeat_cache(past, both) for _attempt in range(2)]  # the cache is not used up
-            pasts = [extend(rest, past=copy, use_cache=True)[1] for copy in copies]
-            found = [extend(padded, past=repeat_cache(past, owners))[0] for past in (*pasts, pasts[0])]
-            single = extend(padded[:, :1], past=repeat_cache(pasts[0], owners))[0]  # has code of its own
+            pasts = [extend(rest, copy, _COMMON, use_cache=True)[1] for copy in copies]
+            found = [extend(padded, repeat_cache(past, owners), length)[0] for past in (*pasts, pasts[0])]
+            single = extend(padded[:, :1], repeat_cache(pasts[0], owners), length)[0]  # has code of its own
         except _FAULTS:
-            if recurrent:
-                return "its layers keep a recurrent state that this version of transformers cannot copy"
-            return "its layers keep a cache that this version of transformers cannot copy"
+            return cannot
         for row, (i, tail) in enumerate(tails):
             whole = forward(torch.tensor([[*contexts[i], *tail]], device=device))[0][0, length:]
             worst = max(_difference(whole, states[row, : len(tail)]) for states in found)
             worst = max(worst, _difference(whole[:1], single[row]))
             if worst > tolerance:
-                kept = "recurrent state" if recurrent else "cache"
                 return f"what follows a copy of its {kept} differs from whole rows by {worst:.1g} of their size"
     return None
 

@@ -59,7 +59,7 @@ def copied(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int]) -> 
             else:
                 past = model.repeat_cache(common, torch.zeros(len(starts), dtype=torch.int64, device=model.device))
             rest = integers([start[n_common:] for start in starts], model.device)
-            past = model.extend(rest, past, use_cache=True)[1]
+            past = model.extend(rest, past, n_common, use_cache=True)[1]
         _run_behind(model, rows, group, starts, past, rows_of, totals)
     return tuple(map(tuple, totals))
 
@@ -135,7 +135,7 @@ def _run_behind(
     for part in [*parts(order[:n_above], step), *parts(order[n_above:], step)]:
         owners = None if past is None else integers([starts[start] for start, _ in part], model.device)
         copy = None if past is None else model.repeat_cache(past, owners)
-        features, _ = model.extend(pad([rest for _, rest in part], len(part[0][1]), 0, model.device), copy)
+        features, _ = model.extend(pad([rest for _, rest in part], len(part[0][1]), 0, model.device), copy, group.cut)
         owned = [(s, r, c) for s, key in enumerate(part) for r, c in sequences[key]]
         spans = [
             Span(s, range(len(rows[r].context) - group.cut - 1, len(part[s][1])), rows[r].continuations[c])

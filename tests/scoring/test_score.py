@@ -47,6 +47,7 @@ def test_every_family_at_every_batch_size(family: str, tmp_path: Path) -> None:
 
 def test_rows_of_their_own_where_a_context_cannot_be_shared(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llama, "shares_prefix", False)
+    assert not llama.copies_cache
     for task in (make_task(), make_task(scoring="letter")):
         for batch_size in (1, 64):
             assert_equal(score(task, llama, batch_size=batch_size), whole_rows(task, llama))
