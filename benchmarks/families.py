@@ -1,11 +1,12 @@
 """Every family of `AutoModelForCausalLM`: does a shared context give what whole rows give, and how much does it save?
 
-    python benchmarks/families.py [--family NAME ...] [--rows letters cloze] [--seconds 60]
+    python benchmarks/families.py [--family NAME ...] [--rows letters cloze] [--scale 1] [--window 24] [--seconds 60]
 
 Of each family in the installed transformers a tiny random network is made (`tiny_configs.py`), saved and loaded as a
 checkpoint is, and scores two made batches: `letters` (a common start of 40 tokens as of five shots, contexts up to 30
 tokens longer, four choices of one token) and `cloze` (contexts of 6 to 60 tokens, four choices of 2 to 9 tokens, as in
-HellaSwag). Windows are 24 tokens wide, so most rows go beyond them. One line a family:
+HellaSwag). Windows are 24 tokens wide, so most rows go beyond them. `--scale` multiplies the lengths of contexts,
+`--window` sets the width. One line a family:
 
 - path: `packed` rows, a `copied` cache or `whole` rows; two where a batch took both.
 - worst difference, nats: to the network's own logits on each choice as a row of its own, log-softmax in float64.
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_configs import VOCAB, tiny_config
+from tiny_configs import MAX_LENGTH, VOCAB, WINDOW, tiny_config
 
 from calibaudit.errors import CalibauditError
 from calibaudit.models.model import Model, load_model
@@ -40,8 +41,8 @@ from calibaudit.scoring.encode import Row
 TOLERANCE = 1e-4
 
 
-def made_rows(kind: str, seed: int = 0, n_rows: int = 24) -> list[Row]:
-    """Rows of random tokens (see above). kind: letters or cloze."""
+def made_rows(kind: str, scale: int = 1, seed: int = 0, n_rows: int = 24) -> list[Row]:
+    """Rows of random tokens (see above). kind: letters or cloze. scale: of the contexts' lengths."""
     generator = torch.Generator().manual_seed(seed)
 
     def tokens(n: int) -> tuple[int, ...]:
@@ -51,10 +52,14 @@ def made_rows(kind: str, seed: int = 0, n_rows: int = 24) -> list[Row]:
         return int(torch.randint(low, high + 1, (1,), generator=generator))
 
     if kind == "letters":
-        shots = tokens(40)
-        return [Row(shots + tokens(number(4, 30)), ((5,), (6,), (7,), (8,)), (0, 1, 2, 3)) for _ in range(n_rows)]
+        shots = tokens(40 * scale)
+        return [
+            Row(shots + tokens(number(4 * scale, 30 * scale)), ((5,), (6,), (7,), (8,)), (0, 1, 2, 3))
+            for _ in range(n_rows)
+        ]
     return [
-        Row(tokens(number(6, 60)), tuple(tokens(number(2, 9)) for _ in range(4)), (0, 1, 2, 3)) for _ in range(n_rows)
+        Row(tokens(number(6 * scale, 60 * scale)), tuple(tokens(number(2, 9)) for _ in range(4)), (0, 1, 2, 3))
+        for _ in range(n_rows)
     ]
 
 
@@ -121,14 +126,14 @@ def save(network: Any, folder: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=words, bos_token="w0", eos_token="w1").save_pretrained(folder)
 
 
-def run_family(family: str, kinds: list[str]) -> list[str]:
+def run_family(family: str, kinds: list[str], scale: int = 1, window: int = WINDOW) -> list[str]:
     """Cells of the family's line: path, then difference and tokens by kind of rows. Raises what stops it."""
     with tempfile.TemporaryDirectory() as folder:
-        save(random_network(tiny_config(family)), Path(folder))
+        save(random_network(tiny_config(family, window, MAX_LENGTH * scale)), Path(folder))
         model = load_model(folder, device="cpu", dtype="float32")
     paths, cells, worst = {}, [], 0.0
     for kind in kinds:
-        rows = rows_for(model, kind)
+        rows = rows_for(model, kind, scale)
         with counted() as numbers:
             found = scored(model, rows)
         paths |= dict.fromkeys(_paths(model, rows))
@@ -136,25 +141,28 @@ def run_family(family: str, kinds: list[str]) -> list[str]:
         cells.append(f"{sum(numbers) / tokens_needed(rows):.2f}")
     notes = [text.partition(": ")[2] for text in model.warnings]
     if worst > TOLERANCE:
-        notes.append(_in_float64(model, kinds))
+        notes.append(_in_float64(model, [rows_for(model, kind, scale) for kind in kinds]))
     return [" + ".join(sorted(paths)), f"{worst:.1e}", *cells, "; ".join(notes)]
 
 
-def _in_float64(model: Model, kinds: list[str]) -> str:
+def _in_float64(model: Model, made: list[list[Row]]) -> str:
     """Whose rounding a large difference is: both sides against the network in float64, as far as it runs in that."""
     try:
-        exact = [expected(copy.deepcopy(model.network).double(), rows_for(model, kind)) for kind in kinds]
+        network = copy.deepcopy(model.network).double()
+        if hasattr(network, "set_experts_implementation"):
+            network.set_experts_implementation("eager")  # the grouped one knows no float64
+        exact = [expected(network, rows) for rows in made]
     except RuntimeError:
         return "**differs**"
-    ours = max(_worst(scored(model, rows_for(model, kind)), e) for kind, e in zip(kinds, exact, strict=True))
-    plain = max(_worst(expected(model.network, rows_for(model, kind)), e) for kind, e in zip(kinds, exact, strict=True))
-    said = "" if ours <= TOLERANCE else "**differs**; "
+    ours = max(_worst(scored(model, rows), e) for rows, e in zip(made, exact, strict=True))
+    plain = max(_worst(expected(model.network, rows), e) for rows, e in zip(made, exact, strict=True))
+    said = "" if ours <= max(TOLERANCE, plain) else "**differs**; "
     return f"{said}from the network in float64: {ours:.1e}, its own float32 rows {plain:.1e}"
 
 
-def rows_for(model: Model, kind: str) -> list[Row]:
+def rows_for(model: Model, kind: str, scale: int) -> list[Row]:
     """The made rows that the model has room for."""
-    return [row for row in made_rows(kind) if row.length <= model.max_length]
+    return [row for row in made_rows(kind, scale) if row.length <= model.max_length]
 
 
 def scored(model: Model, rows: list[Row]) -> list[Any]:
@@ -190,6 +198,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", nargs="+", default=[*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES])
     parser.add_argument("--rows", nargs="+", default=["letters", "cloze"], choices=["letters", "cloze"])
+    parser.add_argument("--scale", type=int, default=1)
+    parser.add_argument("--window", type=int, default=WINDOW)
     parser.add_argument("--seconds", type=int, default=60, help="that one family may take")
     args = parser.parse_args()
     for name in ("transformers", "calibaudit"):
@@ -203,7 +213,7 @@ def main() -> None:
     for family in args.family:
         signal.alarm(args.seconds)
         try:
-            cells = run_family(family, args.rows)
+            cells = run_family(family, args.rows, args.scale, args.window)
         except (Exception, SystemExit) as error:  # whatever a network that nobody here wrote raises
             cells = ["not run", "", *[""] * len(args.rows), _reason(error)]
         finally:

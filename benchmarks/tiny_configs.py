@@ -81,22 +81,30 @@ OWN: dict[str, dict[str, Any]] = {
 """Settings that a family needs beside `_SIZES`; None takes a setting of `_SIZES` away."""
 
 
-def tiny_config(family: str) -> Any:
-    """The family's configuration, tiny. Raises what its own class raises where the sizes do not fit together."""
+_WINDOWS = [name for name, value in _SIZES.items() if value == WINDOW]
+_LENGTHS = [name for name, value in _SIZES.items() if value == MAX_LENGTH]
+
+
+def tiny_config(family: str, window: int = WINDOW, max_length: int = MAX_LENGTH) -> Any:
+    """The family's configuration, tiny, its local windows and its context that many tokens wide.
+
+    Raises what its own class raises where the sizes do not fit together.
+    """
     from transformers import CONFIG_MAPPING
 
     kind = CONFIG_MAPPING[family]
     default = kind()
     inner = default.get_text_config()
     if inner is default:
-        return kind(**_settings(family, default))
+        return kind(**_settings(family, default, window, max_length))
     name = next(name for name in default.sub_configs if getattr(default, name, None) is inner)
-    return kind(**{name: type(inner)(**_settings(family, inner)).to_dict()})
+    return kind(**{name: type(inner)(**_settings(family, inner, window, max_length)).to_dict()})
 
 
-def _settings(family: str, default: Any) -> dict[str, Any]:
+def _settings(family: str, default: Any, window: int, max_length: int) -> dict[str, Any]:
     own = OWN.get(family, {})
-    sizes = {name: value for name, value in _SIZES.items() if _has(default, name) and value is not None} | own
+    wanted = _SIZES | dict.fromkeys(_WINDOWS, window) | dict.fromkeys(_LENGTHS, max_length)
+    sizes = {name: value for name, value in wanted.items() if _has(default, name) and value is not None} | own
     if _has(default, "kv_lora_rank"):  # latent attention has as many keys as queries
         sizes["num_key_value_heads"] = sizes["num_attention_heads"]
     sizes |= {

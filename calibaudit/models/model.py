@@ -29,6 +29,16 @@ networks had names of their own."""
 COPIES_BYTES = {"cpu": 2 << 30, "cuda": 8 << 30}
 """Memory for the recurrent states of a batch whose cache is copied; keys and values go by the batch's tokens."""
 
+_WAYS: tuple[tuple[bool, bool, prefix_cache.CacheKind], ...] = (
+    (False, False, "own"),
+    (False, True, "own"),
+    (False, False, "plain"),
+    (True, False, "own"),
+    (True, True, "own"),
+)
+"""How to go on from a copied cache, in the order tried: one token a call (layers of Mamba and Jamba start anew on
+several), with positions told (Bamba begins at 0 if not; RoBERTa counts from a first one of its own), in which cache."""
+
 
 @dataclass(eq=False)
 class Model:
@@ -63,6 +73,7 @@ class Model:
     _cache_name: str | None
     _packed_cache: prefix_cache.CacheKind = "plain"
     _copied_cache: prefix_cache.CacheKind = "own"
+    _tells_positions: bool = False
     _windows: prefix_cache.Locals = None
 
     @property
@@ -116,17 +127,17 @@ class Model:
 
     def extend(self, input_ids: Tensor, past: Any, n_past: int, use_cache: bool = False) -> tuple[Tensor, Any]:
         """`forward` behind a copied cache of n_past tokens (0: an empty one), as this network was found to go on."""
-        if not n_past:
-            return self.forward(input_ids, past=past, use_cache=use_cache)
-        n_rows, width = input_ids.shape  # positions are told: Bamba's own would begin at 0 again
-        positions = torch.arange(n_past, n_past + width, device=input_ids.device).expand(n_rows, -1)
-        if not self.one_by_one:
-            return self.forward(input_ids, None, positions, past, use_cache)
+        width = input_ids.shape[1]
+        step = 1 if self.one_by_one and n_past else width
         features = []
-        for token, position in zip(input_ids.split(1, dim=1), positions.split(1, dim=1), strict=True):
-            feature, past = self.forward(token, None, position, past, True)
-            features.append(feature)
-        return torch.cat(features, dim=1), past
+        for tokens in input_ids.split(step, dim=1):
+            positions = None
+            if self._tells_positions and n_past:
+                positions = torch.arange(n_past, n_past + step, device=tokens.device).expand(len(tokens), -1)
+            found, past = self.forward(tokens, None, positions, past, use_cache or step < width)
+            features.append(found)
+            n_past += step
+        return torch.cat(features, dim=1) if len(features) > 1 else features[0], past
 
     def empty_cache(self, *, packed: bool) -> Any:
         """What `forward` fills for packed rows, or for rows whose cache is copied; None: the network makes its own."""
@@ -304,8 +315,7 @@ def _why_not_copied(model: Model, config: Any, tolerance: float, follows: bool, 
     def fresh() -> Any:
         return model.empty_cache(packed=False)
 
-    ways: list[tuple[prefix_cache.CacheKind, bool]] = [("own", False), ("plain", False), ("own", True)]
-    for model._copied_cache, model.one_by_one in ways:  # the last where recurrent layers start anew on several tokens
+    for model.one_by_one, model._tells_positions, model._copied_cache in _WAYS:
         with lengths.narrow_windows(config) if follows else nullcontext():
             why = sharing.why_not_copied(model.forward, model.extend, fresh, ids, contexts, tolerance, recurrent)
         if why is None:
