@@ -155,9 +155,10 @@ def bound_checkpoint(name: str, *, revision: str | None = None, offline: bool = 
     Or the reason why they cannot be told. Raises ModelError when there is no such checkpoint.
     """
     from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
+    from calibaudit.models.formats.adapter_files import is_adapter
 
     folder = Path(name).expanduser()
-    if revision is None and (folder / "config.json").is_file():
+    if revision is None and (folder / "config.json").is_file() and not is_adapter(folder):
         checkpoint = Checkpoint(name, folder, "")  # found without hashing all of its weights
     else:
         checkpoint = fetch(find_checkpoint(name, revision=revision, offline=offline))
@@ -165,7 +166,7 @@ def bound_checkpoint(name: str, *, revision: str | None = None, offline: bool = 
 
 
 def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
-    """The same of a checkpoint whose files are on disk.
+    """The same of a checkpoint whose files are on disk; of an adapter nothing: it may change head and norm.
 
     The network is built without its weights, only to learn what its head and final norm are called.
     """
@@ -176,6 +177,8 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     from calibaudit.models.head import config_scale, config_softcap
     from calibaudit.models.library import quiet
 
+    if checkpoint.base is not None:
+        return "an adapter may change it"
     files = weight_files(checkpoint)
     try:
         with quiet(), torch.device("meta"):

@@ -111,6 +111,20 @@ def pair_of(base: str | None, instruct: str | None) -> tuple[str, str]:
     return base, instruct
 
 
+def on_its_base(models: tuple[str, str], report: Reporter, *, offline: bool) -> tuple[str, str]:
+    """Both models; where the second is an adapter whose own base is not found, it stands on the first, with a notice."""
+    from calibaudit.scores.saved import is_saved_scores
+
+    if any(map(is_saved_scores, models)):
+        return models
+    from calibaudit.models.checkpoints import base_beside
+
+    name, sentence = base_beside(*models, offline=offline)
+    if sentence is not None:
+        report.notice(sentence)
+    return models[0], name
+
+
 def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     """What to ask the models; where one of two is a file of saved scores, the items that it holds.
 

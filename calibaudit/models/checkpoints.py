@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import errors as hub_errors
-from huggingface_hub import hf_hub_download, snapshot_download
-from safetensors import SafetensorError, safe_open
-
 from calibaudit.errors import ModelError
 from calibaudit.files.read import read_json
+from calibaudit.models.formats.adapter_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    Adapter,
+    adapter_weights,
+    check_not_both,
+    is_adapter,
+    read_adapter,
+    recorded_folder,
+)
+from calibaudit.models.formats.hub import HUB_ID, hub_file, hub_has_adapter, hub_snapshot, nearest
+from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names, weights_in, why_no_weights
 
-INDEX = "model.safetensors.index.json"
-WEIGHTS = "model.safetensors"
-PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
     "tekken.json", "tokenizer.model.v3",
@@ -28,8 +32,6 @@ _TOKENIZER_SETTINGS = (
     "chat_template.json", "chat_template.jinja",
 )  # fmt: skip
 _BESIDE_WEIGHTS = ("*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja")
-_FETCHED = (*_BESIDE_WEIGHTS, WEIGHTS, "model-*-of-*.safetensors")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 
 DEMO = ("demo:base", "demo:instruct")
 """Names of the checkpoints that come with the package."""
@@ -40,7 +42,8 @@ class Checkpoint:
     """Where a checkpoint's files are, and which they are.
 
     name: as the user gave it. path: the folder; for a hub id its cached snapshot, which may lack the weights still.
-    revision: the hub's commit, or `sha256:` and 16 hex digits over a folder's config, tokenizer and weights.
+    revision: the hub's commit, or `sha256:` and 16 hex digits over a folder's config, tokenizer and weights; of an
+    adapter its own, a +, and its base's. base: what an adapter is applied to, None for whole weights.
     """
 
     name: str
@@ -49,33 +52,139 @@ class Checkpoint:
     from_hub: bool = False
     cache_dir: Path | None = None
     offline: bool = False
+    base: Checkpoint | None = None
+
+    @property
+    def own_revision(self) -> str:
+        """That of the files in `path` alone."""
+        return self.revision.partition("+")[0]
+
+    @property
+    def whole(self) -> Checkpoint:
+        """What holds the whole weights and their config: the checkpoint itself, or what its adapter is applied to."""
+        return self if self.base is None else self.base.whole
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """The folder whose tokenizer counts: an adapter's own where it has one, else its base's."""
+        has_own = any((self.path / file).is_file() for file in TOKENIZER_FILES) or any(self.path.glob("*.tiktoken"))
+        return self.path if self.base is None or has_own else self.base.tokenizer_path
+
+
+class BaseNotFoundError(ModelError):
+    """An adapter's base is not where its adapter_config.json says, and no other was named."""
 
 
 def find_checkpoint(
     name: str, *, revision: str | None = None, cache_dir: str | Path | None = None, offline: bool = False
 ) -> Checkpoint:
-    """The checkpoint called `name`: a bundled one (DEMO), a folder, or else a hub id.
+    """The checkpoint called `name`: a bundled one (DEMO), a folder, or else a hub id; BASE+ADAPTER names two.
 
     Loads no weights; from the hub fetches only the config.
 
-    revision: a hub branch, tag or commit. cache_dir: the hub cache. offline: never ask the network.
-    Raises ModelError when there is none, or when it has no config.json.
+    revision: a hub branch, tag or commit; of BASE+ADAPTER the adapter's, where that is on the hub. cache_dir: the hub
+    cache. offline: never ask the network.
+    Raises ModelError when there is none, or when it has neither config.json nor adapter_config.json.
     """
-    folder = _demo_folder(name) if name.startswith("demo:") else Path(name).expanduser()
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
+    base, adapter = _parts(name)
+    if base is None:
+        return _find(name, revision, cache, offline)
+    of_adapter = revision is None or not Path(adapter).expanduser().is_dir()
+    below = _find(base, None if of_adapter else revision, cache, offline)
+    return replace(_find(adapter, revision if of_adapter else None, cache, offline, below), name=name)
+
+
+def base_beside(
+    base: str, name: str, *, cache_dir: str | Path | None = None, offline: bool = False
+) -> tuple[str, str | None]:
+    """`name`, and nothing to say; or, where it is an adapter whose base is not found, BASE+ADAPTER and a sentence."""
+    folder, cache = Path(name).expanduser(), None if cache_dir is None else Path(cache_dir).expanduser()
+    if not folder.exists() and not HUB_ID.fullmatch(name):
+        return name, None
+    try:
+        if folder.exists():
+            path = folder if folder.is_dir() and is_adapter(folder) else None
+        else:
+            found = hub_file(name, ("config.json", ADAPTER_CONFIG), None, cache, offline).parent
+            path = found if hub_has_adapter(name, found.name, found, cache, offline) else None
+        if path is not None:
+            _recorded_base(name, path, read_adapter(name, path), cache, offline)
+    except BaseNotFoundError as error:
+        return f"{base}+{name}", f"{str(error).partition(';')[0]}: {base} serves as its base"
+    except ModelError:
+        pass  # said where it is loaded
+    return name, None
+
+
+def _parts(name: str) -> tuple[str | None, str]:
+    """(BASE, ADAPTER) of BASE+ADAPTER, at the last + behind which there is something; (None, name) of one name."""
+    if not Path(name).expanduser().exists():
+        for at in (i for i in reversed(range(1, len(name) - 1)) if name[i] == "+"):
+            if Path(name[at + 1 :]).expanduser().is_dir() or HUB_ID.fullmatch(name[at + 1 :]):
+                return name[:at], name[at + 1 :]
+    return None, name
+
+
+def _find(
+    name: str, revision: str | None, cache: Path | None, offline: bool, base: Checkpoint | None = None
+) -> Checkpoint:
+    """base: what an adapter is applied to; None for what it says itself."""
+    folder = _demo_folder(name) if name.startswith("demo:") else Path(name).expanduser()
     if folder.is_dir():
         if revision is not None:
             raise ModelError(
                 f"{name}: is a folder, and --revision {revision} chooses among a hub id's versions; drop one"
             )
+        check_not_both(name, folder)
+        if is_adapter(folder):
+            return _on_base(Checkpoint(name, folder, _hash_folder(folder, name), False, cache, offline), base)
         _check_config_file(name, folder)
-        return Checkpoint(name, folder, _hash_folder(folder, name))
-    if folder.exists():
+        found = Checkpoint(name, folder, _hash_folder(folder, name))
+    elif folder.exists():
         raise ModelError(f"{name}: is a file, not a checkpoint folder{_gguf_advice(folder)}")
-    if not _HUB_ID.fullmatch(name):
-        raise ModelError(f"{name}: no such folder, and not a hub id like org/name{_nearest(folder)}")
-    config = _from_hub(name, "config.json", revision, cache, offline)
-    return Checkpoint(name, config.parent, config.parent.name, True, cache, offline)
+    elif not HUB_ID.fullmatch(name):
+        raise ModelError(f"{name}: no such folder, and not a hub id like org/name{nearest(folder)}")
+    else:
+        path = hub_file(name, ("config.json", ADAPTER_CONFIG), revision, cache, offline)
+        found = Checkpoint(name, path.parent, path.parent.name, True, cache, offline)
+        if hub_has_adapter(name, found.revision, path.parent, cache, offline):
+            return _on_base(found, base)
+    if base is not None:
+        raise ModelError(f"{base.name}+{name}: {name} is not an adapter, it has weights of its own; name it alone")
+    return found
+
+
+def _on_base(own: Checkpoint, base: Checkpoint | None) -> Checkpoint:
+    adapter = read_adapter(own.name, own.path)
+    if base is None:
+        named = _recorded_base(own.name, own.path, adapter, own.cache_dir, own.offline)
+        is_folder = Path(named).is_dir()
+        if is_folder and Path(named).resolve() == own.path.resolve():
+            raise ModelError(f"{own.name}: {ADAPTER_CONFIG} names the adapter itself as its base; give BASE+{own.name}")
+        base = _find(named, None if is_folder else adapter.base_revision, own.cache_dir, own.offline)
+    return replace(own, revision=f"{own.revision}+{base.revision}", base=base)
+
+
+def _recorded_base(name: str, path: Path, adapter: Adapter, cache: Path | None, offline: bool) -> str:
+    """The folder or hub id that an adapter's config names. Raises BaseNotFoundError."""
+    if adapter.base is None:
+        raise BaseNotFoundError(f"{name}: {ADAPTER_CONFIG} does not say what it was trained on; give BASE+{name}")
+    if (folder := recorded_folder(adapter, path)) is not None:
+        return str(folder)
+    reason = "no such folder, and not a hub id like org/name"
+    if adapter.base in DEMO:
+        return adapter.base
+    if HUB_ID.fullmatch(adapter.base):
+        try:
+            hub_file(adapter.base, ("config.json", ADAPTER_CONFIG), adapter.base_revision, cache, offline)
+            return adapter.base
+        except ModelError as error:
+            reason = str(error).removeprefix(f"{adapter.base}: ").partition(";")[0]
+    raise BaseNotFoundError(
+        f"{name}: its base {adapter.base!r}, as {ADAPTER_CONFIG} has it, is not found ({reason}); "
+        f"give BASE+{name}, with BASE a folder or hub id"
+    )
 
 
 def _demo_folder(name: str) -> Path:
@@ -88,57 +197,82 @@ def _demo_folder(name: str) -> Path:
 
 
 def fetch(checkpoint: Checkpoint) -> Checkpoint:
-    """Get a hub checkpoint's weights and tokenizer into the cache; a folder is left as it is. Raises ModelError."""
-    return _snapshot(checkpoint, _FETCHED)
+    """Get a hub checkpoint's weights and tokenizer into the cache; a folder is left as it is. Raises ModelError.
+
+    Which files hold weights is read from the index, once that is there: they may have any name.
+    """
+    found = fetch_tokenizer(checkpoint)
+    if found.base is not None:
+        patterns: tuple[str, ...] = (ADAPTER_WEIGHTS,)
+        found = replace(found, base=fetch(found.base))
+    elif (found.path / INDEX).is_file() and not (found.path / WEIGHTS).exists():
+        patterns = tuple(escape(file) for file in shard_names(found.name, found.path)) if found.from_hub else ()
+    else:
+        patterns = (WEIGHTS,)
+    return _snapshot(found, patterns)
 
 
 def fetch_tokenizer(checkpoint: Checkpoint) -> Checkpoint:
     """The same without the weights."""
-    return _snapshot(checkpoint, _BESIDE_WEIGHTS)
+    found = _snapshot(checkpoint, _BESIDE_WEIGHTS)
+    return found if found.base is None else replace(found, base=fetch_tokenizer(found.base))
 
 
 def _snapshot(checkpoint: Checkpoint, patterns: tuple[str, ...]) -> Checkpoint:
     if not checkpoint.from_hub:
         return checkpoint
-    try:
-        path = snapshot_download(
-            checkpoint.name,
-            revision=checkpoint.revision,
-            cache_dir=checkpoint.cache_dir,
-            local_files_only=checkpoint.offline,
-            allow_patterns=list(patterns),
-            ignore_patterns=["original/*", "onnx/*"],
-        )
-    except Exception as error:  # what is raised differs between versions of the hub client and its HTTP library
-        raise _hub_failure(checkpoint.name, checkpoint.revision, checkpoint.offline, error) from error
-    return Checkpoint(checkpoint.name, Path(path), checkpoint.revision, True, checkpoint.cache_dir, checkpoint.offline)
+    path = hub_snapshot(
+        checkpoint.name.rpartition("+")[2], patterns, checkpoint.own_revision, checkpoint.cache_dir, checkpoint.offline
+    )
+    return replace(checkpoint, path=path)
 
 
 def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
-    """The safetensors files that loading will read, each opened and its size checked. Raises ModelError."""
+    """The safetensors files that loading will read, each opened and its size checked; an adapter's among them, last.
+
+    Raises ModelError.
+    """
     name, folder = checkpoint.name, checkpoint.path
-    if (folder / WEIGHTS).is_file():
-        files: tuple[Path, ...] = (folder / WEIGHTS,)
-    elif (folder / INDEX).is_file():
-        files = _shards(name, folder)
-    else:
-        raise ModelError(f"{name}: {_why_no_weights(folder, checkpoint)}")
+    if checkpoint.base is not None:
+        own = adapter_weights(name, folder)
+        check_safetensors(name, own)
+        return (*weight_files(checkpoint.base), own)
+    check_not_both(name, folder)  # of a folder on the hub this is known only now
+    files = weights_in(name, folder)
+    if not files:
+        reason = why_no_weights(folder)
+        if reason is None and checkpoint.from_hub:
+            reason = "the hub has no safetensors weights for it; pickle weights are refused, convert them first"
+            if checkpoint.offline:
+                reason = "its weights are not in the cache; run once without --offline"
+        raise ModelError(f"{name}: {reason or f'no weights in the folder ({WEIGHTS}, or shards with {INDEX})'}")
     for file in files:
-        _check_safetensors(name, file)
+        check_safetensors(name, file)
     return files
 
 
 def read_settings(checkpoint: Checkpoint, file: str = "config.json") -> dict[str, Any]:
-    """A JSON object of the checkpoint as it stands. Raises ModelError when it is none."""
-    settings = _read_json(checkpoint.name, checkpoint.path / file)
+    """A JSON object of the checkpoint as it stands; config.json is that of the whole weights.
+
+    Raises ModelError when it is none.
+    """
+    found = checkpoint.whole if file == "config.json" else checkpoint
+    settings = read_json(found.path / file, ModelError, name=f"{found.name}: {file}", mark=False)  # as transformers
     if not isinstance(settings, dict):
-        raise ModelError(f"{checkpoint.name}: {file} is not a JSON object")
+        raise ModelError(f"{found.name}: {file} is not a JSON object")
     return settings
+
+
+def text_settings(checkpoint: Checkpoint) -> dict[str, Any]:
+    """config.json, with the entries of a wrapper's text model over the wrapper's own."""
+    config = read_settings(checkpoint)
+    inner = next((config[key] for key in ("text_config", "llm_config") if isinstance(config.get(key), dict)), {})
+    return config | inner
 
 
 def context_window(checkpoint: Checkpoint) -> int:
     """The most tokens that the checkpoint's positions reach to; a large number where its config does not say."""
-    config = read_settings(checkpoint)
+    config = text_settings(checkpoint)
     found = [
         config[name] for name in ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len") if name in config
     ]
@@ -147,27 +281,24 @@ def context_window(checkpoint: Checkpoint) -> int:
 
 def stop_ids(checkpoint: Checkpoint) -> tuple[int, ...]:
     """The tokens at which generation stops, as generation_config.json names them, else config.json."""
-    for file in ("generation_config.json", "config.json"):
-        if (checkpoint.path / file).is_file():
-            named = read_settings(checkpoint, file).get("eos_token_id")
-            ids = named if isinstance(named, list) else [named]
-            if found := tuple(i for i in ids if isinstance(i, int) and not isinstance(i, bool)):
-                return found
+    file = "generation_config.json"
+    holders = [holder for holder in (checkpoint, checkpoint.whole) if (holder.path / file).is_file()]
+    for settings in (*(read_settings(holder, file) for holder in holders), text_settings(checkpoint)):
+        named = settings.get("eos_token_id")
+        ids = named if isinstance(named, list) else [named]
+        if found := tuple(i for i in ids if isinstance(i, int) and not isinstance(i, bool)):
+            return found
     return ()
 
 
 def _check_config_file(name: str, folder: Path) -> None:
     if (folder / "config.json").is_file():
         return
-    if (folder / "adapter_config.json").is_file():
-        raise ModelError(
-            f"{name}: holds only an adapter (adapter_config.json); merge it into its base model first "
-            "(peft: model.merge_and_unload().save_pretrained(FOLDER))"
-        )
     gguf = next(iter(sorted(folder.glob("*.gguf"))), None)
     if gguf is not None:
         raise ModelError(f"{name}: no config.json{_gguf_advice(gguf)}")
-    inner = next((p.parent.name for p in sorted(folder.glob("*/config.json"))), None)
+    below = [path for file in ("config.json", ADAPTER_CONFIG) for path in sorted(folder.glob(f"*/{file}"))]
+    inner = below[0].parent.name if below else None
     hint = f"; did you mean {Path(name) / inner}?" if inner else "; a checkpoint has config.json and *.safetensors"
     raise ModelError(f"{name}: no config.json in this folder{hint}")
 
@@ -176,107 +307,20 @@ def _gguf_advice(path: Path) -> str:
     return "; GGUF files are not read, give the original safetensors checkpoint" if path.suffix == ".gguf" else ""
 
 
-def _nearest(folder: Path) -> str:
-    """`; did you mean ...?` out of the folders beside the missing one, or nothing."""
-    parent = folder.parent
-    if not parent.is_dir():
-        return f" ({parent} does not exist either)"
-    names = [p.name for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    close = difflib.get_close_matches(folder.name, names, n=1)
-    return f"; did you mean {parent / close[0]}?" if close else ""
-
-
 def _hash_folder(folder: Path, name: str) -> str:
     """sha256 over name, size and content of every file that changes the network or how text is tokenized."""
     wanted = {"config.json", *TOKENIZER_FILES, *_TOKENIZER_SETTINGS}
+    if is_adapter(folder):
+        wanted = {ADAPTER_CONFIG, ADAPTER_WEIGHTS, *wanted} - {"config.json"}
     files = [p for p in folder.iterdir() if p.is_file() and (p.name in wanted or p.suffix == ".tiktoken")]
     files += folder.glob("additional_chat_templates/*.jinja")
-    if (folder / WEIGHTS).is_file():
-        files.append(folder / WEIGHTS)
-    elif (folder / INDEX).is_file():
-        files += [folder / INDEX, *_shards(name, folder)]
+    weights = weights_in(name, folder)
+    if weights and weights[0] != folder / WEIGHTS:
+        files.append(folder / INDEX)
     digest = hashlib.sha256()
-    for file in sorted(files):
+    for file in sorted([*files, *weights]):
         digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def _shards(name: str, folder: Path) -> tuple[Path, ...]:
-    index = _read_json(name, folder / INDEX)
-    shards = index.get("weight_map") if isinstance(index, dict) else None
-    if not isinstance(shards, dict) or not shards:
-        raise ModelError(f"{name}: {INDEX} has no weight_map; download the checkpoint again")
-    files = tuple(folder / str(file) for file in sorted(set(shards.values())))
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
-        raise ModelError(
-            f"{name}: {len(missing)} of {len(files)} weight files are missing, first {missing[0]}, "
-            f"which {INDEX} names; download them"
-        )
-    return files
-
-
-def _why_no_weights(folder: Path, checkpoint: Checkpoint) -> str:
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES or p.name.endswith(".bin.index.json"))
-    if pickles:
-        return (
-            f"only pickle weights ({pickles[0]}), which can run code when read, so they are refused; if you trust "
-            "them, convert once: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW)"
-        )
-    other = sorted(p.name for p in folder.glob("*.safetensors"))
-    if "adapter_model.safetensors" in other:
-        return "holds only an adapter (adapter_model.safetensors); merge it into its base model first"
-    if other:
-        return f"no {WEIGHTS} or {INDEX}; {other[0]} is not a name that transformers loads"
-    if checkpoint.from_hub and checkpoint.offline:
-        return "its weights are not in the cache; run once without --offline"
-    if checkpoint.from_hub:
-        return "the hub has no safetensors weights for it; pickle weights are refused, convert them first"
-    return f"no weights in the folder ({WEIGHTS}, or shards with {INDEX})"
-
-
-def _check_safetensors(name: str, file: Path) -> None:
-    with file.open("rb") as stream:
-        if stream.read(24).startswith(b"version https://git-lfs"):
-            raise ModelError(f"{name}: {file.name} is a Git LFS pointer, not the weights; run git lfs pull")
-    try:
-        with safe_open(file, framework="np") as opened:  # reads the header and compares it with the file's size
-            opened.keys()
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"{name}: {file.name} is truncated or corrupt ({file.stat().st_size:,} bytes; {error}); download it again"
-        ) from error
-
-
-def _read_json(name: str, path: Path) -> Any:
-    return read_json(path, ModelError, name=f"{name}: {path.name}", mark=False)  # as transformers reads it
-
-
-def _from_hub(name: str, file: str, revision: str | None, cache: Path | None, offline: bool) -> Path:
-    try:
-        return Path(hf_hub_download(name, file, revision=revision, cache_dir=cache, local_files_only=offline))
-    except Exception as error:  # as in fetch
-        raise _hub_failure(name, revision, offline, error) from error
-
-
-def _hub_failure(name: str, revision: str | None, offline: bool, error: Exception) -> ModelError:
-    """One line for each way in which the hub says no; the most special errors first."""
-    at = "" if revision is None else f" at revision {revision}"
-    hint = _nearest(Path(name))
-    if isinstance(error, hub_errors.GatedRepoError):
-        return ModelError(f"{name}: gated on the hub; accept its terms on its page, then log in (hf auth login)")
-    if isinstance(error, hub_errors.RevisionNotFoundError):
-        return ModelError(f"{name}: the hub has no revision {revision}")
-    if isinstance(error, hub_errors.RepositoryNotFoundError):
-        return ModelError(f"{name}: no such folder, and not on the hub (or private: hf auth login){hint}")
-    if offline:
-        return ModelError(f"{name}: no such folder, and not in the cache{at}; run once without --offline{hint}")
-    if isinstance(error, hub_errors.LocalEntryNotFoundError | hub_errors.OfflineModeIsEnabled | ConnectionError):
-        return ModelError(f"{name}: no such folder, not in the cache{at}, and the hub cannot be reached{hint}")
-    if isinstance(error, hub_errors.EntryNotFoundError):
-        return ModelError(f"{name}: no config.json on the hub{at}; adapters and GGUF repositories are not checkpoints")
-    reason = str(error).strip().splitlines()
-    return ModelError(f"{name}: the hub failed{at} ({reason[0] if reason else type(error).__name__})")

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 
 from calibaudit.errors import ModelError
+from calibaudit.models.formats.families import text_config
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _STORED_DTYPES = {
@@ -66,7 +67,7 @@ def choose_dtype(asked: str, config: Any, files: Iterable[Path], device: str) ->
     """
     if asked != "auto":
         return DTYPES[asked], []
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    text = text_config(config)
     stored = getattr(text, "dtype", None) or getattr(text, "torch_dtype", None)
     if isinstance(stored, str):
         stored = getattr(torch, stored.removeprefix("torch."), None)

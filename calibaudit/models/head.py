@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from calibaudit.errors import ModelError
 from calibaudit.kernels import LinearLogprobs, linear_logprobs
+from calibaudit.models.formats.families import placeholder_ids, text_config
+from calibaudit.models.formats.quantization import is_plain, plain_values
 
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-3, torch.bfloat16: 2e-2}
 """Largest |our logit - the network's| over the row's largest |logit|: a few roundings to the dtype."""
@@ -55,9 +57,12 @@ class Head:
 
 
 def probe_ids(network: Any, n_tokens: int, seed: int = 0) -> Tensor:
-    """(1, n_tokens) seeded token ids on the network's first device."""
-    embedding = network.get_input_embeddings().weight
-    ids = torch.randint(embedding.shape[0], (1, n_tokens), generator=torch.Generator().manual_seed(seed))
+    """(1, n_tokens) seeded token ids on the network's first device, none of which stands for an image or a sound."""
+    n_rows = network.get_input_embeddings().weight.shape[0]
+    ids = torch.randint(n_rows, (1, n_tokens), generator=torch.Generator().manual_seed(seed))
+    if banned := placeholder_ids(network.config):
+        allowed = torch.tensor([i for i in range(n_rows) if i not in banned])
+        ids = torch.where(torch.isin(ids, allowed), ids, allowed[ids % len(allowed)])
     return ids.to(network.device)
 
 
@@ -82,6 +87,7 @@ def check_finite(network: Any, name: str) -> int:
 
 def _is_sound(weight: Tensor) -> bool:
     """Whether a weight holds numbers; a bias may hold -inf. One sum tells in nearly all cases, without a copy."""
+    weight = plain_values(weight)
     if not weight.is_floating_point() or weight.is_meta or bool(weight.sum(dtype=torch.float32).isfinite()):
         return True
     bad = weight.isnan() | (weight == torch.inf)
@@ -89,10 +95,13 @@ def _is_sound(weight: Tensor) -> bool:
 
 
 def decoders(network: Any) -> list[nn.Module]:
-    """The parts of the network that may give its final hidden states, likeliest first."""
+    """The parts of the network that may give its final hidden states, likeliest first.
+
+    In a wrapper the text's own decoder: what stands around it looks for images, and may remember where they were.
+    """
     inner = [getattr(network, name, None) for name in ("base_model", "model")]
     if hasattr(network, "get_decoder"):
-        inner.append(network.get_decoder())
+        inner.insert(0 if text_config(network.config) is not network.config else len(inner), network.get_decoder())
     return [m for m in dict.fromkeys(inner) if isinstance(m, nn.Module) and m is not network]
 
 
@@ -105,12 +114,12 @@ def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
     """
     linear = network.get_output_embeddings()
     weight = getattr(linear, "weight", None)
-    if not isinstance(weight, Tensor) or weight.ndim != 2 or not weight.is_floating_point() or weight.is_meta:
+    if not is_plain(weight) or weight.ndim != 2 or weight.is_meta:
         return "it has no plain linear output layer in memory"
     if weight.shape[0] < vocab_size:
         return f"its logits have {vocab_size} columns but its output layer {weight.shape[0]} rows"
     bias = getattr(linear, "bias", None)
-    config = network.config.get_text_config()
+    config = text_config(network.config)
     scales = dict.fromkeys((config_scale(network, config), 1.0))
     softcaps = dict.fromkeys((config_softcap(config), None))
     reason = "its decoder's hidden states do not go straight into the output layer"
@@ -122,8 +131,12 @@ def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
         for scale, softcap in itertools.product(scales, softcaps):
             head = Head(weight, bias, softcap, scale, vocab_size)
             if _agree(head.logits(hidden), logits.float(), TOLERANCE.get(logits.dtype, TOLERANCE[torch.float32])):
-                return decoder, head
-        reason = "its logits are not a scaled, soft-capped linear map of its hidden states"
+                if _runs_alone(network, decoder):
+                    return decoder, head
+                reason = "its decoder alone gives other hidden states than within the network"
+                break
+        else:
+            reason = "its logits are not a scaled, soft-capped linear map of its hidden states"
     return reason
 
 
@@ -150,6 +163,22 @@ def _stretched_probe(network: Any, decoder: nn.Module) -> tuple[Tensor, Tensor] 
     finally:
         hook.remove()
     return (seen[0], logits) if len(seen) == 1 and seen[0].shape[0] == logits.shape[0] else None
+
+
+def _runs_alone(network: Any, decoder: nn.Module) -> bool:
+    """Whether the decoder makes of token ids what it makes within the network, which may embed them in its own way."""
+    ids = probe_ids(network, N_PROBE)
+    seen: list[Tensor] = []
+    hook = decoder.register_forward_hook(lambda _module, _args, output: seen.append(output[0]))
+    try:
+        network(input_ids=ids, use_cache=False)
+        decoder(input_ids=ids, use_cache=False)
+    except (TypeError, ValueError, AttributeError):  # it takes embeddings only
+        return False
+    finally:
+        hook.remove()
+    within, alone = (states[0].float() for states in (seen[0], seen[-1]))
+    return _agree(alone, within, TOLERANCE.get(seen[0].dtype, TOLERANCE[torch.float32]))
 
 
 def _agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:

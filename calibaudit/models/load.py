@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_files
 from calibaudit.models.devices import DTYPES, choose_device, choose_dtype, dtype_name, is_out_of_memory, placement_of
+from calibaudit.models.formats.adapter_files import read_adapter
+from calibaudit.models.formats.adapters import with_adapter
+from calibaudit.models.formats.families import class_names, loaders_of, text_config
+from calibaudit.models.formats.quantization import as_run, check_can_load, quantization_settings
 from calibaudit.models.library import VERSION, first_line, quiet
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What `load_network` gives. network: in eval mode, without gradients. warnings: one line each."""
+    """What `load_network` gives. network: in eval mode, without gradients. warnings: one line each.
+
+    n_parameters: of the network, as if none of its weights were packed. quantization, adapter: as in ModelInfo.
+    """
 
     network: Any
     tokenizer: Any
     dtype: torch.dtype
     device: str
     warnings: tuple[str, ...]
+    n_parameters: int
+    quantization: str = ""
+    adapter: str = ""
 
 
 def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
@@ -34,6 +44,7 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
 
     dtype: auto, float32, bfloat16 or float16. auto: what the weights are stored in; on a CPU float32 for float16.
     device: auto, cpu, cuda, cuda:N or mps. auto: the GPU if there is one; if it is too small, all of them (accelerate).
+    An adapter is merged into its base's weights, or stays beside them where those are quantized.
     Raises ModelError.
     """
     if dtype != "auto" and dtype not in DTYPES:
@@ -44,9 +55,14 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
         files = weight_files(checkpoint)
         check_tokenizer_files(checkpoint)
         tokenizer = load_tokenizer(checkpoint)
+        settings = quantization_settings(read_settings(checkpoint))
+        if settings is not None:
+            check_can_load(checkpoint.whole.name, settings)
         chosen_dtype, notes = choose_dtype(dtype, config, files, chosen_device)
         placement = placement_of(device, chosen_device, files, chosen_dtype)
-        network, more = _read_weights(checkpoint, config, chosen_dtype, placement)
+        network, more = _read_weights(checkpoint.whole, config, chosen_dtype, placement, quantized=settings is not None)
+        network, adapter = _adapted(checkpoint, network, merge=settings is None)
+        n_parameters = sum(p.numel() for p in (network if settings is None else _unpacked(network)).parameters())
     notes += more
     n_embeddings = network.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > n_embeddings:
@@ -54,11 +70,36 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
             f"the tokenizer has {len(tokenizer):,} tokens, the model {n_embeddings:,}: "
             "text with the others cannot be scored"
         )
-    return Loaded(network, tokenizer, chosen_dtype, placement, tuple(notes))
+    quantization = "" if settings is None else as_run(network, settings)
+    network.eval().requires_grad_(False)
+    return Loaded(network, tokenizer, chosen_dtype, placement, tuple(notes), n_parameters, quantization, adapter)
+
+
+def _adapted(checkpoint: Checkpoint, network: Any, *, merge: bool) -> tuple[Any, str]:
+    """The network with the checkpoint's adapters in it, the innermost first, and what they are; "" for none."""
+    if checkpoint.base is None:
+        return network, ""
+    network, below = _adapted(checkpoint.base, network, merge=merge)
+    adapter = read_adapter(checkpoint.name, checkpoint.path)
+    network = with_adapter(network, checkpoint.name, checkpoint.path, adapter, merge=merge)
+    base = checkpoint.base
+    named = base.name if base.from_hub or base.name.startswith("demo:") else base.path.resolve().name
+    return network, f"{adapter.described} on {f'{named} with {below}' if below else named}"
+
+
+def _unpacked(network: Any) -> Any:
+    """The same network without weights, as it would be if it were not quantized: packed numbers cannot be counted."""
+    config = copy.deepcopy(network.config)
+    for part in (config, text_config(config)):
+        if hasattr(part, "quantization_config"):
+            del part.quantization_config
+    with torch.device("meta"):
+        return type(network)(config)
 
 
 def _load_config(checkpoint: Checkpoint) -> Any:
-    """The config of a decoder-only causal LM that this transformers knows. Raises ModelError."""
+    """The config of a causal LM, or of a wrapper around one, that this transformers knows. Raises ModelError."""
+    checkpoint = checkpoint.whole
     name, raw = checkpoint.name, read_settings(checkpoint)
     kind = raw.get("model_type")
     if kind is None:
@@ -80,14 +121,12 @@ def _load_config(checkpoint: Checkpoint) -> Any:
     shown = f"{kind}, {architectures[0]}" if architectures else kind
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{name}: not a decoder-only causal LM ({shown}: encoder-decoder)")
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+    if not loaders_of(config):
         raise ModelError(f"{name}: not a causal LM ({shown})")
-    own = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__name__
-    known = {own, *MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()}  # names: the mapping's values would import every family
-    if architectures and known.isdisjoint(architectures):
+    if architectures and class_names(config).isdisjoint(architectures):
         raise ModelError(f"{name}: not a causal LM ({shown}); its weights have no language-model head of that kind")
     if VERSION < (5,):
-        _check_rotary(name, raw.get("text_config") or raw, config.get_text_config())
+        _check_rotary(name, raw.get("text_config") or raw, text_config(config))
     return config
 
 
@@ -106,13 +145,34 @@ def _check_rotary(name: str, raw: dict[str, Any], config: Any) -> None:
         )
 
 
-def _read_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype, placement: str) -> tuple[Any, list[str]]:
+def _read_weights(
+    checkpoint: Checkpoint, config: Any, dtype: torch.dtype, placement: str, *, quantized: bool
+) -> tuple[Any, list[str]]:
+    """The network of the first class that finds all of its weights in the files, and notes."""
+    loaders = loaders_of(config)
+    for loader in loaders[:-1]:
+        try:
+            return _read_as(loader, checkpoint, copy.deepcopy(config), dtype, placement, quantized)
+        except _LostWeightsError:  # the text alone has other names there than in the wrapper that was saved
+            continue
+    return _read_as(loaders[-1], checkpoint, config, dtype, placement, quantized)
+
+
+class _LostWeightsError(ModelError):
+    """Weights that are not in the files, or have another shape there."""
+
+
+def _read_as(
+    loader: Any, checkpoint: Checkpoint, config: Any, dtype: torch.dtype, placement: str, quantized: bool
+) -> tuple[Any, list[str]]:
     name = checkpoint.name
     options: dict[str, Any] = {"dtype" if VERSION >= (4, 56) else "torch_dtype": dtype}
     if placement == "auto":
         options["device_map"] = "auto"
+    elif quantized:  # such weights are not moved once they are there
+        options["device_map"] = {"": placement}
     try:
-        network, report = AutoModelForCausalLM.from_pretrained(
+        network, report = loader.from_pretrained(
             checkpoint.path,
             config=config,
             trust_remote_code=False,
@@ -121,7 +181,7 @@ def _read_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype, place
             output_loading_info=True,
             **options,
         )
-        if placement != "auto":
+        if "device_map" not in options:
             network.to(placement)
     except Exception as error:
         if is_out_of_memory(error):
@@ -130,15 +190,14 @@ def _read_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype, place
                 "a larger device, or several GPUs with accelerate installed"
             ) from error
         raise ModelError(f"{name}: the weights cannot be loaded ({first_line(error)})") from error
-    notes = _check_report(name, network, report)
-    return network.eval().requires_grad_(False), notes
+    return network, _check_report(name, network, report)
 
 
 def _check_report(name: str, network: Any, report: dict[str, Any]) -> list[str]:
     """Weights that were not in the files would be random numbers: an error. Ones that nothing uses: a warning."""
     wrong_shapes = sorted(_key(entry) for entry in report.get("mismatched_keys") or ())
     if wrong_shapes:
-        raise ModelError(
+        raise _LostWeightsError(
             f"{name}: {len(wrong_shapes)} weights have another shape than config.json says, first {wrong_shapes[0]}"
         )
     # A tied weight is the same object as one that was read; only those that are missing under every name are lost.
@@ -149,7 +208,7 @@ def _check_report(name: str, network: Any, report: dict[str, Any]) -> list[str]:
     read = {id(tensor) for key, tensor in tensors.items() if key not in missing}
     lost = sorted(key for key in missing if key not in tensors or id(tensors[key]) not in read)
     if lost:
-        raise ModelError(
+        raise _LostWeightsError(
             f"{name}: {len(lost)} weights are not in the files, first {lost[0]}; they would be random numbers"
         )
     if report.get("error_msgs"):

@@ -16,9 +16,10 @@ from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.models import lengths, prefix_cache, sharing
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.models.devices import is_out_of_memory
+from calibaudit.models.formats.families import text_config
 from calibaudit.models.head import Head, check_finite, find_head, probe_ids
 from calibaudit.models.library import first_line
-from calibaudit.models.load import load_network
+from calibaudit.models.load import Loaded, load_network
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
@@ -186,7 +187,7 @@ def load_model(
         checkpoint = find_checkpoint(name, revision=revision, cache_dir=cache_dir, offline=offline)
     loaded = load_network(fetch(checkpoint), dtype, device)
     try:
-        return _prove(checkpoint, loaded.network, loaded.tokenizer, loaded.dtype, list(loaded.warnings))
+        return _prove(checkpoint, loaded)
     except ModelError:
         raise
     except Exception as error:  # a forward pass of a network that nobody here wrote
@@ -197,8 +198,9 @@ def load_model(
         raise ModelError(f"{checkpoint.name}: {reason}") from error
 
 
-def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dtype, notes: list[str]) -> Model:
-    config = network.config.get_text_config()
+def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
+    network, tokenizer, dtype, notes = loaded.network, loaded.tokenizer, loaded.dtype, list(loaded.warnings)
+    config = text_config(network.config)
     vocab_size = check_finite(network, checkpoint.name)
     found = find_head(network, vocab_size)
     if isinstance(found, str):
@@ -213,9 +215,11 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
             dtype=str(dtype).removeprefix("torch."),
             device=str(network.device) if len(devices) == 1 else " + ".join(sorted(devices)),
             family=str(network.config.model_type),
-            n_parameters=sum(parameter.numel() for parameter in network.parameters()),
+            n_parameters=loaded.n_parameters,
             vocab_size=vocab_size,
             head="own logits" if head is None else "separated",
+            quantization=loaded.quantization,
+            adapter=loaded.adapter,
         ),
         network=network,
         tokenizer=tokenizer,
@@ -238,6 +242,12 @@ def _prove(checkpoint: Checkpoint, network: Any, tokenizer: Any, dtype: torch.dt
     if not sharing.is_causal(model.forward, ids[:, :n_probe], other[:, :n_probe], tolerance):
         raise ModelError(
             f"{checkpoint.name}: not a causal LM: its states change when later tokens do ({model.info.family})"
+        )
+    part = sharing.neighbours_part(model.forward, ids[:, :n_probe], other[:, :n_probe])
+    if not part <= tolerance:
+        notes.append(
+            f"its layers round a row by what stands beside it in a batch ({loaded.quantization or 'own arithmetic'}), "
+            f"which moved a probe's states by {part:.1g} of their size: numbers depend on --batch-size"
         )
     note = _prove_sharing(model, config, ids, tolerance)
     notes += [] if note is None else [note]

@@ -4,18 +4,19 @@ from, or be smoothed towards, the other?
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings
+from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings, text_settings
 from calibaudit.models.library import VERSION, first_line
 
 
 def check_tokenizer_files(checkpoint: Checkpoint) -> None:
     """Raises ModelError when the folder has no tokenizer: transformers would make an empty one."""
-    folder = checkpoint.path
+    folder = checkpoint.tokenizer_path
     if not any((folder / file).is_file() for file in TOKENIZER_FILES) and not any(folder.glob("*.tiktoken")):
         raise ModelError(
             f"{checkpoint.name}: no tokenizer (tokenizer.json, tokenizer.model, vocab.json...); "
@@ -24,19 +25,56 @@ def check_tokenizer_files(checkpoint: Checkpoint) -> None:
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
-    """The tokenizer of a checkpoint whose files are on disk. Raises ModelError."""
-    loader = AutoTokenizer
-    if VERSION < (5,) and (checkpoint.path / "tokenizer_config.json").is_file():
-        settings = read_settings(checkpoint, "tokenizer_config.json")
+    """The tokenizer of a checkpoint whose files are on disk. Raises ModelError.
+
+    Where it has no chat template and the processor beside it has one (chat_template.json), that is taken.
+    """
+    loader, folder = AutoTokenizer, checkpoint.tokenizer_path
+    if VERSION < (5,) and (folder / "tokenizer_config.json").is_file():
+        settings = _settings(checkpoint, "tokenizer_config.json")
         if settings.get("tokenizer_class") == "TokenizersBackend":  # what transformers 5 calls this class
             loader = PreTrainedTokenizerFast
     try:
-        tokenizer = loader.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+        tokenizer = loader.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # tokenizers raise anything from KeyError to a bare Rust exception
         raise ModelError(f"{checkpoint.name}: the tokenizer cannot be read ({first_line(error)})") from error
     if len(tokenizer) == 0:
         raise ModelError(f"{checkpoint.name}: the tokenizer is empty; copy its files from the original model")
+    if not tokenizer.chat_template and (folder / "chat_template.json").is_file():
+        template = _settings(checkpoint, "chat_template.json").get("chat_template")
+        if isinstance(template, str) and template:
+            tokenizer.chat_template = template
+    if isinstance(tokenizer.chat_template, str) and _wants_parts(tokenizer):
+        tokenizer.chat_template = _AS_PARTS + tokenizer.chat_template
     return tokenizer
+
+
+def _settings(checkpoint: Checkpoint, file: str) -> dict[str, Any]:
+    return read_settings(replace(checkpoint, path=checkpoint.tokenizer_path), file)
+
+
+_AS_PARTS = (
+    "{%- set parted = namespace(messages=[]) -%}{%- for message in messages -%}"
+    "{%- if message.content is string -%}"
+    "{%- set message = dict(message, content=[{'type': 'text', 'text': message.content}]) -%}{%- endif -%}"
+    "{%- set parted.messages = parted.messages + [message] -%}{%- endfor -%}"
+    "{%- set messages = parted.messages -%}"
+)
+"""Before a template that reads a message as a list of parts only: a text becomes the one part it is."""
+
+
+def _wants_parts(tokenizer: Any) -> bool:
+    """Whether the chat template loses a message that is a text, and writes one that is a list of one text."""
+    word = "calibaudit-probe"
+
+    def written(content: Any) -> bool:
+        try:
+            text = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+        except Exception:  # templates raise what they like
+            return False
+        return word in str(text)
+
+    return not written(word) and written([{"type": "text", "text": word}])
 
 
 def prefix_token_id(tokenizer: Any) -> int | None:
@@ -53,7 +91,7 @@ def check_vocabularies(base: Checkpoint, instruct: Checkpoint, base_tokenizer: A
     """
     ours, theirs = base_tokenizer.get_vocab(), instruct_tokenizer.get_vocab()
     by_id = {index: token for token, index in ours.items()}
-    n_rows = read_settings(base).get("vocab_size") or len(ours)
+    n_rows = text_settings(base).get("vocab_size") or len(ours)
     advice = "give --start instruct --prior uniform, or name the base that instruct was made from"
     for token, index in sorted(theirs.items(), key=lambda entry: entry[1]):
         if by_id.get(index, token) != token:

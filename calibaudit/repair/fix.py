@@ -139,6 +139,7 @@ def fix(
         columns=settings.columns,
         revisions=revisions,
         offline=options.offline,
+        start=settings.start,
         one_vocabulary=settings.start == "base" or settings.prior != "uniform",
         chat=options.chat.for_rows(),
     )  # fmt: skip

@@ -9,7 +9,9 @@ from typing import Any
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
-from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint, stop_ids
+from calibaudit.errors import ModelError
+from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint, read_settings, stop_ids
+from calibaudit.models.formats.quantization import described, quantization_settings
 from calibaudit.models.tokenizer import check_vocabularies, load_tokenizer
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example, encode_rows
@@ -102,19 +104,26 @@ def prepare(
     revisions: tuple[str | None, str | None] = (None, None),
     offline: bool = False,
     one_vocabulary: bool = True,
+    start: str = "base",
     chat: ChatSettings | None = None,
 ) -> Prepared:
     """Rows read and encoded, audited items kept apart from them.
 
     max_length: tokens of a row; fewer where the models' windows are shorter. columns: a column's name -> the key
     that it is read as. revisions: of base and instruct. one_vocabulary: whether base has to know all of instruct's
-    tokens. chat: how rows stand in the chat template. Raises CalibauditError where the checkpoints, their vocabularies
+    tokens. start: base or instruct, which is tuned, and must therefore have plain weights. chat: how rows stand in the chat template. Raises CalibauditError where the checkpoints, their vocabularies
     or the data are unusable.
     """
     sides = [
         fetch(find_checkpoint(name, revision=revision, offline=offline))
         for name, revision in zip((base, instruct), revisions, strict=True)
     ]
+    settings = quantization_settings(read_settings(sides[start == "instruct"]))
+    if settings is not None:
+        raise ModelError(
+            f"{sides[start == 'instruct'].name}: its weights are quantized ({described(settings)}) and cannot be tuned "
+            "further; give the checkpoint that was quantized"
+        )
     tokenizers = [load_tokenizer(side) for side in sides]
     if chat is not None and chat.template not in CHOICES:
         # What is tuned in a template of the caller's is saved with it.

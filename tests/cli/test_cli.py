@@ -19,7 +19,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
 
-from calibaudit.models.checkpoints import TOKENIZER_FILES, WEIGHTS
+from calibaudit.models.checkpoints import TOKENIZER_FILES
+from calibaudit.models.formats.shards import WEIGHTS
 from tests.command import Cli, Ended
 from tests.families import VOCAB, save_tiny
 

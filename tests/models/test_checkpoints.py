@@ -13,9 +13,10 @@ import torch
 from huggingface_hub import errors as hub_errors
 from safetensors.torch import load_file, save_file
 
-import calibaudit.models.checkpoints as checkpoints
+import calibaudit.models.formats.hub as hub
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import INDEX, WEIGHTS, fetch_tokenizer, find_checkpoint, weight_files
+from calibaudit.models.checkpoints import fetch, fetch_tokenizer, find_checkpoint, weight_files
+from calibaudit.models.formats.shards import INDEX, WEIGHTS
 from calibaudit.models.model import load_model
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -107,12 +108,6 @@ def test_no_config(folder: Path) -> None:
 
 def test_the_folder_above_a_checkpoint_names_it(folder: Path) -> None:
     assert f"did you mean {folder}?" in refused(folder.parent, "no config.json")
-
-
-def test_an_adapter_alone(folder: Path) -> None:
-    (folder / "config.json").rename(folder / "adapter_config.json")
-    (folder / WEIGHTS).rename(folder / "adapter_model.safetensors")
-    refused(folder, "only an adapter .*merge it")
 
 
 def test_revision_with_a_folder(folder: Path) -> None:
@@ -219,7 +214,7 @@ def test_each_way_the_hub_says_no(kind: str, said: str, monkeypatch: pytest.Monk
     def fail(*_args: Any, **_options: Any) -> str:
         raise error.__new__(error)
 
-    monkeypatch.setattr(checkpoints, "hf_hub_download", fail)
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
     refused("org/none", said, revision="v9")
 
 
@@ -231,7 +226,7 @@ def test_a_tokenizer_is_fetched_without_weights(cache: Path, monkeypatch: pytest
         asked.extend(options["allow_patterns"])
         return str(found.path)
 
-    monkeypatch.setattr(checkpoints, "snapshot_download", whole)
+    monkeypatch.setattr(hub, "snapshot_download", whole)
     assert fetch_tokenizer(found) == found
     files = [path.name for path in found.path.iterdir()]
     fetched = {file for file in files if any(fnmatch(file, pattern) for pattern in asked)}
@@ -255,9 +250,93 @@ def test_an_unset_offline_flag_downloads_config_first_and_weights_later(
         assert not any(pattern.endswith(".bin") for pattern in options["allow_patterns"])
         return str(snapshot)
 
-    monkeypatch.setattr(checkpoints, "hf_hub_download", one)
-    monkeypatch.setattr(checkpoints, "snapshot_download", whole)
+    monkeypatch.setattr(hub, "hf_hub_download", one)
+    monkeypatch.setattr(hub, "snapshot_download", whole)
     found = find_checkpoint("org/tiny", revision="main", cache_dir=cache)
-    assert calls == [("config.json", "main")]
+    assert calls == [("config.json", "main"), ("adapter_config.json", SHA)]
     load_model(found, device="cpu")
-    assert calls[1:] == [("*", SHA)]
+    assert set(calls[2:]) == {("*", SHA)}
+
+
+# --- shards, whatever they are called
+
+
+def renamed_shards(folder: Path, *names: str) -> list[str]:
+    """The folder's two shards under other names, and its index with them."""
+    index = folder / INDEX
+    for old, new in zip(shard(folder), names, strict=True):
+        (folder / new).parent.mkdir(exist_ok=True, parents=True)
+        (folder / old).rename(folder / new)
+        index.write_text(index.read_text().replace(old, new))
+    return sorted(names)
+
+
+NAMES = ("model.safetensors-00001-of-00002.safetensors", "vision [x] *.safetensors")
+
+
+def test_shards_are_what_the_index_names(folder: Path, saved: Path) -> None:
+    """Qwen3.5's are called model.safetensors-00001-of-00001.safetensors."""
+    names = renamed_shards(folder, *NAMES)
+    found = find_checkpoint(str(folder))
+    assert [file.name for file in weight_files(found)] == names
+    ids = torch.arange(10)[None]
+    assert torch.equal(load_model(found, device="cpu").forward(ids)[0], load_model(str(saved)).forward(ids)[0])
+
+
+def test_of_the_hub_the_files_that_the_index_names_are_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = find_checkpoint("org/tiny", cache_dir=cache, offline=True)
+    names = renamed_shards(found.path, *NAMES)
+    asked: list[list[str]] = []
+
+    def whole(name: str, **options: Any) -> str:
+        asked.append(options["allow_patterns"])
+        return str(found.path)
+
+    monkeypatch.setattr(hub, "snapshot_download", whole)
+    fetch(found)
+    before, after = asked
+    assert any(fnmatch(INDEX, pattern) for pattern in before)
+    assert not any(fnmatch(name, pattern) for name in (*names, WEIGHTS) for pattern in before)
+    assert all(any(fnmatch(name, pattern) for pattern in after) for name in names)
+    assert not any(fnmatch(name, pattern) for name in (WEIGHTS, "vision x y.safetensors") for pattern in after)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "../other/model.safetensors",
+        "a/../../b.safetensors",
+        "C:\\\\x.safetensors",
+        "..\\\\x.safetensors",
+        "",
+    ],
+)
+def test_an_index_that_leaves_the_folder_is_refused(folder: Path, name: str) -> None:
+    first = shard(folder)[0]
+    (folder / INDEX).write_text((folder / INDEX).read_text().replace(first, name))
+    refused(folder, f"{INDEX} names .*, which is no file of the checkpoint's folder; it is not followed")
+
+
+def test_an_index_that_leaves_the_folder_by_a_link(folder: Path, tmp_path: Path) -> None:
+    names = renamed_shards(folder, "inner/a.safetensors", "inner/b.safetensors")
+    assert len(weight_files(find_checkpoint(str(folder)))) == len(names)
+    (folder / "inner").rename(tmp_path / "outside")
+    (folder / "inner").symlink_to(tmp_path / "outside")
+    refused(folder, "no file of the checkpoint's folder")
+
+
+def test_a_shard_that_is_a_link_is_followed_as_in_the_cache(folder: Path, tmp_path: Path) -> None:
+    first = shard(folder)[0]
+    revision = find_checkpoint(str(folder)).revision
+    (folder / first).rename(tmp_path / "blob")
+    (folder / first).symlink_to(tmp_path / "blob")
+    assert find_checkpoint(str(folder)).revision == revision
+    assert load_model(str(folder), device="cpu").info.revision == revision
+
+
+def test_an_index_of_pickles_is_refused(folder: Path) -> None:
+    first = shard(folder)[0]
+    (folder / first).rename(folder / "part.bin")
+    (folder / INDEX).write_text((folder / INDEX).read_text().replace(first, "part.bin"))
+    refused(folder, "names 'part.bin', which is not a safetensors file")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from calibaudit.models import devices
-from calibaudit.models.checkpoints import WEIGHTS
+from calibaudit.models.formats.shards import WEIGHTS
 
 
 def test_auto_spreads_only_what_one_gpu_cannot_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

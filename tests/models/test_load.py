@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModel
 
 import calibaudit.models.load as loading
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import WEIGHTS
+from calibaudit.models.formats.shards import WEIGHTS
 from calibaudit.models.model import load_model
 from tests.families import VOCAB, save_tiny, tiny_network, tiny_tokenizer
 
@@ -264,7 +264,7 @@ def test_out_of_memory_while_loading(folder: Path, error: Exception, monkeypatch
     def fail(*_args: Any, **_options: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(loading.AutoModelForCausalLM, "from_pretrained", fail)
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", fail)
     refused(folder, "out of memory while loading as float32 on cpu; try --dtype bfloat16")
 
 

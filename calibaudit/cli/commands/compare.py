@@ -47,6 +47,7 @@ def compare(
     asked = inputs.asked(models, items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
+        models = inputs.on_its_base(models, report, offline=run.offline)
         sides = inputs.score_all(models, pair.both(), asked, options, report)
     if rank() > 0:  # torchrun's first process speaks for all
         return

@@ -135,6 +135,7 @@ def fix(
     loaded = inputs.tasks_of(inputs.split_names(items.tasks), items, [instruct, base], offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(loaded)
+        base, instruct = inputs.on_its_base((base, instruct), report, offline=run.offline)
 
         def trained(step: int, n_steps: int, loss: float, tokens_per_second: float) -> None:
             report.trained("training", step, n_steps, loss, tokens_per_second)

@@ -80,6 +80,7 @@ def gate(
             _check_items(name, asked.tasks)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
+        models = inputs.on_its_base(models, report, offline=run.offline)
         sides = inputs.score_all(models, (baseline_revision, revision), asked, options, report)
     if rank() > 0:  # torchrun's first process speaks for all
         return

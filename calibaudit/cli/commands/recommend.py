@@ -119,6 +119,7 @@ def recommend(
     runs: Sequence[PilotRun] = ()
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
+        models = inputs.on_its_base(models, report, offline=run.offline)
         if pilot:
             from calibaudit.training.data.kinds import read_columns
             from calibaudit.training.prepare import prepare

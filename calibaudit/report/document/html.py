@@ -23,6 +23,7 @@ from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
 from calibaudit.report.figures.svg import inline_svg
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
+from calibaudit.report.words.models import run_rows
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
 from calibaudit.report.words.text import bounds, number, short_names, signed
@@ -105,6 +106,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {
         "names": names,
         "models": (comparison.before, comparison.after),
+        "run_rows": run_rows((comparison.before, comparison.after)),
         "settings": comparison.settings,
         "prompts": prompt_facts(comparison),
         "thinking": thinking_sentences(comparison),
@@ -141,6 +143,7 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {
         "names": names,
         "models": (audit.model,),
+        "run_rows": run_rows((audit.model,)),
         "settings": audit.settings,
         "prompts": prompt_facts(audit),
         "thinking": thinking_sentences(audit),

@@ -14,6 +14,7 @@ from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
 from calibaudit.report.words.findings import advice
+from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
 from calibaudit.report.words.thinking import thinking_sentences
@@ -130,7 +131,8 @@ def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit
     if any(_templates(task.chat_template) for task in result.tasks):
         on = [escaped(task.label) for task in result.tasks if _templates(task.chat_template)]
         lines.append(f"- inside a chat template, on one side at least: {', '.join(on)}")
-    lines += [f"- {escaped(fact, 600)}" for fact in (*prompt_facts(result), *thinking_sentences(result))]
+    facts = (*run_facts(result), *prompt_facts(result), *thinking_sentences(result))
+    lines += [f"- {escaped(fact, 600)}" for fact in facts]
     return lines
 
 

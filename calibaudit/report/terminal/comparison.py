@@ -22,6 +22,7 @@ from calibaudit.report.terminal.levels import level_table
 from calibaudit.report.terminal.page import note_lines, page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
 from calibaudit.report.words.findings import advice, audit_headline, headline
+from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import reach_sentences
 from calibaudit.report.words.text import short_names, wrapped
@@ -98,6 +99,7 @@ def comparison_header(comparison: Comparison, width: int) -> list[Text]:
         facts.append("chat template " + ", ".join(f"{word[b]} → {word[a]}" for b, a in sorted(pairs)))
     facts += prompt_facts(comparison)
     facts.append(f"{before.dtype}" if before.dtype == after.dtype else f"{before.dtype} → {after.dtype}")
+    facts += run_facts(comparison)
     facts.append(f"seed {comparison.settings.seed}")
     return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
@@ -108,7 +110,7 @@ def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
     if any(task.chat_template for task in audit.tasks):
         facts.append("chat template on" if all(t.chat_template for t in audit.tasks) else "chat template on and off")
     facts += prompt_facts(audit)
-    facts += [audit.model.dtype, f"seed {audit.settings.seed}"]
+    facts += [audit.model.dtype, *run_facts(audit), f"seed {audit.settings.seed}"]
     name = f" {shortened(audit.model.name, width - 2)}"
     return [Text(name, style="bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 

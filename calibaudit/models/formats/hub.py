@@ -1,0 +1,99 @@
+"""The Hugging Face hub: single files and snapshots, and each of its refusals in one line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import errors as hub_errors
+
+from calibaudit.errors import ModelError
+from calibaudit.models.formats.adapter_files import ADAPTER_CONFIG
+from calibaudit.models.formats.shards import INDEX, WEIGHTS, has_weights
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
+
+
+def hub_file(name: str, files: Sequence[str], revision: str | None, cache: Path | None, offline: bool) -> Path:
+    """The first of the files that the repository has, in the cache. Raises ModelError, for the first of them."""
+    failure: Exception | None = None
+    for file in files:
+        try:
+            return Path(hf_hub_download(name, file, revision=revision, cache_dir=cache, local_files_only=offline))
+        except Exception as error:  # what is raised differs between versions of the hub client and its HTTP library
+            failure = failure or error
+            missing = hub_errors.EntryNotFoundError | hub_errors.LocalEntryNotFoundError
+            if not isinstance(error, missing):
+                break
+    assert failure is not None
+    raise hub_failure(name, revision, offline, failure) from failure
+
+
+def hub_has_adapter(name: str, revision: str, snapshot: Path, cache: Path | None, offline: bool) -> bool:
+    """Whether a repository holds an adapter and no whole weights, though perhaps its base's config.json.
+
+    Gets adapter_config.json into the cache. Raises ModelError.
+    """
+    try:
+        found = Path(
+            hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=offline)
+        )
+    except (hub_errors.EntryNotFoundError, hub_errors.LocalEntryNotFoundError):
+        return False
+    except Exception as error:
+        raise hub_failure(name, revision, offline, error) from error
+    if not found.is_file() or has_weights(snapshot):
+        return False
+    try:
+        return offline or not any(HfApi().file_exists(name, file, revision=revision) for file in (WEIGHTS, INDEX))
+    except Exception as error:
+        raise hub_failure(name, revision, offline, error) from error
+
+
+def hub_snapshot(name: str, patterns: Sequence[str], revision: str, cache: Path | None, offline: bool) -> Path:
+    """The folder of a revision, with all its files that fit the patterns. Raises ModelError."""
+    try:
+        path = snapshot_download(
+            name,
+            revision=revision,
+            cache_dir=cache,
+            local_files_only=offline,
+            allow_patterns=list(patterns),
+            ignore_patterns=["original/*", "onnx/*"],
+        )
+    except Exception as error:
+        raise hub_failure(name, revision, offline, error) from error
+    return Path(path)
+
+
+def nearest(folder: Path) -> str:
+    """`; did you mean ...?` out of the folders beside the missing one, or nothing."""
+    parent = folder.parent
+    if not parent.is_dir():
+        return f" ({parent} does not exist either)"
+    names = [p.name for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    close = difflib.get_close_matches(folder.name, names, n=1)
+    return f"; did you mean {parent / close[0]}?" if close else ""
+
+
+def hub_failure(name: str, revision: str | None, offline: bool, error: Exception) -> ModelError:
+    """One line for each way in which the hub says no; the most special errors first."""
+    at = "" if revision is None else f" at revision {revision}"
+    hint = nearest(Path(name))
+    if isinstance(error, hub_errors.GatedRepoError):
+        return ModelError(f"{name}: gated on the hub; accept its terms on its page, then log in (hf auth login)")
+    if isinstance(error, hub_errors.RevisionNotFoundError):
+        return ModelError(f"{name}: the hub has no revision {revision}")
+    if isinstance(error, hub_errors.RepositoryNotFoundError):
+        return ModelError(f"{name}: no such folder, and not on the hub (or private: hf auth login){hint}")
+    if offline:
+        return ModelError(f"{name}: no such folder, and not in the cache{at}; run once without --offline{hint}")
+    if isinstance(error, hub_errors.LocalEntryNotFoundError | hub_errors.OfflineModeIsEnabled | ConnectionError):
+        return ModelError(f"{name}: no such folder, not in the cache{at}, and the hub cannot be reached{hint}")
+    if isinstance(error, hub_errors.EntryNotFoundError):
+        return ModelError(f"{name}: no config.json on the hub{at}; GGUF repositories are not checkpoints")
+    reason = str(error).strip().splitlines()
+    return ModelError(f"{name}: the hub failed{at} ({reason[0] if reason else type(error).__name__})")

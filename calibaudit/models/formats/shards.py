@@ -1,0 +1,105 @@
+"""The files that hold a checkpoint's weights: one, or those that its index names, and nothing outside of its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from safetensors import SafetensorError, safe_open
+
+from calibaudit.errors import ModelError
+from calibaudit.files.read import read_json
+from calibaudit.files.text import shortened
+
+INDEX = "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether there is something here that transformers would load whole weights from, pickles among it."""
+    names = (WEIGHTS, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
+    return any((folder / name).is_file() for name in names)
+
+
+def weights_in(name: str, folder: Path) -> tuple[Path, ...]:
+    """The files that loading reads, as transformers chooses them; none where the folder has neither.
+
+    name: of the checkpoint, for messages. Raises ModelError for an index that is unusable or leaves the folder, and
+    for a file that it names and that is not there.
+    """
+    if (folder / WEIGHTS).is_file():
+        return (folder / WEIGHTS,)
+    return _shards(name, folder) if (folder / INDEX).is_file() else ()
+
+
+def shard_names(name: str, folder: Path) -> tuple[str, ...]:
+    """The files that the index of a folder names, sorted, whatever they are called and whether they are there or not.
+
+    Raises ModelError where a name is no safetensors file below the folder. A shard may be a link, as all files in the
+    hub's cache are; a folder on the way to it may not lead outside.
+    """
+    index = read_json(folder / INDEX, ModelError, name=f"{name}: {INDEX}", mark=False)
+    weight_map = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ModelError(f"{name}: {INDEX} has no weight_map; download the checkpoint again")
+    for file in weight_map.values():
+        if not isinstance(file, str) or not _is_inside(file, folder):
+            raise ModelError(
+                f"{name}: {INDEX} names {shortened(repr(file), 80)}, which is no file of the checkpoint's folder; "
+                "it is not followed"
+            )
+        if not file.endswith(".safetensors"):
+            raise ModelError(f"{name}: {INDEX} names {shortened(repr(file), 80)}, which is not a safetensors file")
+    return tuple(sorted(set(weight_map.values())))
+
+
+def check_safetensors(name: str, file: Path) -> None:
+    """Raises ModelError where a file is a Git LFS pointer, or its header does not fit its size."""
+    with file.open("rb") as stream:
+        if stream.read(24).startswith(b"version https://git-lfs"):
+            raise ModelError(f"{name}: {file.name} is a Git LFS pointer, not the weights; run git lfs pull")
+    try:
+        with safe_open(file, framework="np") as opened:  # reads the header and compares it with the file's size
+            opened.keys()
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{name}: {file.name} is truncated or corrupt ({file.stat().st_size:,} bytes; {error}); download it again"
+        ) from error
+
+
+def why_no_weights(folder: Path) -> str | None:
+    """What a folder without weights that can be read holds in their place; None where it is nothing of the kind."""
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES or p.name.endswith(".bin.index.json"))
+    if pickles:
+        return (
+            f"only pickle weights ({pickles[0]}), which can run code when read, so they are refused; if you trust "
+            "them, convert once: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW)"
+        )
+    other = sorted(p.name for p in folder.glob("*.safetensors"))
+    if "adapter_model.safetensors" in other:
+        return "holds an adapter's weights without adapter_config.json, which says how to apply them"
+    return f"no {WEIGHTS} or {INDEX}; {other[0]} is not a name that transformers loads" if other else None
+
+
+def _shards(name: str, folder: Path) -> tuple[Path, ...]:
+    files = tuple(folder / file for file in shard_names(name, folder))
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise ModelError(
+            f"{name}: {len(missing)} of {len(files)} weight files are missing, first {missing[0]}, "
+            f"which {INDEX} names; download them"
+        )
+    return files
+
+
+def _is_inside(file: str, folder: Path) -> bool:
+    """Of this system's paths and of Windows's: what is harmless here may not be so there."""
+    if not file.isprintable() or any(path.is_absolute() or ".." in path.parts for path in _readings(file)):
+        return False
+    if PureWindowsPath(file).drive or not PurePosixPath(file).name:
+        return False
+    return (folder / file).parent.resolve().is_relative_to(folder.resolve())
+
+
+def _readings(file: str) -> tuple[PurePosixPath | PureWindowsPath, ...]:
+    return PurePosixPath(file), PureWindowsPath(file)
