@@ -131,7 +131,7 @@ class Model:
         width = input_ids.shape[1]
         step = 1 if self.one_by_one and n_past else width
         features = []
-        for tokens in input_ids.split(step, dim=1):
+        for tokens in torch.split(input_ids, step, dim=1):
             positions = None
             if self._tells_positions and n_past:
                 positions = torch.arange(n_past, n_past + step, device=tokens.device).expand(len(tokens), -1)

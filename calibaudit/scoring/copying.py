@@ -133,8 +133,9 @@ def _run_behind(
     n_above = 0 if model.rope_switch is None else sum(len(rest) > model.rope_switch for _, rest in order)
     step = rows_of(group.cut + len(order[0][1]))
     for part in [*parts(order[:n_above], step), *parts(order[n_above:], step)]:
-        owners = None if past is None else integers([starts[start] for start, _ in part], model.device)
-        copy = None if past is None else model.repeat_cache(past, owners)
+        copy = None
+        if past is not None:
+            copy = model.repeat_cache(past, integers([starts[start] for start, _ in part], model.device))
         features, _ = model.extend(pad([rest for _, rest in part], len(part[0][1]), 0, model.device), copy, group.cut)
         owned = [(s, r, c) for s, key in enumerate(part) for r, c in sequences[key]]
         spans = [
