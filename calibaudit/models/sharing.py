@@ -29,7 +29,16 @@ _FAR = 72
 _FARTHEST = 600
 """A window that cannot be narrowed is proven at its own width up to this many tokens."""
 
-_FAULTS = (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
+_FAULTS = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What a network raises that takes no such mask or cache."""
 
 
