@@ -50,21 +50,59 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "mpt": _BASE | {"model_type": "mpt", "d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": MAX_LENGTH},
 }
 
+_MAMBA2 = {"mamba_d_state": 8, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_chunk_size": 16, "mamba_n_groups": 1}
+_EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+
+LAYERED: dict[str, dict[str, Any]] = {
+    "gpt-oss": _LLAMA
+    | _EXPERTS
+    | {"model_type": "gpt_oss", "sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention"]},
+    "llama4": _LLAMA
+    | _EXPERTS
+    | {"model_type": "llama4_text", "attention_chunk_size": WINDOW, "intermediate_size_mlp": 48}
+    | {
+        "layer_types": ["chunked_attention", "full_attention"],
+        "no_rope_layers": [1, 0],
+        "interleave_moe_layer_step": 2,
+    },
+    "qwen3-next": _LLAMA
+    | _EXPERTS
+    | {"model_type": "qwen3_next", "shared_expert_intermediate_size": 16, "linear_num_key_heads": 2}
+    | {"linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8}
+    | {"layer_types": ["linear_attention", "full_attention"]},
+    "granite-hybrid": _LLAMA
+    | _EXPERTS
+    | _MAMBA2
+    | {"model_type": "granitemoehybrid", "layer_types": ["linear_attention", "full_attention"]}
+    | {"shared_intermediate_size": 16},
+    "falcon-h1": _LLAMA | _MAMBA2 | {"model_type": "falcon_h1", "mamba_d_ssm": 64},
+    "bamba": _LLAMA | _MAMBA2 | {"model_type": "bamba", "attn_layer_indices": [1]},
+    "jamba": _LLAMA
+    | {"model_type": "jamba", "mamba_d_state": 8, "mamba_dt_rank": 4, "num_experts": 2, "num_experts_per_tok": 1}
+    | {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1}
+    | {"use_mamba_kernels": False},
+    "lfm2": _LLAMA | {"model_type": "lfm2", "layer_types": ["conv", "full_attention"]},
+}
+"""Families whose layers are of two kinds: full attention and local, or full attention and a recurrent state."""
+
 WINDOWED = ("gemma2", "gemma3", "qwen2-window", "mistral", "phi3")
 UNSHARED = ("bloom", "falcon-alibi", "mpt")  # their positions are columns: nothing may stand between a row's tokens
+HYBRID = ("qwen3-next", "granite-hybrid", "falcon-h1", "bamba", "jamba", "lfm2")
 BIASED = ("phi", "gptj")
 
 
 def tiny_network(family: str, seed: int = 0, **changes: Any) -> Any:
     """A random network in float32, eval mode, with weights large enough that positions and windows matter."""
-    settings = FAMILIES[family] | changes
+    settings = (FAMILIES | LAYERED)[family] | changes
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     torch.manual_seed(seed)
     network = AutoModelForCausalLM.from_config(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if parameter.ndim > 1:
+            if name.endswith("A_log"):  # states that last: those that die at once would show nothing
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5 - 1.5)
+            elif parameter.ndim > 1:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * 2.5 / parameter.shape[-1] ** 0.5)
             elif name.endswith("bias"):
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from calibaudit.errors import ModelError
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
-from calibaudit.models import prefix_cache
+from calibaudit.models import lengths, prefix_cache, sharing
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.formats.families import text_config
@@ -22,10 +23,22 @@ from calibaudit.models.load import Loaded, load_network
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
-DEFAULT_MAX_LENGTH = 2048
+CACHE_NAMES = ("cache", "past_key_values", "cache_params", "state")
+"""What a decoder calls its cache, as argument and as output: the name changed in transformers 5.24, and recurrent
+networks had names of their own."""
 
-CACHE_NAMES = ("cache", "past_key_values")
-"""What a decoder calls its key-value cache, as argument and as output: the name changed in transformers 5.24."""
+COPIES_BYTES = {"cpu": 2 << 30, "cuda": 8 << 30}
+"""Memory for the recurrent states of a batch whose cache is copied; keys and values go by the batch's tokens."""
+
+_WAYS: tuple[tuple[bool, bool, prefix_cache.CacheKind], ...] = (
+    (False, False, "own"),
+    (False, True, "own"),
+    (False, False, "plain"),
+    (True, False, "own"),
+    (True, True, "own"),
+)
+"""How to go on from a copied cache, in the order tried: one token a call (layers of Mamba and Jamba start anew on
+several), with positions told (Bamba begins at 0 if not; RoBERTa counts from a first one of its own), in which cache."""
 
 
 @dataclass(eq=False)
@@ -37,7 +50,10 @@ class Model:
     rope_switch: rows longer than this many tokens use other rotary factors (LongRoPE), and with them every row of their
     batch, cached keys apart: rows on both sides of it must share neither a batch nor a cache. None for most.
     shares_prefix: whether packed rows (a context, its continuations side by side, behind a block mask), the start of
-    their contexts cached, were found to give what whole rows give.
+    their contexts cached, were found to give what whole rows give; up to max_packed_length columns.
+    copies_cache: whether continuations behind copies of their context's cache were; asked only where packed rows do not
+    serve all lengths. Rows for which neither is true run whole, once a choice. max_copies: rows of such a batch, which
+    a recurrent state of many megabytes a row limits. one_by_one: behind a copied cache it takes one token a call.
     warnings: one line each, for the user.
     """
 
@@ -49,11 +65,17 @@ class Model:
     sliding_window: int | None
     rope_switch: int | None
     shares_prefix: bool
+    copies_cache: bool
+    max_copies: int
+    one_by_one: bool
     warnings: tuple[str, ...]
     _body: Any
     _takes_positions: bool
     _cache_name: str | None
-    _cache: str
+    _packed_cache: prefix_cache.CacheKind = "plain"
+    _copied_cache: prefix_cache.CacheKind = "own"
+    _tells_positions: bool = False
+    _windows: prefix_cache.Locals = None
 
     @property
     def device(self) -> torch.device:
@@ -64,9 +86,11 @@ class Model:
     def max_packed_length(self) -> int:
         """Columns of the widest packed row whose mask and positions are still true, at most max_length.
 
-        A local window may be cut out of the mask by columns, and some networks keep buffers of max_length columns.
+        Some networks keep buffers of max_length columns, and some cut a local window out of any mask, by columns.
         """
-        return self.max_length if self.sliding_window is None else min(self.max_length, self.sliding_window)
+        if self.sliding_window is None or self._windows is not None:
+            return self.max_length
+        return min(self.max_length, self.sliding_window)
 
     @property
     def n_embeddings(self) -> int:
@@ -82,7 +106,7 @@ class Model:
     def forward(
         self,
         input_ids: Tensor,
-        attention_mask: Tensor | None = None,
+        attention_mask: Any = None,
         position_ids: Tensor | None = None,
         past: Any = None,
         use_cache: bool = False,
@@ -90,24 +114,45 @@ class Model:
         """(B, T) ids -> (B, T, D) hidden states that `target_logprobs` takes, and the cache or None.
 
         With head None the last axis is V instead: the batch's own logits, all of them.
-        attention_mask: None where columns may attend to all before them (padding on the right), else additive,
-        (B, 1, T, past + T). position_ids: (B, T), 0 at a row's first token; None: columns count.
-        past: an earlier call's cache, which is extended in place (see `repeat_cache`).
-        Proven on loading: right padding without a mask always; `prefix_cache.block_mask`, with and without a past,
-        where `shares_prefix` is true.
+        attention_mask: None where columns may attend to all before them (padding on the right), else `block_mask`'s.
+        position_ids: (B, T), 0 at a row's first token; None: columns count.
+        past: an earlier call's cache, which is extended in place (see `repeat_cache`), or `empty_cache`'s.
+        Proven on loading: right padding without a mask always; `block_mask`, with and without a past, where
+        `shares_prefix` is true; `extend`, behind rows of one length, where `copies_cache` is.
         """
         options: dict[str, Any] = {"use_cache": use_cache or past is not None}
         if attention_mask is not None:
             options["attention_mask"] = attention_mask
         if self._takes_positions and position_ids is not None:
             options["position_ids"] = position_ids
-        if past is None and use_cache:
-            past = prefix_cache.fresh_cache(self._cache)
         if past is not None and self._cache_name is not None:
             options[self._cache_name] = past
         output = self._body(input_ids=input_ids, **options)
         features = output.logits if self.head is None else output.last_hidden_state
         return features, getattr(output, self._cache_name or "", None) if options["use_cache"] else None
+
+    def extend(self, input_ids: Tensor, past: Any, n_past: int, use_cache: bool = False) -> tuple[Tensor, Any]:
+        """`forward` behind a copied cache of n_past tokens (0: an empty one), as this network was found to go on."""
+        width = input_ids.shape[1]
+        step = 1 if self.one_by_one and n_past else width
+        features = []
+        for tokens in torch.split(input_ids, step, dim=1):
+            positions = None
+            if self._tells_positions and n_past:
+                positions = torch.arange(n_past, n_past + step, device=tokens.device).expand(len(tokens), -1)
+            found, past = self.forward(tokens, None, positions, past, use_cache or step < width)
+            features.append(found)
+            n_past += step
+        return torch.cat(features, dim=1) if len(features) > 1 else features[0], past
+
+    def empty_cache(self, *, packed: bool) -> Any:
+        """What `forward` fills for packed rows, or for rows whose cache is copied; None: the network makes its own."""
+        return prefix_cache.fresh_cache(self._packed_cache if packed else self._copied_cache)
+
+    def block_mask(self, ends: Tensor, positions: Tensor, n_common: int, length: int) -> Any:
+        """The mask of packed rows, as this network takes it, windows included: see `prefix_cache.block_masks`."""
+        dtype = self.network.dtype
+        return prefix_cache.block_masks(ends, positions, n_common, dtype, self._windows, length)
 
     def repeat_cache(self, past: Any, rows: Tensor) -> Any:
         """A new cache whose row i is row rows[i] of `past`; `past` stays as it is and can be used again."""
@@ -138,7 +183,7 @@ def load_model(
     name: a folder, a hub id, or what find_checkpoint gave (then revision, cache_dir and offline are its own).
     dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
-    packing and caching change nothing (else shares_prefix is False). What fell back is in `warnings`.
+    packing and caching change nothing (else shares_prefix, copies_cache are False). What fell back is in `warnings`.
     Raises ModelError: one line that names the checkpoint, the fault and the way out.
     """
     if isinstance(name, Checkpoint):
@@ -184,85 +229,114 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         network=network,
         tokenizer=tokenizer,
         head=head,
-        max_length=_max_length(config, tokenizer),
-        sliding_window=_sliding_window(config),
-        rope_switch=_rope_switch(config),
+        max_length=lengths.max_length(config, tokenizer),
+        sliding_window=lengths.sliding_window(config),
+        rope_switch=lengths.rope_switch(config),
         shares_prefix=False,
+        copies_cache=False,
+        max_copies=1,
+        one_by_one=False,
         warnings=(),
         _body=body,
         _takes_positions="position_ids" in parameters,
         _cache_name=next((name for name in CACHE_NAMES if name in parameters), None),
-        _cache="plain",
     )
-    tolerance = prefix_cache.TOLERANCE.get(dtype, prefix_cache.TOLERANCE[torch.float32])
-    ids, other = (probe_ids(network, 2 * prefix_cache.N_PROBE, seed) for seed in (1, 2))
-    n_probe = min(model.max_length, prefix_cache.N_PROBE)
-    if not prefix_cache.is_causal(model.forward, ids[:, :n_probe], other[:, :n_probe], tolerance):
+    tolerance = sharing.TOLERANCE.get(dtype, sharing.TOLERANCE[torch.float32])
+    ids, other = (probe_ids(network, 2 * sharing.N_PROBE, seed) for seed in (1, 2))
+    n_probe = min(model.max_length, sharing.N_PROBE)
+    if not sharing.is_causal(model.forward, ids[:, :n_probe], other[:, :n_probe], tolerance):
         raise ModelError(
             f"{checkpoint.name}: not a causal LM: its states change when later tokens do ({model.info.family})"
         )
-    part = prefix_cache.neighbours_part(model.forward, ids[:, :n_probe], other[:, :n_probe])
+    part = sharing.neighbours_part(model.forward, ids[:, :n_probe], other[:, :n_probe])
     if not part <= tolerance:
         notes.append(
             f"its layers round a row by what stands beside it in a batch ({loaded.quantization or 'own arithmetic'}), "
             f"which moved a probe's states by {part:.1g} of their size: numbers depend on --batch-size"
         )
-    reason = _why_not_shared(model, ids, tolerance)
-    model.shares_prefix = reason is None
-    if reason is not None:
-        notes.append(
-            f"a context cannot be shared by its choices ({reason}): each choice runs the whole row, which is slower"
-        )
+    note = _prove_sharing(model, config, ids, tolerance)
+    notes += [] if note is None else [note]
     model.warnings = tuple(f"{checkpoint.name}: {note}" for note in notes)
     return model
 
 
-def _why_not_shared(model: Model, ids: Tensor, tolerance: float) -> str | None:
+def _prove_sharing(model: Model, config: Any, ids: Tensor, tolerance: float) -> str | None:
+    """Finds out which rows can share what, and says so in the model; a line for the user where some run whole."""
+    window = model.sliding_window
+    follows = window is not None and sharing.follows_its_config(
+        model.forward, config, ids[:, : sharing.N_PROBE], tolerance
+    )
+    why_not_packed = _why_not_packed(model, config, ids, tolerance, follows)
+    model.shares_prefix = why_not_packed is None
+    if model.shares_prefix and model.max_packed_length == model.max_length:
+        return None
+    recurrent = lengths.is_recurrent(config) or model._cache_name in CACHE_NAMES[2:]
+    why_not_copied = _why_not_copied(model, config, tolerance, follows, recurrent)
+    model.copies_cache = why_not_copied is None
+    if model.copies_cache:
+        return None
+    if model.shares_prefix:
+        return (
+            f"choices longer with their context than its window of {window} tokens cannot share it ({why_not_copied}): "
+            "each of them runs the whole row, which is slower"
+        )
+    reason = why_not_copied if recurrent or why_not_packed is None else why_not_packed
+    return f"a context cannot be shared by its choices ({reason}): each choice runs the whole row, which is slower"
+
+
+def _why_not_packed(model: Model, config: Any, ids: Tensor, tolerance: float, follows: bool) -> str | None:
+    """Also sets the model's windows and kind of cache. follows: the network's windows are those of its config."""
     if model._cache_name is None:
         return "it has no key-value cache"
     if not model._takes_positions:
         return "it takes no positions"
-    if model.max_packed_length < prefix_cache.N_PROBE:
+
+    def why_not(local: prefix_cache.Locals) -> str | None:
+        def masks(ends: Tensor, positions: Tensor, n_common: int, length: int) -> Any:
+            return prefix_cache.block_masks(ends, positions, n_common, model.network.dtype, local, length)
+
+        def fresh() -> Any:
+            return model.empty_cache(packed=True)
+
+        return sharing.why_not_packed(model.forward, masks, fresh, ids, tolerance)
+
+    windows = lengths.windows(config) if follows else None
+    if windows is not None:
+        with lengths.narrow_windows(config):
+            proven = why_not(lengths.narrowed(windows)) is None
+        if proven:
+            model._windows = windows
+            return None
+    if model.max_packed_length < sharing.N_PROBE:
         return f"its window of {model.max_packed_length} tokens is too short to tell"
     reason = None
-    for model._cache in ("plain", "own"):
-        why = prefix_cache.why_not_shared(model.forward, ids, model.network.dtype, tolerance)
+    for model._packed_cache in ("plain", "own"):
+        why = why_not(None)
         if why is None:
             return None
         reason = reason or why
     return reason
 
 
-def _max_length(config: Any, tokenizer: Any) -> int:
-    """lm-evaluation-harness's rule, so that truncation agrees: the config's window, else the tokenizer's, else 2048.
+def _why_not_copied(model: Model, config: Any, tolerance: float, follows: bool, recurrent: bool) -> str | None:
+    """Also sets the kind of cache. follows: see `_why_not_packed`."""
+    if model._cache_name is None:
+        return "it has no key-value cache"
+    contexts = sharing.copied_lengths(None if follows else model.sliding_window, model.max_length)
+    if contexts is None:
+        return f"its window of {model.sliding_window} tokens is too wide to tell"
+    ids, reason = probe_ids(model.network, 2 * (max(contexts) + sharing.N_PROBE), seed=1), None
 
-    (MPT's name for it is one the harness does not look for.)
-    """
-    for name in ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len"):
-        value = getattr(config, name, None)
-        if value is not None:
-            return int(value)
-    length = getattr(tokenizer, "model_max_length", None)
-    return int(length) if length is not None and length < 10**9 else DEFAULT_MAX_LENGTH
+    def fresh() -> Any:
+        return model.empty_cache(packed=False)
 
-
-def _sliding_window(config: Any) -> int | None:
-    """Tokens; None when every layer attends to the whole past. Local chunks (Llama 4) count as windows."""
-    kinds = getattr(config, "layer_types", None)
-    if kinds and all("full" in kind or "linear" in kind for kind in kinds):
-        return None
-    if getattr(config, "use_sliding_window", None) is False:
-        return None
-    names = ["sliding_window", "attention_window_size", "attention_chunk_size"]
-    if "local" in (getattr(config, "attention_layers", None) or ()):  # GPT-Neo
-        names.append("window_size")
-    sizes = [value for name in names if isinstance(value := getattr(config, name, None), int) and value > 0]
-    return min(sizes, default=None)
-
-
-def _rope_switch(config: Any) -> int | None:
-    rope = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None) or {}
-    if not isinstance(rope, dict) or rope.get("rope_type", rope.get("type")) != "longrope":
-        return None
-    length = getattr(config, "original_max_position_embeddings", None) or rope.get("original_max_position_embeddings")
-    return None if length is None else int(length)
+    for model.one_by_one, model._tells_positions, model._copied_cache in _WAYS:
+        with lengths.narrow_windows(config) if follows else nullcontext():
+            why = sharing.why_not_copied(model.forward, model.extend, fresh, ids, contexts, tolerance, recurrent)
+        if why is None:
+            past = model.forward(ids[:, :1], past=fresh(), use_cache=True)[1]
+            budget = COPIES_BYTES.get(model.device.type, COPIES_BYTES["cpu"])
+            model.max_copies = max(1, budget // max(1, prefix_cache.cache_bytes(past)))
+            return None
+        reason = reason or why
+    return reason

@@ -1,25 +1,18 @@
-"""Running what rows share once: block masks, the key-value cache, and the proof that they change nothing."""
+"""What rows share, laid out: columns of packed rows, what each may see, and caches that are copied."""
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache
 
-Forward = Callable[..., tuple[Tensor, Any]]
-
-TOLERANCE = {torch.float32: 1e-3, torch.float16: 3e-2, torch.bfloat16: 1e-1}
-"""Largest |difference| over |hidden state| (Euclidean) at one position; a wrong position or mask is far above it."""
-
-_CONTEXTS = (4, 7)
-_CONTINUATIONS = (3, 2)
-N_PROBE = max(length + 2 * n for length, n in zip(_CONTEXTS, _CONTINUATIONS, strict=True))
+CacheKind = Literal["plain", "own"]
 
 NEVER = sys.maxsize
 
@@ -27,44 +20,56 @@ _BLOCK = 32
 """Queries of one call of attention: more compute what the mask hides, fewer cost more calls."""
 
 
-def fresh_cache(kind: str) -> Any:
+def fresh_cache(kind: CacheKind) -> Any:
     """`plain`: keeps every layer's whole past, whatever its window. `own`: None, so that the network makes its own."""
     return DynamicCache() if kind == "plain" else None
 
 
 def repeat_cache(past: Any, rows: Tensor) -> Any:
-    """A new cache whose batch row i is row rows[i] of `past`, which stays as it is."""
+    """A new cache whose batch row i is row rows[i] of `past`, which stays as it is.
+
+    Keys, values, recurrent and convolution states alike: a cache of transformers selects each kind of its layers' own
+    in `reorder_cache`, by replacing entries of lists and dicts, which are therefore copied first; tensors are not.
+    """
     if isinstance(past, tuple | list):
         return tuple(repeat_cache(part, rows) for part in past)
     if isinstance(past, Tensor):
         return past.index_select(0, rows.to(past.device))
-    new = copy.copy(past)
-    for name, value in vars(
-        past
-    ).items():  # batch_select_indices replaces the entries of these lists, not their tensors
+    new = _shallow(past)
+    for name, value in vars(new).items():
         if isinstance(value, list):
-            setattr(new, name, [copy.copy(entry) if not isinstance(entry, Tensor) else entry for entry in value])
-    if hasattr(new, "batch_select_indices"):
-        new.batch_select_indices(rows)
-    else:
+            setattr(new, name, [entry if isinstance(entry, Tensor) else _shallow(entry) for entry in value])
+    caches = [n for n, value in vars(new).items() if hasattr(value, "reorder_cache") and not isinstance(value, type)]
+    for name in caches:  # of a decoder made for an encoder: a cache of caches
+        setattr(new, name, repeat_cache(getattr(new, name), rows))
+    select = getattr(type(new), "batch_select_indices", None)
+    if select not in (None, DynamicCache.batch_select_indices):  # a family's own cache (MiniMax) knows what it holds
+        select(new, rows)
+    elif not caches:
         new.reorder_cache(rows)
     return new
 
 
-def is_causal(forward: Forward, ids: Tensor, other: Tensor, tolerance: float) -> bool:
-    """Whether the first half's states stay as they are when the second half's tokens change.
+def _shallow(value: Any) -> Any:
+    """The object again, with lists and dicts of its own."""
+    if isinstance(value, str | int | float | None):
+        return value
+    new = copy.copy(value)
+    for name, entry in getattr(new, "__dict__", {}).items():
+        if isinstance(entry, list | dict):
+            setattr(new, name, copy.copy(entry))
+    return new
 
-    Both rows run in one batch: 8-bit layers may round a row by what stands beside it, and round these two alike.
-    """
-    half = ids.shape[1] // 2
-    changed = torch.cat([ids[:, :half], other[:, half:]], dim=1)
-    before, after = forward(torch.cat([ids, changed]))[0][:, :half].chunk(2)
-    return _difference(before, after) <= tolerance
 
-
-def neighbours_part(forward: Forward, ids: Tensor, other: Tensor) -> float:
-    """By how much of their size a row's states change with the row beside it in a batch; 0 but for rounding, mostly."""
-    return _difference(forward(ids)[0], forward(torch.cat([ids, other]))[0][:1])
+def cache_bytes(past: Any) -> int:
+    """Memory that a cache's tensors take."""
+    if isinstance(past, Tensor):
+        return past.nbytes
+    if isinstance(past, dict):
+        return sum(map(cache_bytes, past.values()))
+    if isinstance(past, list | tuple):
+        return sum(map(cache_bytes, past))
+    return sum(map(cache_bytes, getattr(past, "__dict__", {}).values()))
 
 
 class Layout(NamedTuple):
@@ -107,6 +112,17 @@ def common_length(a: Sequence[int], b: Sequence[int]) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
+class Local(NamedTuple):
+    """What a layer with a window sees of its own past: the last `size` positions, or the current chunk of `size`."""
+
+    size: int
+    chunked: bool = False
+
+
+Locals = Mapping[str, Local | None] | Local | None
+"""The windows of a network: one for all layers (None: none), or by layer type, as its mask is asked for."""
+
+
 def block_mask(ends: Tensor, n_common: int, dtype: torch.dtype) -> Tensor:
     """What each column of packed rows attends to, as an additive mask (B, 1, T, n_common + T): 0, or dtype's minimum.
 
@@ -120,6 +136,31 @@ def block_mask(ends: Tensor, n_common: int, dtype: torch.dtype) -> Tensor:
     mask = torch.zeros((n_rows, 1, width, n_common + width), dtype=dtype, device=ends.device)
     mask[..., n_common:].masked_fill_(~seen[:, None], torch.finfo(dtype).min)
     return mask.as_subclass(_LowerMask) if mask.device.type == "cpu" else mask
+
+
+def block_masks(ends: Tensor, positions: Tensor, n_common: int, dtype: torch.dtype, local: Locals, length: int) -> Any:
+    """`block_mask` for a network with windows: one mask, or a dict of masks by layer type.
+
+    positions: (B, T), each column's place in its own row, from which distances are taken: columns that stand side by
+    side are not near each other. length: positions are below it; windows that hold as many need no mask of their own.
+    """
+    whole = block_mask(ends, n_common, dtype)
+    if local is None:
+        return whole
+    if isinstance(local, Local):
+        return _windowed(whole, positions, n_common, local, length)
+    made = {window: _windowed(whole, positions, n_common, window, length) for window in {*local.values()}}
+    return {kind: made[window] for kind, window in local.items()}
+
+
+def _windowed(mask: Tensor, positions: Tensor, n_common: int, local: Local | None, length: int) -> Tensor:
+    if local is None or length <= local.size:
+        return mask
+    common = torch.arange(n_common, device=positions.device).expand(positions.shape[0], -1)
+    keys, queries = torch.cat([common, positions], dim=1)[:, None, :], positions[:, :, None]
+    far = keys // local.size != queries // local.size if local.chunked else queries - keys >= local.size
+    windowed = mask.masked_fill(far[:, None], torch.finfo(mask.dtype).min)
+    return windowed.as_subclass(_LowerMask) if isinstance(mask, _LowerMask) else windowed
 
 
 class _LowerMask(Tensor):
@@ -164,57 +205,3 @@ def _attention_in_blocks(
             )
         )
     return torch.cat(blocks, dim=-2)
-
-
-def why_not_shared(forward: Forward, ids: Tensor, dtype: torch.dtype, tolerance: float) -> str | None:
-    """None when what scoring does with a batch gives what whole rows give; else the reason, for the user.
-
-    Two contexts of different length are followed by two continuations each, side by side in one row behind a block
-    mask, padded on the right: first as they are, then with their first tokens run once for both, and cached.
-    forward: Model.forward. ids: (1, at least 2 * N_PROBE) token ids. dtype: the hidden states'.
-    """
-    n_common, offset, device = min(_CONTEXTS) // 2, max(_CONTEXTS), ids.device
-    probe = ids[0].tolist()
-    contexts = [[*probe[:n_common], *probe[n_common + i : length + i]] for i, length in enumerate(_CONTEXTS)]
-    pairs = [[probe[offset + i : offset + i + n], probe[-n - i :][:n]] for i, n in enumerate(_CONTINUATIONS)]
-    layouts = [lay_out(context, pair) for context, pair in zip(contexts, pairs, strict=True)]
-    packed, positions, ends = (
-        torch.tensor([[*values, *[0] * (N_PROBE - len(values))] for values in rows], device=device)
-        for rows in list(zip(*layouts, strict=True))[:3]
-    )
-    rest = [tensor[:, n_common:] for tensor in (packed, positions, (ends - n_common).clamp(min=0))]
-    try:
-        alone, _ = forward(packed, block_mask(ends, 0, dtype), positions)
-        start, past = forward(ids[:, :n_common], use_cache=True)
-        if past is None:
-            return "it keeps no cache"
-        both = torch.tensor([0, 0], device=device)
-        found = [
-            torch.cat(
-                [
-                    start.expand(2, -1, -1),
-                    forward(rest[0], block_mask(rest[2], n_common, dtype), rest[1], past=repeat_cache(past, both))[0],
-                ],
-                dim=1,
-            )
-            for _attempt in range(2)  # the cache is not used up
-        ]
-    except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()
-        return f"it takes no such mask or cache: {reason[0][:120] if reason else type(error).__name__}"
-    worst = 0.0
-    for row, (context, pair, layout) in enumerate(zip(contexts, pairs, layouts, strict=True)):
-        for tail, columns in zip(pair, layout.columns, strict=True):
-            whole = forward(torch.tensor([[*context, *tail]], device=device))[0][0]
-            picked = [*range(len(context)), *columns]
-            worst = max(worst, *(_difference(whole, states[row, picked]) for states in (alone, *found)))
-    if worst <= tolerance:
-        return None
-    return f"packed rows differ from whole ones by {worst:.1g} of their size"
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    """Largest relative Euclidean distance over positions; infinite when either is not a number."""
-    a, b = a.float(), b.float().to(a.device)
-    distance = ((a - b).norm(dim=-1) / a.norm(dim=-1).clamp(min=1e-6)).max().item()
-    return distance if distance == distance else float("inf")

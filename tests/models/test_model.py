@@ -15,7 +15,6 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutpu
 
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model, load_model
-from calibaudit.models.prefix_cache import block_mask
 from tests import families
 from tests.families import BIASED, FAMILIES, MAX_LENGTH, VOCAB, WINDOW, WINDOWED, save_tiny, tiny_network
 
@@ -59,7 +58,7 @@ def test_every_family_is_taken_apart_with_its_own_scale_cap_and_bias(pair: tuple
     family, _, model = pair
     assert model.head is not None
     assert model.info.head == "separated"
-    assert (model.warnings == ()) == (family not in UNSHARED)
+    assert model.warnings == ()
     assert model.head.softcap == (3.0 if family.startswith("gemma") else None)
     assert model.head.logit_scale == pytest.approx({"cohere": 0.25, "granite": 1 / 3}.get(family, 1.0))
     assert (model.head.bias is not None) == (family in BIASED)
@@ -79,19 +78,23 @@ def test_info_names_what_was_loaded(pair: tuple[str, Any, Model]) -> None:
     assert not any(p.requires_grad for p in model.network.parameters())
 
 
-@pytest.mark.parametrize("n_common", [0, 2])
+@pytest.mark.parametrize("n_common", [0, 2, 15])
 @pytest.mark.parametrize("lengths", [(3, 5), (2, 21), (30, 17)], ids=str)
 def test_packed_rows_equal_whole_rows(pair: tuple[str, Any, Model], lengths: tuple[int, int], n_common: int) -> None:
     """Contexts with continuations side by side behind a block mask, what the contexts share cached or not."""
     family, network, model = pair
+    if n_common >= min(lengths):
+        return  # each context keeps a token after what is common
     if family in UNSHARED:
         assert not model.shares_prefix
+        assert model.copies_cache
         return
     assert model.shares_prefix
     tails = [[IDS[2, :4], IDS[2, 5:6]], [IDS[2, 7:10], IDS[2, 20:21], IDS[2, 30:32]]]
     width = max(n + sum(map(len, tail)) for n, tail in zip(lengths, tails, strict=True))
-    if width > model.max_packed_length:
+    if OLD_MASKS and width > model.max_packed_length:
         return  # scoring keeps within it
+    assert width <= model.max_packed_length, "also beyond the window"
     start = IDS[1, :n_common]
     contexts = [torch.cat([start, IDS[0, n_common:n]]) for n in lengths]
     ids, positions, ends = (torch.zeros((2, width), dtype=torch.int64) for _ in range(3))
@@ -106,8 +109,10 @@ def test_packed_rows_equal_whole_rows(pair: tuple[str, Any, Model], lengths: tup
             positions[row, columns] = columns - column + len(context)
             paths[-1].append([*range(len(context)), *columns.tolist()])
             column += len(tokens)
-    mask = block_mask((ends - n_common)[:, n_common:], n_common, torch.float32)
-    features, cache = model.forward(start[None], use_cache=True) if n_common else (None, None)
+    mask = model.block_mask((ends - n_common)[:, n_common:], positions[:, n_common:], n_common, MAX_LENGTH)
+    features, cache = None, None
+    if n_common:
+        features, cache = model.forward(start[None], past=model.empty_cache(packed=True), use_cache=True)
     for _attempt in range(2):  # the cache is not used up
         past = model.repeat_cache(cache, torch.tensor([0, 0])) if n_common else None
         rest, _ = model.forward(ids[:, n_common:], mask, positions[:, n_common:], past=past)
@@ -120,8 +125,8 @@ def test_packed_rows_equal_whole_rows(pair: tuple[str, Any, Model], lengths: tup
 
 
 @pytest.mark.parametrize("family", ["gemma2", "gemma3"])
-def test_gemma_shares_prefixes_within_its_window(family: str, tmp_path: Path) -> None:
-    """True of real checkpoints (windows of 512 and more) with every supported transformers."""
+def test_gemma_shares_prefixes(family: str, tmp_path: Path) -> None:
+    """True of real checkpoints (windows of 512 and more) with every supported transformers, at least within them."""
     model = load_model(str(save_tiny(tmp_path, network=tiny_network(family, sliding_window=64))), device="cpu")
     assert model.shares_prefix
     assert model.warnings == ()
@@ -271,13 +276,15 @@ def test_a_model_that_sees_later_tokens_is_refused(tmp_path: Path) -> None:
         load_model(path, device="cpu")
 
 
-def test_a_recurrent_model_takes_the_plain_path(tmp_path: Path) -> None:
+def test_a_recurrent_model_shares_contexts_by_copies_of_its_state(tmp_path: Path) -> None:
     settings = {"vocab_size": VOCAB, "hidden_size": 32, "state_size": 4, "num_hidden_layers": 2, "bos_token_id": 0}
     torch.manual_seed(0)
     network = AutoModelForCausalLM.from_config(AutoConfig.for_model("mamba", **settings, eos_token_id=1)).eval()
     model = load_model(str(save_tiny(tmp_path, network=network)), device="cpu")
     assert not model.shares_prefix
-    assert len(model.warnings) == 1
+    assert model.copies_cache
+    assert model.one_by_one  # its scan begins anew on several tokens
+    assert model.warnings == ()
     with torch.no_grad():
         expected = network(IDS).logits.log_softmax(-1)[0]
     torch.testing.assert_close(all_logprobs(model, model.forward(IDS)[0][0]), expected, atol=1e-5, rtol=0)
@@ -297,23 +304,23 @@ def test_a_scale_in_the_config_that_the_network_ignores_is_not_applied(tmp_path:
 
 
 def test_longrope_says_where_its_factors_switch(tmp_path: Path) -> None:
-    from calibaudit.models.model import _rope_switch
+    from calibaudit.models.lengths import rope_switch
 
     config = SimpleNamespace(
         rope_scaling={"rope_type": "longrope", "long_factor": [1.0], "short_factor": [1.0]},
         original_max_position_embeddings=4096,
     )
-    assert _rope_switch(config) == 4096
-    assert _rope_switch(SimpleNamespace(rope_scaling=None)) is None
+    assert rope_switch(config) == 4096
+    assert rope_switch(SimpleNamespace(rope_scaling=None)) is None
     assert load_model(str(save_tiny(tmp_path)), device="cpu").rope_switch is None
 
 
 def test_the_window_follows_lm_evaluation_harness(tmp_path: Path) -> None:
     """The config's length, whatever the tokenizer says; the tokenizer's where the config has none."""
-    from calibaudit.models.model import _max_length
+    from calibaudit.models.lengths import max_length
 
     tokenizer = SimpleNamespace(model_max_length=77)
-    assert _max_length(SimpleNamespace(max_position_embeddings=100), tokenizer) == 100
-    assert _max_length(SimpleNamespace(n_positions=50, max_position_embeddings=100), tokenizer) == 50
-    assert _max_length(SimpleNamespace(), tokenizer) == 77
-    assert _max_length(SimpleNamespace(), SimpleNamespace(model_max_length=int(1e30))) == 2048
+    assert max_length(SimpleNamespace(max_position_embeddings=100), tokenizer) == 100
+    assert max_length(SimpleNamespace(n_positions=50, max_position_embeddings=100), tokenizer) == 50
+    assert max_length(SimpleNamespace(), tokenizer) == 77
+    assert max_length(SimpleNamespace(), SimpleNamespace(model_max_length=int(1e30))) == 2048

@@ -21,7 +21,7 @@ from whole_rows import WORDS, assert_equal, make_task, whole_rows
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model, load_model
-from calibaudit.scoring import batches
+from calibaudit.scoring import batches, packing
 from calibaudit.scoring.encode import Encoder
 from calibaudit.scoring.prompts import plain_prompt
 from calibaudit.scoring.score import score
@@ -47,6 +47,7 @@ def test_every_family_at_every_batch_size(family: str, tmp_path: Path) -> None:
 
 def test_rows_of_their_own_where_a_context_cannot_be_shared(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llama, "shares_prefix", False)
+    assert not llama.copies_cache
     for task in (make_task(), make_task(scoring="letter")):
         for batch_size in (1, 64):
             assert_equal(score(task, llama, batch_size=batch_size), whole_rows(task, llama))
@@ -91,7 +92,7 @@ def test_many_choices_are_split_over_rows_of_the_network(llama: Model, monkeypat
     scores = score(task, llama)
     assert max(width for _, width in shapes) <= llama.max_length
     assert sum(n_rows for n_rows, _ in shapes) > len(items)
-    monkeypatch.setattr(batches, "COLUMNS_BESIDE", 8)
+    monkeypatch.setattr(packing, "COLUMNS_BESIDE", 8)
     narrow = score(task, llama)
     monkeypatch.undo()
     expected = whole_rows(task, llama)
