@@ -16,7 +16,7 @@ from calibaudit.analysis.side_warnings import side_warnings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model
-from calibaudit.scores.scores import scores_from_dict
+from calibaudit.scores.from_dict import scores_from_dict
 from calibaudit.scores.thinking import Thinking
 from calibaudit.scoring.encode import Encoder
 from calibaudit.scoring.engines.connection import Retries
