@@ -414,7 +414,7 @@ def test_a_common_prefix_is_not_run_apart_below_a_rotary_switch(llama: Model, mo
     forward = Model.forward
 
     def watched(self: Model, ids: Any, *args: Any, past: Any = None, **rest: Any) -> Any:
-        if past is None and len(ids) == 1:
+        if rest.get("use_cache") and len(ids) == 1:
             prefixes.append(ids.shape[1])
         return forward(self, ids, *args, past=past, **rest)
 
