@@ -19,7 +19,7 @@ from calibaudit.models.formats.quantization import described
 from calibaudit.models.formats.shards import WEIGHTS
 from calibaudit.models.library import VERSION
 from calibaudit.models.model import Model, load_model
-from calibaudit.models.prefix_cache import is_causal, neighbours_part
+from calibaudit.models.sharing import is_causal, neighbours_part
 from calibaudit.training.prepare import prepare
 from tests.families import VOCAB, save_tiny, tiny_network, tiny_tokenizer
 
