@@ -1,14 +1,16 @@
 """Documents made for a task of lm-evaluation-harness whose data set is not at hand: the columns that it asks for.
 
-The task's own templates and functions are run on a few rows; what they complain about (a column that is not there, a value
-of the wrong kind) says what the next rows must look like. Nothing is known here of any task by name.
+The task's own templates and functions are run on a few rows; what they complain about (a column that is not there, a
+value of the wrong kind) says what the next rows must look like. Nothing is known here of any task by name.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import heapq
 import inspect
+import json
 import linecache
 import re
 import traceback
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 N_ROWS = 6
-N_TRIES = 60
+N_TRIES = 90
 LETTERS = "ABCDEFGHIJ"
 TEMPLATES = ("doc_to_text", "doc_to_target", "doc_to_choice", "description", "gen_prefix")
 _ANSWER = re.compile(r"label|answer|gold|target|correct|solution|^y$|idx|index|key$", re.IGNORECASE)
@@ -46,7 +48,7 @@ def cell(kind: Kind, name: str, row: int, n_choices: int = 4) -> Any:
         "one of texts": [options[right]],
         "one index": [right],
         "flags": [int(k == right) for k in range(n_choices)],
-        "written list": str(options),
+        "written list": json.dumps(options),
         "text and label": {"text": options, "label": list(LETTERS[:n_choices])},
         "records": [{"text": text, "label": LETTERS[k], "id": LETTERS[k]} for k, text in enumerate(options)],
         "lines": "\n".join(f"{LETTERS[k]}. {text}" for k, text in enumerate(options)),
@@ -113,11 +115,7 @@ def constants(config: Mapping[str, Any]) -> tuple[str, ...]:
         found += re.findall(r"==\s*['\"]([^'\"]{1,60})['\"]", template)
         for inside in re.findall(r"\[([^\[\]]*)\]\.index", template):
             found += re.findall(r"['\"]([^'\"]+)['\"]", inside)
-    for function in functions_of(config):
-        if isinstance(function, functools.partial):
-            found += [value for value in (*function.args, *function.keywords.values()) if isinstance(value, str)]
-        code = getattr(function, "__closure__", None) or ()
-        found += [part.cell_contents for part in code if isinstance(part.cell_contents, str)]
+    found += handed(config)
     try:
         tree: ast.AST = ast.parse(sources(config))
     except SyntaxError:
@@ -133,6 +131,17 @@ def constants(config: Mapping[str, Any]) -> tuple[str, ...]:
                 if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value:
                     found.append(value.value)
     return tuple(dict.fromkeys(found))[:60]
+
+
+def handed(config: Mapping[str, Any]) -> list[str]:
+    """Texts that a task's functions were made with: a subject, a language."""
+    found: list[str] = []
+    for function in functions_of(config):
+        if isinstance(function, functools.partial):
+            found += [value for value in (*function.args, *function.keywords.values()) if isinstance(value, str)]
+        code = getattr(function, "__closure__", None) or ()
+        found += [part.cell_contents for part in code if isinstance(part.cell_contents, str)]
+    return found
 
 
 def first_schema(config: Mapping[str, Any]) -> dict[str, Kind]:
@@ -158,6 +167,21 @@ def guess(name: str, config: Mapping[str, Any]) -> Kind:
         return ("text and label",)
     if re.search(rf"\b{column}['\"]?\]?\[\d\]", told) or re.search(rf"\b{column}\[(label|answer|gold)", told):
         return ("texts",)
+    value = rf"(?:\w+\[['\"])?{column}\b"
+    if re.search(rf"(?:literal_eval|eval|loads)\(\s*{value}", told):
+        return ("written list",)
+    if found := re.search(rf"\[([^\[\]]+)\]\.index\(\s*{value}", told):
+        words = tuple(re.findall(r"['\"]([^'\"]+)['\"]", found[1]))
+        if words:
+            return ("constant", words)
+    if found := re.search(rf"\{{([^{{}}]+)\}}\[\s*{value}", told):
+        words = tuple(re.findall(r"['\"]([^'\"]+)['\"]\s*:", found[1]))
+        if words:
+            return ("constant", words)
+    if re.search(rf"(?:index|find|ord|LETTER\w*\[)\(?\s*{value}", told):
+        return ("letter",)
+    if re.search(rf"\bint\(\s*{value}|{column}\s*\|\s*int", told):
+        return ("digit",)
     if _LIST.search(name):
         return ("texts",)
     return ("index",) if _ANSWER.search(name) else ("text",)
@@ -170,7 +194,8 @@ def repairs(schema: Schema, error: BaseException, config: Mapping[str, Any]) -> 
     if missing is not None:
         kinds = dict.fromkeys([guess(missing, config), ("text",), ("index",), ("texts",)])
         yield from ({**schema, missing: kind} for kind in kinds)
-        return
+        if not isinstance(error, KeyError):
+            return
     attribute = re.search(r"has no (?:attribute|element) '?(\w+)'?", message) or (
         re.match(r"'(\w+)'$", message) if isinstance(error, KeyError) else None
     )
@@ -182,10 +207,20 @@ def repairs(schema: Schema, error: BaseException, config: Mapping[str, Any]) -> 
                 record = ("record", tuple(dict.fromkeys((*before, key))))
                 kinds = [("text and label",), record] if key in ("text", "label") else [record, ("targets",)]
                 yield from ({**schema, name: kind} for kind in kinds if kind != schema[name])
+    if missing is not None:
+        return
     suspects = [name for name in schema if re.search(rf"\b{re.escape(name)}\b", place)] or list(schema)
-    suspects.sort(key=lambda name: not _ANSWER.search(name))
+    if "size 0" in str(error):
+        suspects.reverse()  # all rows were filtered away: by a column that no template shows
+    else:
+        suspects.sort(key=lambda name: not _ANSWER.search(name))
     words = constants(config)
-    for kind in ([("constant", words)] if words else []) + [(kind,) for kind in PLAIN_KINDS]:
+    told = isinstance(error, (KeyError, IndexError)) and bool(words)
+    kinds: list[Kind] = [(kind,) for kind in PLAIN_KINDS]
+    if words:
+        own = tuple(word for word in words if word in handed(config))
+        kinds = [*([("constant", own)] if own else []), *kinds[: 0 if told else 4], ("constant", words), *kinds]
+    for kind in dict.fromkeys(kinds):
         yield from ({**schema, name: kind} for name in suspects if schema[name] != kind)
 
 
@@ -198,9 +233,8 @@ def _missing(error: BaseException, message: str, schema: Schema) -> str | None:
     )
     found = next((hit[1] for pattern in patterns if (hit := re.search(pattern, message))), None)
     if found is None and isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
-        from_row = any(frame.name == "__getitem__" for frame in traceback.extract_tb(error.__traceback__))
         quoted = re.search(r"Column ([\w ]+) not in the dataset", message)
-        found = quoted[1] if quoted else error.args[0] if from_row else None
+        found = quoted[1] if quoted else error.args[0]
     return None if found in schema else found
 
 
@@ -223,15 +257,17 @@ def search(
 
     known: schemas that other tasks took; what is found is put in front of them.
     """
-    first = first_schema(config)
-    columns = set(first)
-    stack = [first, *(schema for schema in reversed(known) if columns <= set(schema))][-4:]
+    first = first_schema(config) or {"id": ("digit",)}
+    queue: list[tuple[int, int, Schema, str]] = [(0, 1, first, "")]
+    queue += [(-1, 0, schema, "") for schema in known[:2] if set(first) - {"id"} <= set(schema)]
+    heapq.heapify(queue)
     seen: set[str] = set()
     error: BaseException | None = None
+    n = len(queue)
     for _ in range(N_TRIES):
-        if not stack:
+        if not queue:
             break
-        schema = stack.pop()
+        cost, _, schema, before = heapq.heappop(queue)
         mark = repr(sorted(schema.items()))
         if mark in seen:
             continue
@@ -239,8 +275,14 @@ def search(
         try:
             found = attempt(schema)
         except Exception as raised:
-            error = raised
-            stack.extend(reversed(list(repairs(schema, root_of(raised), config))))
+            error, root = raised, root_of(raised)
+            complaint = f"{type(root).__name__} {root}"
+            # Another complaint than before is a step forward, and so is a column more: neither costs.
+            cost = max(0, cost if complaint == before else cost - 1)
+            for place, further in enumerate(repairs(schema, root, config)):
+                n += 1
+                free = place == 0 and len(further) > len(schema)
+                heapq.heappush(queue, (cost + (0 if free else 1), n, further, complaint))
             continue
         if schema in known:
             known.remove(schema)

@@ -5,14 +5,15 @@
 Needs lm-evaluation-harness (`pip install lm_eval`) beside calibaudit, and runs its tasks' functions. Nothing is
 downloaded: documents are real where `--mirror` (a folder laid out like the hub) has the data set, else made with the
 columns that the file's templates and functions ask for (benchmarks/made_documents.py). A file that loads unchanged is
-counted as such; of the others, those that are alike but for name, data set and description are run once. Whatever is run
-has its prompts, continuations and answers held against the harness at its own number of examples and at 2.
+counted as such; of the others, those that are alike but for name, data set and description are run once. Whatever is
+run has its prompts, continuations and answers held against the harness at its own number of examples and at 2.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import importlib
 import json
 import multiprocessing
 import re
@@ -218,6 +219,7 @@ def main() -> None:
             seen[family] += mirrors[path] is None
             jobs.append(("unchanged", path, version, mirrors[path]))
     results: dict[Path, Outcome] = {}
+    importlib.import_module("lm_eval.api.task")  # once, before the processes part
     with multiprocessing.get_context("fork").Pool(asked.jobs) as pool:
         for n, (path, _, outcome) in enumerate(pool.imap_unordered(work, jobs, chunksize=8)):
             results[path] = outcome
@@ -278,7 +280,8 @@ def table(root: Path, files: Any, why: Any, alike: Any, mirrors: Any, results: A
     )
     differs = {path: outcome for path, outcome in results.items() if outcome.way in ("differs", "not asked")}
     print(
-        f"files that load unchanged and were asked by both: {sum(not why[p] for p in results)}, not equal: {len(differs)}"
+        f"files that load unchanged and were asked by both: {sum(not why[p] for p in results)}, "
+        f"not equal: {len(differs)}"
     )
     for path, outcome in list(differs.items())[:25]:
         print(f"- {path.relative_to(root)}: {outcome.reason}")

@@ -90,7 +90,7 @@ def make_plain(task: Any, version: str, *, limit: int | None = None) -> Plain:
 
 def check_kind(name: str, task: Any) -> None:
     """Raises Refused for a task that is no multiple choice of texts with one right answer."""
-    config = getattr(task, "config", None)
+    config: Any = getattr(task, "config", None)
     kind = getattr(config, "output_type", None)
     if kind != "multiple_choice":
         raise Refused(
@@ -106,7 +106,7 @@ def check_kind(name: str, task: Any) -> None:
         function = function_name(config.process_results)
         raise Refused(
             f"{name}: its doc_to_target is always {config.doc_to_target}, and its own process_results ({function}) "
-            "decides which choices are right, several perhaps; an item of calibaudit has one right choice, which is known"
+            "decides which choices are right, several perhaps; an item has one right choice here"
         )
     sampler = type(getattr(task, "sampler", None)).__name__
     if sampler not in ("ContextSampler", "FirstNSampler", "NoneType"):

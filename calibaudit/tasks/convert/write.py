@@ -1,4 +1,4 @@
-"""`calibaudit tasks convert`: the harness's tasks written as plain task files, each proved before it is put in place."""
+"""`calibaudit tasks convert`: the harness's tasks as plain task files, each proved before it is put in place."""
 
 from __future__ import annotations
 
