@@ -16,7 +16,8 @@ from calibaudit.tasks.yaml_file import Source, TaskFileError, merge_includes, re
 SUFFIXES = (".yaml", ".yml")
 _EMPTY = Source(Path(), {}, {})
 
-Lookup = Callable[[str], Source | None]
+Lookup = Callable[[str], tuple[Source, ...]]
+"""The task or group file of a name, or all task files that bear it as a tag; empty where it is unknown."""
 
 
 def bundled_folder() -> Path:
@@ -95,8 +96,9 @@ def _bundled() -> _Catalogue:
     return _catalogue(_yaml_files(bundled_folder(), deep=True))
 
 
-def _bundled_source(name: str) -> Source | None:
-    return _bundled().files.get(name)
+def _bundled_source(name: str) -> tuple[Source, ...]:
+    source = _bundled().files.get(name)
+    return () if source is None else (source,)
 
 
 def _definitions_of(name: str) -> tuple[Definition, ...]:
@@ -129,18 +131,36 @@ def _definitions_of_folder(folder: Path) -> tuple[Definition, ...]:
 
 
 def _beside(source: Source) -> Lookup:
-    """Names as a file's group may use them: the files of its folder first, then the bundled tasks."""
+    """Names as a file's group may use them: of the files of its folder first, then bundled tasks, then tags there."""
 
-    def lookup(name: str) -> Source | None:
-        for path in _yaml_files(source.path.parent, deep=False):
+    @lru_cache(maxsize=1)
+    def siblings() -> tuple[dict[str, Source], dict[str, list[Source]]]:
+        names: dict[str, Source] = {}
+        tags: dict[str, list[Source]] = {}
+        paths = [path for path in source.path.parent.iterdir() if path.suffix in SUFFIXES and path.is_file()]
+        # What begins with `_` is mostly a part of others; where it is not, it comes last.
+        for path in sorted(paths, key=lambda path: (path.name.startswith("_"), path)):
             try:
                 sibling = read_source(path)
             except TaskFileError:
                 # A fault in a file that nobody named is not this group's.
                 continue
-            if name == sibling.data.get("group", sibling.data.get("task")):
-                return sibling
-        return _bundled_source(name)
+            name = sibling.data.get("group", sibling.data.get("task"))
+            if not isinstance(name, str) or name in names:
+                continue
+            names[name] = sibling
+            tag = sibling.data.get("tag")
+            for word in tag if isinstance(tag, list) else [tag]:
+                if isinstance(word, str) and not _is_group(sibling):
+                    tags.setdefault(word, []).append(sibling)
+        return names, tags
+
+    def lookup(name: str) -> tuple[Source, ...]:
+        names, tags = siblings()
+        if name in names:
+            return (names[name],)
+        tagged = sorted(tags.get(name, ()), key=lambda sibling: str(sibling.data["task"]))
+        return _bundled_source(name) or tuple(tagged)
 
     return lookup
 
@@ -177,11 +197,13 @@ def _expand_member(
     member = source.data["task"] if isinstance(source.data["task"], str) else source.data["task"][index]
     if isinstance(member, str):
         known = lookup(member)
-        if known is None:
+        if not known:
             near = get_close_matches(member, [*_bundled().files, *_bundled().members], n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise TaskFileError([f"{place}: {member!r} is no task file of this folder and no bundled task{hint}"])
-        return _expand(known, lookup, defaults, above)
+            raise TaskFileError(
+                [f"{place}: {member!r} is no task file or tag of this folder and no bundled task{hint}"]
+            )
+        return tuple(found for one in known for found in _expand(one, lookup, defaults, above))
     inline = merge_includes(source.inner("task", index))
     if "group" in inline.data:
         return _expand(inline, lookup, defaults, above)
@@ -190,7 +212,9 @@ def _expand_member(
         raise TaskFileError([f"{place}: a member needs `task: NAME` or `group: NAME`"])
     whole = inline.over(replace(defaults, path=source.path))
     known = lookup(name)
-    return (parse_task(whole if known is None or _is_group(known) else whole.over(known)),)
+    if known and known[0].data.get("task") != name and not _is_group(known[0]):  # a tag
+        return tuple(parse_task(whole.without("task").over(one)) for one in known)
+    return (parse_task(whole.over(known[0]) if known and not _is_group(known[0]) else whole),)
 
 
 def _summary(source: Source) -> TaskSummary:

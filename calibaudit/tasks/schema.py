@@ -110,7 +110,7 @@ class TaskSpec(Keys):
 class GroupSpec(Keys):
     """A group file's own keys; all others are defaults of its members."""
 
-    group: Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
+    group: Annotated[str, Field(pattern=r"^[^,/\\]+$")]
     group_alias: str | None = None
     task: list[str | dict[str, Any]]
     aggregate_metric_list: list[dict[str, Any]] | dict[str, Any] | None = None
@@ -179,6 +179,8 @@ def _function_faults(source: Source) -> Iterator[tuple[Place, str]]:
         key = ".".join(map(str, keys))
         if keys[0] == "class":
             way = UNSUPPORTED["class"]
+        elif keys[0] == "filter_list":
+            way = "filters work on a model's answers; calibaudit scores given choices: leave it out"
         elif keys == ("fewshot_config", "sampler"):
             way = "take `default` or `first_n`"
         else:
@@ -197,7 +199,7 @@ def _schema_faults(model: type[Keys], source: Source) -> Iterator[tuple[Place, s
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             loc = detail["loc"]
-            if any(loc[: len(keys)] == keys for keys in told):
+            if any(loc[: len(keys)] == keys[: len(loc)] for keys in told):
                 continue
             place = source.place(*loc)
             key = ".".join(str(part) for part in loc if _is_key(part))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -17,6 +17,10 @@ from calibaudit.errors import TaskError
 def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
     """`re.sub` as a Jinja filter; the name and order of arguments of lm-evaluation-harness. count 0: all."""
     return re.sub(pattern, repl, string, count=count)
+
+
+_WHOLE = "doc"
+"""The name of the whole document in a template, unless a column is called so."""
 
 
 class _Null:
@@ -94,8 +98,23 @@ def compile_template(text: str) -> Template:
         raise TaskError(f"not a valid Jinja template: {error.message} (its line {error.lineno})") from None
 
 
+def _named(part: nodes.Node) -> str:
+    """The column in `doc['column']` and `doc.column`; else ""."""
+    if not (
+        isinstance(part, (nodes.Getitem, nodes.Getattr))
+        and isinstance(part.node, nodes.Name)
+        and part.node.name == _WHOLE
+    ):
+        return ""
+    if isinstance(part, nodes.Getattr):
+        return part.attr
+    return str(part.arg.value) if isinstance(part.arg, nodes.Const) else ""
+
+
 class Field:
     """A `doc_to_...` string: a column's name stands for that column's value, anything else is a template.
+
+    In a template `doc` is the whole document, for columns whose names are no words: `{{doc['Correct Answer']}}`.
 
     columns: names of the columns of the evaluated documents. `is_column` says which of the two it is.
     """
@@ -104,6 +123,7 @@ class Field:
         self.key = key
         self.text = text
         self.is_column = text in columns
+        self._has_doc_column = _WHOLE in columns
         self._template = None if self.is_column else compile_template(text)
 
     @property
@@ -111,7 +131,10 @@ class Field:
         """The columns it draws on, in whichever branch of its template."""
         if self.is_column:
             return frozenset({self.text})
-        return frozenset(meta.find_undeclared_variables(_environment().parse(self.text)))
+        tree = _environment().parse(self.text)
+        by_name = {_named(part) for part in tree.find_all((nodes.Getitem, nodes.Getattr))}
+        not_columns = {""} if self._has_doc_column else {"", _WHOLE}
+        return frozenset({*meta.find_undeclared_variables(tree), *by_name} - not_columns)
 
     def __call__(self, document: Mapping[str, Any]) -> Any:
         """The value for one document: the column's own, or the rendered text. Raises TaskError."""
@@ -120,7 +143,8 @@ class Field:
                 raise TaskError(f"{self.key}: column {self.text!r} is missing")
             return document[self.text]
         try:
-            return self._template.render(_with_nulls(document))
+            values = _with_nulls(document)
+            return self._template.render({_WHOLE: values, **values})
         except UndefinedError as error:
             columns = ", ".join(map(str, document))
             raise TaskError(f"{self.key}: {error.message} (columns: {columns})") from None

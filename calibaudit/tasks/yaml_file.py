@@ -24,7 +24,10 @@ class Function:
     name: str
 
     def __str__(self) -> str:
-        return f"`{_FUNCTION} {self.name}`"
+        return f"`{self!r}`"
+
+    def __repr__(self) -> str:
+        return f"{_FUNCTION} {self.name}"
 
 
 _Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})

@@ -170,6 +170,25 @@ CASES: tuple[Case, ...] = (
         for n in (0, 3)
     ),
     Case("mmlu 5 made up", "mmlu_abstract_algebra", "mmlu/default/mmlu_abstract_algebra.yaml", 5),
+    *(
+        Case(f"{ours} {n} made up", ours, theirs, n)
+        for ours, theirs, numbers in (
+            ("mmlu_pro", "leaderboard/mmlu_pro/mmlu_pro.yaml", (0, 5)),
+            (
+                "global_mmlu_full_de",
+                "global_mmlu/full/de/global_mmlu_full_de_abstract_algebra.yaml",
+                (0, 3),
+            ),
+            ("global_mmlu_full_sw", "global_mmlu/full/sw/global_mmlu_full_sw_abstract_algebra.yaml", (0,)),
+            ("include_base_44_albanian", "include/default/Albanian/include_base_44_albanian_stem.yaml", (0,)),
+            (
+                "include_base_44_north_macedonian",
+                "include/default/North Macedonian/include_base_44_north_macedonian_stem.yaml",
+                (0,),
+            ),
+        )
+        for n in numbers
+    ),
 )
 
 
@@ -226,6 +245,28 @@ def write_mirror(folder: Path, shared: Path | None) -> None:
         choices = [text(2) for _ in range(4)]
         return {"question": f" {text(6)}\n", "subject": "s", "choices": choices, "answer": draw.randrange(4)}
 
+    def mmlu_pro(index: int) -> dict[str, Any]:
+        options = [text(2) for _ in range(10 - index % 8)]
+        answer = draw.randrange(len(options))
+        about = {"category": "law", "src": "s", "cot_content": "A: so."}
+        asked = {"question_id": index, "question": text(7) + "?", "options": options}
+        return {**asked, "answer": "ABCDEFGHIJ"[answer], "answer_index": answer, **about}
+
+    def four_options() -> dict[str, Any]:
+        return {"question": f"  {text(6)}?\n", **{f"option_{letter}": f" {text(2)}" for letter in "abcd"}}
+
+    def global_mmlu(index: int) -> dict[str, Any]:
+        about = {
+            "sample_id": f"abstract_algebra/test/{index}",
+            "subject": "abstract_algebra",
+            "subject_category": "STEM",
+        }
+        return {**about, **four_options(), "answer": draw.choice("ABCD"), "country": None, "is_annotated": False}
+
+    def include(index: int) -> dict[str, Any]:
+        about = {"language": "x", "country": "y", "domain": "STEM", "subject": "Math", "level": "Academic"}
+        return {**about, "regional_feature": "agnostic", **four_options(), "answer": index % 4}
+
     usual = {"train": 60, "validation": 130}
     tested = {"train": 60, "validation": 20, "test": 130}
     for path, config, make, sizes in (
@@ -238,6 +279,11 @@ def write_mirror(folder: Path, shared: Path | None) -> None:
         ("GBaker/MedQA-USMLE-4-options-hf", "default", medqa, tested),
         ("cais/mmlu", "abstract_algebra", mmlu, {"dev": 5, "test": 130}),
         ("cais/mmlu", "us_foreign_policy", mmlu, {"dev": 5, "test": 130}),
+        ("TIGER-Lab/MMLU-Pro", "default", mmlu_pro, {"validation": 70, "test": 130}),
+        ("CohereForAI/Global-MMLU", "de", global_mmlu, {"dev": 5, "test": 130}),
+        ("CohereForAI/Global-MMLU", "sw", global_mmlu, {"dev": 5, "test": 130}),
+        ("CohereForAI/include-base-44", "Albanian", include, {"test": 130}),
+        ("CohereForAI/include-base-44", "North Macedonian", include, {"test": 130}),
     ):
         splits = {split: [make(index) for index in range(n)] for split, n in sizes.items()}
         _write_dataset(folder / path, config, splits)

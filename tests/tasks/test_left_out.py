@@ -204,3 +204,17 @@ def test_documents_without_empty_cells_render_as_plain_jinja_does(document: dict
     )
     plain = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(template)
     assert Field("k", template, ())(json.loads(json.dumps(document))) == plain.render(document)
+
+
+def test_show_counts_the_items_that_are_asked(tmp_path: Path) -> None:
+    """Items are counted in the whole task: the one in row 3 is left out, so item 3 is row 4."""
+    from typer.testing import CliRunner
+
+    from calibaudit.cli.app import app
+
+    path = write_task(tmp_path, "t", rows(20, _3={"gold": 9}))
+    shown = [CliRunner().invoke(app, ["tasks", "show", str(path), "--item", str(n)]) for n in (2, 3, 18)]
+    assert [result.output.splitlines()[0] for result in shown] == [
+        f"t item {n}: id {n + (n > 2)}, cloze, 3 choices, 0 shots" for n in (2, 3, 18)
+    ]
+    assert CliRunner().invoke(app, ["tasks", "show", str(path), "--item", "19"]).exit_code != 0

@@ -79,6 +79,10 @@ def test_unknown_keys_below_the_top_are_refused_too(tmp_path: Path) -> None:
         ("filter_list: [{name: x}]", "filter_list: the filter {'name': 'x'} works on a model's answers"),
         ("filter_list: [{name: x, filter: [{function: regex}]}]", "filter_list: the filter 'regex' works on"),
         ("filter_list: [{name: x, filter: [{function: take_first, k: 2}]}]", "filter_list: the filter {'function'"),
+        (
+            "filter_list: [{name: x, filter: [{function: !function u.f}]}]",
+            "`!function u.f` is Python code, which is never run here: filters",
+        ),
         ("scoring: clozee", "scoring: Input should be 'letter', 'cloze'"),
         ("metric_list: [{metric: bleu}]", "metric_list.0.metric: Input should be 'acc'"),
         ("fewshot_config: {sampler: balanced}", "fewshot_config.sampler: Input should be 'default' or 'first_n'"),
@@ -162,6 +166,11 @@ def test_functions_below_the_top_and_their_reasons(tmp_path: Path) -> None:
     assert "tasks convert" in faults[3]
     (fault,) = faults_of(tmp_path, SOUND + "metadata: {a: !function [x]}\n")
     assert "t.yaml:8: !function: the name of a function is wanted" in fault
+
+
+def test_a_function_inside_a_list_is_told_once(tmp_path: Path) -> None:
+    (fault,) = faults_of(tmp_path, SOUND.replace("options", "[a, !function u.f]"))
+    assert "t.yaml:6: doc_to_choice.1: `!function u.f` is Python code" in fault
 
 
 def test_a_path_with_a_space_is_quoted_in_the_way_out(tmp_path: Path) -> None:
@@ -359,7 +368,9 @@ def test_group_faults(tmp_path: Path) -> None:
         tmp_path, GROUP + "task:\n  - piqaa\n  - {task: one, doc_to_text: q, doc_to_idd: x}\n  - {doc_to_text: q}\n"
     )
     assert len(faults) == 3
-    assert "t.yaml:8: 'piqaa' is no task file of this folder and no bundled task; did you mean piqa?" in faults[0]
+    assert (
+        "t.yaml:8: 'piqaa' is no task file or tag of this folder and no bundled task; did you mean piqa?" in faults[0]
+    )
     assert "t.yaml:9: key 'doc_to_idd' is unknown: did you mean 'doc_to_id'?" in faults[1]
     assert "t.yaml:10: a member needs `task: NAME` or `group: NAME`" in faults[2]
     assert "group g has no tasks" in faults_of(tmp_path, GROUP + "task: []\n")[0]
@@ -370,3 +381,20 @@ def test_group_faults(tmp_path: Path) -> None:
 def test_groups_that_name_each_other_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("group: b\ntask: [g]\n")
     assert "contains itself" in faults_of(tmp_path, "group: g\ntask: [b]\n", "g.yaml")[0]
+
+
+def test_a_group_may_name_a_tag_of_its_folder(tmp_path: Path) -> None:
+    for name, tag in (("b", "[x, y]"), ("a", "x"), ("c", "y"), ("piqa2", "piqa")):
+        (tmp_path / f"{name}_file.yaml").write_text(SOUND.replace("task: t", f"task: {name}") + f"tag: {tag}\n")
+    (tmp_path / "_inner.yaml").write_text("group: some sciences\ntask: y\n")
+    (tmp_path / "other.yaml").write_text("task: broken\ntag: x\n  - nothing\n")
+
+    def members(*lines: str) -> list[tuple[str, int | None]]:
+        (tmp_path / "g.yaml").write_text("group: g\ntask:\n" + "".join(f"  - {line}\n" for line in lines))
+        return [(d.spec.task, d.spec.num_fewshot) for d in definitions_of_file(tmp_path / "g.yaml")]
+
+    assert members("x") == [("a", None), ("b", None)]
+    assert members("{task: x, num_fewshot: 3}", "c") == [("a", 3), ("b", 3), ("c", None)]
+    assert members("some sciences") == [("b", None), ("c", None)]
+    assert members("piqa") == [("piqa", None)]  # a name goes before a tag
+    assert "t.yaml:2: 'z' is no task file or tag of this folder" in faults_of(tmp_path, "group: g\ntask: [z]\n")[0]

@@ -59,7 +59,6 @@ def show_task(
     from calibaudit.report.terminal.inputs.tasks import render_item
 
     asked = ItemFlags(
-        limit=item + 1,
         num_fewshot=num_fewshot,
         fewshot_seed=fewshot_seed,
         system=system,
