@@ -211,7 +211,7 @@ def repairs(schema: Schema, error: BaseException, config: Mapping[str, Any]) -> 
         return
     suspects = [name for name in schema if re.search(rf"\b{re.escape(name)}\b", place)] or list(schema)
     if "size 0" in str(error):
-        suspects.reverse()  # all rows were filtered away: by a column that no template shows
+        suspects = list(reversed(schema))  # all rows were filtered away: by a column that no template shows
     else:
         suspects.sort(key=lambda name: not _ANSWER.search(name))
     words = constants(config)
