@@ -259,7 +259,7 @@ def search(
     """
     first = first_schema(config) or {"id": ("digit",)}
     queue: list[tuple[int, int, Schema, str]] = [(0, 1, first, "")]
-    queue += [(-1, 0, schema, "") for schema in known[:2] if set(first) - {"id"} <= set(schema)]
+    queue += [(-1, -place, schema, "") for place, schema in enumerate(known[:2]) if set(first) - {"id"} <= set(schema)]
     heapq.heapify(queue)
     seen: set[str] = set()
     error: BaseException | None = None

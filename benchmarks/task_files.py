@@ -12,8 +12,10 @@ run has its prompts, continuations and answers held against the harness at its o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import importlib
+import io
 import json
 import multiprocessing
 import re
@@ -182,9 +184,11 @@ def work(job: tuple[str, Path, str, Path | None]) -> tuple[Path, str, Outcome]:
     datasets.disable_caching()
     known = _KNOWN[str(path.parent)]
     started = time.perf_counter()
-    outcome = (
-        compare_unchanged(path, mirror, known) if kind == "unchanged" else convert_one(path, mirror, known, version)
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # some functions print what they think of a row
+        if kind == "unchanged":
+            outcome = compare_unchanged(path, mirror, known)
+        else:
+            outcome = convert_one(path, mirror, known, version)
     del known[6:]
     if time.perf_counter() - started > 20:
         print(f"slow: {path.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
@@ -257,6 +261,14 @@ def table(root: Path, files: Any, why: Any, alike: Any, mirrors: Any, results: A
         f"\n{run} of {sum(map(len, alike.values()))} files that need convert were run; the others differ from one of "
         f"these in {', '.join(APART)} alone."
     )
+    if asked.quick:
+        tried = sum(counts.values()) - counts["unchanged"] - counts["not run (--quick)"]
+        share = (loads - counts["unchanged"]) / tried
+        likely = counts["unchanged"] + share * (n - counts["unchanged"])
+        print(
+            f"Of the {tried} files that the sample stands for {100 * share:.1f} % convert; were the others like them, "
+            f"{100 * likely / n:.0f} % of all would load."
+        )
     print("\n| not loaded, by reason | files |\n| --- | ---: |")
     for reason, count in reasons.most_common(25):
         print(f"| {reason} | {count} |")
