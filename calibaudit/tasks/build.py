@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -53,20 +53,20 @@ def build_task(
             items.append(built)
     spec = definition.spec
     if faults:
-        notes = (*notes, _left_out(definition, faults, len(items) + len(faults)))
+        notes = (*notes, _left_out(definition, faults[0], len(faults), len(items) + len(faults)))
     version = (spec.metadata or {}).get("version", 0)
     warnings = (*notes, *(f"task {spec.task}: {note}" for note in builder.notes()))
     return Task(spec.task, str(version), spec.default_scoring, tuple(items), n_fewshot, warnings, system)
 
 
-def _left_out(definition: Definition, faults: Sequence[TaskError], n: int) -> str:
-    """The warning about documents left out of n. Raises TaskError when they are too many."""
-    count = f"{len(faults)} of {n} documents"
-    share = f"{100 * len(faults) / n:.3g} %"
-    first = str(faults[0]).removeprefix(f"{definition.where}: ")
-    if 100 * len(faults) > PERCENT_LEFT_OUT * n:
+def _left_out(definition: Definition, fault: TaskError, n_faults: int, n: int) -> str:
+    """The warning about documents left out of n; fault: the first. Raises TaskError when they are too many."""
+    count = f"{n_faults} of {n} documents"
+    share = f"{100 * n_faults / n:.3g} %"
+    first = str(fault).removeprefix(f"{definition.where}: ")
+    if 100 * n_faults > PERCENT_LEFT_OUT * n:
         limit = f"up to {PERCENT_LEFT_OUT} % may be left out"
-        more = " (`calibaudit tasks check` lists all)" if len(faults) > 1 else ""
+        more = " (`calibaudit tasks check` lists all)" if n_faults > 1 else ""
         raise TaskError(f"{definition.where}: {count} cannot be used ({share}; {limit}); the first: {first}{more}")
     return f"task {definition.spec.task}: {count} ({share}) cannot be used and are left out; the first: {first}"
 
@@ -134,13 +134,18 @@ class _Builder:
         self._examples = Examples(definition, documents, columns, n_fewshot, seed, self._multiple_inputs)
 
     def _has_multiple_inputs(self) -> bool:
-        """Whether doc_to_text gives an index, by the first document in which it gives anything."""
-        for row in self._split.rows:
+        """Whether doc_to_text gives an index, by the first document in which it gives anything.
+
+        Raises TaskError, once for all documents, where it gives nothing in any.
+        """
+        faults: list[TaskError] = []
+        for index in range(len(self._split.rows)):
             try:
-                return self._renderer.has_multiple_inputs(row)
-            except TaskError:
-                continue
-        return False
+                return self._explain(index, lambda i: self._renderer.has_multiple_inputs(self._split.rows[i]))
+            except TaskError as error:
+                faults.append(error)
+        _left_out(self._definition, faults[0], len(faults), len(faults))
+        raise AssertionError("all of them are too many")
 
     def build(self, limit: int | None) -> Iterator[Item | TaskError]:
         """The first `limit` documents in order, each as an item or as what is wrong with it."""

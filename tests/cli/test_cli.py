@@ -253,7 +253,7 @@ def test_a_hub_id_offline(cli: Cli, task: Path) -> None:
     ("change", "keys", "said"),
     [
         ({}, {"doc_to_txt": "q"}, ["'doc_to_txt'", "'doc_to_text'"]),
-        ({}, {"generation_kwargs": {"until": ["."]}}, ["'generation_kwargs'", "not supported"]),
+        ({}, {"use_prompt": "promptsource:*"}, ["'use_prompt'", "not supported"]),
         ({}, {"dataset_path": "none.jsonl"}, ["none.jsonl"]),
         ({}, {"doc_to_text": "{{ question }}"}, ["question"]),
         ({}, {"doc_to_text": "{{ q "}, ["doc_to_text", "Jinja"]),

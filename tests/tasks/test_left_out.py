@@ -68,6 +68,15 @@ def test_the_bound_is_five_percent(n: int, n_wrong: int, ends: bool, tmp_path: P
     assert ("tasks check" in message) == (n_wrong > 1)
 
 
+def test_a_prompt_that_fails_in_every_document_is_one_fault(tmp_path: Path) -> None:
+    with pytest.raises(
+        TaskError, match=r"30 of 30 documents cannot be used \(100 %.*item 0 .*:1\): doc_to_text: 'no' is"
+    ):
+        load(tmp_path, rows(30), doc_to_text="{{no}}")
+    (fault,) = check_task_file(tmp_path / "t.yaml")
+    assert "30 of 30 documents" in fault
+
+
 def test_the_share_is_that_of_the_documents_asked(tmp_path: Path) -> None:
     documents = rows(40, _5={"gold": 9}, _30={"gold": 9})
     assert len(load(tmp_path, documents).items) == 38
