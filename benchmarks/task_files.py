@@ -1,6 +1,6 @@
 """Every multiple-choice task file of the installed lm-evaluation-harness: does it load, unchanged or converted?
 
-    python benchmarks/task_files.py [--mirror FOLDER] [--quick N] [--jobs N] [--failures FILE]
+    python benchmarks/task_files.py [--mirror FOLDER] [--quick N] [--largest N] [--jobs N] [--failures FILE]
 
 Needs lm-evaluation-harness (`pip install lm_eval`) beside calibaudit, and runs its tasks' functions. Nothing is
 downloaded: documents are real where `--mirror` (a folder laid out like the hub) has the data set, else made with the
@@ -199,6 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Count the harness's task files that load, unchanged or converted.")
     parser.add_argument("--mirror", type=Path)
     parser.add_argument("--quick", type=int, metavar="N", help="only every Nth of the files that are run")
+    parser.add_argument("--largest", type=int, metavar="N", help="only the N files that most others are like")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--failures", type=Path, help="a file for one line a file that neither loads nor converts")
     asked = parser.parse_args()
@@ -215,7 +216,8 @@ def main() -> None:
             alike[json.dumps([key, real], sort_keys=True, default=str)].append(path)
     jobs: list[tuple[str, Path, str, Path | None]] = []
     mirrors = {path: asked.mirror if in_mirror(config, asked.mirror) else None for path, config in files.items()}
-    jobs += [("convert", paths[0], version, mirrors[paths[0]]) for paths in alike.values()][:: asked.quick or 1]
+    groups = sorted(alike.values(), key=len, reverse=True)[: asked.largest] if asked.largest else list(alike.values())
+    jobs += [("convert", paths[0], version, mirrors[paths[0]]) for paths in groups[:: asked.quick or 1]]
     seen: Counter[str] = Counter()
     for path in files:
         family = path.relative_to(root).parts[0]
@@ -242,7 +244,7 @@ def table(root: Path, files: Any, why: Any, alike: Any, mirrors: Any, results: A
     for paths in alike.values():
         outcome = results.get(paths[0])
         if outcome is None:
-            counts["not run (--quick)"] += len(paths)
+            counts["not run"] += len(paths)
             continue
         run += 1
         way = outcome.way
@@ -262,7 +264,7 @@ def table(root: Path, files: Any, why: Any, alike: Any, mirrors: Any, results: A
         f"these in {', '.join(APART)} alone."
     )
     if asked.quick:
-        tried = sum(counts.values()) - counts["unchanged"] - counts["not run (--quick)"]
+        tried = sum(counts.values()) - counts["unchanged"] - counts["not run"]
         share = (loads - counts["unchanged"]) / tried
         likely = counts["unchanged"] + share * (n - counts["unchanged"])
         print(
