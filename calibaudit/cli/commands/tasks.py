@@ -11,7 +11,8 @@ from calibaudit.cli.groups import ChatFlags, ItemFlags, flagged
 from calibaudit.cli.options import AnswerPrefix, Debug, FewshotSeed, Mirror, NumFewshot, Offline, System
 
 tasks_app = typer.Typer(
-    help="List the known tasks, show one as a model sees it, check a task file.", invoke_without_command=True
+    help="List the known tasks, show one as a model sees it, check a task file, convert another program's.",
+    invoke_without_command=True,
 )
 
 
@@ -102,3 +103,44 @@ def check_task(
     if faults:
         raise typer.Exit(2)
     typer.echo(f"{file}: no fault found")
+
+
+@tasks_app.command("convert")
+def convert_task(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Tasks, groups or tags of lm-evaluation-harness, or YAML files."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the plain task files go.")],
+    include_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--include-path", metavar="DIR", help="A folder of further task files of the harness.", show_default=False
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", min=1, metavar="N", help="Only the first N documents of each task.", show_default=False
+        ),
+    ] = None,
+    mirror: Mirror = None,
+    offline: Offline = False,
+    debug: Debug = False,
+) -> None:
+    """Write tasks of lm-evaluation-harness as plain task files with their documents. Runs the harness's own code.
+
+    For task files whose `!function`s calibaudit never runs by itself: here the harness, which must be installed in the
+    same environment, runs them once. Every written file is read back and held against the harness before it is put in
+    place: the same prompts, choices and answers.
+    """
+    from calibaudit.tasks.convert.write import convert
+
+    done = convert(names, out, include_path=include_path, limit=limit, mirror=mirror, offline=offline)
+    for notice in done.notices:
+        typer.echo(f"calibaudit: {notice}", err=True)
+    for task in done.tasks:
+        equal = ", ".join(f"{n} at {shots} examples" for shots, n in task.n_compared.items() if n)
+        typer.echo(f"{task.path}: {task.n_documents} documents; equal to the harness: {equal}")
+    for path in done.groups:
+        typer.echo(f"{path}: a group")
