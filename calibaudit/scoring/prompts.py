@@ -17,7 +17,7 @@ from calibaudit.errors import ModelError
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.thinking import Thinking
 from calibaudit.scoring.thought_prompt import ThoughtPrompt
-from calibaudit.tasks.items import Item, Task, joined
+from calibaudit.tasks.items import Item, Task
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,7 @@ class PlainPrompts:
 
 def plain_prompt(item: Item, where: str) -> Prompt:
     """The item as running text: system, context, what answers begin with, delimiter, choice."""
-    pairs = []
-    for lead, choice in zip(item.leads or ("",) * len(item.choices), item.choices, strict=True):
-        delimiter = "" if item.leads else item.delimiter
-        context = joined(item.system + item.context + lead, item.answer_prefix, delimiter)
-        pairs.append((context, item.delimiter + choice))
-    return Prompt(where, tuple(pairs))
+    return Prompt(where, item.plain_pairs)
 
 
 class ChatPrompts:

@@ -122,6 +122,14 @@ class Item:
             content = [self.context, self.leads, self.choices, self.answer, self.group]
             object.__setattr__(self, "document", document_hash(["item", content]))
 
+    @property
+    def plain_pairs(self) -> tuple[tuple[str, str], ...]:
+        """(context, continuation) of each choice as running text: system, context, lead, what answers begin with."""
+        delimiter = "" if self.leads else self.delimiter
+        leads = self.leads or ("",) * len(self.choices)
+        contexts = [joined(self.system + self.context + lead, self.answer_prefix, delimiter) for lead in leads]
+        return tuple((context, self.delimiter + c) for context, c in zip(contexts, self.choices, strict=True))
+
     @cached_property
     def key(self) -> str:
         """sha256 (hex) of what the model sees of this item: not its id, answer or group."""

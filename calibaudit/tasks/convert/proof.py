@@ -9,20 +9,11 @@ from typing import Any
 from calibaudit.errors import TaskError
 from calibaudit.tasks.build import build_task
 from calibaudit.tasks.convert.harness import gold, requests, told
-from calibaudit.tasks.items import Item, Task, joined
+from calibaudit.tasks.items import Task
 from calibaudit.tasks.registry import definitions_of_file
 
 SEED = 1234
 """The few-shot seed of both programs when none is named."""
-
-
-def pairs_of(item: Item) -> list[tuple[str, str]]:
-    """(context, continuation) of each choice of an item as running text."""
-    delimiter = "" if item.leads else item.delimiter
-    return [
-        (joined(item.system + item.context + lead, item.answer_prefix, delimiter), item.delimiter + choice)
-        for lead, choice in zip(item.leads or ("",) * len(item.choices), item.choices, strict=True)
-    ]
 
 
 def shots_to_try(task: Any) -> tuple[int, ...]:
@@ -65,7 +56,7 @@ def _compare(
             if answer is None:
                 continue
             raise TaskError(f"document {index} cannot be used here: {'; '.join(ours.warnings)}")
-        found = pairs_of(item)
+        found = list(item.plain_pairs)
         if found != wanted:
             raise TaskError(f"document {index}, {n_fewshot} examples: {_first_difference(wanted, found)}")
         if answer is not None and item.answer != answer:

@@ -12,6 +12,7 @@ from typing import Any
 
 from calibaudit.errors import TaskError
 from calibaudit.tasks.convert.harness import gold_of, told
+from calibaudit.tasks.items import scoring_of_choices
 
 TEXT, CHOICES, ANSWER = "harness_text", "harness_choices", "harness_answer"
 DESCRIPTION, PREFIX = "harness_description", "harness_gen_prefix"
@@ -248,14 +249,14 @@ def _settings(task: Any, rows: Sequence[Mapping[str, Any]], choices: Any) -> dic
         if getattr(shot, key) is not None and getattr(shot, key) != getattr(config, key):
             other[key] = getattr(shot, key)
     lists = [choices] if isinstance(choices, list) else [row[CHOICES] for row in rows]
-    letters = all(len(text.strip()) == 1 and text.strip().isalnum() for texts in lists for text in texts)
+    scoring = "cloze" if task.multiple_input else scoring_of_choices(lists, is_constant=isinstance(choices, list))
     return {
         "target_delimiter": config.target_delimiter,
         "fewshot_delimiter": config.fewshot_delimiter,
         "fewshot_config": other or None,
         "num_fewshot": config.num_fewshot,
         "output_type": "multiple_choice",
-        "scoring": "letter" if letters and not task.multiple_input else "cloze",
+        "scoring": scoring,
     }
 
 
