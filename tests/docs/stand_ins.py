@@ -92,8 +92,18 @@ def lm_eval_row(index: int, hot: float) -> dict[str, object]:
     }
 
 
+def write_adapter(folder: Path) -> None:
+    """A fresh adapter of PEFT's for the bundled base, as its training leaves it."""
+    import peft
+    from transformers import AutoModelForCausalLM
+
+    config = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(DEMO / "base"), config).save_pretrained(folder)
+
+
 def make(folder: Path, cache: Path) -> None:
     """Every name that the pages' commands use, in `folder`."""
+    write_adapter(folder / "ADAPTER")
     (folder / "pyproject.toml").write_text(SETTINGS, encoding="utf-8")
     for name, checkpoint in CHECKPOINTS.items():
         (folder / name).symlink_to(DEMO / checkpoint)

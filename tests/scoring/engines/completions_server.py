@@ -154,14 +154,12 @@ def _handler(server: CompletionsServer) -> type[BaseHTTPRequestHandler]:
                 number = len(server.requests)
                 server.at_once += 1
                 server.most_at_once = max(server.most_at_once, server.at_once)
-            try:
-                self.answered(body, number)
-            finally:
-                with server.lock:
-                    server.at_once -= 1
+            time.sleep(server.behaviour.slow)
+            with server.lock:  # before the answer: who has that may ask again at once
+                server.at_once -= 1
+            self.answered(body, number)
 
         def answered(self, body: Body, number: int) -> None:
-            time.sleep(server.behaviour.slow)
             fault = server.behaviour.fault(number)
             if fault == "cut":
                 self.close_connection = True

@@ -140,7 +140,7 @@ def test_another_model_under_the_name_is_not_mixed_in(serve: Serve, tmp_path: Pa
 
 
 def test_no_more_requests_at_once_than_asked_for(serve: Serve) -> None:
-    server = serve(slow=0.02)
+    server = serve(slow=0.05)
     score(make_task(3, longest=6), opened(server, concurrency=3), chat=PLAIN)
     assert server.most_at_once == 3
 

@@ -1,6 +1,6 @@
-"""Writes a small Llama checkpoint as a float32 GGUF file, for engines that read nothing else (benchmarks/server.py).
+"""Writes a small Llama checkpoint as a float32 GGUF file, for engines that read nothing else (benchmarks/engines/server.py).
 
-    python benchmarks/gguf_of.py FOLDER OUT.gguf
+    python benchmarks/engines/gguf_of.py FOLDER OUT.gguf
 
 Needs the package `gguf`. Takes Llamas with a byte-level BPE tokenizer of GPT-2's pattern, as the bundled pair is; any
 other is refused. What stands where in such a file: the specification in the repository of ggml (docs/gguf.md) and the

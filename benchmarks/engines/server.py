@@ -1,10 +1,10 @@
 """A served model against the same checkpoint in this process: how far their log-probabilities lie apart.
 
-    python benchmarks/server.py server:http://127.0.0.1:8000/v1#base demo:base --limit 20
+    python benchmarks/engines/server.py server:http://127.0.0.1:8000/v1#base demo:base --limit 20
 
 Needs a running server of that checkpoint, in float32 for a comparison to the last digit. Prints, per task, the items,
 the largest and the mean difference of a choice's log-probability in nats, and first choices that differ; nothing is
-kept. For llama-cpp-python's server on the bundled pair: make the files with benchmarks/gguf_of.py, then
+kept. For llama-cpp-python's server on the bundled pair: make the files with benchmarks/engines/gguf_of.py, then
 
     python -m llama_cpp.server --model base.gguf --model_alias base --n_ctx 512 --logits_all true
 """
