@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from calibaudit.errors import ModelError
 from calibaudit.kernels import LinearLogprobs, linear_logprobs
+from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.formats.families import placeholder_ids, text_config
 from calibaudit.models.formats.quantization import is_plain, plain_values
 
@@ -158,8 +159,10 @@ def _stretched_probe(network: Any, decoder: nn.Module) -> tuple[Tensor, Tensor] 
     hook = decoder.register_forward_hook(stretch)
     try:
         logits = network(input_ids=probe_ids(network, N_PROBE), use_cache=False).logits[0]
-    except (TypeError, KeyError, IndexError, AttributeError):  # its decoder returns something of its own
-        return None
+    except (TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        return None  # its decoder returns something of its own
     finally:
         hook.remove()
     return (seen[0], logits) if len(seen) == 1 and seen[0].shape[0] == logits.shape[0] else None

@@ -122,6 +122,11 @@ def _load_config(checkpoint: Checkpoint) -> Any:
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{name}: not a decoder-only causal LM ({shown}: encoder-decoder)")
     if not loaders_of(config):
+        if class_names(config).intersection(architectures):
+            raise ModelError(
+                f"{name}: transformers {transformers.__version__} names no class that loads {architectures[0]} from a "
+                f"{kind} config; save the whole model it is a part of"
+            )
         raise ModelError(f"{name}: not a causal LM ({shown})")
     if architectures and class_names(config).isdisjoint(architectures):
         raise ModelError(f"{name}: not a causal LM ({shown}); its weights have no language-model head of that kind")

@@ -72,6 +72,12 @@ def test_a_classifier_has_no_language_model_head(folder: Path) -> None:
     refused(folder, r"not a causal LM \(llama, LlamaForSequenceClassification\)")
 
 
+def test_a_part_of_a_larger_model_is_not_called_no_causal_lm(folder: Path) -> None:
+    """transformers saves the text model of an Emu3 under a type that none of its auto classes takes."""
+    edit_config(folder, model_type="emu3_text_model", architectures=["Emu3ForCausalLM"])
+    refused(folder, "names no class that loads Emu3ForCausalLM from a emu3_text_model config; save the whole model")
+
+
 def test_unknown_model_type(folder: Path) -> None:
     edit_config(folder, model_type="llamma9")
     assert transformers.__version__ in refused(folder, "does not know model type 'llamma9'")

@@ -263,6 +263,19 @@ def test_a_head_that_cannot_be_separated_falls_back_and_says_so(tmp_path: Path, 
     assert picked[0, 1] == 0
 
 
+def test_a_family_whose_decoder_is_the_output_layer_is_scored(tmp_path: Path) -> None:
+    """ModernBERT's decoder family: what is looked for between hidden states and logits gives logits there."""
+    tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1)
+    sizes = {"vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    config = AutoConfig.for_model("modernbert-decoder", num_attention_heads=4, **sizes, **tokens)
+    torch.manual_seed(0)
+    network = AutoModelForCausalLM.from_config(config).eval()
+    model = load_model(str(save_tiny(tmp_path, network=network)), device="cpu")
+    with torch.no_grad():
+        expected = network(IDS).logits.log_softmax(-1)[0]
+    torch.testing.assert_close(all_logprobs(model, model.forward(IDS)[0][0]), expected, atol=1e-5, rtol=0)
+
+
 def test_a_model_without_a_cache_says_that_contexts_are_not_shared(tmp_path: Path) -> None:
     model = load_model(odd(tmp_path, "plain")[1], device="cpu")
     assert model.head is not None
