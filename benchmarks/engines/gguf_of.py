@@ -1,4 +1,4 @@
-"""Writes a small Llama checkpoint as a float32 GGUF file, for engines that read nothing else (benchmarks/engines/server.py).
+"""Writes a small Llama checkpoint as a float32 GGUF file, for engines that read nothing else (see server.py beside it).
 
     python benchmarks/engines/gguf_of.py FOLDER OUT.gguf
 
