@@ -136,15 +136,25 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     Of that file's tasks those that are named, or all; of their items all where the flags say how many.
     Raises TaskError when a task is unusable.
     """
-    from calibaudit.scores.saved import is_saved_scores, saved_items
+    from calibaudit.errors import TaskError
+    from calibaudit.scores.saved import check_there, is_saved_scores, saved_items
 
+    check_there(models)
     held = (saved_items(models) if len(models) > 1 else None) or {}
-    names = split_names(items.tasks) or list(held) or None
+    named = split_names(items.tasks)
+    names = named or list(held) or None
     if all(map(is_saved_scores, models)):
         numbers = (("--limit", items.limit), ("--per-level", items.per_level))
         idle = [f"{flag} {number}" for flag, number in numbers if number is not None]
         return Asked(names, None, tuple(f"{flag}: saved scores are taken with all their items" for flag in idle))
-    tasks = tasks_of(names, items, models, offline=offline)
+    try:
+        tasks = tasks_of(names, items, models, offline=offline)
+    except TaskError as error:
+        if named or not held:
+            raise
+        (saved,) = filter(is_saved_scores, models)
+        reason = f"{saved}: its items cannot be asked again without their task file, which -t names ({error})"
+        raise TaskError(reason) from error
     if items.limit is None and items.per_level is None:
         tasks = tuple(task.only(held[task.name]) if task.name in held else task for task in tasks)
     return Asked(names, tasks)

@@ -58,6 +58,17 @@ def is_saved_scores(name: str) -> bool:
     return all(saved)
 
 
+_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".eval")
+
+
+def check_there(names: Sequence[str]) -> None:
+    """Raise ScoresError for a file of scores that is not there, before it is taken for the name of a model."""
+    for name in (part for whole in names for part in parts_of(whole)):
+        if name.endswith(_SUFFIXES) and not Path(name).exists():
+            way = "; write it with `calibaudit bless` or `calibaudit score -o`" if name.endswith(_SUFFIXES[:2]) else ""
+            raise ScoresError(f"{name}: no such file{way}")
+
+
 def _is_file(path: Path) -> bool:
     return path.suffix == ".json" and path.is_file() and not is_log(path)
 

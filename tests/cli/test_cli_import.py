@@ -128,6 +128,25 @@ def test_compare_takes_tables_and_an_unknown_mass_stands_nowhere(
     assert cli("recommend", base, tuned).code == 0
 
 
+@pytest.mark.parametrize("missing", ["nothere.csv", "nothere.parquet", "a/nothere.eval"])
+def test_a_file_that_is_not_there_is_not_taken_for_a_model(missing: str, cli: Cli, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("id,answer,A,B\nq1,A,.7,.3\nq2,B,.4,.6\n")
+    for sides in ((missing, table), (table, missing)):
+        ended = cli("compare", *sides)
+        assert ended.code == 2
+        assert ended.err.strip() == f"calibaudit: {missing}: no such file"
+
+
+def test_a_table_beside_a_checkpoint_asks_for_the_task_file(cli: Cli, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("id,answer,A,B\nq1,A,.7,.3\nq2,B,.4,.6\n")
+    ended = cli("compare", "demo:base", table)
+    assert ended.code == 2
+    assert f"{table}: its items cannot be asked again without their task file, which -t names" in ended.err
+    assert ended.err.count("\n") == 1
+
+
 def test_import_saves_scores_that_compare_reads(cli: Cli, tmp_path: Path) -> None:
     table, saved = tmp_path / "t.csv", tmp_path / "scores.json"
     rows = [f"{i},{i % 3},{i % 5 - 2},{i % 7 - 3},1.5" for i in range(120)]

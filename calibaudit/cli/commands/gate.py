@@ -81,7 +81,6 @@ def gate(
 
     limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     models = (baseline, candidate)
-    _check_there(*models)
     paths = checked_outputs(files, gated=True)
     options = inputs.run_options(run, chat, batch_size, engines)
     asked = inputs.asked(models, items, offline=run.offline)
@@ -159,7 +158,6 @@ def bless(
 
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
-    _check_there(candidate)
     check_writable(output)
     options = inputs.run_options(run, chat, batch_size, engines)
     asked = inputs.asked([candidate], items, offline=run.offline)
@@ -178,16 +176,6 @@ def bless(
             f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} items, {size / 1000:,.0f} kB "
             f"({size / n_items:.0f} bytes an item). Commit it, then: calibaudit gate {output} CANDIDATE"
         )
-
-
-def _check_there(*names: str) -> None:
-    """Raise ScoresError for a file of saved scores that is not there, before it is taken for a model's name."""
-    from calibaudit.errors import ScoresError
-    from calibaudit.scores.saved import parts_of
-
-    for name in (part for whole in names for part in parts_of(whole)):
-        if name.endswith((".json", ".jsonl")) and not Path(name).is_file():
-            raise ScoresError(f"{name}: no such file; write it with `calibaudit bless` or `calibaudit score -o`")
 
 
 def _check_items(name: str, tasks: Sequence[Task]) -> None:
