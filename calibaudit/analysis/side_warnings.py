@@ -76,6 +76,7 @@ def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
     apart = [
         old.label + _versions(old, new)
         for (old, new), texts in zip(pairs, named, strict=True)
+        if not (old.model.gave_no_prompts or new.model.gave_no_prompts)
         if old.fingerprint != new.fingerprint and not texts and _is_rendered(old) == _is_rendered(new)
     ]
     if apart:
@@ -92,6 +93,12 @@ def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
         found.append(
             "whether both sides have the same wording and examples cannot be told: a log holds its questions inside a "
             f"chat template ({listed(hidden)})"
+        )
+    tables = [old.label for old, new in pairs if old.model.gave_no_prompts or new.model.gave_no_prompts]
+    if tables:
+        found.append(
+            "whether both sides were asked in the same words cannot be told: a table holds no prompts "
+            f"({listed(tables)})"
         )
     by_ids = [old.label for old, new in pairs if are_paired_by_ids(old, new)]
     if by_ids:

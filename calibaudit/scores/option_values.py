@@ -81,7 +81,7 @@ def checked_values(
         )
         logprobs = np.log(np.where(real, given, 1.0))
     else:
-        rule = "{value} is above 0, which no log-probability is; probabilities are probs, other scores logits"
+        rule = "{value} is above 0, which no log-probability is; are they probabilities, or logits?"
         place.refuse(real & (given > _ABOVE), given, f"logprobs: {rule}")
         logprobs = np.minimum(given, 0.0)
     logprobs = np.where(real, logprobs, -np.inf)
@@ -105,15 +105,15 @@ def checked_values(
 
 def checked_answers(answer: Answers, lengths: IntArray, ids: Sequence[str], task: str) -> IntArray:
     """(items,) index from 0. Raises ScoresError for one that is no whole number or not one of the item's choices."""
-    try:
-        given = np.asarray(answer)
-        right = given.astype(np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ScoresError(f"task {task!r}: answer must hold an index from 0 for each item: {error}") from None
-    if right.shape != lengths.shape:
-        raise ScoresError(f"task {task!r}: answer has shape {right.shape}, {len(lengths)} items need ({len(lengths)},)")
+    given = np.asarray(answer)
+    if given.shape != lengths.shape:
+        raise ScoresError(f"task {task!r}: answer has shape {given.shape}, {len(lengths)} items need ({len(lengths)},)")
+    if given.dtype.kind not in "iuf":
+        shown = given.tolist()[0]
+        raise ScoresError(f"task {task!r}: item {ids[0]!r}: answer {shown!r} is no index: its place from 0 is wanted")
     place = _Place(task, ids)
-    place.refuse(given != right, given, "answer {value} is no whole number")
+    place.refuse(~np.isfinite(given) | (np.floor(given) != given), given, "answer {value} is no whole number")
+    right = given.astype(np.int64)
     place.refuse((right < 0) | (right >= lengths), right, "answer {value} is outside its choices; they count from 0")
     return right
 

@@ -99,14 +99,12 @@ def _all_in(name: str, notice: Callable[[str], None] | None) -> list[Scores]:
         found += [(", ".join(map(str, logs)), entry) for entry in read_logs(logs, notice)]
     if len(parts) == 1:
         return [entry for _, entry in found]
-    first, model = found[0][0], found[0][1].model
+    model = found[0][1].model
     seen: dict[tuple[str, bool], str] = {}
     for source, entry in found:
         if _who(entry.model) != _who(model):
-            raise ScoresError(
-                f"{first} is of {model.name} (revision {model.revision}, {model.dtype}), {source} of "
-                f"{entry.model.name} (revision {entry.model.revision}, {entry.model.dtype}); one side is one model"
-            )
+            shown = [f"{one.name} (revision {one.revision}, {one.dtype})" for one in (model, entry.model)]
+            raise ScoresError(f"{name}: holds scores of two models, {' and '.join(shown)}; one side is one model")
         key = entry.task, entry.chat_template
         if seen.setdefault(key, source) != source:
             raise ScoresError(f"task {entry.label!r} stands in {seen[key]} and in {source}; name it once")

@@ -58,16 +58,22 @@ class ModelInfo:
         """The tool that asked the questions, where calibaudit read its log; "" where calibaudit asked."""
         return self.head.removeprefix(_LOGGED).split(" ")[0] if self.head.startswith(_LOGGED) else ""
 
+    @property
+    def gave_no_prompts(self) -> bool:
+        """Whether numbers are all that is known: of a table, or of arrays."""
+        return self.head.startswith(_GIVEN)
+
     def to_dict(self) -> dict[str, Any]:
         return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in _OPTIONAL}
 
 
-def unknown_model(name: str, head: str = "given as numbers") -> ModelInfo:
-    """The model of numbers that say its name and nothing else of it."""
-    return ModelInfo(name, "unknown", "unknown", "unknown", "unknown", 0, 0, head)
+def unknown_model(name: str, form: str = "numbers") -> ModelInfo:
+    """The model of numbers that say its name and nothing else of it. form: what they were given as."""
+    return ModelInfo(name, "unknown", "unknown", "unknown", "unknown", 0, 0, _GIVEN + form)
 
 
 _LOGGED = "logged by "
+_GIVEN = "given as "
 _OPTIONAL = ("quantization", "adapter", "engine")
 """Entries that a model's dictionary has only where there is something to say, as files before them."""
 
@@ -161,10 +167,18 @@ class Scores:
         found, mass = checked_values(given, lengths, kind, option_mass, ids, task, scoring)
         right = checked_answers(answer, lengths, ids, task)
         names = None if groups is None else tuple(map(str, groups))
+        for what, texts in (("groups", names), ("documents", documents)):
+            if texts is not None and len(texts) != len(ids):
+                raise ScoresError(f"task {task!r}: {what} has {len(texts)} entries, expected {len(ids)}")
         items = tuple(
-            Item(name, "", tuple(map(str, range(k))), index, group)
-            for name, k, index, group in zip(
-                ids, lengths.tolist(), right.tolist(), names or [None] * len(ids), strict=True
+            Item(name, content, tuple(map(str, range(k))), index, group)
+            for name, content, k, index, group in zip(
+                ids,
+                [""] * len(ids) if documents is None else documents,
+                lengths.tolist(),
+                right.tolist(),
+                names or [None] * len(ids),
+                strict=True,
             )
         )
         own = [document_hash(["numbers", task, i.id, len(i.choices), i.answer, i.group]) for i in items]

@@ -119,3 +119,22 @@ def test_items_of_different_tasks_are_not_one_document() -> None:
     one, two = of(probs=PROBS, task="one"), of(probs=PROBS, task="two")
     assert set(one.documents or ()).isdisjoint(two.documents or ())
     assert len(set(one.documents or ())) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ([True, False, True], "answer True is no index"),
+        (["A", "B", "C"], "answer 'A' is no index"),
+        ([0, float("nan"), 1], "item '1': answer nan is no whole number"),
+        ([0, 0.5, 1], r"item '1': answer 0\.5 is no whole number"),
+    ],
+)
+def test_answers_are_indices(answer: list[Any], said: str) -> None:
+    with pytest.raises(ScoresError, match=said):
+        of(probs=PROBS, answer=answer)
+
+
+def test_as_many_documents_as_items() -> None:
+    with pytest.raises(ScoresError, match="documents has 2 entries, expected 3"):
+        of(probs=PROBS, documents=["a", "b"])

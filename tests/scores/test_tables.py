@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from calibaudit.analysis.side_warnings import prompt_warnings
 from calibaudit.errors import ScoresError
+from calibaudit.gating.same_prompts import check_same_prompts
+from calibaudit.scores.align import paired
 from calibaudit.scores.logs.formats import format_of, is_log, read_logs
 from calibaudit.scores.logs.settings import ImportSettings
 from calibaudit.scores.scores import Scores
@@ -97,7 +101,11 @@ def test_normalised_log_probabilities_are_seen(tmp_path: Path) -> None:
         ("0.5,0.3,0.1", r"t\.csv:2: the numbers lie in 0 to 1 and sum to 0\.9: say what they are with --values prob"),
         ("-1.5,0.3,0.1", r"t\.csv:2: -1\.5 rules out probabilities, and numbers above 0 .* say --values logits"),
         ("5,3,1", r"t\.csv:2: 5 rules out probabilities"),
-        ("-0.1,-0.2,-3", r"t\.csv:2: the numbers are at most 0, and their exponentials sum to 1\.773"),
+        ("50,30,20", r"t\.csv:2: its numbers sum to 100, as percentages do: divide by 100"),
+        ("-0.1,-0.2,-3", r"t\.csv:2: the exponentials of its numbers sum to 1\.773, above 1: .* --values logits"),
+        ("-1,-2,-3", r"t\.csv:2: the numbers are at most 0, and their exponentials sum to 0\.553: say what they are"),
+        ("0,1,0", r"t\.csv:2: a probability is 0, .* the least that is not, 1, is too large"),
+        ("0,0.9,0.1", r"t\.csv:2: a probability is 0, .* the least that is not, 0\.1, is too large"),
         ("0.5,nan,0.5", r"t\.csv:2: column B: nan is no finite number"),
         ("0.5,,0.5", r"t\.csv:2: column B is empty before the last option"),
         ("0.5,x,0.5", r"t\.csv:2: column B: 'x' is no number"),
@@ -140,6 +148,34 @@ def test_a_probability_of_0_is_said_to_be_taken_as_less_than_all_others(tmp_path
     assert "1 probabilities are 0" in notices[0]
     assert "taken as 0.01, half of the least" in notices[0]
     assert np.exp(scores.logprobs[0, 1]) == pytest.approx(0.01 / 1.01)
+
+
+def test_a_rest_outside_says_that_they_are_probabilities(tmp_path: Path) -> None:
+    scores = read(tmp_path / "t.csv", "id,answer,A,B\nq1,A,0.5,0.3\n", rest_outside=True)
+    assert scores.option_mass == pytest.approx([0.8])
+
+
+def test_a_damaged_line_is_named_by_its_own_number(tmp_path: Path) -> None:
+    with pytest.raises(ScoresError, match=r"t\.jsonl:2: not valid JSON"):
+        read(tmp_path / "t.jsonl", '{"id": "a", "answer": 0, "probs": [0.7, 0.3]}\n{"id":\n')
+
+
+@pytest.mark.parametrize("column", ["question", "document"])
+def test_other_questions_under_the_same_ids_are_other_items(column: str, tmp_path: Path) -> None:
+    def table(name: str, order: Sequence[int], own: str) -> Scores:
+        rows = "".join(f"q{i},{'AB'[i % 2]},0.7,0.3,{own} {i}\n" for i in order)
+        return read(tmp_path / name, f"id,answer,A,B,{column}\n{rows}")
+
+    one, other = table("a.csv", range(30), "mine"), table("b.csv", range(30), "theirs")
+    with pytest.raises(ScoresError, match="the items differ: 'q0' before has another question"):
+        paired([one], [other])
+    turned = table("c.csv", range(29, -1, -1), "mine")
+    ((left, right),) = paired([one], [turned])
+    assert left.item_ids == right.item_ids
+    check_same_prompts(left, right)  # a table holds no prompts that could differ
+    assert prompt_warnings([(left, right)]) == [
+        "whether both sides were asked in the same words cannot be told: a table holds no prompts (items)"
+    ]
 
 
 def test_a_column_of_option_mass(tmp_path: Path) -> None:

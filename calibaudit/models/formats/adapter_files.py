@@ -82,7 +82,7 @@ def adapter_weights(name: str, folder: Path) -> Path:
             f"{name}: only pickle weights (adapter_model.bin), which can run code when read, so they are refused; if "
             "you trust them, convert once with PEFT: load the adapter and save_pretrained(NEW)"
         )
-    raise ModelError(f"{name}: no adapter weights in the folder ({ADAPTER_WEIGHTS})")
+    raise ModelError(f"{name}: no adapter weights in the folder ({ADAPTER_WEIGHTS}); save the adapter with PEFT again")
 
 
 def recorded_folder(adapter: Adapter, folder: Path) -> Path | None:

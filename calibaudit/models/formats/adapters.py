@@ -37,7 +37,10 @@ def with_adapter(network: Any, name: str, folder: Path, adapter: Adapter, *, mer
     except ModelError:
         raise
     except Exception as error:  # PEFT passes on what PyTorch says of names and shapes
-        raise ModelError(f"{name}: the adapter does not fit its base ({first_line(error)})") from error
+        raise ModelError(
+            f"{name}: the adapter does not fit its base ({first_line(error)}); name the one that it was trained on, "
+            "BASE+ADAPTER"
+        ) from error
     _check_all_used(name, adapted, held, shapes)
     if not merge:
         return adapted.get_base_model()

@@ -49,7 +49,10 @@ def shard_names(name: str, folder: Path) -> tuple[str, ...]:
                 "it is not followed"
             )
         if not file.endswith(".safetensors"):
-            raise ModelError(f"{name}: {INDEX} names {shortened(repr(file), 80)}, which is not a safetensors file")
+            raise ModelError(
+                f"{name}: {INDEX} names {shortened(repr(file), 80)}, which is not a safetensors file; "
+                "convert once: load it and save_pretrained(NEW)"
+            )
     return tuple(sorted(set(weight_map.values())))
 
 

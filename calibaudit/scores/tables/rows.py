@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.read import json_lines, parse_json, read_text
+from calibaudit.files.read import NotJson, decode_json, json_lines, parse_json, read_text
 from calibaudit.scores.tables.parquet import parquet_rows
 
 MAGIC = b"PAR1"
@@ -44,9 +44,15 @@ def read_rows(path: Path) -> Table:
     if text.lstrip().startswith("["):
         return _table(path, parse_json(text, str(path), ScoresError), 0)
     if text.lstrip().startswith("{"):
-        lines = [(number, parse_json(line, f"{path}:{number}", ScoresError)) for number, line in json_lines(text)]
-        return _table(path, [row for _, row in lines], 1)
+        return _table(path, [_json_row(path, number, line) for number, line in json_lines(text)], 1)
     return _csv(path, text)
+
+
+def _json_row(path: Path, number: int, line: str) -> Any:
+    try:
+        return decode_json(line)
+    except NotJson as error:
+        raise ScoresError(f"{path}:{number}: {error.reason}") from None
 
 
 def _csv(path: Path, text: str) -> Table:

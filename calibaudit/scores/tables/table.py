@@ -20,6 +20,9 @@ from calibaudit.scores.tables.columns import Layout, decimals_of, layout_of, num
 from calibaudit.scores.tables.rows import Table, read_rows
 from calibaudit.tasks.items import document_hash
 
+MOST_FOR_ZERO = 0.01
+"""What a probability of 0 may at most be taken as: more would be another number and no rounding."""
+
 TASK = "items"
 """What a table's items are called where neither a column `task` nor the user names them."""
 
@@ -63,7 +66,7 @@ def read_table(path: Path, settings: ImportSettings, notice: Notice | None) -> l
                     logprobs=values if kind == "logprobs" else None,
                     logits=values if kind == "logits" else None,
                     task=task,
-                    model=unknown_model(model, "given as a table"),
+                    model=unknown_model(model, "a table"),
                     scoring=scoring,
                     item_ids=names,
                     groups=[group or "" for group in groups] if "group" in layout.at else None,
@@ -87,19 +90,30 @@ def _kind(table: Table, layout: Layout, numbers: list[list[float]], settings: Im
     near = _tolerance(table, layout)
     if all(0 <= value <= 1 for row in numbers for value in row):
         off = next((i for i, row in enumerate(numbers) if abs(sum(row) - 1) > near), None)
-        if off is None:
+        if off is None or (settings.rest_outside and all(sum(row) <= 1 + near for row in numbers)):
             return "probabilities"
         raise ScoresError(
             f"{table.place(off)}: the numbers lie in 0 to 1 and sum to {sum(numbers[off]):.4g}: say what they are with "
             "--values probabilities (and --rest-outside, if the rest is outside the options) or --values logits"
         )
     if all(value <= 0 for row in numbers for value in row):
-        off = next((i for i, row in enumerate(numbers) if abs(sum(map(math.exp, row)) - 1) > ROUNDING), None)
+        totals = [sum(map(math.exp, row)) for row in numbers]
+        off = next((i for i, total in enumerate(totals) if abs(total - 1) > ROUNDING), None)
         if off is None:
             return "logprobs"
+        above = next((i for i, total in enumerate(totals) if total > 1 + ROUNDING), None)
+        if above is not None:
+            raise ScoresError(
+                f"{table.place(above)}: the exponentials of its numbers sum to {totals[above]:.4g}, above 1: they are "
+                "no log-probabilities of one distribution: say --values logits, if that is what they are"
+            )
         raise ScoresError(
             f"{table.place(off)}: the numbers are at most 0, and their exponentials sum to "
             f"{sum(map(math.exp, numbers[off])):.4g}: say what they are with --values logprobs or --values logits"
+        )
+    if all(min(row) >= 0 and abs(sum(row) - 100) <= 1 for row in numbers):
+        raise ScoresError(
+            f"{table.place(0)}: its numbers sum to {sum(numbers[0]):.4g}, as percentages do: divide by 100"
         )
     i = next(i for i, row in enumerate(numbers) if any(not 0 <= value <= 1 for value in row))
     value = next(value for value in numbers[i] if not 0 <= value <= 1)
@@ -160,6 +174,12 @@ def _summed(
     zeros = sum(row.count(0.0) for row in numbers)
     if zeros:
         least = min(value for row in numbers for value in row if value) / 2
+        if least > MOST_FOR_ZERO:
+            i = next(i for i, row in enumerate(numbers) if 0.0 in row)
+            raise ScoresError(
+                f"{table.place(i)}: a probability is 0, which no softmax gives, and the least that is not, "
+                f"{2 * least:.3g}, is too large to say what it was rounded from: give more digits, or log-probabilities"
+            )
         tell(
             notice,
             f"{table.path}: {zeros} probabilities are 0, which no softmax gives: taken as {least:.3g}, half of the "

@@ -127,7 +127,7 @@ class Asker:
         if again != rest:
             place = next((i for i, (a, b) in enumerate(zip(rest, again, strict=False)) if a != b), len(rest))
             raise Unreadable(
-                "the server takes prompts as text, and no text has these tokens: read again, "
+                "the prompt goes as text, and no text has these tokens: read again, "
                 f"token {place + len(ids) - len(rest)} is another"
             )
         return text

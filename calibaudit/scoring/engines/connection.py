@@ -142,7 +142,9 @@ class Connection:
             return json.loads(content)
         except ValueError:
             text = self._clean(content.decode("utf-8", "replace"))
-            raise ModelError(f"{url}: its answer is no JSON: {text or 'nothing'}") from None
+            raise ModelError(
+                f"{url}: its answer is no JSON ({text or 'nothing'}); does the URL end as the API's, mostly in /v1?"
+            ) from None
 
     def _reason(self, error: urllib.error.HTTPError) -> str:
         """`: ` and what the server said, where it said something."""

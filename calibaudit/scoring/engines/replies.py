@@ -58,7 +58,8 @@ def read_prompt_logprobs(answer: Any) -> Reply:
         key, value = next(iter(entry.items()))
         if not key.isdigit() or not isinstance(value, dict):
             raise Unreadable("its prompt_logprobs are not keyed by token id")
-        tokens.append(Token(int(key), None, _number(value.get("logprob"))))
+        text = value.get("decoded_token")
+        tokens.append(Token(int(key), text if isinstance(text, str) else None, _number(value.get("logprob"))))
     return Reply(tuple(tokens), _next_of(choice.get("logprobs")), _text(choice), _usage(answer))
 
 
@@ -155,12 +156,13 @@ def differing(tokens: Sequence[Token], ids: Sequence[int], texts: Sequence[str])
         if token.id is not None:
             if token.id != id_:
                 return place, f"{id_} ({text!r})", str(token.id)
-        elif token.text is not None and not _alike(token.text, text):
+        elif token.text is not None and not alike(token.text, text):
             return place, repr(text), repr(token.text)
     return None
 
 
-def _alike(theirs: str, ours: str) -> bool:
+def alike(theirs: str, ours: str) -> bool:
+    """Whether a token may be written so there and so here: spaces around it apart, and where one shows nothing."""
     theirs = theirs.replace("Ġ", " ").replace("▁", " ").replace("Ċ", "\n").strip()
     ours = ours.strip()
     partial = "\ufffd" in theirs or "\ufffd" in ours or not theirs or not ours

@@ -21,14 +21,15 @@ Body = dict[str, Any]
 class Behaviour:
     """shape: `prompt_logprobs` (vLLM), `echo`, `next` (top_logprobs) or `content` (llama.cpp).
 
-    takes_ids: else they are refused. echo_with: with other max_tokens, echo is refused. adds_bos, hides_bos: of texts.
-    shifted: each log-probability stands one token too late. n_most: a longer list is refused. altered: of each answer
-    before it goes out. fault: given the number of a completion request, from 1, what to answer with: a status, headers
-    and content, or "cut", nothing.
+    takes_ids, takes_text: else they are refused. echo_with: with other max_tokens, echo is refused. adds_bos,
+    hides_bos: of texts. shifted: each log-probability stands one token too late. n_most: a longer list is refused.
+    altered: of each answer before it goes out. fault: given the number of a completion request, from 1, what to answer
+    with: a status, headers and content, or "cut", nothing.
     """
 
     shape: str = "prompt_logprobs"
     takes_ids: bool = True
+    takes_text: bool = True
     echo_with: tuple[int, ...] = (0, 1)
     adds_bos: bool = False
     hides_bos: bool = False
@@ -74,6 +75,8 @@ class CompletionsServer:
         how, prompt = self.behaviour, body["prompt"]
         if isinstance(prompt, list) and not how.takes_ids:
             raise ValueError("prompt: Input should be a valid string")
+        if isinstance(prompt, str) and not how.takes_text:
+            raise ValueError("ids only")
         if body.get("echo") and body["max_tokens"] not in how.echo_with:
             raise ValueError(f"echo: not with max_tokens {body['max_tokens']}")
         if (body.get("logprobs") or 0) > how.n_most:

@@ -28,7 +28,7 @@ def test_vllms_prompt_logprobs() -> None:
         {"9": {"logprob": -9999.0, "rank": 100, "decoded_token": "c"}},
     ]
     reply = read_prompt_logprobs(answer(prompt_logprobs=entries))
-    assert reply.prompt == (Token(None, None, None), Token(17, None, -0.5), Token(9, None, -math.inf))
+    assert reply.prompt == (Token(None, None, None), Token(17, "b", -0.5), Token(9, "c", -math.inf))
     assert reply.n_prompt == 3
     assert reply.generated == " is"
 

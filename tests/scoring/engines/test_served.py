@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,18 @@ def test_a_wrong_number_of_tokens_is_refused(serve: Serve) -> None:
     server.behaviour.altered = altered
     with pytest.raises(ModelError, match=r"it has (\d+) tokens where the prompt has \d+"):
         score(make_task(2), served, chat=PLAIN)
+
+
+def test_what_is_said_of_token_ids_is_not_hidden_by_what_is_said_of_texts(serve: Serve, shared: Path) -> None:
+    """A server that takes token ids alone: where it fails with them, that is the reason, and `next` in use is none."""
+    (asked, told) = opened(serve(shape="next", takes_text=False)).notices
+    assert "prompts as token ids, the next token's 20 most probable" in asked
+    reasons = told.partition("most probable next tokens (")[2]
+    assert reasons.startswith("prompt_logprobs: with token ids there are no prompt_logprobs in it, as text http")
+    assert "; echo with logprobs: with token ids " in reasons
+    assert "the next token's most probable:" not in reasons
+    with pytest.raises(ModelError, match=r"made: another tokenizer: token \d+ is .* with --tokenizer$"):
+        open_server(serve(takes_text=False).name(), tokenizer=str(shared / "models" / "stories260k"))
 
 
 def test_text_without_a_count_is_refused(serve: Serve) -> None:
