@@ -152,7 +152,12 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     except TaskError as error:
         if named or not held:
             raise
+        from calibaudit.models.checkpoints import find_checkpoint
+
         (saved,) = filter(is_saved_scores, models)
+        for other in models:
+            if other != saved and Path(other).exists():
+                find_checkpoint(other, offline=offline)  # raises ModelError for what is none
         reason = f"{saved}: its items cannot be asked again without their task file, which -t names ({error})"
         raise TaskError(reason) from error
     if items.limit is None and items.per_level is None:

@@ -145,6 +145,9 @@ def test_a_table_beside_a_checkpoint_asks_for_the_task_file(cli: Cli, tmp_path: 
     assert ended.code == 2
     assert f"{table}: its items cannot be asked again without their task file, which -t names" in ended.err
     assert ended.err.count("\n") == 1
+    (tmp_path / "empty").mkdir()
+    ended = cli("compare", tmp_path / "empty", table)
+    assert (ended.code, "empty: no config.json in this folder" in ended.err) == (2, True)
 
 
 def test_import_saves_scores_that_compare_reads(cli: Cli, tmp_path: Path) -> None:
