@@ -11,15 +11,12 @@ from typing import TypeVar
 from calibaudit.errors import TaskError
 from calibaudit.tasks.documents import Document, Documents, load_documents
 from calibaudit.tasks.fewshot import Broken, Examples
-from calibaudit.tasks.items import Item, Task, content_of, document_hash, joined, scoring_of_choices
+from calibaudit.tasks.items import PERCENT_LEFT_OUT, Item, Task, content_of, document_hash, joined, scoring_of_choices
 from calibaudit.tasks.questions import QuestionRenderer
 from calibaudit.tasks.schema import Definition
 from calibaudit.tasks.templates import Field, nulls_written
 
 _T = TypeVar("_T")
-
-PERCENT_LEFT_OUT = 5
-"""The largest share of a task's documents that may be unusable; above it the task ends."""
 
 
 def build_task(

@@ -19,6 +19,9 @@ SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
 LETTER: tuple[Scoring, ...] = ("letter",)
 CLOZE: tuple[Scoring, ...] = tuple(scoring for scoring in SCORINGS if scoring != "letter")
 
+PERCENT_LEFT_OUT = 5
+"""The largest share of a task's documents, or of a log's items, that may be unusable; above it the task ends."""
+
 
 _BESIDE = frozenset(
     {

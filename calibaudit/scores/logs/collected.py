@@ -12,10 +12,9 @@ import numpy as np
 from calibaudit.errors import ScoresError
 from calibaudit.scores.logs.settings import Notice, tell
 from calibaudit.scores.scores import ModelInfo, Scores, padded
-from calibaudit.tasks.items import Item, Scoring, Task, document_hash
+from calibaudit.tasks.items import PERCENT_LEFT_OUT, Item, Scoring, Task, document_hash
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_MOST_UNUSABLE = 0.05
 T = TypeVar("T")
 
 
@@ -53,7 +52,7 @@ def usable(entries: Iterable[T], read: Callable[[T], Logged], where: str, notice
     n = len(found) + len(faults)
     if n == 0:
         raise ScoresError(f"{where}: no items in it")
-    if len(faults) > _MOST_UNUSABLE * n:
+    if 100 * len(faults) > PERCENT_LEFT_OUT * n:
         raise ScoresError(f"{where}: {len(faults)} of {n} items cannot be used; {faults[0]}")
     if faults:
         tell(notice, f"{where}: {len(faults)} of {n} items left out; {faults[0]}")
