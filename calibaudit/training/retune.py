@@ -31,8 +31,6 @@ RECORD = "training.json"
 
 def check_folder(out: Path, *, resume: bool) -> None:
     """Raises OutputError where `out` holds something that a run would overwrite, or cannot be made."""
-    if resume and (out / RECORD).is_file():
-        return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: there is something already; name another folder with --out, or remove it")
     parent = out.resolve().parent

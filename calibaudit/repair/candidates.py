@@ -1,0 +1,125 @@
+"""Repairs that were tried: what each is, what it gave on the half that chooses, and on the half that proves."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from calibaudit.advice.recommendation import Prior, Recommendation
+from calibaudit.analysis.compare import Comparison, Overall
+from calibaudit.repair.settings import Method, Start
+from calibaudit.repair.sides import Side
+from calibaudit.repair.verdict import Fault, RepairVerdict, Retention
+from calibaudit.training.train import TrainingRun
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A repair's method with its one number. value: the temperature; the weight of base, or the smoothing factor, in
+    [0, 1]. prior, start: of `smooth`."""
+
+    method: Method
+    value: float
+    prior: Prior | None = None
+    start: Start | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+Rejection = Fault | Literal["too_sure", "not_sure", "not_nearest"]
+"""Why a setting was not taken. too_sure, not_sure: confidence outside MARGIN of accuracy, above or below it.
+not_nearest: passed, but another came nearer."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A setting that was looked at on the half that chooses. kept: of what tuning added; None where not measured.
+
+    rejected: why it was not taken; empty for the one that was. accuracy, gap, ece, nll: None where its fit to the
+    tuning rows already ruled it out, so that it was not scored.
+    """
+
+    value: float
+    kept: float | None
+    accuracy: float | None = None
+    gap: float | None = None
+    ece: float | None = None
+    nll: float | None = None
+    rejected: tuple[Rejection, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "rejected": list(self.rejected)}
+
+
+def trial_of(value: float, retention: Retention, repair: Comparison, rejected: tuple[Rejection, ...]) -> Trial:
+    """repair: the tuned model against the one with this setting, on the half that chooses."""
+    found = repair.pooled.after.metrics
+    accuracy, gap, ece, nll = (found[name].value for name in ("accuracy", "gap", "ece", "nll"))
+    return Trial(value, retention.kept, accuracy, gap, ece, nll, rejected)
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A repaired checkpoint, scored. folder: where it lies. seconds: what it took, its scoring without.
+
+    retention: what it leaves of the tuning. trials: by which its value was chosen. notes: a sentence each. advice: of
+    a pilot.
+    """
+
+    setting: Setting
+    folder: Path
+    side: Side
+    retention: Retention
+    seconds: float
+    trials: tuple[Trial, ...] = ()
+    training: TrainingRun | None = None
+    notes: tuple[str, ...] = ()
+    advice: Recommendation | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A repair that was tried, as pages and files show it. choice: the verdict by the half that chooses.
+
+    enough: whether, on that half, it passed and left no ECE that is surely more than .02 above base's. proven: the tuned
+    model against it on the half that proves. impossible: why there is no such repair of these models; then setting,
+    choice and proven are None.
+    """
+
+    method: Method
+    setting: Setting | None
+    choice: RepairVerdict | None
+    enough: bool
+    proven: Overall | None
+    retention: Retention
+    seconds: float
+    trials: tuple[Trial, ...] = ()
+    impossible: str = ""
+    chosen: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "setting": None if self.setting is None else self.setting.to_dict(),
+            "choice": None if self.choice is None else self.choice.to_dict(),
+            "enough": self.enough,
+            "proven": None if self.proven is None else self.proven.to_dict(),
+            "retention": self.retention.to_dict(),
+            "seconds": self.seconds,
+            "trials": [trial.to_dict() for trial in self.trials],
+            "impossible": self.impossible,
+            "chosen": self.chosen,
+        }
+
+
+LEFT = 0.02
+"""An ECE above base's by more than this, surely, calls for a dearer repair."""
+
+
+def enough(choice: RepairVerdict, left: Comparison) -> bool:
+    """Whether nothing dearer need be tried. left: base against the repaired model, on the half that chooses."""
+    low = left.pooled.change["ece"].low
+    return choice.passed and (low is None or low <= LEFT)
