@@ -25,13 +25,14 @@ from calibaudit.repair.tries.merge import try_merge
 from calibaudit.repair.tries.smooth import check_smooth, try_smooth
 from calibaudit.repair.tries.temperature import try_aligned, try_temperature
 from calibaudit.repair.verdict import RepairVerdict, Retention, judge
-from calibaudit.repair.workspace import check_folder, put_at, workspace
+from calibaudit.repair.workspace import put_at, workspace
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.engines.address import refuse_served
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.items import Task
 from calibaudit.training.held_out import halves
 from calibaudit.training.prepare import Prepared, SftSummary, prepare
+from calibaudit.training.retune import check_folder
 from calibaudit.training.train import TrainingRun
 
 _TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
