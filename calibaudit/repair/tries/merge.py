@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def try_merge(job: Job) -> Attempt:
         if off == 0 and not verdict.faults or "kept" in verdict.faults:
             break
     assert best is not None
-    return job.finished(best, tuple(trials), seconds)
+    return job.proven(dataclasses.replace(best, trials=tuple(trials), seconds=seconds))
 
 
 def _written(job: Job, weight: float) -> Path:
