@@ -12,7 +12,7 @@ from calibaudit.repair.candidates import Attempt, Rejection, Setting, Trial, tri
 from calibaudit.repair.job import Job, drop
 from calibaudit.repair.merge import write_merged
 
-WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of base."""
 
 
