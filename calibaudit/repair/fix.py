@@ -195,10 +195,15 @@ def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
         candidates.append(candidate)
         if candidate.enough:
             break
-        for i, (_, other) in enumerate(tried):  # two checkpoints on disk at most
-            if i != best_of(tried, job.audit):
-                drop(other)
+        if any(_passed(one) for one, _ in tried):
+            for one, other in tried:
+                if not _passed(one):  # it will not be taken, so it need not take up the disk
+                    drop(other)
     return tried, candidates
+
+
+def _passed(candidate: Candidate) -> bool:
+    return candidate.verdict is not None and candidate.verdict.passed
 
 
 def _candidate(job: Job, attempt: Attempt) -> Candidate:
