@@ -60,7 +60,28 @@ def bound_warning(bound: HeadBound, epsilon: float) -> str | None:
         f"a vocabulary of {bound.vocab_size:,} over a hidden size of {bound.hidden_size:,}: with these norms half of "
         f"the tokens cannot get more than {bound.median_prob:.2g} of the probability, and smoothing of {epsilon:g} "
         f"asks for {1 - epsilon:.2g}: such smoothing pulls upwards like hard labels, and may not hold confidence back"
+        f"{_way_out(bound, epsilon)}"
     )
+
+
+def scale_needed(bound: HeadBound, epsilon: float) -> float | None:
+    """The factor on all logits with which the median token's bound is 1 - epsilon; None where no factor does that.
+
+    All logits times s, a softcap scaled along, have s times the reach, and p <= 1 / (1 + (V - 1) exp(-s reach)). A
+    softcap put around the logits only takes from the reach.
+    """
+    if bound.reach <= 0 or not 0 < epsilon < 1:
+        return None
+    return (math.log(max(1, bound.vocab_size - 1)) + math.log((1 - epsilon) / epsilon)) / bound.reach
+
+
+def _way_out(bound: HeadBound, epsilon: float) -> str:
+    factor = scale_needed(bound, epsilon)
+    if factor is None:
+        return ""
+    digits = 2 - math.floor(math.log10(factor)) - 1
+    shown = math.ceil(factor * 10**digits - 1e-9) / 10**digits  # not below what is needed
+    return f"; trained with --logit-scale {shown:g} half of the tokens can get {1 - epsilon:.2g}"
 
 
 def least_entropy(norm: float, n: int) -> float:

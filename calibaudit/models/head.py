@@ -200,6 +200,10 @@ def agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
     return bool(((ours - theirs).where(finite, 0.0).abs() <= tolerance * size).all())
 
 
+SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap")
+"""What configs call the softcap of all logits: Gemma 2 and 3; RecurrentGemma."""
+
+
 class ConfigNumber(NamedTuple):
     """An entry of the config that acts on all logits. divides: they are divided by it."""
 
@@ -229,8 +233,7 @@ def config_scale(network: Any, config: Any) -> float:
 
 
 def softcap_entry(config: Any) -> ConfigNumber | None:
-    """Gemma 2 and 3: final_logit_softcapping. RecurrentGemma: logits_soft_cap."""
-    for name in ("final_logit_softcapping", "logits_soft_cap"):
+    for name in SOFTCAPS:
         value = getattr(config, name, None)
         if isinstance(value, int | float) and value > 0:
             return ConfigNumber(name, float(value))
