@@ -94,7 +94,6 @@ def retune(
             known = known_rows(base, examples, marks_of(tokenizer))
             del base
             free_memory()
-    partial.mkdir(exist_ok=True)
     run = train(
         loaded.network, tokenizer, examples, partial, settings,
         anchor=anchor, known=known, resume=resume, progress=progress,
