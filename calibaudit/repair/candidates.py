@@ -1,4 +1,5 @@
-"""Repairs that were tried: what each is, what it gave on the half that chooses, and on the half that proves."""
+"""Repairs that were tried: what each is, what it gave on the half that chooses, and on the half that proves. And the
+repair as a whole: what `fix` did."""
 
 from __future__ import annotations
 
@@ -9,9 +10,12 @@ from typing import Any, Literal
 
 from calibaudit.advice.recommendation import Prior, Recommendation
 from calibaudit.analysis.compare import Comparison, Overall
-from calibaudit.repair.settings import Method, Start
+from calibaudit.repair.proof import Proof
+from calibaudit.repair.settings import FixSettings, Method, Start
 from calibaudit.repair.sides import Side
 from calibaudit.repair.verdict import Fault, RepairVerdict, Retention
+from calibaudit.scores.scores import ModelInfo
+from calibaudit.training.prepare import SftSummary
 from calibaudit.training.train import TrainingRun
 
 
@@ -113,6 +117,33 @@ class Candidate:
             "impossible": self.impossible,
             "chosen": self.chosen,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """What `fix` did. advice: from other items than the proof; None where the factor was given, and nothing chosen.
+
+    data: None without tuning rows. candidates: the repairs that were tried, in order, at most one of them chosen; empty
+    where nothing was needed. training, retention, proof: of the chosen one; None where there is none, or it was not
+    trained. notes: what to know of the chosen one, a sentence each.
+    """
+
+    base: ModelInfo
+    instruct: ModelInfo
+    settings: FixSettings
+    data: SftSummary | None
+    advice: Recommendation | None
+    n_advice_items: int
+    candidates: tuple[Candidate, ...]
+    training: TrainingRun | None
+    retention: Retention | None
+    proof: Proof | None
+    verdict: RepairVerdict
+    notes: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Candidate | None:
+        return next((candidate for candidate in self.candidates if candidate.chosen), None)
 
 
 LEFT = 0.02

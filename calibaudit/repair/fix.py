@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from calibaudit.advice.head_bound import HeadBound, bound_files
@@ -15,7 +14,7 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import CalibauditError, ModelError
-from calibaudit.repair.candidates import Attempt, Candidate, enough
+from calibaudit.repair.candidates import Attempt, Candidate, Repair, enough
 from calibaudit.repair.choose import best_of
 from calibaudit.repair.job import Job, drop
 from calibaudit.repair.proof import Proof, prove
@@ -41,33 +40,6 @@ _TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
     "merge": try_merge,
     "smooth": try_smooth,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Repair:
-    """What `fix` did. advice: from other items than the proof; None where the factor was given, and nothing chosen.
-
-    data: None without tuning rows. candidates: the repairs that were tried, in order, at most one of them chosen; empty
-    where nothing was needed. training, retention, proof: of the chosen one; None where there is none, or it was not
-    trained. notes: what to know of the chosen one, a sentence each.
-    """
-
-    base: ModelInfo
-    instruct: ModelInfo
-    settings: FixSettings
-    data: SftSummary | None
-    advice: Recommendation | None
-    n_advice_items: int
-    candidates: tuple[Candidate, ...]
-    training: TrainingRun | None
-    retention: Retention | None
-    proof: Proof | None
-    verdict: RepairVerdict
-    notes: tuple[str, ...] = ()
-
-    @property
-    def chosen(self) -> Candidate | None:
-        return next((candidate for candidate in self.candidates if candidate.chosen), None)
 
 
 def fix(

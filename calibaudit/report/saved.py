@@ -41,18 +41,18 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
     try:
         overall = result["overall"]
         return Comparison(
-            before=_model(result["before"]),
-            after=_model(result["after"]),
+            before=model_of(result["before"]),
+            after=model_of(result["after"]),
             settings=_settings(result["settings"]),
             tasks=tuple(_task_comparison(task) for task in _some(result["tasks"])),
-            pooled=_overall(overall["pooled"], "pooled"),
-            macro=_overall(overall["macro"], "macro"),
+            pooled=overall_of(overall["pooled"], "pooled"),
+            macro=overall_of(overall["macro"], "macro"),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
             thinking=_thinking(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def audit_of(result: Result, source: str = "the result") -> ModelAudit:
@@ -61,7 +61,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
         overall, tasks = result["overall"], tuple(_task_audit(task) for task in _some(result["tasks"]))
         scoring = " + ".join(sorted({task.scoring for task in tasks}))
         return ModelAudit(
-            model=_model(result["model"]),
+            model=model_of(result["model"]),
             settings=_settings(result["settings"]),
             tasks=tasks,
             pooled=_audit("pooled", scoring, overall["pooled"], overall["pooled"]["metrics"], "reliability"),
@@ -72,7 +72,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentError, ...]:
@@ -99,7 +99,7 @@ def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentErro
             for entry in result.get("errors", ())
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def recommendation_of(result: Result, source: str = "the result") -> Recommendation | None:
@@ -131,7 +131,7 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             pilot=tuple(_pilot_point(point) for point in found.get("pilot") or ()),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def _head(found: Result) -> HeadBound:
@@ -173,14 +173,14 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
         return Verdict(
             outcome=found["outcome"],
             limits=Limits(**found["limits"]),
-            before=_model(result["before"]),
-            after=_model(result["after"]),
+            before=model_of(result["before"]),
+            after=model_of(result["after"]),
             overall=_part(found["overall"]),
             tasks=tuple(_part(part) for part in found["tasks"]),
             n_to_settle=None if n_to_settle is None else int(n_to_settle),
         )
     except (KeyError, TypeError, ValueError, CalibauditError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def _part(part: Result) -> Part:
@@ -193,9 +193,10 @@ def _some(tasks: Any) -> list[Any]:
     return tasks
 
 
-def _malformed(source: str, error: Exception) -> ScoresError:
+def malformed(source: str, error: Exception, maker: str = "calibaudit compare -o") -> ScoresError:
+    """maker: the command that makes a whole one."""
     reason = f"no entry {error.args[0]!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-    return ScoresError(f"{source}: not a whole result of calibaudit ({reason}); make one with `calibaudit compare -o`")
+    return ScoresError(f"{source}: not a whole result of calibaudit ({reason}); make one with `{maker}`")
 
 
 def _task_comparison(task: Result) -> TaskComparison:
@@ -218,7 +219,8 @@ def _task_comparison(task: Result) -> TaskComparison:
     )
 
 
-def _overall(overall: Result, name: str) -> Overall:
+def overall_of(overall: Result, name: str) -> Overall:
+    """name: what its audits are called."""
     return Overall(
         before=_audit(name, "", overall, overall["before"], "before"),
         after=_audit(name, "", overall, overall["after"], "after"),
@@ -313,7 +315,8 @@ def _reliability(diagram: Result) -> Reliability:
     return found
 
 
-def _model(info: Result) -> ModelInfo:
+def model_of(info: Result) -> ModelInfo:
+    """Raises KeyError and the like where entries are missing."""
     return ModelInfo(**{**info, "n_parameters": int(info["n_parameters"]), "vocab_size": int(info["vocab_size"])})
 
 

@@ -210,7 +210,7 @@ def fix(
     if repair.proof is not None:
         write_whole(model_card(repair, out), out / "README.md")
         write_whole(result_text(result), out / "fix.json")
-    deliver(result, (), page, lambda console: render_repair(repair, str(out), console, quiet=page.quiet))
+    deliver(result, (), page, lambda console: render_repair(repair, console, quiet=page.quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)
 
