@@ -20,8 +20,8 @@ from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import DTYPES, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
 from calibaudit.models.load import load_network
+from calibaudit.models.save import save_checkpoint
 from calibaudit.training.data.encode import Example
-from calibaudit.training.save import save_checkpoint
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import TrainingRun, train
 
