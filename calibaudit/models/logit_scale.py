@@ -60,11 +60,14 @@ class ScalePlan:
         names = ", ".join([*self.tensors, *(f"{entry.name} of the config" for entry in self.entries)])
         return names if self.place == "config" else f"the {'final norm' if self.place == 'norm' else 'head'} ({names})"
 
-    def changed(self, name: str, value: Tensor, factor: float) -> Tensor:
-        """What takes the place of the parameter's value, rounded to its dtype; computed in float32 or wider."""
+    def changed(self, name: str, value: Tensor, factor: float, stored: torch.dtype | None = None) -> Tensor:
+        """What takes the place of the parameter's value, in its dtype; computed in float32 or wider.
+
+        stored: the dtype of the file that it is rounded to on the way; None: its own.
+        """
         offset = self.tensors[name]
         wide = value if value.dtype == torch.float64 else value.float()
-        return ((wide + offset) * factor - offset).to(value.dtype)
+        return ((wide + offset) * factor - offset).to(stored or value.dtype).to(value.dtype)
 
     def config(self, factor: float) -> dict[str, float]:
         """The config entries that change, with their new values."""
