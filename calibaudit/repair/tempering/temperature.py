@@ -23,8 +23,8 @@ from calibaudit.advice.aligned import TEMPERATURES
 from calibaudit.errors import ScoresError
 from calibaudit.models.devices import dtype_name
 from calibaudit.models.model import Model
-from calibaudit.repair.kept_states import KeptStates, Scorer, scorer_at
-from calibaudit.repair.tempered import Placement
+from calibaudit.repair.tempering.kept_states import KeptStates, Scorer, scorer_at
+from calibaudit.repair.tempering.tempered import Placement
 from calibaudit.scores.align import paired
 from calibaudit.scores.scores import Scores, padded_flat
 from calibaudit.scoring.batches import batch_size_for, read_rows

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.models.model import Model
-from calibaudit.repair.tempered import Placement
+from calibaudit.repair.tempering.tempered import Placement
 from calibaudit.scoring.encode import Tokens
 from calibaudit.scoring.sums import NO_TARGET, Span, pad, scored_columns
 
