@@ -11,6 +11,7 @@ from pathlib import Path
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
+from calibaudit.errors import ModelError
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.models.model import Model
 from calibaudit.repair.candidates import Attempt
@@ -19,6 +20,10 @@ from calibaudit.repair.sides import Audited, Side
 from calibaudit.repair.verdict import FirstChoices, RepairVerdict, Retention, judge
 from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import Prepared
+
+
+class NothingServesError(ModelError):
+    """A way of repairing was tried and has nothing to offer."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,9 @@ from calibaudit.training.fit import Fit, kept_share
 
 Outcome = Literal["helped", "not_improved", "spoiled", "not_needed", "nothing_known"]
 
-Fault = Literal["accuracy", "auroc", "nll", "brier", "option_mass", "inside_accuracy", "inside_mass", "kept", "unmeasured"]
+Fault = Literal[
+    "accuracy", "auroc", "nll", "brier", "option_mass", "inside_accuracy", "inside_mass", "kept", "unmeasured"
+]
 """What a repair spoils. inside_*: within the chat template, where the audit stands outside it. kept: too little of what
 tuning added. unmeasured: how much of it is kept is not known."""
 

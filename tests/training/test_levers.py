@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from calibaudit.training.save import save_checkpoint
 from families import tiny_network, tiny_tokenizer
 from safetensors.torch import load_file
 from test_loss_fused import assert_same_gradients
@@ -23,7 +24,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from calibaudit.errors import TrainingError
 from calibaudit.training.levers import softcap_entry_of
 from calibaudit.training.retune import _finished
-from calibaudit.training.save import save_checkpoint
 from calibaudit.training.settings import LoraSettings
 from calibaudit.training.train import TrainingRun, train
 
