@@ -30,7 +30,8 @@ class NothingServesError(ModelError):
 class Job:
     """base, before: as they were. within: the chat template's settings, where the audit stands outside the template.
 
-    workspace: a folder for the checkpoints that are tried. revision: INSTRUCT's on the hub. resume: take up what an interrupted run left there.
+    workspace: a folder for the checkpoints that are tried. revision: INSTRUCT's on the hub. resume: take up what an
+    interrupted run left there.
     """
 
     ready: Prepared

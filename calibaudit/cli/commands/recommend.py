@@ -135,6 +135,7 @@ def recommend(
                 revisions=pair.both(), offline=run.offline,
                 chat=options.chat.for_rows(),
             )  # fmt: skip
+            assert plan.data is not None  # there are rows
             report.notices(plan.data.notices())
             asked = replace(asked, tasks=plan.tasks)
         sides = inputs.score_all(models, pair.both(), asked, options, report, engines)

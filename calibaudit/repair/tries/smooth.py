@@ -22,7 +22,7 @@ from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import TrainingRun
 
 FIRST = 0.5
-"""The factor that is tried first. In the study (docs/studies.md) none that was estimated beforehand did surely better."""
+"""The factor that is tried first. None that was estimated beforehand did surely better (docs/studies.md)."""
 
 TRIES = 3
 """Runs at most: each has half of the factor of the one before."""
