@@ -1,4 +1,4 @@
-"""A checkpoint written again with some of its numbers changed, never more than a few million of them in memory."""
+"""A checkpoint written again with some of its numbers changed, a part of one tensor in memory at a time."""
 
 from __future__ import annotations
 
