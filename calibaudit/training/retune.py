@@ -19,8 +19,8 @@ from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import DTYPES, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
+from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
-from calibaudit.models.save import save_checkpoint
 from calibaudit.training.data.encode import Example
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import TrainingRun, train

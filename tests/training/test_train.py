@@ -27,8 +27,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from calibaudit.errors import OutputError, TrainingError
 from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
-from calibaudit.models.save import save_checkpoint
 from calibaudit.training.data.encode import Example
 from calibaudit.training.settings import LoraSettings, TrainingSettings
 from calibaudit.training.train import TrainingRun, train
