@@ -257,7 +257,7 @@ def _kept(model: Model, task: Task, scores: Scores, aim: _Aim, share: float, opt
     )
     again = part.choice_scores(1.0, lambda: lambda features, targets: model.target_logprobs(features, targets).logprob)
     real = np.isfinite(own.logprobs)
-    away = float(np.abs(again - own.choice_scores())[real].mean())
+    away = float(np.abs(again[real] - own.choice_scores()[real]).mean())
     if not away <= _SAME:
         raise ScoresError(
             f"task {own.task!r}: run again, {model.info.name} gives scores that differ by {away:.2g} nats a choice: "
@@ -292,7 +292,7 @@ def _how(model: Model, parts: Iterable[_Part], placement: Placement) -> str:
         n, n_all = (sum(f(part) for part in kept) for f in (_n, _n_all))
         size = sum(part.states.n_bytes for part in kept if part.states is not None)
         some = f"{n:,} items of longer choices" if n == n_all else f"{n:,} of {n_all:,} items of longer choices"
-        dtypes = sorted({dtype_name(dtype) for dtype in placement.dtypes.values()})
+        dtypes = sorted({dtype_name(dtype) for dtype in placement.dtypes.values() if dtype.itemsize < 4})
         rounded = f", with {placement.plan.described} rounded to {' and '.join(dtypes)}" if dtypes else ""
         texts.append(f"{some} were scored at each T from hidden states computed once ({size / 1e6:.3g} MB){rounded}")
     for part in thought:
