@@ -21,11 +21,12 @@ import calibaudit.repair.temperature as temperature_module
 from calibaudit.errors import CalibauditError, OutputError, ScoresError
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.models.model import Model, load_model
-from calibaudit.repair.greedy import contexts_of, counted_same, greedy_tokens, same_first_choices
+from calibaudit.repair.greedy import contexts_of, counted_same, greedy_tokens, same_answers, same_first_choices
 from calibaudit.repair.kept_states import KeptStates, scorer_at
 from calibaudit.repair.temperature import ChosenTemperature, choose_aligned, choose_temperature
-from calibaudit.repair.tempered import Placement, place_temperature, write_tempered
+from calibaudit.repair.tempered import Placement, place_temperature, sampling_notice, write_tempered
 from calibaudit.scores.scores import Scores
+from calibaudit.scores.thinking import Thinking, Thoughts
 from calibaudit.scoring.score import score
 from calibaudit.tasks.items import Item, Task
 from calibaudit.tasks.load import load_tasks
@@ -240,8 +241,10 @@ def rescored(
 def test_of_longer_choices_it_is_the_best_checkpoints(scoring: str, shared: Path, tmp_path: Path) -> None:
     """A real network: what is chosen, written and scored again has the promised NLL, and less than its neighbours."""
     checkpoint, model, placement = opened(shared / "models" / "stories260k")
-    task = dataclasses.replace(make_task(40), scoring=scoring)
-    task, scores = drawn(task, score(task, model), 6.0 if scoring == "cloze" else 2.0, seed=3)
+    task = dataclasses.replace(make_task(24), scoring=scoring)
+    task, scores = drawn(
+        task, score(task, model), {"cloze": 6.0, "cloze_byte": 1.0, "cloze_token": 2.0}[scoring], seed=3
+    )
     chosen = choose_temperature(model, [task], [scores], placement)
     assert 0.3 < chosen.temperature < 7
     assert chosen.loss_at_one == pytest.approx(nll([scores]), abs=1e-5)
@@ -251,7 +254,7 @@ def test_of_longer_choices_it_is_the_best_checkpoints(scoring: str, shared: Path
     }
     assert chosen.loss == pytest.approx(at[1.0], abs=2e-5)
     assert at[1.0] <= min(at.values())
-    assert chosen.how.startswith("40 items of longer choices were scored at each T from hidden states computed once")
+    assert chosen.how.startswith("24 items of longer choices were scored at each T from hidden states computed once")
     divided = ChosenTemperature(*_best_of_saved(scores), 0, "")
     assert abs(math.log(divided.temperature / chosen.temperature)) > 0.01  # dividing the saved scores is another thing
 
@@ -287,6 +290,31 @@ def test_a_head_that_cannot_be_separated(tmp_path: Path) -> None:
     write_tempered(checkpoint, chosen.temperature, tmp_path / "after", placement)
     after = score(task, load_model(str(tmp_path / "after"), device="cpu"))
     assert chosen.loss == pytest.approx(nll([after]), abs=1e-4)
+
+
+def test_both_ways_agree_where_both_hold(shared: Path) -> None:
+    """Single tokens: the saved scores divided, and the hidden states (as of choices that a token joins with the
+    context). Thoughts before the answers are not run again."""
+    _, model, placement = opened(shared / "models" / "stories260k")
+    task = one_token_task(60)
+    task, scores = drawn(task, score(task, model), 2.0)
+    exact = choose_temperature(model, [task], [scores], placement)
+    run_again = choose_temperature(model, [task], [dataclasses.replace(scores, n_healed=1)], placement)
+    assert "hidden states" in run_again.how
+    assert run_again.temperature == pytest.approx(exact.temperature, rel=5e-3)
+    assert run_again.loss == pytest.approx(exact.loss, abs=1e-4)
+    lengths = np.where(scores.n_bytes > 0, 1 + np.arange(scores.logprobs.shape[1]), 0)
+    per_byte = dataclasses.replace(scores, scoring="cloze_byte", n_bytes=lengths)
+    per_byte_task = dataclasses.replace(task, scoring="cloze_byte")
+    assert "hidden states" in choose_temperature(model, [per_byte_task], [per_byte], placement).how
+    for samples, n_tokens, said in ((1, 1, ""), (2, 1, "approximation"), (1, 2, "approximation")):
+        thinking = Thoughts(Thinking(8, samples), 60 * samples, 0, 0, 3.0, scores.logprobs)
+        thought = dataclasses.replace(scores, thinking=thinking, n_tokens=scores.n_tokens * n_tokens)
+        found = choose_temperature(model, [task], [thought], placement)
+        assert found.temperature == pytest.approx(exact.temperature, rel=1e-5)
+        assert "thoughts, which are taken to stay" in found.how
+        assert said in found.how
+        assert ("approximation" in found.how) == bool(said)
 
 
 def test_tasks_are_pooled_item_by_item(shared: Path) -> None:
@@ -366,6 +394,9 @@ def test_the_demo_pair(tmp_path: Path) -> None:
     again = [score(task, after) for task in tasks]
     assert chosen.loss == pytest.approx(nll(again), abs=5e-3)
     assert nll(again) < nll(scores)
+    answers = same_answers(scores, again)
+    firsts = [[int(row.argmax()) for one in side for row in one.choice_scores()] for side in (scores, again)]
+    assert (answers.n, answers.n_same) == (40, sum(a == b for a, b in zip(*firsts, strict=True)))
     contexts = contexts_of(model, tasks)
     same = same_first_choices(model, after, contexts)
     assert same.n == len(set(contexts)) == 40
@@ -394,5 +425,6 @@ def test_first_choices_are_counted(shared: Path) -> None:
     assert (found.n, found.n_same) == (len(contexts), len(contexts) - n_changed)
     assert f"on {len(contexts) - 3} of {len(contexts)} prompts" in found.described
     assert "on all" in counted_same(tokens, tokens).described
+    assert "at 2.5 t; divide the sampling temperature by 2.5" in sampling_notice(2.5)
     with pytest.raises(CalibauditError, match="no prompt"):
         same_first_choices(before, before, [])
