@@ -353,6 +353,13 @@ def test_scores_of_another_model_or_other_items_are_refused(shared: Path) -> Non
     fewer = dataclasses.replace(task, items=task.items[:3])
     with pytest.raises(ScoresError, match="other items"):
         choose_temperature(model, [fewer], [score(task, model)], placement)
+    with pytest.raises(ScoresError, match="other items"):
+        choose_temperature(model, [], [score(task, model)], placement)
+    scores = score(task, model)
+    real = np.isfinite(scores.logprobs)
+    turned = np.where(real, scores.logprobs[real].min() - scores.logprobs, -np.inf)  # the last is first
+    with pytest.raises(ScoresError, match="answer no item alike"):
+        choose_aligned(model, [task], [dataclasses.replace(scores, logprobs=turned)], [scores], placement)
 
 
 def test_without_labels_base_is_matched(shared: Path) -> None:
