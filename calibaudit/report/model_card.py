@@ -40,7 +40,7 @@ def model_card(repair: Repair, out: Path) -> str:
         "## How it was made",
         "",
         f"- {how(repair)}",
-        f"- {training_facts(repair)}, seed {settings.training.seed}",
+        f"- {training_facts(repair)}, {repair.training.rows_per_step:,} rows a step, seed {settings.training.seed}",
         f"- Data: `{_shown(repair.data.source)}`; {repair.data.n_rows:,} rows read, {repair.data.n_faulty:,} unusable, "
         f"{repair.data.n_truncated:,} cut to fit",
         f"- Base: `{base}` ({repair.base.revision}); before: `{instruct}` ({repair.instruct.revision})",

@@ -53,7 +53,21 @@ def how(repair: Repair) -> str:
         interval = bounds(repair.advice.epsilon.low, repair.advice.epsilon.high, 2)
         source = f"{interval}; {source}" if interval else source
     factor = number(training.label_smoothing, 2)
-    return f"{start} with smoothing {factor} {prior} ({source})."
+    return f"{start} with smoothing {factor} {prior} ({source}){_levers(repair)}."
+
+
+def _levers(repair: Repair) -> str:
+    """What else the loss had, and where it is now."""
+    training, run = repair.settings.training, repair.training
+    found = []
+    if run is not None and run.n_known is not None:
+        found.append(f"in the {run.n_known:,} of {repair.data.n_examples:,} rows that base knows")
+    if training.logit_scale != 1:
+        found.append(f"with logits times {training.logit_scale:g}, which the saved weights have taken in")
+    if training.softcap is not None:
+        kept = "saved in the config" if run is not None and run.softcap_kept else "in training only"
+        found.append(f"under a softcap of {training.softcap:g}, {kept}")
+    return "".join(f", {text}" for text in found)
 
 
 def training_facts(repair: Repair) -> str:
@@ -89,6 +103,11 @@ def repair_warnings(repair: Repair) -> list[str]:
                 f"only {max(kept, 0) * 100:.0f} % of what tuning added is kept, so better calibration may only mean "
                 "less tuning: train longer (--epochs), with a larger --learning-rate, or with less smoothing"
             )
+    if repair.training is not None and repair.training.softcap_kept is False:
+        found.append(
+            f"the softcap of {repair.settings.training.softcap:g} acted in training only: this model's config has no "
+            "entry for one, so what is saved and proven is without it"
+        )
     if repair.data.n_faulty:
         found.append(
             f"{repair.data.n_faulty:,} of {repair.data.n_rows:,} rows could not be used: {repair.data.faults[0]}"
