@@ -18,6 +18,7 @@ def model_card(repair: Repair, out: Path) -> str:
     assert repair.proof is not None
     base, instruct = (_shown(info.name) for info in (repair.base, repair.instruct))
     settings = repair.settings
+    a_step = f"{repair.training.rows_per_step:,} rows a step, " if repair.training else ""
     start = base if settings.start == "base" else instruct
     lines = [
         "---",
@@ -40,7 +41,7 @@ def model_card(repair: Repair, out: Path) -> str:
         "## How it was made",
         "",
         f"- {how(repair)}",
-        f"- {training_facts(repair)}, {repair.training.rows_per_step:,} rows a step, seed {settings.training.seed}",
+        f"- {training_facts(repair)}, {a_step}seed {settings.training.seed}",
         f"- Data: `{_shown(repair.data.source)}`; {repair.data.n_rows:,} rows read, {repair.data.n_faulty:,} unusable, "
         f"{repair.data.n_truncated:,} cut to fit",
         f"- Base: `{base}` ({repair.base.revision}); before: `{instruct}` ({repair.instruct.revision})",
