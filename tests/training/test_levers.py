@@ -116,6 +116,18 @@ def test_the_prior_of_an_adapter_is_the_unscaled_own_weights(tmp_path: Path) -> 
     assert done.loss == pytest.approx(wanted.item(), rel=1e-5)
 
 
+def test_a_merged_adapter_and_the_factor_are_in_the_weights(tmp_path: Path) -> None:
+    """An adapter leaves the norm alone, so that only the factor has changed it; and it is not taken in twice."""
+    pytest.importorskip("peft", reason="needs the peft extra")
+    network, norm = tiny_network("llama"), tiny_network("llama").model.norm.weight
+    run(tmp_path, network, lora=LoraSettings(rank=4), logit_scale=3.0, max_steps=2, learning_rate=1e-2)
+    assert torch.equal(network.model.norm.weight, 3 * norm)
+    assert torch.equal(network.lm_head.weight, tiny_network("llama").lm_head.weight)
+    assert not torch.equal(
+        network.model.layers[0].mlp.up_proj.weight, tiny_network("llama").model.layers[0].mlp.up_proj.weight
+    )
+
+
 def test_a_run_is_the_papers_loop_of_a_loss_times_t(tmp_path: Path) -> None:
     """In float64: logits / T, the loss times T, clipped at 1, AdamW. The gradient is above the limit in every step."""
     scale, rate, n_steps = 4.0, 3e-3, 5
