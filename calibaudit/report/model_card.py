@@ -45,8 +45,8 @@ def model_card(repair: Repair, out: Path) -> str:
         *_table(page.measures, ""),
         "",
         f"Items: {proof.pooled.n_items:,} of {', '.join(task.name for task in proof.tasks)}. Neither the tuning data "
-        f"nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, p-values of no "
-        "change; every figure with its interval is in `fix.json`.",
+        f"nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, p-values of "
+        "no change; every figure with its interval is in `fix.json`.",
         "",
     ]
     if page.candidates is not None:

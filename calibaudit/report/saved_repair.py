@@ -114,10 +114,9 @@ def _retention(found: Result | None) -> Retention | None:
     if found is None:
         return None
     first = found["first_choices"]
-    return Retention(
-        *(_fit(found[name]) for name in ("base", "before", "after")),
-        None if first is None else FirstChoices(int(first["n"]), int(first["n_same"])),
-    )
+    base, before, after = (_fit(found[name]) for name in ("base", "before", "after"))
+    same = None if first is None else FirstChoices(int(first["n"]), int(first["n_same"]))
+    return Retention(base, before, after, same)
 
 
 def _fit(found: Result | None) -> Fit | None:
@@ -138,7 +137,7 @@ def _older_verdict(found: Result) -> RepairVerdict:
 
 
 def _older_retention(fits: Result | None) -> Retention | None:
-    return None if fits is None else Retention(*(_fit(fits[name]) for name in ("base", "before", "after")))
+    return None if fits is None else _retention({"first_choices": None, **fits})
 
 
 def _judged_anew(repair: Repair, then: str) -> Repair:

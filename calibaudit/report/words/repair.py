@@ -136,18 +136,14 @@ def _spoilt(repair: Repair, proof: Proof) -> list[str]:
     if "kept" in faults and repair.retention is not None and repair.retention.kept is not None:
         kept = repair.retention.kept
         how_far = "the tuning" if kept < 0.5 else "some of the tuning"
-        found.append(
-            f"undid {how_far} (keeps {share_text(kept)} of what tuning added, at least {share_text(KEPT)} is asked)"
-        )
+        asked = f"keeps {share_text(kept)} of what tuning added, at least {share_text(KEPT)} is asked"
+        found.append(f"undid {how_far} ({asked})")
     if "accuracy" in faults:
         found.append(f"lost accuracy ({_fault(proof.repair, 'accuracy', -1, repair.verdict.accuracy_margin)})")
     if "auroc" in faults:
         found.append(f"lost discrimination (AUROC {_fault(proof.repair, 'auroc', -1)})")
-    fits = [
-        f"{title} {_fault(proof.repair, key, 1)}"
-        for title, key in (("NLL", "nll"), ("Brier", "brier"))
-        if key in faults
-    ]
+    fitted = {"NLL": "nll", "Brier": "brier"}
+    fits = [f"{title} {_fault(proof.repair, key, 1)}" for title, key in fitted.items() if key in faults]
     if fits:
         found.append(f"fits worse ({'; '.join(fits)})")
     if "option_mass" in faults:
@@ -167,9 +163,8 @@ def _fault(comparison: Comparison, metric: str, sign: int, allowed: float = WORS
     change = comparison.pooled.change[metric]
     ends = [sign * end for end in (change.low, change.high) if end is not None]
     sure = bool(ends) and min(ends) > 0
-    return moved(comparison, metric, test=False) + (
-        "" if sure else f", more than the {number(allowed)} that is allowed"
-    )
+    more = "" if sure else f", more than the {number(allowed)} that is allowed"
+    return f"{moved(comparison, metric, test=False)}{more}"
 
 
 def _unmeasured(repair: Repair) -> str:

@@ -44,9 +44,9 @@ def choice_sentences(repair: Repair) -> list[str]:
         return []
     items = f"on {repair.n_advice_items:,} other items"
     if chosen.enough:
-        why = f"the cheapest that was enough: {items} it passed, and left no ECE that is surely more than .02 above base's"
+        why = f"the cheapest that was enough ({items} it passed and left no ECE surely more than .02 above base's)"
     elif chosen.choice.passed:
-        why = f"the best of those that passed {items}: the cheapest whose ECE is not surely above the least"
+        why = f"the best of those that passed {items} (the cheapest whose ECE is not surely above the least)"
     else:
         why = f"none passed {items}, and it has the least NLL there"
     found = [f"{chosen.method} was taken: {why}."]
@@ -78,7 +78,7 @@ def how_sentences(repair: Repair) -> list[str]:
         if inside.pooled.change["option_mass"].value is not None:
             parts.append(f"probability on the options {moved(inside, 'option_mass')}")
         found.append(f"Within the chat template: {', '.join(parts)}.")
-    found += [f"{reason_text(note)}." for note in repair.notes]
+    found += [f"{note[:1].upper()}{note[1:]}." for note in map(reason_text, repair.notes)]
     found.append(data_sentence(repair))
     if chosen is not None and chosen.setting is not None:
         if chosen.setting.start == "base":
