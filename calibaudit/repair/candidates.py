@@ -86,16 +86,16 @@ class Attempt:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A repair that was tried, as pages and files show it. choice: the verdict by the half that chooses.
+    """A repair that was tried, as pages and files show it; all figures are of the half that proves.
 
-    enough: whether, on that half, it passed and left no ECE that is surely more than .02 above base's. proven: the tuned
-    model against it on the half that proves. impossible: why there is no such repair of these models; then setting,
-    choice and proven are None.
+    verdict: on it. enough: whether it passed, and left no ECE that is surely more than LEFT above base's. proven: the
+    tuned model against it. seconds: what it took to make, scoring left out but for what chose its value. impossible:
+    why there is no such repair of these models; then setting, verdict and proven are None.
     """
 
     method: Method
     setting: Setting | None
-    choice: RepairVerdict | None
+    verdict: RepairVerdict | None
     enough: bool
     proven: Overall | None
     retention: Retention
@@ -108,7 +108,7 @@ class Candidate:
         return {
             "method": self.method,
             "setting": None if self.setting is None else self.setting.to_dict(),
-            "choice": None if self.choice is None else self.choice.to_dict(),
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "enough": self.enough,
             "proven": None if self.proven is None else self.proven.to_dict(),
             "retention": self.retention.to_dict(),
@@ -150,7 +150,7 @@ LEFT = 0.02
 """An ECE above base's by more than this, surely, calls for a dearer repair."""
 
 
-def enough(choice: RepairVerdict, left: Comparison) -> bool:
-    """Whether nothing dearer need be tried. left: base against the repaired model, on the half that chooses."""
+def enough(verdict: RepairVerdict, left: Comparison) -> bool:
+    """Whether nothing dearer need be tried. left: base against the repaired model."""
     low = left.pooled.change["ece"].low
-    return choice.passed and (low is None or low <= LEFT)
+    return verdict.passed and (low is None or low <= LEFT)

@@ -24,13 +24,14 @@ from calibaudit.repair.tries.merge import try_merge
 from calibaudit.repair.tries.smooth import check_smooth, try_smooth
 from calibaudit.repair.tries.temperature import try_aligned, try_temperature
 from calibaudit.repair.verdict import RepairVerdict, Retention, judge
-from calibaudit.repair.workspace import check_folder, put_at, workspace
+from calibaudit.repair.workspace import put_at, workspace
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.engines.address import refuse_served
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.items import Task
 from calibaudit.training.held_out import halves
 from calibaudit.training.prepare import Prepared, SftSummary, prepare
+from calibaudit.training.retune import check_folder
 from calibaudit.training.train import TrainingRun
 
 _TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
@@ -123,16 +124,17 @@ def _repaired(job: Job) -> tuple[Repair, Attempt | None]:
     if not tried:
         verdict = RepairVerdict("nothing_known", job.settings.accuracy_margin)
         return dataclasses.replace(none, candidates=tuple(candidates), verdict=verdict), None
-    index = best_of([(candidate, attempt) for candidate, attempt in tried], job)
-    chosen = tried[index][1]
-    proof = _proof(job, chosen.side)
+    index = best_of(tried, job.audit)
+    candidate, chosen = tried[index]
+    assert candidate.verdict is not None
     return dataclasses.replace(
         none,
-        candidates=tuple(dataclasses.replace(one, chosen=one is tried[index][0]) for one in candidates),
+        candidates=tuple(dataclasses.replace(one, chosen=one is candidate) for one in candidates),
         training=chosen.training,
+        advice=chosen.advice or advice,
         retention=chosen.retention,
-        proof=proof,
-        verdict=judge(proof.repair, chosen.retention, job.settings.accuracy_margin, proof.inside),
+        proof=_proof(job, chosen.side),
+        verdict=candidate.verdict,
         notes=chosen.notes,
     ), chosen
 
@@ -165,26 +167,27 @@ def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
         candidates.append(candidate)
         if candidate.enough:
             break
-        if len(tried) > 1:  # two checkpoints on disk at most
-            best = best_of(tried, job)
-            for i, (_, other) in enumerate(tried):
-                if i != best:
+        if any(_passed(one) for one, _ in tried):
+            for one, other in tried:
+                if not _passed(one):  # it will not be taken, so it need not take up the disk
                     drop(other)
     return tried, candidates
 
 
+def _passed(candidate: Candidate) -> bool:
+    return candidate.verdict is not None and candidate.verdict.passed
+
+
 def _candidate(job: Job, attempt: Attempt) -> Candidate:
-    side = attempt.side
-    choice, is_enough = None, False
-    if side.advice.scores:
-        choice, _ = job.tried(side, attempt.retention)
-        is_enough = enough(choice, compare(job.base.advice.scores, side.advice.scores, job.audit))
+    proof = _proof(job, attempt.side)
+    n_tried = len(CHEAP_TO_DEAR) if job.settings.method == "auto" else 1
+    verdict = judge(proof.repair, attempt.retention, job.settings.accuracy_margin, proof.inside, n_tried)
     return Candidate(
         method=attempt.setting.method,
         setting=attempt.setting,
-        choice=choice,
-        enough=is_enough,
-        proven=compare(job.before.proof.scores, side.proof.scores, job.audit).pooled,
+        verdict=verdict,
+        enough=enough(verdict, proof.left),
+        proven=proof.repair.pooled,
         retention=attempt.retention,
         seconds=attempt.seconds,
         trials=attempt.trials,

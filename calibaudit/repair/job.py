@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.models.distributed import gathered, rank
-from calibaudit.repair.candidates import Attempt, Trial
+from calibaudit.models.model import Model
+from calibaudit.repair.candidates import Attempt
 from calibaudit.repair.settings import FixSettings
 from calibaudit.repair.sides import Audited, Side
 from calibaudit.repair.verdict import FirstChoices, RepairVerdict, Retention, judge
@@ -41,12 +43,15 @@ class Job:
         """The checkpoint on the half that chooses, and its fit to the tuning rows."""
         return dataclasses.replace(self.audited, proof=()).score(str(folder), label=label, inside=self.within)
 
-    def finished(self, attempt: Attempt, trials: tuple[Trial, ...], seconds: float) -> Attempt:
-        """With the half that proves, of which nothing was known so far. seconds: what all the trials took to make."""
+    def on_both(self, folder: Path, label: str, look: Callable[[Model], None]) -> Side:
+        """On both halves. look: called with the loaded model."""
+        return self.audited.score(str(folder), label=label, inside=self.within, look=look)
+
+    def proven(self, attempt: Attempt) -> Attempt:
+        """With the half that proves, of which nothing was known so far."""
         rest = dataclasses.replace(self.audited, advice=(), examples=())
         side = rest.score(str(attempt.folder), label=f"{attempt.setting.method}, proof:", inside=self.within)
-        whole = dataclasses.replace(attempt.side, proof=side.proof)
-        return dataclasses.replace(attempt, side=whole, trials=trials, seconds=seconds)
+        return dataclasses.replace(attempt, side=dataclasses.replace(attempt.side, proof=side.proof))
 
     def retention(self, after: Fit | None, first_choices: FirstChoices | None = None) -> Retention:
         return Retention(self.base.fit, self.before.fit, after, first_choices)

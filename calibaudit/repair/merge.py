@@ -22,9 +22,9 @@ from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_file
 from calibaudit.models.formats.families import loaders_of, text_config
 from calibaudit.models.formats.quantization import described, quantization_settings
 from calibaudit.models.formats.rewrite import whole_weights, write_changed
+from calibaudit.models.formats.save import check_new
 from calibaudit.models.formats.stored import StoredTensor, read_rows, stored_tensors
 from calibaudit.models.library import first_line, quiet
-from calibaudit.models.save import check_new
 
 _SAME = ("model_type", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim")
 _PREFIXES = frozenset({"model", "language_model", "text_model", "transformer", "gpt_neox"})

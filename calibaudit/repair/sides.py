@@ -62,15 +62,25 @@ class Audited:
     listener: Listener
 
     def score(
-        self, name: str, *, revision: str | None = None, label: str | None = None, inside: ChatSettings | None = None
+        self,
+        name: str,
+        *,
+        revision: str | None = None,
+        label: str | None = None,
+        inside: ChatSettings | None = None,
+        look: Callable[[Model], None] = lambda _: None,
     ) -> Side:
-        """label: what progress calls it, where that is not its name. inside: another prompt, scored besides."""
+        """label: what progress calls it, where that is not its name. inside: another prompt, scored besides.
+
+        look: called with the loaded model.
+        """
         options = dataclasses.replace(self.options, revision=revision)
         model = load(name, options, self.listener.notice)
         plain = self._halves(model, label or name, options)
         within = self._halves(model, label or name, dataclasses.replace(options, chat=inside)) if inside else ((), ())
         advice, proof = (Half(*parts) for parts in zip(plain, within, strict=True))
         side = Side(model.info, advice, proof, self.fit_of(model))
+        look(model)
         del model
         free_memory()
         return side

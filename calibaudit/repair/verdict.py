@@ -101,13 +101,14 @@ def judge(
     retention: Retention,
     accuracy_margin: float = WORSE,
     inside: Comparison | None = None,
+    n_tried: int = 1,
 ) -> RepairVerdict:
     """The verdict on a repair, from all items pooled.
 
     repair: the tuned model against the repaired one. retention: what is left of the tuning. inside: the same two within
-    the chat template, where `repair` compares them outside it.
+    the chat template, where `repair` compares them outside it. n_tried: how many repairs are judged on these items.
 
-    Calibration error fell: the ECE's change is negative with p < 1 - level (`analysis.inference`). Worse: the change's
+    Calibration error fell: the ECE's change is negative with p < (1 - level) / n_tried (`analysis.inference`, Bonferroni). Worse: the change's
     interval of accuracy, AUROC, NLL or Brier lies wholly on the bad side, or the change is worse than WORSE (accuracy:
     accuracy_margin). Option mass (letter tasks), and accuracy and option mass within the template: lower by more than
     WORSE. Of what tuning added to the first choices right on its own rows, KEPT must still be there.
@@ -122,8 +123,8 @@ def judge(
     if (lost := retention.fault()) is not None:
         faults.append(lost)
     ece = repair.pooled.change["ece"]
-    improved = ece.value is not None and ece.value < 0 and ece.p_value is not None
-    if not (improved and ece.p_value is not None and ece.p_value < repair.settings.alpha):
+    fell = ece.value is not None and ece.value < 0 and ece.p_value is not None
+    if not fell or (ece.p_value or 0.0) >= repair.settings.alpha / n_tried:
         return RepairVerdict("not_improved", accuracy_margin, tuple(faults))
     return RepairVerdict("spoiled" if faults else "helped", accuracy_margin, tuple(faults))
 

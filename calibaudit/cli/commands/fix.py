@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.cli.groups import ChatFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags, TuningFlags
+from calibaudit.cli.groups import (
+    ChatFlags,
+    ItemFlags,
+    LeverFlags,
+    PageFlags,
+    RunFlags,
+    SessionFlags,
+    StatisticsFlags,
+    TuningFlags,
+)
 from calibaudit.cli.options import revision_of
 
 
@@ -72,13 +81,21 @@ def fix(
                      "against it."),
     ] = StartChoice.auto,
     tuning: TuningFlags,
+    levers: LeverFlags,
     batch_size: Annotated[
         int | None,
         typer.Option("--batch-size", metavar="N", min=1, help="Rows a forward pass [default: 8].", show_default=False),
     ] = None,
     gradient_accumulation: Annotated[
-        int, typer.Option("--gradient-accumulation", metavar="N", min=1, help="Forward passes a step.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--gradient-accumulation",
+            metavar="N",
+            min=1,
+            help="Forward passes a step [default: up to 128 rows, but 100 steps or more].",
+            show_default=False,
+        ),
+    ] = None,
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
     ] = False,
@@ -140,7 +157,7 @@ def fix(
     if chat.chat_template == "both":
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
     training = replace(
-        inputs.training_settings(data or "", tuning, batch_size, seed),
+        inputs.with_levers(inputs.training_settings(data or "", tuning, batch_size, seed, lora=lora), levers),
         accumulation=gradient_accumulation,
         gradient_checkpointing=gradient_checkpointing,
         lora=LoraSettings(rank=lora_rank, alpha=2 * lora_rank) if lora else None,

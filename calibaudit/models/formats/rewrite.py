@@ -20,10 +20,10 @@ from calibaudit.errors import ModelError, OutputError
 from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_files
 from calibaudit.models.devices import dtype_name, free_memory
 from calibaudit.models.formats.quantization import described, quantization_settings
+from calibaudit.models.formats.save import check_new, whole_folder, write_failure, write_network
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, weights_in
 from calibaudit.models.formats.stored import StoredTensor, read_rows, stored_tensors, write_rows
 from calibaudit.models.load import load_network
-from calibaudit.models.save import check_new, whole_folder, write_failure, write_network
 
 Change = Callable[[str, slice, Tensor], Tensor | None]
 """A tensor's name in the files, which of its rows (first dimension; a single number is one row of shape ()), those rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from calibaudit.repair.candidates import Attempt, Rejection, Setting, Trial, tri
 from calibaudit.repair.job import Job, drop
 from calibaudit.repair.merge import write_merged
 
-WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of base."""
 
 
@@ -48,7 +49,7 @@ def try_merge(job: Job) -> Attempt:
         if off == 0 and not verdict.faults or "kept" in verdict.faults:
             break
     assert best is not None
-    return job.finished(best, tuple(trials), seconds)
+    return job.proven(dataclasses.replace(best, trials=tuple(trials), seconds=seconds))
 
 
 def _written(job: Job, weight: float) -> Path:

@@ -69,8 +69,7 @@ def try_smooth(job: Job) -> Attempt:
         if "kept" not in verdict.faults or i == len(factors) - 1:
             break
         _reject(folder, trials[-1])
-    attempt = Attempt(setting, folder, side, retention, 0.0, training=run, advice=advice)
-    return job.finished(attempt, tuple(trials), seconds)
+    return job.proven(Attempt(setting, folder, side, retention, seconds, tuple(trials), run, advice=advice))
 
 
 def check_smooth(ready: Prepared, settings: FixSettings) -> Start:

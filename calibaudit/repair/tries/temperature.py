@@ -5,13 +5,21 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from calibaudit.advice.aligned import aligned_temperature, alignment_caution
+from calibaudit.advice.aligned import aligned_caution, aligned_temperature
+from calibaudit.errors import ModelError
+from calibaudit.models.devices import free_memory
 from calibaudit.models.distributed import gathered, rank
+from calibaudit.models.model import Model
 from calibaudit.repair.candidates import Attempt, Setting
 from calibaudit.repair.job import Job
 from calibaudit.repair.settings import Method
-from calibaudit.repair.temperature import choose_temperature, same_first_choices, write_tempered
+from calibaudit.repair.tempering.greedy import contexts_of, counted_same, greedy_tokens
+from calibaudit.repair.tempering.temperature import choose_aligned, choose_temperature
+from calibaudit.repair.tempering.tempered import Placement, place_temperature, write_tempered
+from calibaudit.repair.verdict import FirstChoices
 from calibaudit.scoring.evaluate import load
+
+_AT_BOUND = "the temperature is an end of the range that was looked at, and not a best one within it"
 
 
 def try_temperature(job: Job) -> Attempt:
@@ -19,31 +27,53 @@ def try_temperature(job: Job) -> Attempt:
 
     Raises ModelError where the family has no place for it.
     """
-    start = time.monotonic()
-    options = dataclasses.replace(job.audited.options, revision=job.revision)
-    model = load(job.ready.instruct.name, options, job.audited.listener.notice)
-    found = choose_temperature(model, job.audited.advice, job.before.advice.scores, options)
-    del model
-    return _tempered(job, "temperature", found.temperature, start, (found.how,))
+    return _tempered(job, "temperature")
 
 
 def try_aligned(job: Job) -> Attempt:
-    """The temperature at which INSTRUCT is as sure as base where both choose the same. Needs no label.
+    """The temperature whose checkpoint is as sure as base where both choose the same: no label is needed.
 
-    Raises ModelError where the family has no place for it.
+    Raises ModelError where the family has no place for it, ScoresError where the two agree on nothing.
     """
+    return _tempered(job, "aligned")
+
+
+def _tempered(job: Job, method: Method) -> Attempt:
     start = time.monotonic()
-    found = aligned_temperature(job.base.advice.matched, job.before.advice.matched, job.audit)
-    return _tempered(job, "aligned", found.temperature, start, (alignment_caution(found),))
-
-
-def _tempered(job: Job, method: Method, temperature: float, start: float, notes: tuple[str, ...]) -> Attempt:
+    audited, before = job.audited, job.before.advice.scores
+    options = dataclasses.replace(audited.options, revision=job.revision)
+    model = load(job.ready.instruct.name, options, audited.listener.notice)
+    placement = _place(job, model)
+    if method == "temperature":
+        found = choose_temperature(model, audited.advice, before, placement, options)
+        notes = [found.how]
+    else:
+        base = job.base.advice.matched
+        found = choose_aligned(model, audited.advice, base, before, placement, options)
+        notes = [found.how, aligned_caution(aligned_temperature(base, before, job.audit))]
+    if found.at_bound:
+        notes.append(_AT_BOUND)
+    contexts = contexts_of(model, [*audited.advice, *audited.proof], options)
+    was, now = greedy_tokens(model, contexts, options.batch_size), [()]
+    del model
+    free_memory()
     folder = job.empty(method)
     if rank() == 0:
-        write_tempered(job.ready.instruct, temperature, folder)
+        write_tempered(job.ready.instruct, found.temperature, folder, placement)
     gathered([0])
     seconds = time.monotonic() - start
-    side = job.on_advice(folder, f"{method} {temperature:.2f}")
-    same = same_first_choices(job, folder)
-    attempt = Attempt(Setting(method, temperature), folder, side, job.retention(side.fit, same), 0.0, notes=notes)
-    return job.finished(attempt, (), seconds)
+
+    def look(after: Model) -> None:
+        now[0] = greedy_tokens(after, contexts, options.batch_size)
+
+    side = job.on_both(folder, f"{method} {found.temperature:.2f}", look)
+    same = counted_same(was, now[0])
+    retention = job.retention(side.fit, FirstChoices(same.n, same.n_same))
+    return Attempt(Setting(method, found.temperature), folder, side, retention, seconds, notes=tuple(notes))
+
+
+def _place(job: Job, model: Model) -> Placement:
+    found = place_temperature(model.network, job.ready.instruct)
+    if isinstance(found, str):
+        raise ModelError(f"{job.ready.instruct.name}: a temperature has no exact place in its weights: {found}")
+    return found
