@@ -110,7 +110,7 @@ def repaired(
     chosen = Candidate(
         method=setting.method,
         setting=setting,
-        choice=verdict,
+        verdict=verdict,
         enough=verdict.passed,
         proven=proof.repair.pooled,
         retention=retention,
@@ -136,9 +136,7 @@ def repaired(
 
 def unrepaired(outcome: str, candidates: tuple[Candidate, ...] = (), data: SftSummary | None = DATA) -> Repair:
     whole = repaired()
-    return replace(
-        whole, data=data, candidates=candidates, retention=None, proof=None, verdict=RepairVerdict(outcome)
-    )
+    return replace(whole, data=data, candidates=candidates, retention=None, proof=None, verdict=RepairVerdict(outcome))
 
 
 def tried(setting: Setting, faults: tuple[str, ...] = (), outcome: str | None = None, **fields: object) -> Candidate:
@@ -199,7 +197,8 @@ CASES: dict[str, Callable[[], Repair]] = {
     ),
     "not needed": lambda: unrepaired("not_needed"),
     "nothing known": lambda: unrepaired(
-        "nothing_known", (impossible("temperature", "the head has no place for it."), impossible("merge", "other shapes"))
+        "nothing_known",
+        (impossible("temperature", "the head has no place for it."), impossible("merge", "other shapes")),
     ),
     "nothing known, no candidate": lambda: unrepaired("nothing_known"),
 }
