@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import LEFT, Candidate, Repair, Setting, Trial
 from calibaudit.repair.verdict import Retention
 from calibaudit.report.words.repair import FAULTS, moved, reason_text, same_text, share_text
@@ -138,7 +139,7 @@ def repair_warnings(repair: Repair) -> list[str]:
         found += repair.proof.repair.warnings
     if repair.advice is not None:
         found += [f"advice: {text}" for text in repair.advice.warnings]
-    return found
+    return [one_line(text, 1000) for text in found]
 
 
 def _method(repair: Repair, setting: Setting) -> str:

@@ -39,12 +39,13 @@ SENTENCES = {
     "partly undone": rf"Better calibrated, but undid some of the tuning \(keeps 91 % {ASKED} {ECE}{ACCURACY}\.",
     "all .60": r"Better calibrated, but lost discrimination \(AUROC \S+ → \.50\d, .*\) and fits worse "
     rf"\(Brier {MOVED}\)\. {ECE}{ACCURACY}{KEEPS}",
-    "less accurate": rf"Better calibrated, but lost accuracy \({MOVED}\) and fits worse \(Brier {MOVED}\)\. {ECE}{KEEPS}",
+    "less accurate": rf"Better calibrated, but lost accuracy \({MOVED}\) and fits worse \(Brier {MOVED}\)\. "
+    rf"{ECE}{KEEPS}",
     "one confidence": rf"It did not help: {ECE}, no fall beyond chance{ACCURACY}{KEEPS} "
     rf"It also lost discrimination \(AUROC {MOVED}\) and fits worse \(NLL {MOVED}; Brier {MOVED}\)\.",
     "off the options": rf"Better calibrated, but {LESS_MASS} \(\.900 → \.800, −\.100 .*\)\. {ECE}{ACCURACY}{KEEPS}",
-    "worse within": rf"Better calibrated, but lost accuracy within the chat template \({MOVED}\) and {LESS_MASS} within "
-    rf"the chat template \({MOVED}\)\. {ECE}{ACCURACY}{KEEPS}",
+    "worse within": rf"Better calibrated, but lost accuracy within the chat template \({MOVED}\) and {LESS_MASS} "
+    rf"within the chat template \({MOVED}\)\. {ECE}{ACCURACY}{KEEPS}",
     "no data": rf"Better calibrated; {UNMEASURED}\. {ECE}{ACCURACY}\.",
     "too little taught": r"Better calibrated; what tuning added was too little to measure \(less than \.05 of the "
     rf"first choices\)\. {ECE}{ACCURACY}\.",
