@@ -30,6 +30,12 @@ def model_card(repair: Repair, out: Path) -> str:
     assert page.measures is not None
     base, instruct = (_shown(info.name) for info in (repair.base, repair.instruct))
     proof = repair.proof.repair
+    names = [
+        repair.base.name,
+        repair.instruct.name,
+        proof.after.name,
+        "" if repair.data is None else repair.data.source,
+    ]
     lines = [
         "---",
         yaml.safe_dump(_metadata(repair, chosen.setting), sort_keys=False, allow_unicode=True).strip(),
@@ -40,24 +46,24 @@ def model_card(repair: Repair, out: Path) -> str:
         f"A repair of `{instruct}` by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. It is meant "
         "to be as sure as it is right.",
         "",
-        f"**{page.sentence}**",
+        f"**{_shown_text(page.sentence, names)}**",
         "",
         *_table(page.measures, ""),
         "",
         f"Items: {proof.pooled.n_items:,} of {', '.join(task.name for task in proof.tasks)}. Neither the tuning data "
-        f"nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, p-values of no "
-        "change; every figure with its interval is in `fix.json`.",
+        f"nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, p-values of "
+        "no change; every figure with its interval is in `fix.json`.",
         "",
     ]
     if page.candidates is not None:
         lines += ["## What was tried", "", *_table(page.candidates, "method"), "", f"{KEPT_NOTE}."]
-        lines += ["", *(f"- {_shown_text(text)}" for text in page.choice), ""]
-    lines += ["## How it was made", "", *(f"- {_shown_text(text)}" for text in page.how)]
+        lines += ["", *(f"- {_shown_text(text, names)}" for text in page.choice), ""]
+    lines += ["## How it was made", "", *(f"- {_shown_text(text, names)}" for text in page.how)]
     if repair.training is not None:
         lines.append(f"- Seed of the training: {repair.settings.training.seed}")
     lines.append(f"- Base: `{base}` ({repair.base.revision}); before: `{instruct}` ({repair.instruct.revision})")
     if page.warnings:
-        lines += ["", "## Read this too", "", *(f"- {_shown_text(text)}" for text in page.warnings)]
+        lines += ["", "## Read this too", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
     lines += ["", "## Limits", "", _limits(chosen.setting), ""]
     return "\n".join(lines)
 
@@ -94,10 +100,12 @@ def _shown(name: str) -> str:
     return Path(name).name if Path(name).exists() else name
 
 
-def _shown_text(text: str) -> str:
-    """The same of every word that is a path."""
+def _shown_text(text: str, names: Sequence[str]) -> str:
+    """The same of the names in a text, and of every word of it that is a whole path."""
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = text.replace(name, _shown(name))
     words = []
     for word in text.split(" "):
         bare = word.strip("()[],;:.")
-        words.append(word.replace(bare, _shown(bare)) if "/" in bare else word)
+        words.append(word.replace(bare, _shown(bare)) if bare.startswith("/") and len(bare) > 1 else word)
     return " ".join(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibaudit.analysis.audit import Audit
+from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import Candidate, Repair
 from calibaudit.report.document.tables import Head, Row, Table
 from calibaudit.report.words.repair import MEASURES, repair_label, repair_sentence
@@ -48,12 +49,12 @@ class RepairPage:
 def repair_page(repair: Repair) -> RepairPage:
     """Made of the repair alone, so that a saved one gives the same page as a fresh one."""
     tone, label = repair_label(repair)
-    out = NOTHING_SAVED if repair.proof is None else repair.proof.repair.after.name
+    out = NOTHING_SAVED if repair.proof is None else one_line(repair.proof.repair.after.name, 200)
     tried = [one for one in repair.candidates if not one.impossible]
     choice = choice_sentences(repair)
     files = "the model, README.md, fix.json" + (", training.jsonl" if repair.training is not None else "")
     return RepairPage(
-        models=(repair.instruct.name, out),
+        models=(one_line(repair.instruct.name, 200), out),
         tone=tone,
         label=label,
         sentence=repair_sentence(repair),

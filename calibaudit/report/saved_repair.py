@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from calibaudit.advice.pilot import GridPoint
 from calibaudit.advice.recommendation import Prior
@@ -18,6 +17,8 @@ from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import SftSummary
 from calibaudit.training.settings import LoraSettings, TrainingSettings
 from calibaudit.training.train import TrainingRun
+
+Kind = TypeVar("Kind")
 
 _FAULTS = get_args(Fault)
 _REJECTIONS = (*_FAULTS, *get_args(get_args(Rejection)[1]))
@@ -40,7 +41,7 @@ def repair_of(result: Result, source: str = "the result") -> Repair:
             advice=recommendation_of({"recommendation": result["advice"]}, source),
             n_advice_items=int(result["n_advice_items"]),
             candidates=() if older else tuple(_candidate(one) for one in result["candidates"]),
-            training=None if result["training"] is None else TrainingRun(**_known(TrainingRun, result["training"])),
+            training=None if result["training"] is None else _made(TrainingRun, result["training"]),
             retention=_older_retention(result["fits"]) if older else _retention(result["retention"]),
             proof=proof,
             verdict=_older_verdict(result["verdict"]) if older else _verdict(result["verdict"]),
@@ -59,23 +60,19 @@ def _proof(found: Result, source: str) -> Proof:
 
 
 def _settings(found: Result) -> FixSettings:
-    training = dict(found["training"])
-    if training.get("lora") is not None:
-        training["lora"] = LoraSettings(**training["lora"])
-    return FixSettings(
-        **{
-            **found,
-            "training": TrainingSettings(**training),
-            "columns": dict(found.get("columns", {})),
-            "pilot": tuple(GridPoint(float(one["epsilon"]), _one_of(one["prior"], Prior)) for one in found["pilot"]),
-        }
+    training, lora = found["training"], found["training"].get("lora")
+    return _made(
+        FixSettings,
+        found,
+        training=_made(TrainingSettings, training, lora=None if lora is None else _made(LoraSettings, lora)),
+        columns={str(key): str(value) for key, value in found.get("columns", {}).items()},
+        pilot=tuple(_made(GridPoint, one) for one in found["pilot"]),
     )
 
 
 def _data(found: Result) -> SftSummary:
     unread = tuple((str(one["name"]), int(one["n_rows"])) for one in found.get("unread", ()))
-    faults = tuple(str(text) for text in found["faults"])
-    return SftSummary(**{**found, "source": str(found["source"]), "faults": faults, "unread": unread})
+    return _made(SftSummary, found, faults=tuple(str(text) for text in found["faults"]), unread=unread)
 
 
 def _candidate(found: Result) -> Candidate:
@@ -83,7 +80,7 @@ def _candidate(found: Result) -> Candidate:
     return Candidate(
         method=_one_of(found["method"], METHODS),
         setting=None if found["setting"] is None else _setting(found["setting"]),
-        choice=None if found["choice"] is None else _verdict(found["choice"]),
+        verdict=None if found["verdict"] is None else _verdict(found["verdict"]),
         enough=bool(found["enough"]),
         proven=proven,
         retention=_retention(found["retention"]) or Retention(),
@@ -114,10 +111,9 @@ def _retention(found: Result | None) -> Retention | None:
     if found is None:
         return None
     first = found["first_choices"]
-    return Retention(
-        *(_fit(found[name]) for name in ("base", "before", "after")),
-        None if first is None else FirstChoices(int(first["n"]), int(first["n_same"])),
-    )
+    base, before, after = (_fit(found[name]) for name in ("base", "before", "after"))
+    same = None if first is None else FirstChoices(int(first["n"]), int(first["n_same"]))
+    return Retention(base, before, after, same)
 
 
 def _fit(found: Result | None) -> Fit | None:
@@ -138,7 +134,7 @@ def _older_verdict(found: Result) -> RepairVerdict:
 
 
 def _older_retention(fits: Result | None) -> Retention | None:
-    return None if fits is None else Retention(*(_fit(fits[name]) for name in ("base", "before", "after")))
+    return None if fits is None else _retention({"first_choices": None, **fits})
 
 
 def _judged_anew(repair: Repair, then: str) -> Repair:
@@ -148,17 +144,17 @@ def _judged_anew(repair: Repair, then: str) -> Repair:
         return repair
     retention = repair.retention or Retention()
     start = repair.settings.start
+    verdict = judge(proof.repair, retention, repair.verdict.accuracy_margin)
     only = Candidate(
         method="smooth",
         setting=Setting("smooth", training.label_smoothing, training.prior, "base" if start == "auto" else start),
-        choice=None,
+        verdict=verdict,
         enough=False,
         proven=proof.repair.pooled,
         retention=retention,
         seconds=0.0 if repair.training is None else repair.training.seconds,
         chosen=True,
     )
-    verdict = judge(proof.repair, retention, repair.verdict.accuracy_margin)
     warning = (
         f"this repair is of version 0.x, which judged it {then.replace('_', ' ')!r} by calibration error and accuracy "
         "alone; the verdict shown is by the rule of today"
@@ -169,10 +165,29 @@ def _judged_anew(repair: Repair, then: str) -> Repair:
     )
 
 
-def _known(kind: type[Any], found: Result) -> Mapping[str, Any]:
-    """Only what the type has: a later version may have put more beside it."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    return {name: value for name, value in found.items() if name in names}
+def _made(kind: type[Kind], found: Result, **values: Any) -> Kind:
+    """A dataclass from its entries, each of the type that the field has; what only a later version knows is left out.
+
+    values: fields that are made already.
+    """
+    hints = get_type_hints(kind)
+    for name, hint in hints.items():
+        if name in found and name not in values:
+            if not _fits(found[name], hint):
+                raise ValueError(f"{name} is {str(found[name])[:40]!r}")
+            values[name] = found[name]
+    return kind(**values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """hint: int, float, str, bool, None, a Literal, or a union of them."""
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in get_args(hint)
+    if options := get_args(hint):
+        return any(_fits(value, option) for option in options)
+    if isinstance(value, bool) or hint is bool:
+        return isinstance(value, bool) and hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def _one_of(value: Any, known: Any) -> Any:

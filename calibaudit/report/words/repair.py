@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from calibaudit.advice.cautions import WORSE
 from calibaudit.advice.pilot_points import KEPT
 from calibaudit.analysis.compare import Comparison
+from calibaudit.analysis.estimates import Change
 from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import Repair
 from calibaudit.repair.proof import Proof
+from calibaudit.repair.settings import CHEAP_TO_DEAR
 from calibaudit.repair.verdict import FirstChoices, Retention
 from calibaudit.report.words.text import bounds, number, p_text, signed
 
@@ -44,7 +46,7 @@ _LABELS = {
     "not_needed": ("neutral", "Nothing to repair"),
     "nothing_known": ("neutral", "No repair known"),
 }
-_MOST_REASON = 300  # characters of a reason or a note that was written elsewhere
+_MOST_REASON = 300  # characters of a reason that was written elsewhere
 
 
 def repair_label(repair: Repair) -> tuple[str, str]:
@@ -67,7 +69,9 @@ def repair_sentence(repair: Repair) -> str:
         return f"It helped: {figures}{accuracy}{kept}."
     spoilt = _spoilt(repair, repair.proof)
     if outcome == "not_improved":
-        fall = "no fall beyond chance" if pooled.change["ece"].p_value is not None else "too few for a test"
+        fall = _no_fall(
+            pooled.change["ece"], len(CHEAP_TO_DEAR) if repair.settings.method == "auto" else 1, repair.proof
+        )
         also = f" It also {listed_words(spoilt)}." if spoilt else ""
         return f"It did not help: {figures}, {fall}{accuracy}{kept}.{also}"
     unmeasured = f"; {_unmeasured(repair)}" if "unmeasured" in faults else ""
@@ -75,9 +79,9 @@ def repair_sentence(repair: Repair) -> str:
     return f"Better calibrated{but}{unmeasured}. {figures}{accuracy}{kept}."
 
 
-def reason_text(text: str) -> str:
+def reason_text(text: str, most: int = _MOST_REASON) -> str:
     """A reason that was written elsewhere, on one line and without its full stop."""
-    return one_line(text, _MOST_REASON).rstrip(".")
+    return one_line(text, most).rstrip(".")
 
 
 def listed_words(parts: Sequence[str]) -> str:
@@ -122,6 +126,16 @@ def _nothing_done(repair: Repair) -> str:
     return f"No repair is known{f': {why}' if why else reason}. Nothing was saved."
 
 
+def _no_fall(ece: Change, n_tried: int, proof: Proof) -> str:
+    """Why a change of the ECE is no proof. n_tried: the repairs that `auto` may judge on the same items."""
+    alpha = proof.repair.settings.alpha
+    if ece.p_value is None:
+        return "too few for a test"
+    if ece.value is not None and ece.value < 0 and ece.p_value < alpha:
+        return f"no sure fall where {n_tried} repairs may be judged (p < {number(alpha / n_tried)} is asked)"
+    return "no fall beyond chance"
+
+
 def _kept_clause(retention: Retention | None) -> str:
     if retention is None:
         return ""
@@ -136,18 +150,14 @@ def _spoilt(repair: Repair, proof: Proof) -> list[str]:
     if "kept" in faults and repair.retention is not None and repair.retention.kept is not None:
         kept = repair.retention.kept
         how_far = "the tuning" if kept < 0.5 else "some of the tuning"
-        found.append(
-            f"undid {how_far} (keeps {share_text(kept)} of what tuning added, at least {share_text(KEPT)} is asked)"
-        )
+        asked = f"keeps {share_text(kept)} of what tuning added, at least {share_text(KEPT)} is asked"
+        found.append(f"undid {how_far} ({asked})")
     if "accuracy" in faults:
         found.append(f"lost accuracy ({_fault(proof.repair, 'accuracy', -1, repair.verdict.accuracy_margin)})")
     if "auroc" in faults:
         found.append(f"lost discrimination (AUROC {_fault(proof.repair, 'auroc', -1)})")
-    fits = [
-        f"{title} {_fault(proof.repair, key, 1)}"
-        for title, key in (("NLL", "nll"), ("Brier", "brier"))
-        if key in faults
-    ]
+    fitted = {"NLL": "nll", "Brier": "brier"}
+    fits = [f"{title} {_fault(proof.repair, key, 1)}" for title, key in fitted.items() if key in faults]
     if fits:
         found.append(f"fits worse ({'; '.join(fits)})")
     if "option_mass" in faults:
@@ -167,9 +177,8 @@ def _fault(comparison: Comparison, metric: str, sign: int, allowed: float = WORS
     change = comparison.pooled.change[metric]
     ends = [sign * end for end in (change.low, change.high) if end is not None]
     sure = bool(ends) and min(ends) > 0
-    return moved(comparison, metric, test=False) + (
-        "" if sure else f", more than the {number(allowed)} that is allowed"
-    )
+    more = "" if sure else f", more than the {number(allowed)} that is allowed"
+    return f"{moved(comparison, metric, test=False)}{more}"
 
 
 def _unmeasured(repair: Repair) -> str:

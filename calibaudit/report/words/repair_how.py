@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from calibaudit.repair.candidates import Candidate, Repair, Setting, Trial
+from calibaudit.files.text import one_line
+from calibaudit.repair.candidates import LEFT, Candidate, Repair, Setting, Trial
 from calibaudit.repair.verdict import Retention
 from calibaudit.report.words.repair import FAULTS, moved, reason_text, same_text, share_text
 from calibaudit.report.words.text import bounds, number, signed
 
 _TRIALS = {**FAULTS, "too_sure": "still too sure", "not_sure": "not sure enough", "not_nearest": "another came nearer"}
+
+LEFT_TEXT = number(LEFT, 2)
 
 FROM_BASE = (
     "Tuning again from base teaches these rows and nothing else: preference or safety tuning (DPO, RLHF, GRPO) that "
@@ -40,15 +43,15 @@ def kept_text(retention: Retention) -> str:
 def choice_sentences(repair: Repair) -> list[str]:
     """Why the chosen one was taken, and each of the others was not; none where there was nothing to choose from."""
     chosen = repair.chosen
-    if chosen is None or chosen.choice is None or len(repair.candidates) < 2:
+    if chosen is None or chosen.verdict is None or len(repair.candidates) < 2:
         return []
-    items = f"on {repair.n_advice_items:,} other items"
+    items = f"on the {repair.n_advice_items:,} items that choose"
     if chosen.enough:
-        why = f"the cheapest that was enough: {items} it passed, and left no ECE that is surely more than .02 above base's"
-    elif chosen.choice.passed:
-        why = f"the best of those that passed {items}: the cheapest whose ECE is not surely above the least"
+        why = f"the cheapest that was enough (it passed, and left no ECE surely more than {LEFT_TEXT} above base's)"
+    elif chosen.verdict.passed:
+        why = f"the best that passed (the cheapest whose ECE {items} is not surely above the least)"
     else:
-        why = f"none passed {items}, and it has the least NLL there"
+        why = f"none passed, and it has the least NLL {items}"
     found = [f"{chosen.method} was taken: {why}."]
     after = False
     for one in repair.candidates:
@@ -64,7 +67,8 @@ def how_sentences(repair: Repair) -> list[str]:
     chosen, found = repair.chosen, []
     if chosen is not None and chosen.setting is not None:
         found.append(_method(repair, chosen.setting))
-    found += [_trials(repair, one) for one in repair.candidates if one.trials]
+    if repair.n_advice_items:
+        found += [_trials(repair, one) for one in repair.candidates if one.trials]
     if repair.training is not None:
         found.append(f"Training: {training_facts(repair)}.")
     if repair.retention is not None:
@@ -78,7 +82,8 @@ def how_sentences(repair: Repair) -> list[str]:
         if inside.pooled.change["option_mass"].value is not None:
             parts.append(f"probability on the options {moved(inside, 'option_mass')}")
         found.append(f"Within the chat template: {', '.join(parts)}.")
-    found += [f"{reason_text(note)}." for note in repair.notes]
+    notes = [reason_text(note, 1000) for note in repair.notes]
+    found += [f"{note[:1].upper()}{note[1:]}." for note in notes]
     found.append(data_sentence(repair))
     if chosen is not None and chosen.setting is not None:
         if chosen.setting.start == "base":
@@ -93,10 +98,17 @@ def training_facts(repair: Repair) -> str:
     run, training = repair.training, repair.settings.training
     assert run is not None
     rows = "" if repair.data is None else f" over {repair.data.n_examples:,} rows"
-    adapter = "" if training.lora is None else f", LoRA of rank {training.lora.rank}"
+    how = "" if training.lora is None else f", LoRA of rank {training.lora.rank}"
+    if training.logit_scale != 1:
+        how += f", logits times {training.logit_scale:g} in the loss and now in the weights"
+    if training.softcap is not None:
+        kept = "and now in the config" if run.softcap_kept else "only, since the config has no place for it"
+        how += f", logits capped at {training.softcap:g} in the loss {kept}"
+    if run.n_known is not None:
+        how += f", smoothed on the {run.n_known:,} rows that base knows"
     return (
         f"{run.n_steps:,} steps, {run.epochs:.3g} epochs{rows} "
-        f"({run.n_tokens:,} tokens, {run.n_target_tokens:,} learned){adapter}, learning rate "
+        f"({run.n_tokens:,} tokens, {run.n_target_tokens:,} learned){how}, learning rate "
         f"{training.learning_rate:g}, {run.seconds:,.0f} s, {run.tokens_per_second:,.0f} tokens/s"
     )
 
@@ -127,7 +139,7 @@ def repair_warnings(repair: Repair) -> list[str]:
         found += repair.proof.repair.warnings
     if repair.advice is not None:
         found += [f"advice: {text}" for text in repair.advice.warnings]
-    return found
+    return [one_line(text, 1000) for text in found]
 
 
 def _method(repair: Repair, setting: Setting) -> str:
@@ -204,8 +216,8 @@ def _kept(retention: Retention) -> list[str]:
         found.append(f"First choice right on the tuning rows: {shares}{kept}.")
     if retention.first_choices is not None:
         found.append(
-            f"Where the tokens before and after were compared, {same_text(retention.first_choices)}: greedy answers "
-            "stay as they were but where rounding turns a near tie."
+            f"Of the likeliest next tokens that were compared before and after, {same_text(retention.first_choices)}: "
+            "dividing changes none of them but where rounding turns a near tie, so greedy answers stay."
         )
     return found
 
@@ -218,12 +230,12 @@ def _sampling(temperature: float) -> str:
 def _why_not(one: Candidate, *, after: bool, taken: Candidate) -> str:
     if one.impossible:
         return reason_text(one.impossible)
-    if one.choice is None:
+    if one.verdict is None:
         return "it was not judged"
-    if one.choice.outcome == "not_improved":
-        return "no fall of the ECE beyond chance"
-    if one.choice.faults:
-        return ", ".join(FAULTS[fault] for fault in one.choice.faults)
+    if one.verdict.outcome == "not_improved":
+        return "its ECE did not surely fall"
+    if one.verdict.faults:
+        return ", ".join(FAULTS[fault] for fault in one.verdict.faults)
     if taken.enough:
-        return "it passed, but left an ECE that is surely more than .02 above base's"
+        return f"it passed, but left an ECE surely more than {LEFT_TEXT} above base's"
     return "it passed too, but is dearer" if after else "it passed, but its ECE is surely above the least"
