@@ -174,7 +174,7 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from calibaudit.models.checkpoints import weight_files
-    from calibaudit.models.head import config_scale, config_softcap
+    from calibaudit.models.head import config_scale, config_softcap, final_norm
     from calibaudit.models.library import quiet
 
     if checkpoint.base is not None:
@@ -187,7 +187,7 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     except Exception as error:  # configs validate themselves, each in its own way
         return f"its config gives no network ({type(error).__name__})"
     text = config.get_text_config()
-    head, norm = network.get_output_embeddings(), _final_norm(network)
+    head, norm = network.get_output_embeddings(), final_norm(network)
     if norm is None or getattr(head, "weight", None) is None:
         return "it has no norm right before a linear head"
     names = {id(value): key for key, value in network.named_parameters()}
@@ -221,17 +221,6 @@ def _weakest(bounds: Sequence[HeadBound]) -> HeadBound:
         top_prob=max(bound.top_prob for bound in bounds),
         least_entropy=min(bound.least_entropy for bound in bounds),
     )
-
-
-def _final_norm(network: Any) -> Any:
-    """The last norm that is a child of the decoder itself; None where something stands behind it, or none is there."""
-    from calibaudit.models.head import decoders
-
-    for decoder in reversed(decoders(network)):
-        norms = [child for child in decoder.children() if "norm" in type(child).__name__.lower()]
-        if norms and getattr(decoder, "project_out", None) is None:
-            return norms[-1]
-    return None
 
 
 def _stored(files: Sequence[Path], key: str | None, prefix: str) -> Tensor | None:
