@@ -25,7 +25,7 @@ WORSE = 0.02
 """Accuracy or AUROC that is lower, or NLL that is higher, by more than this is worse, sure or not."""
 
 CLEARLY = 0.002
-"""By so much NLL (nats) or ECE must be lower for a temperature to be better: it was fitted to these very items."""
+"""By so much NLL (nats) or ECE must be lower for a temperature to be clearly better."""
 
 NOTE = (
     "nothing measured here shows whether the model will teach another, or abstain by its confidence: smoothing "
@@ -103,14 +103,14 @@ def about_mass(mass: float | None, when: str = "") -> list[str]:
     ]
 
 
-def about_temperature(temperature: float, scaled: float, smoothed: float, what: str) -> list[str]:
-    """scaled, smoothed: NLL by the temperature and by `what`, in nats."""
-    if scaled > smoothed - CLEARLY:
+def about_temperature(temperature: float | None, scaled: float | None, smoothed: float) -> list[str]:
+    """scaled, smoothed: NLL by the temperature and of the pilot run, in nats."""
+    if temperature is None or scaled is None or scaled > smoothed - CLEARLY:
         return []
     return [
         f"dividing the tuned model's scores by a temperature of {temperature:.2f} fits these items better than "
-        f"{what} (NLL {scaled:.3f} against {smoothed:.3f}): where only the options' probabilities are needed, "
-        "that is the cheaper repair"
+        f"that pilot run does (NLL {scaled:.3f} against {smoothed:.3f}): where only the options' probabilities are "
+        "needed, that is the cheaper repair"
     ]
 
 

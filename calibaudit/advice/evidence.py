@@ -48,12 +48,19 @@ def evidence_for(method: str) -> str | None:
     if table is None:
         return None
     own, uniform, none = (table.regret[name] for name in (method, "literature: uniform .1", "hard labels"))
-    which = "in" if table.n_cells == STUDY.n_cells else f"in {table.n_cells} of"
-    return (
-        f"{which} {STUDY.n_cells} toy cells with known answers ({STUDY.n_settings} settings, "
+    study = (
+        f"{STUDY.n_cells} toy cells with known answers ({STUDY.n_settings} settings, "
         f"{_few(STUDY.n_cells / STUDY.n_settings)} seeds each; models of {_millions(STUDY.n_parameters)} million "
-        f"parameters; docs/studies.md), where it advised smoothing, its factors ended {_digits(own)} above the least "
-        f"ECE there was, uniform 0.1 {_digits(uniform)}, none {_digits(none)}"
+        "parameters; docs/studies.md)"
+    )
+    found = (
+        f"in {study} factors found this way"
+        if table.n_cells == STUDY.n_cells
+        else f"in the {table.n_cells} of {study} where this method advised smoothing, its factors"
+    )
+    return (
+        f"{found} ended {_digits(own)} above the least ECE there was, uniform 0.1 {_digits(uniform)}, "
+        f"none {_digits(none)}"
     )
 
 

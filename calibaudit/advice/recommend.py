@@ -17,19 +17,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
-from calibaudit.advice import cautions, reasons
-from calibaudit.advice.calibrated import SMALL, calibrated, no_sign
-from calibaudit.advice.cautions import Action
+from calibaudit.advice import cautions
+from calibaudit.advice.aligned import aligned_temperature
+from calibaudit.advice.calibrated import calibrated, no_sign
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.mixture import Mixture, State, mixture_of
+from calibaudit.advice.mixture import Mixture, mixture_between, sides_of
+from calibaudit.advice.options.choosing import Case, Choice, choose
+from calibaudit.advice.options.measuring import Sides
+from calibaudit.advice.options.option import RepairOption
+from calibaudit.advice.options.plan import Plan, plan_of
+from calibaudit.advice.options.ranking import (
+    Measured,
+    aligned_option,
+    merge_option,
+    pilot_option,
+    ranked,
+    smooth_option,
+    temperature_option,
+)
 from calibaudit.advice.pilot_points import best_of, hard_and_tried, pilot_interval, point_of
-from calibaudit.advice.recommendation import Demand, PilotRun, Recommendation
-from calibaudit.advice.weights import NEAR, WEIGHTS, Target, not_ruled_out, target_of
+from calibaudit.advice.recommendation import Demand, PilotPoint, PilotRun, Recommendation
+from calibaudit.advice.weights import NEAR, WEIGHTS
+from calibaudit.advice.words import reasons, repairs
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.reach import at_ceiling
 from calibaudit.analysis.settings import Settings
+from calibaudit.errors import ScoresError
 from calibaudit.scores.scores import Scores
 
 MARGIN = 0.03
@@ -68,7 +84,7 @@ def recommend(
     elif all(at_ceiling((task.before, task.after)) for task in comparison.tasks):
         choice = Choice("nothing_known", reasons.CEILING)
     else:
-        plan = plan_of(mixture, margin)
+        plan = plan_of(mixture, margin, comparison.settings.level)
         found = _found(before, after, sides, demand, plan)
         options = ranked(found, from_instruct_first=sign is not None)
         accuracy = comparison.pooled.change["accuracy"]
@@ -117,57 +133,83 @@ def recommend_from_pilot(
     settings = settings or Settings()
     hard, tried = hard_and_tried(runs)
     audit = compare(hard.scores, hard.scores, settings)
-    mixture = mixture_of(hard.scores, hard.scores, settings)
+    _, items = sides_of(hard.scores, hard.scores, settings)
+    sides, mixture = Sides(None, items, settings), mixture_between(items, items)
     demand, tuned = _demand(audit, mixture), mixture.at(0.0)
     plain = point_of(hard, audit, hard, None)
     points = [point_of(run, compare(hard.scores, run.scores, settings), hard, margin) for run in tried]
     warnings = cautions.about_length(demand.gap, tuned_gap)
     chosen, epsilon = None, _NONE
-    action: Action
+    found: list[Measured] = []
     if calibrated(audit, margin):
-        action, reason = "none_needed", reasons.calibrated(tuned, margin, no_sign=no_sign(audit), of=HARD)
-    elif (chosen := best_of(points, plain)) is None:
-        action, reason = _without_smoothing(mixture, demand, tuned, reasons.pilot_fails(tuned, len(tried)))
+        choice = Choice("none_needed", reasons.calibrated(tuned, margin, no_sign=no_sign(audit), of=HARD))
     else:
-        assert chosen.gap.value is not None
-        action = "smooth"
-        reason = reasons.pilot_smooth(tuned, chosen.gap.value, len(tried), margin, within=not chosen.rejected)
-        if chosen.rejected:
-            warnings.append(
-                f"at the factor {chosen.epsilon:g} confidence still {reasons.side(chosen.gap.value)}: "
-                "try larger factors or more steps"
-            )
-        warnings += cautions.about_mass(chosen.option_mass, "after that pilot run ")
-        warnings += _cheaper_temperature(mixture, demand, chosen.nll, "that pilot run does")
-        epsilon = Interval(chosen.epsilon, *pilot_interval(chosen, plain, points, margin))
+        if _temperature(demand):
+            one = temperature_option(sides, demand.temperature, one_token=_one_token(hard.scores))
+            found += [] if one is None else [one]
+        chosen = best_of(points, plain)
+        if chosen is None:
+            choice = choose(found, Case(sides, tuned, reasons.pilot_fails(tuned, len(tried))))
+        else:
+            assert chosen.gap.value is not None
+            within = not chosen.rejected
+            reason = reasons.pilot_smooth(tuned, chosen.gap.value, len(tried), margin, within=within)
+            choice = Choice("smooth", reason)
+            epsilon = Interval(chosen.epsilon, *pilot_interval(chosen, plain, points, margin))
+            run = next(one for one in tried if (one.epsilon, one.prior) == (chosen.epsilon, chosen.prior))
+            warnings += _about_run(chosen, found)
+            learned = None if run.learned is None or not hard.learned else run.learned / hard.learned
+            found.append(pilot_option(sides, epsilon, sides_of(hard.scores, run.scores, settings)[1], learned))
     return Recommendation(
-        action=action,
+        action=choice.action,
         epsilon=epsilon,
         prior="base" if chosen is None else chosen.prior,
         method="pilot",
-        reason=reason,
+        reason=choice.reason,
         nll_weight=None,
         margin=margin,
         demand=demand,
-        warnings=tuple(cautions.about_evidence(audit, action) + warnings + cautions.about_head(head, epsilon)),
+        warnings=tuple(cautions.about_evidence(audit, choice.action) + warnings + cautions.about_head(head, epsilon)),
         head=head,
         pilot=(plain, *points),
+        options=ranked(found, from_instruct_first=False),
     )
+
+
+def _about_run(chosen: PilotPoint, found: Sequence[Measured]) -> list[str]:
+    """What to know of the pilot run that is taken. found: the temperature, where one could serve."""
+    warnings = []
+    if chosen.rejected:
+        assert chosen.gap.value is not None
+        warnings.append(
+            f"at the factor {chosen.epsilon:g} confidence still {reasons.side(chosen.gap.value)}: "
+            "try larger factors or more steps"
+        )
+    warnings += cautions.about_mass(chosen.option_mass, "after that pilot run ")
+    for option in (one.option for one in found):
+        assert option.setting is not None
+        assert option.figures is not None
+        warnings += cautions.about_temperature(option.setting.value, option.figures.nll.value, chosen.nll)
+    return warnings
 
 
 def _found(
     before: Sequence[Scores], after: Sequence[Scores], sides: Sides, demand: Demand, plan: Plan
 ) -> list[Measured]:
     """Every repair that could serve, cheapest first."""
-    one_token = all(int(part.n_tokens.max()) <= 1 for part in after)
-    one_prompt = {part.chat_template for part in before} == {part.chat_template for part in after}
-    found = [None if _temperature(demand) is None else temperature_option(sides, demand.temperature, one_token)]
-    aligned = aligned_temperature(before, after, sides.settings)
-    if aligned is not None:
-        found.append(aligned_option(sides, aligned, one_token=one_token, one_prompt=one_prompt))
+    one_token = _one_token(after)
+    found = [temperature_option(sides, demand.temperature, one_token=one_token) if _temperature(demand) else None]
+    with suppress(ScoresError):  # the two answer nothing alike
+        aligned = aligned_temperature(before, after, sides.settings)
+        found.append(aligned_option(sides, aligned, one_token=one_token))
     if plan.factor is not None:
         found += [merge_option(), smooth_option(sides, plan.factor)]
     return [one for one in found if one is not None]
+
+
+def _one_token(scores: Sequence[Scores]) -> bool:
+    """Whether every choice is a token, so that what divides the scores divides the checkpoint's logits too."""
+    return all(int(part.n_tokens.max()) <= 1 for part in scores)
 
 
 def _demand(comparison: Comparison, mixture: Mixture) -> Demand:

@@ -10,7 +10,7 @@ from calibaudit.advice import cautions
 from calibaudit.advice.cautions import Action
 from calibaudit.advice.evidence import evidence_for
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.options.option import Ensemble, RepairOption
+from calibaudit.advice.options.option import Ensemble, RepairOption, command_of
 from calibaudit.advice.words import repairs
 from calibaudit.analysis.estimates import Interval
 from calibaudit.scores.scores import Scores
@@ -107,6 +107,11 @@ class Recommendation:
     def advised(self) -> RepairOption | None:
         """Of the options the one that the action is; None where it is none of them, as in older files."""
         return next((option for option in self.options if option.method == self.action), None)
+
+    @property
+    def command(self) -> str | None:
+        """What makes and proves the advised repair; None where none is advised."""
+        return command_of(self.action) if self.action in ("smooth", "temperature") else None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 from calibaudit.advice.calibrated import SMALL
 from calibaudit.advice.cautions import MOST
 from calibaudit.advice.mixture import Mixture, State

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from calibaudit.advice.aligned import Aligned
+from calibaudit.advice.aligned import Aligned, aligned_caution
 from calibaudit.advice.cautions import CLEARLY
 from calibaudit.advice.options.measuring import Sides, cross_fitted, mixed, tempered
 from calibaudit.advice.options.option import Changes, RepairMethod, RepairOption, surely
@@ -41,11 +41,10 @@ def temperature_option(sides: Sides, temperature: Interval, *, one_token: bool) 
     return Measured(option, scores) if helps(change) else None
 
 
-def aligned_option(sides: Sides, aligned: Aligned, *, one_token: bool, one_prompt: bool) -> Measured | None:
+def aligned_option(sides: Sides, aligned: Aligned, *, one_token: bool) -> Measured | None:
     """By the temperature that base's probabilities choose, no answers; None where that does not help."""
     scores = tempered(sides.tuned, aligned.temperature)
     figures, change, above = sides.figures(scores)
-    basis = repairs.without_answers(aligned.agreement, aligned.n_agreeing, one_prompt=one_prompt)
     option = RepairOption(
         "aligned",
         Interval(aligned.temperature, None, None),
@@ -54,7 +53,7 @@ def aligned_option(sides: Sides, aligned: Aligned, *, one_token: bool, one_promp
         above,
         repairs.KEEPS_ALL,
         repairs.NO_TRAINING,
-        basis + ("" if one_token else repairs.LONG_CHOICES),
+        aligned_caution(aligned) + ("" if one_token else repairs.LONG_CHOICES),
         aligned.agreement,
     )
     return Measured(option, scores) if helps(change) else None
@@ -82,9 +81,7 @@ def pilot_option(sides: Sides, factor: Interval, run: Items, learned: float | No
     """By tuning with the factor of a pilot's run. learned: the share that it kept of what hard labels learned."""
     figures, change, _ = sides.figures(run)
     kept = repairs.UNMEASURED if learned is None else repairs.learned(learned)
-    return Measured(
-        RepairOption("smooth", factor, figures, change, None, kept, repairs.TUNING, repairs.ONE_RUN), run
-    )
+    return Measured(RepairOption("smooth", factor, figures, change, None, kept, repairs.TUNING, repairs.ONE_RUN), run)
 
 
 def ranked(found: Sequence[Measured], *, from_instruct_first: bool) -> tuple[RepairOption, ...]:
@@ -120,4 +117,3 @@ def better(change: Changes) -> tuple[str, ...]:
     """In what the later is surely better: of `ECE`, `accuracy`, `NLL`."""
     signs = (("ECE", change.ece, -1), ("accuracy", change.accuracy, 1), ("NLL", change.nll, -1))
     return tuple(name for name, one, sign in signs if surely(one) == sign)
-

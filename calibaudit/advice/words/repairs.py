@@ -8,7 +8,7 @@ from calibaudit.advice.options.option import Ensemble, RepairOption, surely
 from calibaudit.advice.words.reasons import number, share, signed
 
 KEEPS_ALL = "every first choice"
-UNMEASURED = "not measured: fix tries it"
+UNMEASURED = "not measured, fix tries it"
 
 NO_TRAINING = "no training"
 SCORINGS = "no training; a scoring for each weight tried"
@@ -37,14 +37,6 @@ def more_than_sft(sign: str) -> str:
 
 def learned(share_of_hard: float) -> str:
     return f"{share_of_hard * 100:.0f} % of what hard labels learned"
-
-
-def without_answers(agreement: float, n_agreeing: int, *, one_prompt: bool) -> str:
-    found = (
-        f"measured on these items, the temperature chosen without their answers, by base on the {n_agreeing:,} "
-        f"({share(agreement)}) that both models answer alike"
-    )
-    return found if one_prompt else f"{found}; the two were prompted differently, which can mislead it"
 
 
 def against_base(option: RepairOption) -> str:
@@ -124,4 +116,3 @@ def ensemble(found: Ensemble) -> str | None:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
