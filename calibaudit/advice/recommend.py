@@ -94,6 +94,7 @@ def recommend(
         if choice.action == "smooth":
             assert plan.factor is not None
             assert plan.mixed is not None
+            assert plan.weight is not None
             epsilon, aim = plan.factor, plan.aim
             warnings += cautions.about_mixture(mixture.at(1.0), tuned, plan.mixed, plan.weight)
     return Recommendation(

@@ -104,8 +104,11 @@ def _option(found: Result) -> RepairOption:
 
 def _ensemble(found: Result) -> Ensemble:
     return Ensemble(
-        *(_figures(found[name]) for name in ("base", "instruct", "mixture")),
-        *(_changes(found[name]) for name in ("from_base", "from_instruct")),
+        base=_figures(found["base"]),
+        instruct=_figures(found["instruct"]),
+        mixture=_figures(found["mixture"]),
+        from_base=_changes(found["from_base"]),
+        from_instruct=_changes(found["from_instruct"]),
     )
 
 

@@ -1,7 +1,8 @@
 """Which of the repairs that could serve is advised, and how it stands to the others.
 
-Cheapest first, as `fix --method auto` goes: a temperature, where it is enough; else smoothing towards base, where its
-mixture is surely better than the temperature in something; where these items cannot tell that, the temperature.
+Cheapest first, as `fix --method auto` goes: a temperature, where it is enough and no accuracy is missed that base would
+bring back; else smoothing towards base, where its mixture is surely better than the temperature in something and surely
+worse in nothing; where these items do not tell that, the temperature again, which is the cheaper.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from calibaudit.advice.cautions import Action
 from calibaudit.advice.mixture import State
 from calibaudit.advice.options.measuring import Sides
 from calibaudit.advice.options.option import Changes, RepairMethod, RepairOption, surely
-from calibaudit.advice.options.ranking import Measured, better, enough
+from calibaudit.advice.options.ranking import Measured, better, enough, worse_in
 from calibaudit.advice.words import reasons, repairs
 from calibaudit.analysis.estimates import Change
 
@@ -54,10 +55,9 @@ def choose(found: Sequence[Measured], case: Case) -> Choice:
     if smoothed is None:
         return Choice("temperature", fits)
     changes = _between(by_temperature, smoothed, case)
-    names = better(changes)
+    names, worse = better(changes), worse_in(changes)
     lost = "accuracy" in names and case.accuracy is not None and surely(case.accuracy) < 0
-    if case.more_than_sft or not names or (enough(by_temperature.option) and not lost):
-        worse = any(surely(one) * sign > 0 for one, sign in _signed(changes))
+    if case.more_than_sft or not names or worse or (enough(by_temperature.option) and not lost):
         beside = repairs.smooth_beside(smoothed.option, names, worse, _figures(case.tuned))
         return Choice("temperature", fits, (beside,))
     before = None
@@ -97,11 +97,6 @@ def _merge(found: Sequence[Measured]) -> tuple[str, ...]:
 
 def _one(found: Sequence[Measured], method: RepairMethod) -> Measured | None:
     return next((one for one in found if one.option.method == method), None)
-
-
-def _signed(changes: Changes) -> tuple[tuple[Change, int], ...]:
-    """Each change with the sign that is worse."""
-    return (changes.ece, 1), (changes.accuracy, -1), (changes.nll, 1)
 
 
 def _figures(state: State) -> tuple[float, float, float]:

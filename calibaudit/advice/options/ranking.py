@@ -10,7 +10,7 @@ from calibaudit.advice.cautions import CLEARLY
 from calibaudit.advice.options.measuring import Sides, cross_fitted, mixed, tempered
 from calibaudit.advice.options.option import Changes, RepairMethod, RepairOption, surely
 from calibaudit.advice.words import repairs
-from calibaudit.analysis.estimates import Interval
+from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.analysis.samples import Items
 
 ABOVE_BASE = 0.02
@@ -115,5 +115,14 @@ def enough(option: RepairOption) -> bool:
 
 def better(change: Changes) -> tuple[str, ...]:
     """In what the later is surely better: of `ECE`, `accuracy`, `NLL`."""
-    signs = (("ECE", change.ece, -1), ("accuracy", change.accuracy, 1), ("NLL", change.nll, -1))
-    return tuple(name for name, one, sign in signs if surely(one) == sign)
+    return tuple(name for name, one, sign in _by_name(change) if surely(one) == sign)
+
+
+def worse_in(change: Changes) -> tuple[str, ...]:
+    """In what it is surely worse."""
+    return tuple(name for name, one, sign in _by_name(change) if surely(one) == -sign)
+
+
+def _by_name(change: Changes) -> tuple[tuple[str, Change, int], ...]:
+    """Each with the sign that is better."""
+    return ("ECE", change.ece, -1), ("accuracy", change.accuracy, 1), ("NLL", change.nll, -1)

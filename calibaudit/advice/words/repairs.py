@@ -76,17 +76,20 @@ def merge_beside(option: RepairOption) -> str:
     return f"merged weights may do as much without training; nothing but a trial tells: {option.command}"
 
 
-def smooth_beside(option: RepairOption, names: Sequence[str], worse: bool, instruct: tuple[float, float, float]) -> str:
-    """Of smoothing where a temperature is advised. names: in what the mixture is surely better than the temperature."""
+def smooth_beside(
+    option: RepairOption, better: Sequence[str], worse: Sequence[str], instruct: tuple[float, float, float]
+) -> str:
+    """Of smoothing where a temperature is advised. better, worse: in what its mixture surely is, beside that."""
     assert option.setting is not None
-    mixture = f"the outputs mixed with {share(option.setting.value or 0.0)} of base ({gives(option, instruct)})"
-    if names:
+    mixture = f"the mixture with {share(option.setting.value or 0.0)} of base ({gives(option, instruct)})"
+    if better:
+        but = f" and surely worse in {_listed(worse)}" if worse else ""
         return (
-            f"{mixture} are surely better than the temperature in {_listed(names)}; smoothing towards base aims at "
-            f"that, and takes tuning runs: {option.command}"
+            f"{mixture} is surely better than the temperature in {_listed(better)}{but}; smoothing towards base aims "
+            f"at it, and takes tuning runs: {option.command}"
         )
     if worse:
-        return f"{mixture} are in nothing surely better than the temperature, which is the cheaper"
+        return f"{mixture} is surely worse than the temperature in {_listed(worse)}, and in nothing surely better"
     return f"these items cannot tell {mixture} from the temperature, so the cheaper is advised"
 
 

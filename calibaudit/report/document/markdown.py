@@ -75,8 +75,8 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += _warnings(recommendation.warnings, "")
         for text in recommendation.notes:
             lines += ["", f"Note: {escaped(text, 600)}."]
-        for said in (recommendation.of_ensemble, recommendation.evidence):
-            lines += ["", escaped(as_sentence(said), 600)] if said else []
+        for beside in (recommendation.of_ensemble, recommendation.evidence):
+            lines += ["", escaped(as_sentence(beside), 600)] if beside else []
     return lines + _measured([("before", comparison.before), ("after", comparison.after)], comparison)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from calibaudit.advice.options.option import RepairOption
 from calibaudit.advice.recommendation import PilotPoint, Recommendation
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Interval
@@ -76,25 +77,23 @@ def _options(recommendation: Recommendation, width: int) -> list[Text]:
     """A line of figures for each repair, the advised one marked; below it what it keeps, costs and rests on."""
     if not recommendation.options:
         return []
-    rows = [("", "", "ECE", "accuracy", "NLL")]
-    for option in recommendation.options:
-        shown = (None, None, None)
-        if option.figures is not None:
-            shown = (option.figures.ece, option.figures.accuracy, option.figures.nll)
-        setting = "" if option.setting is None else number(option.setting.value, 2)
-        rows.append((option.method, setting, *(_figure(one) for one in shown)))
+    rows = [("", "", "ECE", "accuracy", "NLL"), *(_option_cells(option) for option in recommendation.options)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = styled(wrapped("Repairs that could serve, by NLL; > is advised", width - 1), "bold")
-    for i, row in enumerate(rows):
-        option = recommendation.options[i - 1] if i else None
+    for row, option in zip(rows, (None, *recommendation.options), strict=True):
         mark = ">" if option is not None and option is recommendation.advised else " "
         cells = " ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
-        lines += styled([f" {mark} {cells}".rstrip()], "")
-        if option is None:
-            lines[-1].stylize("dim")
-            continue
-        lines += styled(wrapped(option_words(option), width - 1, "     ", "     "), "dim")
+        lines += styled([f" {mark} {cells}".rstrip()], "dim" if option is None else "")
+        if option is not None:
+            lines += styled(wrapped(option_words(option), width - 1, "     ", "     "), "dim")
     return lines
+
+
+def _option_cells(option: RepairOption) -> tuple[str, ...]:
+    setting = "" if option.setting is None else number(option.setting.value, 2)
+    figures = option.figures
+    given = (None,) * 3 if figures is None else (figures.ece, figures.accuracy, figures.nll)
+    return option.method, setting, *(_figure(one) for one in given)
 
 
 def _figure(found: Interval | None) -> str:
