@@ -9,22 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import calibaudit.repair.temperature as temperature_module
 import numpy as np
 import pytest
 import torch
+from calibaudit.repair.greedy import contexts_of, counted_same, greedy_tokens, same_answers, same_first_choices
+from calibaudit.repair.kept_states import KeptStates, scorer_at
+from calibaudit.repair.temperature import ChosenTemperature, choose_aligned, choose_temperature
+from calibaudit.repair.tempered import Placement, place_temperature, sampling_notice, write_tempered
 from safetensors.torch import load_file
 from scipy.special import log_softmax
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-import calibaudit.repair.temperature as temperature_module
 from calibaudit.errors import CalibauditError, OutputError, ScoresError
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.models.model import Model, load_model
-from calibaudit.repair.greedy import contexts_of, counted_same, greedy_tokens, same_answers, same_first_choices
-from calibaudit.repair.kept_states import KeptStates, scorer_at
-from calibaudit.repair.temperature import ChosenTemperature, choose_aligned, choose_temperature
-from calibaudit.repair.tempered import Placement, place_temperature, sampling_notice, write_tempered
 from calibaudit.scores.scores import Scores
 from calibaudit.scores.thinking import Thinking, Thoughts
 from calibaudit.scoring.score import score
