@@ -22,7 +22,7 @@ from calibaudit.models.formats import stored
 from calibaudit.models.formats.rewrite import write_changed
 from calibaudit.models.formats.shards import INDEX, WEIGHTS
 from calibaudit.models.model import load_model
-from tests.families import save_tiny, tiny_network
+from tests.families import AS_STORED, save_tiny, tiny_network
 
 NAME = "model.layers.1.mlp.up_proj.weight"
 
@@ -168,7 +168,7 @@ def test_an_adapter_is_written_as_whole_weights(tmp_path: Path) -> None:
     (base / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 7]}))
     (base / "vocab.json").write_text("{}")
     adapted = peft.get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16),
+        AutoModelForCausalLM.from_pretrained(base, **AS_STORED),
         peft.LoraConfig(r=4, target_modules=["up_proj"]),
     )
     torch.manual_seed(0)
@@ -188,7 +188,7 @@ def test_an_adapter_is_written_as_whole_weights(tmp_path: Path) -> None:
     assert AutoTokenizer.from_pretrained(out).chat_template == tokenizer.chat_template
     assert json.loads((out / "generation_config.json").read_text())["eos_token_id"] == [1, 7]
     expected = adapted.merge_and_unload(safe_merge=True)
-    found = AutoModelForCausalLM.from_pretrained(out, dtype="auto")
+    found = AutoModelForCausalLM.from_pretrained(out, **AS_STORED)
     assert found.dtype == torch.bfloat16
     assert not torch.equal(expected.get_parameter(NAME), tiny_network("llama-tied").bfloat16().get_parameter(NAME))
     expected.get_parameter(NAME).data.mul_(2)
