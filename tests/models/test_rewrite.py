@@ -197,6 +197,30 @@ def test_an_adapter_is_written_as_whole_weights(tmp_path: Path) -> None:
     assert load_model(str(out), device="cpu").info.adapter == ""
 
 
+def test_an_adapter_that_gives_no_whole_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peft = pytest.importorskip("peft", reason="needs the peft extra")
+    base, adapter = save_tiny(tmp_path / "base"), tmp_path / "adapter"
+    peft.get_peft_model(tiny_network("llama"), peft.LoraConfig(target_modules=["up_proj"])).save_pretrained(adapter)
+
+    def refused(said: str) -> None:
+        with pytest.raises(ModelError, match=said):
+            rewrite(Path(f"{base}+{adapter}"), tmp_path / "out")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "base"]
+
+    def unable(*_: Any, **__: Any) -> None:
+        raise NotImplementedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(peft.PeftModel, "merge_and_unload", unable, raising=False)
+        refused("adapter: this kind of adapter cannot be merged into its base's weights$")
+    settings = json.loads((base / "config.json").read_text())
+    packed = settings | {"quantization_config": {"quant_method": "awq", "bits": 4}}
+    (base / "config.json").write_text(json.dumps(packed))
+    refused(
+        r"adapter: an adapter on quantized weights \(int4 \(AWQ\)\) cannot be written as whole weights; name as its"
+    )
+
+
 class TestWholeOrNotAtAll:
     def test_nothing_that_is_there_is_overwritten(self, folder: Path, tmp_path: Path) -> None:
         for out in (folder, folder / "config.json"):
