@@ -22,7 +22,7 @@ from calibaudit.models.formats import stored
 from calibaudit.models.formats.rewrite import write_changed
 from calibaudit.models.formats.shards import INDEX, WEIGHTS
 from calibaudit.models.model import load_model
-from tests.families import save_tiny, tiny_network
+from tests.families import AS_STORED, save_tiny, tiny_network
 
 NAME = "model.layers.1.mlp.up_proj.weight"
 
@@ -168,7 +168,7 @@ def test_an_adapter_is_written_as_whole_weights(tmp_path: Path) -> None:
     (base / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 7]}))
     (base / "vocab.json").write_text("{}")
     adapted = peft.get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16),
+        AutoModelForCausalLM.from_pretrained(base, **AS_STORED),
         peft.LoraConfig(r=4, target_modules=["up_proj"]),
     )
     torch.manual_seed(0)
@@ -188,13 +188,37 @@ def test_an_adapter_is_written_as_whole_weights(tmp_path: Path) -> None:
     assert AutoTokenizer.from_pretrained(out).chat_template == tokenizer.chat_template
     assert json.loads((out / "generation_config.json").read_text())["eos_token_id"] == [1, 7]
     expected = adapted.merge_and_unload(safe_merge=True)
-    found = AutoModelForCausalLM.from_pretrained(out, dtype="auto")
+    found = AutoModelForCausalLM.from_pretrained(out, **AS_STORED)
     assert found.dtype == torch.bfloat16
     assert not torch.equal(expected.get_parameter(NAME), tiny_network("llama-tied").bfloat16().get_parameter(NAME))
     expected.get_parameter(NAME).data.mul_(2)
     for key, tensor in expected.state_dict().items():
         assert torch.equal(found.state_dict()[key], tensor), key
     assert load_model(str(out), device="cpu").info.adapter == ""
+
+
+def test_an_adapter_that_gives_no_whole_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peft = pytest.importorskip("peft", reason="needs the peft extra")
+    base, adapter = save_tiny(tmp_path / "base"), tmp_path / "adapter"
+    peft.get_peft_model(tiny_network("llama"), peft.LoraConfig(target_modules=["up_proj"])).save_pretrained(adapter)
+
+    def refused(said: str) -> None:
+        with pytest.raises(ModelError, match=said):
+            rewrite(Path(f"{base}+{adapter}"), tmp_path / "out")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "base"]
+
+    def unable(*_: Any, **__: Any) -> None:
+        raise NotImplementedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(peft.PeftModel, "merge_and_unload", unable, raising=False)
+        refused("adapter: this kind of adapter cannot be merged into its base's weights$")
+    settings = json.loads((base / "config.json").read_text())
+    packed = settings | {"quantization_config": {"quant_method": "awq", "bits": 4}}
+    (base / "config.json").write_text(json.dumps(packed))
+    refused(
+        r"adapter: an adapter on quantized weights \(int4 \(AWQ\)\) cannot be written as whole weights; name as its"
+    )
 
 
 class TestWholeOrNotAtAll:

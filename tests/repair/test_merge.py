@@ -21,7 +21,7 @@ from calibaudit.models.checkpoints import Checkpoint, find_checkpoint
 from calibaudit.models.formats import stored
 from calibaudit.models.formats.shards import INDEX, WEIGHTS
 from calibaudit.repair.merge import Merged, write_merged
-from tests.families import FAMILIES, VOCAB, save_tiny, tiny_network
+from tests.families import AS_STORED, FAMILIES, VOCAB, save_tiny, tiny_network
 
 IDS = torch.randint(2, 110, (2, 20), generator=torch.Generator().manual_seed(0))
 PAIRED = ("llama", "llama-tied", "gemma2", "qwen2-window", "gpt2", "gpt-neox", "phi", "opt", "bloom", "falcon", "mpt")
@@ -32,7 +32,7 @@ def merged(base: Path | str, instruct: Path | str, weight: float, out: Path) -> 
 
 
 def network_in(folder: Path | str, loader: Any = AutoModelForCausalLM) -> Any:
-    network, report = loader.from_pretrained(folder, dtype="auto", output_loading_info=True)
+    network, report = loader.from_pretrained(folder, output_loading_info=True, **AS_STORED)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     return network.eval()
