@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from calibaudit.errors import ModelError
 from calibaudit.models.logit_scale import ScalePlan, scale_plan
-from tests.families import BIASED, FAMILIES, LAYERED, VOCAB, tiny_network
+from tests.families import BIASED, FAMILIES, LAYERED, VOCAB, config_of, tiny_network
 
 MINUS_ONE = ("gemma2", "gemma3", "qwen3-next")
 SCALED = ("cohere", "granite", "granite-hybrid", "falcon-h1")
@@ -106,7 +106,7 @@ def test_families_that_are_made_otherwise(kind: str) -> None:
 
 
 def test_tied_and_without_a_norm_of_weights_it_goes_nowhere() -> None:
-    config = AutoConfig.for_model("olmo", **(_PLAIN | {"tie_word_embeddings": True}))
+    config = config_of("olmo", **(_PLAIN | {"tie_word_embeddings": True}))
     network = AutoModelForCausalLM.from_config(config).eval()
     assert scale_plan(network) == "no norm with weights stands right before its head and its head is its embedding too"
 
