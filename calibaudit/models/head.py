@@ -107,9 +107,18 @@ def decoders(network: Any) -> list[nn.Module]:
 
 
 def final_norm(network: Any) -> nn.Module | None:
-    """The last norm that is a child of the decoder itself; None where something stands behind it, or none is there."""
+    """The last norm of the head's width that is a child of the decoder itself; None where something stands behind it,
+    or none is there. Gemma 3n and 4 have a narrower one after it, of what each layer embeds.
+    """
+    weight = getattr(network.get_output_embeddings(), "weight", None)
+    width = weight.shape[1] if is_plain(weight) and weight.ndim == 2 else None
     for decoder in reversed(decoders(network)):
-        norms = [child for child in decoder.children() if "norm" in type(child).__name__.lower()]
+        norms = [
+            child
+            for child in decoder.children()
+            if "norm" in type(child).__name__.lower()
+            and (width is None or all(value.shape == (width,) for value in child.parameters()))
+        ]
         if norms and getattr(decoder, "project_out", None) is None:
             return norms[-1]
     return None

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from calibaudit.errors import ModelError
 from calibaudit.models.logit_scale import ScalePlan, scale_plan
-from tests.families import BIASED, FAMILIES, LAYERED, VOCAB, tiny_network
+from tests.families import BIASED, FAMILIES, LAYERED, VOCAB, config_of, tiny_network
 
 MINUS_ONE = ("gemma2", "gemma3", "qwen3-next")
 SCALED = ("cohere", "granite", "granite-hybrid", "falcon-h1")
@@ -65,6 +65,50 @@ def test_logits_become_a_multiple_and_nothing_changes_before(family: str, dtype:
     touched = {name for name, value in network.state_dict().items() if not torch.equal(value, weights[name])}
     assert touched == set(plan.tensors)
     assert {name: value for name, value in network.config.to_dict().items() if settings[name] != value} == changed
+
+
+_ONE_HEAD = {"tie_word_embeddings": False}
+_PLAIN = {name: value for name, value in FAMILIES["llama"].items() if name != "model_type"}
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "olmo": (_ONE_HEAD, "head"),  # its norms have no weights
+    "nemotron": (_ONE_HEAD, "norm"),  # a layer norm that stores its gain minus one
+    "recurrent_gemma": (
+        {"lru_width": 32, "logits_soft_cap": 3.0, "attention_window_size": 12, "num_hidden_layers": 3},
+        "norm",
+    ),
+    "gemma4_text": (  # a narrower norm stands behind the final one
+        {"hidden_size_per_layer_input": 16, "vocab_size_per_layer_input": VOCAB, "final_logit_softcapping": 3.0},
+        "norm",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_families_that_are_made_otherwise(kind: str) -> None:
+    changes, place = OTHERS[kind]
+    try:
+        config = AutoConfig.for_model(kind, **(_PLAIN | {"tie_word_embeddings": True} | changes))
+    except ValueError:
+        pytest.skip(f"this transformers does not know {kind}")
+    torch.manual_seed(0)
+    network = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            spread = 0.3 if parameter.ndim == 1 else 0.5 / parameter.shape[-1] ** 0.5
+            parameter.add_(torch.randn(parameter.shape) * spread)
+    before = logits(network)
+    plan = plan_of(network)
+    assert plan.place == place
+    changed = plan.apply(network, 1 / 1.7)
+    assert away(logits(network), before / 1.7) < CLOSE[torch.float32]
+    assert list(changed.values()) == ([pytest.approx(3 / 1.7)] if plan.entries else [])
+    assert bool(plan.entries) == any("soft" in name for name in changes)
+
+
+def test_tied_and_without_a_norm_of_weights_it_goes_nowhere() -> None:
+    config = config_of("olmo", **(_PLAIN | {"tie_word_embeddings": True}))
+    network = AutoModelForCausalLM.from_config(config).eval()
+    assert scale_plan(network) == "no norm with weights stands right before its head and its head is its embedding too"
 
 
 @pytest.mark.parametrize("family", ["gemma2", "cohere", "granite", "phi", "llama-tied"])
@@ -124,12 +168,6 @@ def test_a_scale_that_the_family_ignores_is_not_taken_for_one() -> None:
     network = lively("llama")
     network.config.logit_scale = 0.5
     assert plan_of(network).place == "norm"
-
-
-def test_no_place_at_all_is_told_with_the_reason() -> None:
-    network = lively("llama-tied")
-    network.model.norm = nn.Identity()
-    assert scale_plan(network) == "no norm with weights stands right before its head and its head is its embedding too"
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, math.inf, math.nan])
