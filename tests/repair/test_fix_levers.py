@@ -21,7 +21,8 @@ def test_levers_from_flags_to_page(cli: Any, few_rows: Path, tmp_path: Path, mon
     code, page, err = cli(
         "fix", "demo:instruct", "--base", "demo:base", "--data", rows, "--method", "smooth", "--out", out,
         "-t", "arithmetic,reading", "--limit", "20", "--max-steps", "2", "--batch-size", "4",
-        "--gradient-accumulation", "2", "--smoothing", "0.3", "--logit-scale", "2", "--softcap", "50", "--where", "known",
+        "--gradient-accumulation", "2", "--smoothing", "0.3", "--logit-scale", "2", "--softcap", "50",
+        "--where", "known",
     )  # fmt: skip
     assert code in (0, 1), err
     result = json.loads((out / "fix.json").read_text("utf-8"))
