@@ -258,7 +258,7 @@ def test_what_changes_nothing_changes_no_bit(tmp_path: Path) -> None:
 
     def trained(name: str, **changes: Any) -> Any:
         network = tiny_network("llama")
-        run(tmp_path / name, network, prior="base", anchor=anchor, max_steps=2, **changes)
+        run(tmp_path / name, network, prior="base", anchor=anchor, max_steps=1, **changes)
         return network
 
     smoothed = trained("smoothed")
