@@ -19,9 +19,10 @@ def test_levers_from_flags_to_page(cli: Any, few_rows: Path, tmp_path: Path, mon
     rows, out = tmp_path / "rows.jsonl", tmp_path / "fixed"
     rows.write_text("".join(few_rows.read_text("utf-8").splitlines(keepends=True)[:48]), encoding="utf-8")
     code, page, err = cli(
-        "fix", "demo:instruct", "--base", "demo:base", "--data", rows, "--out", out, "-t", "arithmetic",
-        "--limit", "20", "--max-steps", "2", "--batch-size", "4", "--gradient-accumulation", "2", "--smoothing", "0.3",
-        "--logit-scale", "2", "--softcap", "50", "--where", "known",
+        "fix", "demo:instruct", "--base", "demo:base", "--data", rows, "--method", "smooth", "--out", out,
+        "-t", "arithmetic,reading", "--limit", "20", "--max-steps", "2", "--batch-size", "4",
+        "--gradient-accumulation", "2", "--smoothing", "0.3", "--logit-scale", "2", "--softcap", "50",
+        "--where", "known",
     )  # fmt: skip
     assert code in (0, 1), err
     result = json.loads((out / "fix.json").read_text("utf-8"))
@@ -33,11 +34,9 @@ def test_levers_from_flags_to_page(cli: Any, few_rows: Path, tmp_path: Path, mon
     assert 0 < run["n_known"] < result["data"]["n_examples"]
     assert run["softcap_kept"] is False
     said = " ".join(page.split())
-    assert f"in the {run['n_known']:,} of {result['data']['n_examples']:,} rows that base knows" in said
-    assert (
-        "with logits times 2, which the saved weights have taken in, under a softcap of 50, in training only." in said
-    )
-    assert "the softcap of 50 acted in training only: this model's config has no entry for one" in said
+    assert "logits times 2 in the loss and now in the weights" in said
+    assert "logits capped at 50 in the loss only, since the config has no place for it" in said
+    assert f"smoothed on the {run['n_known']:,} rows that base knows" in said
     from safetensors.torch import load_file
 
     from calibaudit.models.checkpoints import find_checkpoint

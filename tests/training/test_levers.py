@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from calibaudit.training.save import save_checkpoint
 from families import tiny_network, tiny_tokenizer
 from safetensors.torch import load_file
 from test_loss_fused import assert_same_gradients
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from calibaudit.errors import TrainingError
+from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.training.levers import softcap_entry_of
 from calibaudit.training.retune import _finished
 from calibaudit.training.settings import LoraSettings
@@ -258,7 +258,7 @@ def test_what_changes_nothing_changes_no_bit(tmp_path: Path) -> None:
 
     def trained(name: str, **changes: Any) -> Any:
         network = tiny_network("llama")
-        run(tmp_path / name, network, prior="base", anchor=anchor, max_steps=2, **changes)
+        run(tmp_path / name, network, prior="base", anchor=anchor, max_steps=1, **changes)
         return network
 
     smoothed = trained("smoothed")

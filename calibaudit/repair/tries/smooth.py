@@ -62,6 +62,8 @@ def try_smooth(job: Job) -> Attempt:
             continue
         side = job.on_advice(folder, f"smoothed, {factor:g},")
         retention = job.retention(side.fit)
+        if not job.before.advice.scores:  # the factor was given: all items prove
+            break
         verdict, repair = job.tried(side, retention)
         trials.append(trial_of(factor, retention, repair, verdict.faults))
         if "kept" not in verdict.faults or i == len(factors) - 1:
