@@ -361,6 +361,26 @@ def test_the_pilot_takes_the_smallest_factor_within_the_margin() -> None:
     assert "teach another" in found.notes[0]
 
 
+def test_a_pilots_run_and_a_temperature_stand_against_its_hard_labels() -> None:
+    hard, low = (dataclasses.replace(one, learned=share) for one, share in ((HARD, 0.8), (run(0.3, heat=1.0), 0.78)))
+    found = piloted(hard, low, run(0.5, heat=0.9))
+    assert (found.action, found.epsilon.value) == ("smooth", 0.3)
+    smooth, temperature = option(found, "smooth"), option(found, "temperature")
+    assert found.advised is smooth
+    assert smooth.setting == found.epsilon
+    assert smooth.kept == "98 % of what hard labels learned"
+    assert smooth.figures is not None
+    assert smooth.change is not None
+    nll = [float(-one.scores[0].logprobs[np.arange(2_000), one.scores[0].answer].mean()) for one in (hard, low)]
+    assert smooth.figures.nll.value == pytest.approx(nll[1])
+    assert smooth.change.nll.value == pytest.approx(nll[1] - nll[0])
+    assert "one seed" in smooth.basis
+    assert temperature.setting == found.demand.temperature
+    assert {one.above_base for one in found.options} == {None}  # no base in it
+    assert (found.ensemble, found.trades) == (None, ())
+    assert "preference or safety tuning" in found.notes[1]
+
+
 def test_of_two_priors_the_smaller_factor_and_then_the_lower_nll_is_taken() -> None:
     found = piloted(HARD, run(0.3, "base", heat=1.05), run(0.1, "uniform", heat=1.0))
     assert (found.epsilon.value, found.prior) == (0.1, "uniform")
