@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -510,6 +511,25 @@ def test_each_answer_in_words() -> None:
     assert words(nothing) == "Advice: none; nothing that was measured would repair it (why)."
 
 
+def numbers_in(value: Any) -> set[str]:
+    """Every number of nested results as the sentences write it, with two and with three digits."""
+    if isinstance(value, bool | str) or value is None:
+        return set()
+    if isinstance(value, int | float):
+        return {f"{abs(value):.{digits}f}".removeprefix("0") for digits in (2, 3)}
+    inner = value.values() if isinstance(value, dict) else value
+    return {number for one in inner for number in numbers_in(one)}
+
+
+def check_traceable(found: Recommendation, comparison: Comparison) -> None:
+    """No number of a sentence about the repairs that is not in the result."""
+    known = numbers_in(found.to_dict()) | numbers_in(comparison.pooled.to_dict())
+    fits = found.reason.partition("; divided by")[2]
+    for sentence in (*found.trades, found.of_ensemble or "", fits):
+        for number in re.findall(r"\d*\.\d+", sentence):
+            assert number.removeprefix("0") in known, (number, sentence)
+
+
 CONTRADICTIONS = ("cannot repair", "no factor", "no smoothing", "does not bring", "nothing to repair on")
 
 
@@ -533,6 +553,7 @@ def test_advice_and_warnings_never_contradict(
     assert gap.value is not None
     assert found.epsilon.value is not None
     assert (found.epsilon.value > 0) is (found.action == "smooth")
+    check_traceable(found, comparison)
     assert ("towards base (stack)" in sentence) is (found.action == "smooth")
     assert (found.advised is None) is (found.action in ("none_needed", "nothing_known"))
     assert (found.command is None) is (found.advised is None)
