@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -361,6 +362,26 @@ def test_the_pilot_takes_the_smallest_factor_within_the_margin() -> None:
     assert "teach another" in found.notes[0]
 
 
+def test_a_pilots_run_and_a_temperature_stand_against_its_hard_labels() -> None:
+    hard, low = (dataclasses.replace(one, learned=share) for one, share in ((HARD, 0.8), (run(0.3, heat=1.0), 0.78)))
+    found = piloted(hard, low, run(0.5, heat=0.9))
+    assert (found.action, found.epsilon.value) == ("smooth", 0.3)
+    smooth, temperature = option(found, "smooth"), option(found, "temperature")
+    assert found.advised is smooth
+    assert smooth.setting == found.epsilon
+    assert smooth.kept == "98 % of what hard labels learned"
+    assert smooth.figures is not None
+    assert smooth.change is not None
+    nll = [float(-one.scores[0].logprobs[np.arange(2_000), one.scores[0].answer].mean()) for one in (hard, low)]
+    assert smooth.figures.nll.value == pytest.approx(nll[1])
+    assert smooth.change.nll.value == pytest.approx(nll[1] - nll[0])
+    assert "one seed" in smooth.basis
+    assert temperature.setting == found.demand.temperature
+    assert {one.above_base for one in found.options} == {None}  # no base in it
+    assert (found.ensemble, found.trades) == (None, ())
+    assert "preference or safety tuning" in found.notes[1]
+
+
 def test_of_two_priors_the_smaller_factor_and_then_the_lower_nll_is_taken() -> None:
     found = piloted(HARD, run(0.3, "base", heat=1.05), run(0.1, "uniform", heat=1.0))
     assert (found.epsilon.value, found.prior) == (0.1, "uniform")
@@ -490,6 +511,25 @@ def test_each_answer_in_words() -> None:
     assert words(nothing) == "Advice: none; nothing that was measured would repair it (why)."
 
 
+def numbers_in(value: Any) -> set[str]:
+    """Every number of nested results as the sentences write it, with two and with three digits."""
+    if isinstance(value, bool | str) or value is None:
+        return set()
+    if isinstance(value, int | float):
+        return {f"{abs(value):.{digits}f}".removeprefix("0") for digits in (2, 3)}
+    inner = value.values() if isinstance(value, dict) else value
+    return {number for one in inner for number in numbers_in(one)}
+
+
+def check_traceable(found: Recommendation, comparison: Comparison) -> None:
+    """No number of a sentence about the repairs that is not in the result."""
+    known = numbers_in(found.to_dict()) | numbers_in(comparison.pooled.to_dict())
+    fits = found.reason.partition("; divided by")[2]
+    for sentence in (*found.trades, found.of_ensemble or "", fits):
+        for number in re.findall(r"\d*\.\d+", sentence):
+            assert number.removeprefix("0") in known, (number, sentence)
+
+
 CONTRADICTIONS = ("cannot repair", "no factor", "no smoothing", "does not bring", "nothing to repair on")
 
 
@@ -513,6 +553,7 @@ def test_advice_and_warnings_never_contradict(
     assert gap.value is not None
     assert found.epsilon.value is not None
     assert (found.epsilon.value > 0) is (found.action == "smooth")
+    check_traceable(found, comparison)
     assert ("towards base (stack)" in sentence) is (found.action == "smooth")
     assert (found.advised is None) is (found.action in ("none_needed", "nothing_known"))
     assert (found.command is None) is (found.advised is None)

@@ -18,11 +18,12 @@ from calibaudit.report.terminal.page import (
     note_lines,
     page_width,
     print_parts,
+    trade_lines,
     warning_lines,
 )
 from calibaudit.report.words.findings import advice, option_words
 from calibaudit.report.words.reach import reach_notes
-from calibaudit.report.words.text import NOTHING, as_sentence, bounds, number, short_names, signed, wrapped
+from calibaudit.report.words.text import NOTHING, bounds, number, short_names, signed, wrapped
 
 
 def render_advice(
@@ -38,7 +39,7 @@ def render_advice(
     parts.append([line for text in reach_notes(comparison) for line in styled(wrapped(text, width - 1), "")])
     parts.append(_diagnosis(comparison, recommendation, width))
     parts.append(_options(recommendation, width))
-    parts.append([line for text in recommendation.trades for line in styled(wrapped(as_sentence(text), width - 1), "")])
+    parts.append(trade_lines(recommendation, width))
     if not quiet:
         parts.append(_pilot(recommendation.pilot, width))
         parts.append(warning_lines((*comparison.warnings, *recommendation.warnings), width))

@@ -25,6 +25,7 @@ from calibaudit.report.terminal.page import (
     page_width,
     pair_lines,
     print_parts,
+    trade_lines,
     warning_lines,
 )
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
@@ -64,7 +65,7 @@ def render_comparison(
         about_advice = () if recommendation is None else recommendation.warnings
         parts.append(warning_lines((*comparison.warnings, *(f"advice: {text}" for text in about_advice)), width))
         if recommendation is not None:
-            parts.append(note_lines(recommendation, width))
+            parts.append(trade_lines(recommendation, width) + note_lines(recommendation, width))
     print_parts(parts, console)
 
 

@@ -38,6 +38,11 @@ def note_lines(recommendation: Recommendation, width: int) -> list[Text]:
     return [line for text in found for line in styled(wrapped(text, width - 1), "")]
 
 
+def trade_lines(recommendation: Recommendation, width: int) -> list[Text]:
+    """How the advised repair stands to the others."""
+    return [line for text in recommendation.trades for line in styled(wrapped(as_sentence(text), width - 1), "")]
+
+
 def command_lines(recommendation: Recommendation, width: int) -> list[Text]:
     """What to run."""
     command = recommendation.command
