@@ -15,12 +15,25 @@ from benchmarks.studies import cells as study_cells
 from benchmarks.studies import plots, tables
 from benchmarks.studies.measuring import advice, answers, expected, stack
 from benchmarks.studies.smoothing import ADVISED, Cell, Results, study
-from benchmarks.studies.world import ASK, CHAT, FULL, SMALL, Recipe, World, claims_loss, scaled, train_base, tune
-from calibaudit.advice.cautions import EVIDENCE
+from benchmarks.studies.world import (
+    ASK,
+    CHAT,
+    FULL,
+    SMALL,
+    Recipe,
+    World,
+    claims_loss,
+    new_model,
+    scaled,
+    train_base,
+    tune,
+)
+from calibaudit.advice.evidence import REGRETS, STUDY, evidence_for
 from calibaudit.metrics import ece, ece_floor_interval
 
 TOY = scaled(SMALL, n_entities=24, n_values=8, n_sft=48, n_advice=40, n_proof=60, base_steps=40, n_layers=1)
 VOCAB = 256
+STUDIES = Path(__file__).resolve().parents[1] / "docs" / "studies"
 
 
 @pytest.fixture(scope="module")
@@ -215,12 +228,35 @@ def test_tables_and_figures_come_out(results: Path, tmp_path: Path, capsys, monk
 
 
 def test_the_advice_quotes_the_tables() -> None:
-    """`cautions.EVIDENCE` against the regrets in ECE as the tables print them: where `stack` smooths, and in all."""
-    text = (Path(__file__).resolve().parents[1] / "docs" / "studies" / "smoothing-small.md").read_text("utf-8")
-    for method, n, settings in (("stack", 43, "in the 43 of 60 settings"), ("pilot", 60, "in 60 settings")):
-        table = next(part for part in text.split("\n\n") if part.startswith(f"| method | all cells, n = {n} |"))
-        regret = dict(re.findall(r"^\| ([^|]+?) \| (\.\d+) ", table, re.MULTILINE))
-        found = EVIDENCE[method]
-        assert found.startswith(f"{settings} with known answers (docs/studies.md) ")
-        assert f"ended {regret[method]} above the least ECE" in found
-        assert f"uniform 0.1 {regret['literature: uniform .1']}, none {regret['hard labels']}" in found
+    """`evidence.REGRETS` against the regrets in ECE as the tables print them: where `stack` smooths, and in all."""
+    text = (STUDIES / "smoothing-small.md").read_text("utf-8")
+    for method, found in REGRETS.items():
+        table = next(
+            part for part in text.split("\n\n") if part.startswith(f"| method | all cells, n = {found.n_cells} |")
+        )
+        printed = dict(re.findall(r"^\| ([^|]+?) \| (\.\d+) ", table, re.MULTILINE))
+        assert {name: f"{regret:.3f}"[1:] for name, regret in found.regret.items()} == {
+            name: printed[name] for name in found.regret
+        }
+        said = evidence_for(method) or ""
+        assert f" ended {printed[method]} above the least ECE there was, uniform 0.1 " in said
+        assert said.endswith(f"{printed['literature: uniform .1']}, none {printed['hard labels']}")
+
+
+def test_the_advice_says_how_large_the_study_is() -> None:
+    """Cells, settings with their seeds counted once, and the models' sizes, of the study's own rows."""
+    cells = study_cells.finished(study_cells.cells_of(study_cells.runs_of(STUDIES / "smoothing-small.csv")))
+    assert len(cells) == STUDY.n_cells
+    assert len({key[:-1] for key in cells}) == STUDY.n_settings
+    sizes = {
+        sum(part.numel() for part in new_model(int(vocab), int(hidden), SMALL.n_layers, "cpu").parameters())
+        for vocab, hidden in {key[:2] for key in cells}
+    }
+    assert (min(sizes), max(sizes)) == STUDY.n_parameters
+    smoothed = sum(study_cells.hard(runs)["action"] == "smooth" for runs in cells.values())
+    assert (REGRETS["stack"].n_cells, REGRETS["pilot"].n_cells) == (smoothed, len(cells))
+    assert evidence_for("literature") is None
+    assert (
+        "in the 43 of 60 toy cells with known answers (20 settings, three seeds each; models of .4 to 4.3 million"
+        in (evidence_for("stack") or "")
+    )

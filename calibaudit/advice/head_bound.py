@@ -50,7 +50,8 @@ class HeadBound:
 
 
 def bound_warning(bound: HeadBound, epsilon: float) -> str | None:
-    """The sentence for a head that cannot be as sure as smoothing by `epsilon` asks; None for one that can.
+    """The sentence for a head that cannot be as sure as smoothing by `epsilon` asks, with the factor on the logits that
+    would let it; None for one that can.
 
     The threshold is the derivation's own: the median token's bound against the confidence 1 - epsilon.
     """
@@ -81,7 +82,7 @@ def _way_out(bound: HeadBound, epsilon: float) -> str:
         return ""
     digits = 2 - math.floor(math.log10(factor)) - 1
     shown = math.ceil(factor * 10**digits - 1e-9) / 10**digits  # not below what is needed
-    return f"; trained with --logit-scale {shown:g} half of the tokens can get {1 - epsilon:.2g}"
+    return f"; trained with --logit-scale {shown:g} that bound would be {1 - epsilon:.2g}"
 
 
 def least_entropy(norm: float, n: int) -> float:

@@ -16,7 +16,7 @@ from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.repair.candidates import Attempt, Candidate, Repair, enough
 from calibaudit.repair.choose import best_of
-from calibaudit.repair.job import Job, drop
+from calibaudit.repair.job import Job, NothingServesError, drop
 from calibaudit.repair.proof import Proof, prove
 from calibaudit.repair.settings import CHEAP_TO_DEAR, FixSettings, Method
 from calibaudit.repair.sides import Audited, Listener, Side
@@ -25,14 +25,12 @@ from calibaudit.repair.tries.smooth import check_smooth, try_smooth
 from calibaudit.repair.tries.temperature import try_aligned, try_temperature
 from calibaudit.repair.verdict import RepairVerdict, Retention, judge
 from calibaudit.repair.workspace import put_at, workspace
-from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.engines.address import refuse_served
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.items import Task
 from calibaudit.training.held_out import halves
-from calibaudit.training.prepare import Prepared, SftSummary, prepare
+from calibaudit.training.prepare import Prepared, prepare
 from calibaudit.training.retune import check_folder
-from calibaudit.training.train import TrainingRun
 
 _TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
     "temperature": try_temperature,
@@ -158,7 +156,7 @@ def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
                 raise ModelError("what it keeps of the tuning can only be seen on the tuning rows (--data)")
             attempt = _TRIES[method](job)
         except ModelError as error:
-            if job.settings.method != "auto":
+            if job.settings.method != "auto" and not isinstance(error, NothingServesError):
                 raise
             candidates.append(Candidate(method, None, None, False, None, Retention(), 0.0, impossible=str(error)))
             continue

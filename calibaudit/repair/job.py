@@ -11,6 +11,7 @@ from pathlib import Path
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
+from calibaudit.errors import ModelError
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.models.model import Model
 from calibaudit.repair.candidates import Attempt
@@ -21,11 +22,16 @@ from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import Prepared
 
 
+class NothingServesError(ModelError):
+    """A way of repairing was tried and has nothing to offer."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """base, before: as they were. within: the chat template's settings, where the audit stands outside the template.
 
-    workspace: a folder for the checkpoints that are tried. revision: INSTRUCT's on the hub. resume: take up what an interrupted run left there.
+    workspace: a folder for the checkpoints that are tried. revision: INSTRUCT's on the hub. resume: take up what an
+    interrupted run left there.
     """
 
     ready: Prepared

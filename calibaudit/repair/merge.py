@@ -85,8 +85,8 @@ def write_merged(base: Checkpoint, instruct: Checkpoint, weight: float, folder: 
     folder is INSTRUCT's. Whether both mean the same tokens by the same rows is for the caller to know
     (`check_vocabularies`).
 
-    Memory: a few million numbers, whatever the models' size; with an adapter on either side, that model once, while it
-    is written as whole weights into a folder beside `folder` that goes at the end.
+    Memory: half a million numbers of one tensor (`stored.N_NUMBERS`), however large the models; with an adapter on
+    either side that model once, while it is written as whole weights to a folder beside `folder` that goes at the end.
     Raises CalibauditError for a weight outside [0, 1]; ModelError, with nothing written, where the two are no pair:
     quantized or one-byte weights, other architectures, a tensor of another shape or that base lacks; OutputError.
     """
@@ -117,9 +117,7 @@ def _mixed(values: Tensor, source: _Source, rows: slice, weight: float) -> Tenso
     dtype = torch.promote_types(values.dtype, torch.float32)
     ours, theirs = values.to(dtype), theirs.to(dtype)
     shared = ours if ours.ndim == 0 else ours[: len(theirs)]
-    mixed = theirs
-    if weight < 1:
-        mixed = torch.where(shared == theirs, shared, (1 - weight) * shared + weight * theirs)
+    mixed = theirs if weight == 1 else torch.where(shared == theirs, shared, (1 - weight) * shared + weight * theirs)
     return mixed if mixed.shape == ours.shape else torch.cat([mixed, ours[len(mixed) :]])
 
 

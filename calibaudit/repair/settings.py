@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from calibaudit.advice.cautions import WORSE
 from calibaudit.advice.pilot import GridPoint
 from calibaudit.errors import CalibauditError
-from calibaudit.repair.verdict import WORSE, check_accuracy_margin
+from calibaudit.repair.verdict import check_accuracy_margin
 from calibaudit.training.settings import TrainingSettings
 
 Method = Literal["temperature", "aligned", "merge", "smooth"]
@@ -28,8 +29,8 @@ class FixSettings:
     """method: how to repair; auto: CHEAP_TO_DEAR. The rest is of `smooth`, but for accuracy_margin.
 
     start: tune base again, or go on from instruct; auto: base, unless there are signs that instruct is more than what
-    the rows teach. smoothing: the factor in [0, 1], None for one that is found by trying. prior: what to smooth towards;
-    auto: base, or as the pilot says. training: the rest of the run; its label_smoothing and prior are filled in.
+    the rows teach. smoothing: the factor in [0, 1], None for one that is found by trying. prior: what to smooth
+    towards; auto: base, or as the pilot says. training: the rest of the run; its label_smoothing and prior are filled in.
     max_length: tokens of a row. split: of a data set with several. columns: a column of the data -> the key that it is
     read as. pilot: try these factors first, each as long as the run itself; without smoothing only.
     Raises CalibauditError for values that are out of range or do not go together.

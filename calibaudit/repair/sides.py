@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from calibaudit.chat.settings import ChatSettings
@@ -40,7 +40,10 @@ class Half:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A checkpoint on both halves. fit: to the tuning rows; None without rows, or where it lacks some of their tokens."""
+    """A checkpoint on both halves.
+
+    fit: to the tuning rows; None without rows, or where it lacks some of their tokens.
+    """
 
     info: ModelInfo
     advice: Half

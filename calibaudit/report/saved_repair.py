@@ -12,7 +12,9 @@ from calibaudit.repair.candidates import Candidate, Rejection, Repair, Setting, 
 from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import METHODS, FixSettings, Start
 from calibaudit.repair.verdict import Fault, FirstChoices, Outcome, RepairVerdict, Retention, judge
-from calibaudit.report.saved import Result, comparison_of, malformed, model_of, overall_of, recommendation_of
+from calibaudit.report.saved import comparison_of, model_of, overall_of
+from calibaudit.report.saved_advice import recommendation_of
+from calibaudit.report.saved_values import Result, malformed
 from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import SftSummary
 from calibaudit.training.settings import LoraSettings, TrainingSettings

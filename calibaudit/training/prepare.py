@@ -113,10 +113,11 @@ def prepare(
 ) -> Prepared:
     """Rows read and encoded, audited items kept apart from them.
 
-    data: None for no rows. max_length: tokens of a row; fewer where the models' windows are shorter. columns: a column's name -> the key
-    that it is read as. revisions: of base and instruct. one_vocabulary: whether base has to know all of instruct's
-    tokens. start: base or instruct, which is tuned; see `check_tunable`; None where that is seen later. chat: how rows
-    stand in the chat template. Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
+    data: None for no rows. max_length: tokens of a row; fewer where the models' windows are shorter. columns: a
+    column's name -> the key that it is read as. revisions: of base and instruct. one_vocabulary: whether base has to
+    know all of instruct's tokens. start: base or instruct, which is tuned; see `check_tunable`; None where that is seen
+    later. chat: how rows stand in the chat template.
+    Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
     """
     sides = [
         fetch(find_checkpoint(name, revision=revision, offline=offline))

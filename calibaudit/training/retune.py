@@ -25,7 +25,7 @@ from calibaudit.training.data.encode import Example
 from calibaudit.training.known import known_rows, marks_of
 from calibaudit.training.resume import DEFAULTS, known_before
 from calibaudit.training.settings import TrainingSettings
-from calibaudit.training.train import CHECKPOINTS, TrainingRun, resolved, smooths_known, train
+from calibaudit.training.train import CHECKPOINTS, TrainingRun, smooths_known, train
 
 RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""
@@ -70,7 +70,6 @@ def retune(
     device: as --device. resume: take up an interrupted run, or find that it was finished; raises OutputError where that
     one was made otherwise.
     """
-    settings = resolved(settings, len(examples))
     identity = _identity(start, prior, examples, settings)
     if resume and (out / RECORD).is_file():
         return _finished(out, identity)

@@ -261,10 +261,10 @@ def _with_lora(network: Any, lora: LoraSettings, seed: int) -> Any:
 
 
 def _loss(model: Any, settings: TrainingSettings, anchor: Any) -> FusedLoss:
-    factor, levers = settings.label_smoothing, {"logit_scale": settings.logit_scale, "softcap": settings.softcap}
+    factor, scale, softcap = settings.label_smoothing, settings.logit_scale, settings.softcap
     if settings.prior == "uniform" or factor == 0:
-        return use_fused_loss(model, factor, **levers)
-    return use_anchored_loss(model, factor, anchor, **levers)
+        return use_fused_loss(model, factor, logit_scale=scale, softcap=softcap)
+    return use_anchored_loss(model, factor, anchor, logit_scale=scale, softcap=softcap)
 
 
 def _summary(

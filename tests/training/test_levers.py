@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from calibaudit.training.save import save_checkpoint
 from families import tiny_network, tiny_tokenizer
 from safetensors.torch import load_file
 from test_loss_fused import assert_same_gradients
@@ -23,7 +24,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from calibaudit.errors import TrainingError
 from calibaudit.training.levers import softcap_entry_of
 from calibaudit.training.retune import _finished
-from calibaudit.training.save import save_checkpoint
 from calibaudit.training.settings import LoraSettings
 from calibaudit.training.train import TrainingRun, train
 
@@ -114,6 +114,18 @@ def test_the_prior_of_an_adapter_is_the_unscaled_own_weights(tmp_path: Path) -> 
         batch_size=8, where="known", known=KNOWN,
     )  # fmt: skip
     assert done.loss == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_a_merged_adapter_and_the_factor_are_in_the_weights(tmp_path: Path) -> None:
+    """An adapter leaves the norm alone, so that only the factor has changed it; and it is not taken in twice."""
+    pytest.importorskip("peft", reason="needs the peft extra")
+    network, norm = tiny_network("llama"), tiny_network("llama").model.norm.weight
+    run(tmp_path, network, lora=LoraSettings(rank=4), logit_scale=3.0, max_steps=2, learning_rate=1e-2)
+    assert torch.equal(network.model.norm.weight, 3 * norm)
+    assert torch.equal(network.lm_head.weight, tiny_network("llama").lm_head.weight)
+    assert not torch.equal(
+        network.model.layers[0].mlp.up_proj.weight, tiny_network("llama").model.layers[0].mlp.up_proj.weight
+    )
 
 
 def test_a_run_is_the_papers_loop_of_a_loss_times_t(tmp_path: Path) -> None:

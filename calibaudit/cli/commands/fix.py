@@ -68,7 +68,9 @@ def fix(
     smoothing: Annotated[
         str,
         typer.Option(
-            "--smoothing", metavar="auto|X", help="Smooth: the factor; auto: the largest of a few that keeps the tuning."
+            "--smoothing",
+            metavar="auto|X",
+            help="Smooth: the factor; auto: the largest of a few that keeps the tuning.",
         ),
     ] = "auto",
     prior: Annotated[
@@ -77,8 +79,10 @@ def fix(
     ] = PriorChoice.auto,
     start: Annotated[
         StartChoice,
-        typer.Option("--start", help="Smooth: tune BASE again, or go on from INSTRUCT; auto: base, unless signs speak "
-                     "against it."),
+        typer.Option(
+            "--start",
+            help="Smooth: tune BASE again, or go on from INSTRUCT; auto: base, unless signs speak against it.",
+        ),
     ] = StartChoice.auto,
     tuning: TuningFlags,
     levers: LeverFlags,

@@ -1,4 +1,4 @@
-"""A checkpoint written again with some of its numbers changed, never more than a few million of them in memory."""
+"""A checkpoint written again with some of its numbers changed, a part of one tensor in memory at a time."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _main_dtype(tensors: Iterable[StoredTensor]) -> torch.dtype:
     """The floating dtype of most of the numbers."""
     found: Counter[torch.dtype] = Counter()
     for tensor in tensors:
-        if tensor.is_floating:
+        if tensor.dtype is not None and tensor.is_floating:
             found[tensor.dtype] += prod(tensor.shape)
     return found.most_common(1)[0][0] if found else torch.float32
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from calibaudit.errors import ModelError
 
-N_NUMBERS = 1 << 21
+N_NUMBERS = 1 << 19
 """Numbers of a tensor that are in memory at a time, or one row where that has more."""
 
 _DTYPES = {

@@ -1,4 +1,4 @@
-"""Whether a repair leaves the first token of an answer what it was, counted on real prompts."""
+"""Whether a repair leaves answers what they were, counted: the first token on real prompts, the choices of items."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model
+from calibaudit.scores.align import paired
+from calibaudit.scores.scores import Scores
 from calibaudit.scoring.batches import batch_size_for, read_rows
 from calibaudit.scoring.encode import Encoder, Row, Tokens
 from calibaudit.scoring.evaluate import RunOptions
@@ -20,19 +22,17 @@ from calibaudit.tasks.items import Task
 
 @dataclass(frozen=True)
 class SameChoices:
-    """On n prompts, how often the likeliest next token stayed the same."""
+    """How often a choice stayed the same: what was chosen, on how many of what."""
 
     n: int
     n_same: int
+    what: str = "the likeliest next token"
+    among: str = "prompts"
 
     @property
     def described(self) -> str:
-        if self.n_same == self.n:
-            return f"the likeliest next token stayed the same on all {self.n:,} prompts"
-        return (
-            f"the likeliest next token stayed the same on {self.n_same:,} of {self.n:,} prompts (rounding the changed "
-            "numbers may decide between near ties)"
-        )
+        among = f"all {self.n:,}" if self.n_same == self.n else f"{self.n_same:,} of {self.n:,}"
+        return f"{self.what} stayed the same on {among} {self.among}"
 
 
 class _TopTokens:
@@ -87,3 +87,14 @@ def same_first_choices(
 def counted_same(before: Sequence[int], after: Sequence[int]) -> SameChoices:
     """Of two models' `greedy_tokens` on the same contexts."""
     return SameChoices(len(before), sum(a == b for a, b in zip(before, after, strict=True)))
+
+
+def same_answers(before: Sequence[Scores], after: Sequence[Scores]) -> SameChoices:
+    """On how many items the first choice is the same.
+
+    A temperature changes none of one token, but for near ties; a longer choice's score sums log-probabilities that it
+    changes each in its own way, so there some do change. Raises ScoresError where the sides hold other items.
+    """
+    pairs = paired(before, after)
+    n_same = sum(int((old.choice_scores().argmax(1) == new.choice_scores().argmax(1)).sum()) for old, new in pairs)
+    return SameChoices(sum(old.n_items for old, _ in pairs), n_same, "the first choice", "items")

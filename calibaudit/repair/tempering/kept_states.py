@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,14 @@ Scorer = Callable[[Tensor, Tensor], Tensor]
 _ROWS = 4096
 
 
+class _Block(NamedTuple):
+    """states: (n, width). targets: (n, K), -100 pads. start: the place of the first target; the others follow."""
+
+    states: Tensor
+    targets: Tensor
+    start: int
+
+
 class KeptStates:
     """Reads nothing yet: keeps the features of each scored token, and gives the tokens' places among them.
 
@@ -30,13 +39,12 @@ class KeptStates:
     """
 
     def __init__(self) -> None:
-        self._blocks: dict[int, list[tuple[Tensor, Tensor]]] = {}
-        self._places: dict[int, list[npt.NDArray[np.int64]]] = {}
+        self._blocks: dict[int, list[_Block]] = {}
         self._n = 0
 
     @property
     def n_bytes(self) -> int:
-        return sum(states.nbytes for blocks in self._blocks.values() for states, _ in blocks)
+        return sum(block.states.nbytes for blocks in self._blocks.values() for block in blocks)
 
     def each(self, features: Tensor, targets: Sequence[Sequence[int]]) -> list[list[Tokens]]:
         width = max(map(len, targets))
@@ -54,24 +62,39 @@ class KeptStates:
     def logprobs(self, scorer: Scorer) -> npt.NDArray[np.float64]:
         """(places,) of every token that was read."""
         values = np.zeros(self._n)
-        for width, blocks in self._blocks.items():
-            if len(blocks) > 1:  # many small ones would cost a call each
-                blocks[:] = [(torch.cat([a for a, _ in blocks]), torch.cat([b for _, b in blocks]))]
-                self._places[width] = [np.concatenate(self._places[width])]
-            states, targets = blocks[0]
-            parts = zip(torch.split(states, _ROWS), torch.split(targets, _ROWS), strict=True)
-            with torch.no_grad():
-                found = [scorer(part, wanted).double().cpu().reshape(-1).numpy() for part, wanted in parts]
-            values[self._places[width][0]] = np.concatenate(found)
+        for blocks in self._blocks.values():
+            for group in _grouped(blocks):
+                states, targets = (torch.cat(tensors) for tensors in ([b[0] for b in group], [b[1] for b in group]))
+                with torch.no_grad():
+                    found = scorer(states, targets).double().cpu().reshape(-1).numpy()
+                done = 0
+                for block in group:
+                    n = block.targets.numel()
+                    values[block.start : block.start + n] = found[done : done + n]
+                    done += n
         return values
 
     def _keep(self, features: Tensor, targets: Tensor) -> int:
         """The place of the first target; the others follow, row after row."""
-        start, width = self._n, targets.shape[1]
-        self._n += targets.numel()
-        self._blocks.setdefault(width, []).append((features.cpu(), targets.cpu()))
-        self._places.setdefault(width, []).append(np.arange(start, self._n))
-        return start
+        first, width = self._n, targets.shape[1]
+        for states, wanted in zip(torch.split(features.cpu(), _ROWS), torch.split(targets.cpu(), _ROWS), strict=True):
+            self._blocks.setdefault(width, []).append(_Block(states, wanted, self._n))
+            self._n += wanted.numel()
+        return first
+
+
+def _grouped(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
+    """As many at a time as have about _ROWS rows: many small ones would cost a call each."""
+    group: list[_Block] = []
+    n = 0
+    for block in blocks:
+        if group and n + len(block.states) > _ROWS:
+            yield group
+            group, n = [], 0
+        group.append(block)
+        n += len(block.states)
+    if group:
+        yield group
 
 
 def scorer_at(model: Model, placement: Placement, temperature: float) -> Scorer:

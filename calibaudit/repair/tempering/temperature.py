@@ -36,8 +36,9 @@ from calibaudit.tasks.items import Task
 MAX_BYTES = 1 << 30
 """Hidden states that are kept at once; of more items an even selection is looked at."""
 
-_SAME = 0.05
-"""Nats by which the saved log-probabilities may differ from those of the same network run again, on average."""
+_SAME, _SAME_PART = 0.05, 0.01
+"""Nats, and part of their size, by which the saved scores may differ on average from those of the same network run
+again in other batches."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -153,8 +154,6 @@ def choose_aligned(
     """
     pairs = paired(scores, base)
     aims = [_agreement(own, other) for own, other in pairs]
-    if not any(aim.counts.any() for aim in aims):
-        raise ScoresError("base and the tuned model answer no item alike: no temperature can be told from base")
     return _choose(model, tasks, [own for own, _ in pairs], aims, placement, options or RunOptions())
 
 
@@ -182,9 +181,11 @@ def _choose(
     longer = [i for i, part in enumerate(scores) if not _is_exact(part) and part.thinking is None]
     share = _share(model, [scores[i] for i in longer])
     parts = [
-        _kept(model, by_name[part.task], part, aim, share, options) if i in longer else _Part(part, aim)
+        _kept(model, by_name.get(part.task), part, aim, share, options) if i in longer else _Part(part, aim)
         for i, (part, aim) in enumerate(zip(scores, aims, strict=True))
     ]
+    if not any(part.aim.counts.any() for part in parts):
+        raise ScoresError("base and the tuned model answer no item alike: no temperature can be told from base")
 
     def loss(temperature: float) -> float:
         total = n = 0.0
@@ -233,14 +234,14 @@ def _share(model: Model, scores: Sequence[Scores]) -> float:
     return min(1.0, float(MAX_BYTES / (n_tokens * width * model.network.dtype.itemsize)))
 
 
-def _kept(model: Model, task: Task, scores: Scores, aim: _Aim, share: float, options: RunOptions) -> _Part:
+def _kept(model: Model, task: Task | None, scores: Scores, aim: _Aim, share: float, options: RunOptions) -> _Part:
     """The task's items, or an even selection of them, with the hidden states behind their choices' scores."""
     n = scores.n_items
     chosen = np.arange(n) if share == 1 else np.unique(np.linspace(0, n - 1, max(1, int(n * share))).astype(np.int64))
     own = scores if len(chosen) == n else scores.in_order(chosen)
-    items = {item.id: item for item in task.items}
-    if not items.keys() >= set(own.item_ids):
-        raise ScoresError(f"task {task.name!r}: the scores are of other items than the task's")
+    items = {} if task is None else {item.id: item for item in task.items}
+    if task is None or not items.keys() >= set(own.item_ids):
+        raise ScoresError(f"task {own.task!r}: the scores are of other items than the tasks hold")
     part_task = dataclasses.replace(task, items=tuple(items[name] for name in own.item_ids))
     template = options.chat.template if options.chat.template != "both" else "auto"
     chat = dataclasses.replace(options.chat, template=template if own.chat_template else "off")
@@ -257,8 +258,9 @@ def _kept(model: Model, task: Task, scores: Scores, aim: _Aim, share: float, opt
     )
     again = part.choice_scores(1.0, lambda: lambda features, targets: model.target_logprobs(features, targets).logprob)
     real = np.isfinite(own.logprobs)
-    away = float(np.abs(again - own.choice_scores())[real].mean())
-    if not away <= _SAME:
+    saved = own.choice_scores()[real]
+    away = float(np.abs(again[real] - saved).mean())
+    if not away <= _SAME + _SAME_PART * float(np.abs(saved).mean()):
         raise ScoresError(
             f"task {own.task!r}: run again, {model.info.name} gives scores that differ by {away:.2g} nats a choice: "
             "these scores are of another model or other prompts"
@@ -292,7 +294,7 @@ def _how(model: Model, parts: Iterable[_Part], placement: Placement) -> str:
         n, n_all = (sum(f(part) for part in kept) for f in (_n, _n_all))
         size = sum(part.states.n_bytes for part in kept if part.states is not None)
         some = f"{n:,} items of longer choices" if n == n_all else f"{n:,} of {n_all:,} items of longer choices"
-        dtypes = sorted({dtype_name(dtype) for dtype in placement.dtypes.values()})
+        dtypes = sorted({dtype_name(dtype) for dtype in placement.dtypes.values() if dtype.itemsize < 4})
         rounded = f", with {placement.plan.described} rounded to {' and '.join(dtypes)}" if dtypes else ""
         texts.append(f"{some} were scored at each T from hidden states computed once ({size / 1e6:.3g} MB){rounded}")
     for part in thought:

@@ -46,7 +46,7 @@ def try_merge(job: Job) -> Attempt:
             best, least = attempt, score
         else:
             drop(attempt)
-        if off == 0 and not verdict.faults or "kept" in verdict.faults:
+        if (off == 0 and not verdict.faults) or "kept" in verdict.faults:
             break
     assert best is not None
     return job.proven(dataclasses.replace(best, trials=tuple(trials), seconds=seconds))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import time
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from calibaudit.advice.pilot import PilotListener, pilot
 from calibaudit.advice.recommend import recommend_from_pilot
 from calibaudit.advice.recommendation import Prior, Recommendation
 from calibaudit.analysis.compare import compare
-from calibaudit.errors import ModelError
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.repair.candidates import Attempt, Setting, Trial, trial_of
-from calibaudit.repair.job import Job, drop
+from calibaudit.repair.job import Job, NothingServesError
 from calibaudit.repair.settings import FixSettings, Start
 from calibaudit.training.prepare import Prepared, check_tunable
 from calibaudit.training.retune import retune
@@ -24,7 +22,7 @@ from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import TrainingRun
 
 FIRST = 0.5
-"""The factor that is tried first. In the study (docs/studies.md) none that was estimated beforehand did surely better."""
+"""The factor that is tried first. None that was estimated beforehand did surely better (docs/studies.md)."""
 
 TRIES = 3
 """Runs at most: each has half of the factor of the one before."""
@@ -37,14 +35,14 @@ def try_smooth(job: Job) -> Attempt:
     """Tune with label smoothing: from base again, or on from INSTRUCT.
 
     Where no factor is given: FIRST, halved as long as less than .95 of what tuning added is kept. Raises ModelError
-    where the model cannot be tuned so, or no factor of a pilot served.
+    where the model cannot be tuned so, NothingServesError where no factor of a pilot served.
     """
     start = check_smooth(job.ready, job.settings)
     advice = _piloted(job, start) if job.settings.pilot else None
     prior: Prior = "base" if job.settings.prior == "auto" else job.settings.prior
     if advice is not None:
         if advice.epsilon.value is None or advice.action != "smooth":
-            raise ModelError(f"no factor of the pilot serves: {advice.reason}")
+            raise NothingServesError(f"no factor of the pilot serves: {advice.reason}")
         factors, prior = [advice.epsilon.value], advice.prior if job.settings.prior == "auto" else prior
     elif job.settings.smoothing is not None:
         factors = [job.settings.smoothing]

@@ -19,6 +19,9 @@ from calibaudit.repair.tempering.tempered import Placement, place_temperature, w
 from calibaudit.repair.verdict import FirstChoices
 from calibaudit.scoring.evaluate import load
 
+N_CONTEXTS = 512
+"""Prompts, at even distances, whose first choices are compared before and after."""
+
 _AT_BOUND = "the temperature is an end of the range that was looked at, and not a best one within it"
 
 
@@ -54,7 +57,9 @@ def _tempered(job: Job, method: Method) -> Attempt:
     if found.at_bound:
         notes.append(_AT_BOUND)
     contexts = contexts_of(model, [*audited.advice, *audited.proof], options)
-    was, now = greedy_tokens(model, contexts, options.batch_size), [()]
+    contexts = contexts[:: -(-len(contexts) // N_CONTEXTS)]
+    was = greedy_tokens(model, contexts, options.batch_size)
+    now: list[tuple[int, ...]] = []
     del model
     free_memory()
     folder = job.empty(method)
@@ -64,7 +69,7 @@ def _tempered(job: Job, method: Method) -> Attempt:
     seconds = time.monotonic() - start
 
     def look(after: Model) -> None:
-        now[0] = greedy_tokens(after, contexts, options.batch_size)
+        now.append(greedy_tokens(after, contexts, options.batch_size))
 
     side = job.on_both(folder, f"{method} {found.temperature:.2f}", look)
     same = counted_same(was, now[0])

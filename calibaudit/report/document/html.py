@@ -22,12 +22,13 @@ from calibaudit.report.figures import draw
 from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
 from calibaudit.report.figures.svg import inline_svg
 from calibaudit.report.result_json import is_repair, repair_proof
-from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
-from calibaudit.report.words.findings import advice
+from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
+from calibaudit.report.words.findings import advice, option_sentences
 from calibaudit.report.words.models import run_rows
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
-from calibaudit.report.words.text import bounds, number, short_names, signed
+from calibaudit.report.words.text import as_sentence, bounds, number, short_names, signed
 from calibaudit.report.words.thinking import thinking_sentences
 
 MAX_DIAGRAMS = 24
@@ -51,6 +52,7 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
     environment.filters |= {
         "visible": visible,
         "one_line": one_line,
+        "as_sentence": as_sentence,
         "breakable": _breakable,
         "percent": percent,
         "grouped": grouped,
@@ -123,6 +125,10 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "gate": gate,
         "recommendation": recommendation,
         "advice_said": None if recommendation is None else advice(recommendation),
+        "option_sentences": option_sentences(recommendation) if recommendation else (),
+        "options": tables.option_rows(recommendation.options, recommendation.advised)
+        if recommendation and recommendation.options
+        else None,
         "pilot": tables.pilot_rows(recommendation.pilot) if recommendation and recommendation.pilot else None,
         "warnings": comparison.warnings,
         "reach": reach_sentences(comparison),

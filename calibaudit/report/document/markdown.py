@@ -13,11 +13,13 @@ from calibaudit.report.document import first_screen, tables
 from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
 from calibaudit.report.result_json import is_repair
-from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
-from calibaudit.report.words.findings import advice
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
+from calibaudit.report.words.findings import advice, option_sentences
 from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
+from calibaudit.report.words.text import as_sentence
 from calibaudit.report.words.thinking import thinking_sentences
 
 _MAX_NAME = 120
@@ -64,13 +66,21 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += ["", "### Recommendation", "", escaped(said, 900)]
         if recommendation.reason not in said:
             lines += ["", f"Why: {escaped(recommendation.reason, 600)}."]
+        if recommendation.command is not None:
+            lines += ["", f"Run: {escaped(recommendation.command)}"]
+        if recommendation.options:
+            table = tables.option_rows(recommendation.options, recommendation.advised)
+            lines += ["", *_table(table, "repair that could serve", None), ""]
+            lines += [f"- {escaped(text, 900)}" for text in option_sentences(recommendation)]
+        for text in recommendation.trades:
+            lines += ["", escaped(as_sentence(text), 900)]
         if recommendation.pilot:
             lines += ["", *_table(tables.pilot_rows(recommendation.pilot), "pilot run", None)]
         lines += _warnings(recommendation.warnings, "")
-        if recommendation.note is not None:
-            lines += ["", f"Note: {escaped(recommendation.note, 600)}."]
-        if recommendation.evidence is not None:
-            lines += ["", f"As to the method: {escaped(recommendation.evidence, 600)}."]
+        for text in recommendation.notes:
+            lines += ["", f"Note: {escaped(text, 600)}."]
+        for beside in (recommendation.of_ensemble, recommendation.evidence):
+            lines += ["", escaped(as_sentence(beside), 600)] if beside else []
     return lines + _measured([("before", comparison.before), ("after", comparison.after)], comparison)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from calibaudit.report.result_json import is_repair
-from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
 from calibaudit.report.terminal.comparison import render_audit, render_comparison
 from calibaudit.report.terminal.verdict import render_verdict
 from calibaudit.report.words.reach import reach_notes
