@@ -54,8 +54,11 @@ def unwrapped(text):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("width", [80, 50])
-@pytest.mark.parametrize("how", [{}, {"encoding": "ascii"}, {"terminal": True}], ids=["piped", "ascii", "colours"])
+@pytest.mark.parametrize(
+    ("width", "how"),
+    [(80, {}), (50, {}), (50, {"encoding": "ascii"}), (80, {"terminal": True})],
+    ids=["piped", "narrow", "ascii", "colours"],
+)
 def test_a_saved_repair_prints_what_the_fresh_one_did(name, width, how):
     fresh = fresh_page(made(name), width, **how)
     assert printed(page_of(saved(made(name)), "fix.json"), width, **how) == fresh
