@@ -93,6 +93,15 @@ def test_no_width_and_no_format_knows_less(name):
                 assert html is None or cell in html.replace("<wbr>", ""), cell
 
 
+def test_a_result_makes_its_pages_before_it_is_text():
+    """As `-o` of a run has it: tuples where the file has lists."""
+    for name in ("best of three", "nothing known"):
+        result = repair_dict(made(name))
+        for ending in (".json", ".md", ".html"):
+            path = Path(f"x{ending}")
+            assert content(result, path) == content(json.loads(result_text(result)), path)
+
+
 def test_base_is_shown_both_ways_and_options_where_there_are_letters():
     plain, matched = fresh_page(made("helped")), fresh_page(made("helped within, too"))
     assert "base, in template" not in plain
