@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import calibaudit.repair.temperature as temperature_module
+import calibaudit.repair.tempering.temperature as temperature_module
 import numpy as np
 import pytest
 import torch
-from calibaudit.repair.greedy import contexts_of, counted_same, greedy_tokens, same_answers, same_first_choices
-from calibaudit.repair.kept_states import KeptStates, scorer_at
-from calibaudit.repair.temperature import ChosenTemperature, choose_aligned, choose_temperature
-from calibaudit.repair.tempered import Placement, place_temperature, sampling_notice, write_tempered
+from calibaudit.repair.tempering.greedy import contexts_of, counted_same, greedy_tokens, same_answers, same_first_choices
+from calibaudit.repair.tempering.kept_states import KeptStates, scorer_at
+from calibaudit.repair.tempering.temperature import ChosenTemperature, choose_aligned, choose_temperature
+from calibaudit.repair.tempering.tempered import Placement, place_temperature, sampling_notice, write_tempered
 from safetensors.torch import load_file
 from scipy.special import log_softmax
 from torch import Tensor
