@@ -195,10 +195,8 @@ def _trial(trial: Trial, *, used: bool) -> str:
     parts = ["kept not measured" if trial.kept is None else f"keeps {share_text(trial.kept)}"]
     parts.append("not scored" if trial.gap is None else f"gap {signed(trial.gap)}")
     why = [_TRIALS[name] for name in trial.rejected if name != "unmeasured"]
-    end = ["used"] if used else []
-    if why:
-        end.append(f"though {' and '.join(why)}" if used else " and ".join(why))
-    ended = f": {' '.join(end)}" if end else ""
+    end = ", ".join(part for part in ("used" if used else "", " and ".join(why)) if part)
+    ended = f": {end}" if end else ""
     return f"{_factor(trial.value)} ({', '.join(parts)}){ended}"
 
 
@@ -216,8 +214,8 @@ def _kept(retention: Retention) -> list[str]:
         found.append(f"First choice right on the tuning rows: {shares}{kept}.")
     if retention.first_choices is not None:
         found.append(
-            f"Of the likeliest next tokens that were compared before and after, {same_text(retention.first_choices)}: "
-            "dividing changes none of them but where rounding turns a near tie, so greedy answers stay."
+            f"Of the likeliest next tokens that were compared before and after, {same_text(retention.first_choices)}; "
+            "a division changes none of them, but rounding may turn a near tie."
         )
     return found
 
