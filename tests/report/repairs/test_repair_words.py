@@ -186,8 +186,8 @@ def test_a_temperature_says_what_it_does_to_sampling():
         )
     assert not any("Sampling" in text for text in how_sentences(made("smoothed")))
     assert (
-        "Of the likeliest next tokens that were compared before and after, 1,150 of 1,152 first choices are the same; a "
-        "division changes none of them, but rounding may turn a near tie."
+        "Of the likeliest next tokens that were compared before and after, 1,150 of 1,152 first choices are the same; "
+        "a division changes none of them, but rounding may turn a near tie."
     ) in how_sentences(made("helped, first choices only"))
 
 
