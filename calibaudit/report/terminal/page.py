@@ -54,6 +54,11 @@ def page_width(console: Console) -> int:
     return max(console.width, _MIN_WIDTH)
 
 
+def sayable(text: str, console: Console) -> str:
+    """The text as `print_parts` will show it: what is to be wrapped must have its final length."""
+    return text if _encodes("".join(map(chr, _ASCII)), console.encoding) else text.translate(_ASCII)
+
+
 def print_parts(parts: Iterable[Sequence[Text]], console: Console) -> None:
     """A blank line between the parts; ASCII where the stream's encoding cannot say more."""
     ascii_only = not _encodes("".join(map(chr, _ASCII)), console.encoding)

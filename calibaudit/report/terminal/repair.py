@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
@@ -9,7 +11,7 @@ from calibaudit.repair.candidates import Repair
 from calibaudit.report.document.tables import Table
 from calibaudit.report.repair_page import KEPT_NOTE, repair_page
 from calibaudit.report.terminal.layout import styled
-from calibaudit.report.terminal.page import page_width, pair_lines, print_parts, warning_lines
+from calibaudit.report.terminal.page import page_width, pair_lines, print_parts, sayable, warning_lines
 from calibaudit.report.words.text import wrapped
 
 _STYLES = {"better": "bold green", "worse": "bold red", "neutral": "bold yellow"}
@@ -18,25 +20,26 @@ _STYLES = {"better": "bold green", "worse": "bold red", "neutral": "bold yellow"
 def render_repair(repair: Repair, console: Console, *, quiet: bool = False) -> None:
     """Print the page. quiet: only the sentence and the tables."""
     width, page = page_width(console), repair_page(repair)
+
+    def lines(texts: Sequence[str], style: str = "", rest: str = "   ") -> list[Text]:
+        said = (sayable(text, console) for text in texts)
+        return [line for text in said for line in styled(wrapped(text, width - 1, rest=rest), style)]
+
     style = "bold green" if repair.verdict.outcome == "not_needed" else _STYLES[page.tone]
     parts = [
         styled(pair_lines(*page.models, width), "bold"),
-        styled(wrapped(page.sentence, width - 1), style),
+        lines([page.sentence], style, " "),
     ]
     if page.measures is not None:
         parts.append(_blocks(page.measures, width))
     if page.candidates is not None:
-        parts.append([*_one_table(page.candidates, "method", width), *_lines([f"{KEPT_NOTE}."], width, "dim")])
+        table = _one_table(page.candidates, "method", width)
+        parts.append([*(table or lines(_rows_in_words(page.candidates))), *lines([f"{KEPT_NOTE}."], "dim")])
     if not quiet:
-        parts.append(_lines(page.choice, width))
-        parts.append(_lines(page.how, width))
-        parts.append(warning_lines(page.warnings, width))
-        parts.append(_lines([page.saved] if page.saved else [], width, "dim"))
+        parts += [lines(page.choice), lines(page.how)]
+        parts.append(warning_lines([sayable(text, console) for text in page.warnings], width))
+        parts.append(lines([page.saved] if page.saved else [], "dim"))
     print_parts(parts, console)
-
-
-def _lines(texts: tuple[str, ...] | list[str], width: int, style: str = "") -> list[Text]:
-    return [line for text in texts for line in styled(wrapped(text, width - 1, rest="   "), style)]
 
 
 def _blocks(table: Table, width: int) -> list[Text]:
@@ -56,16 +59,18 @@ def _blocks(table: Table, width: int) -> list[Text]:
 
 
 def _one_table(table: Table, first: str, width: int) -> list[Text]:
-    """The table, or where it is too wide a sentence a row."""
+    """The table; nothing where it is too wide."""
+    grid = _grid(table, first, list(range(sum(len(head.columns) for head in table.heads))))
+    return _dim_first(grid) if max(map(len, grid)) <= width else []
+
+
+def _rows_in_words(table: Table) -> list[str]:
+    """A row each: `merge, .40 of base: ECE .030, accuracy .612, ...`."""
     heads = [column for head in table.heads for column in head.columns]
-    grid = _grid(table, first, list(range(len(heads))))
-    if max(map(len, grid)) <= width:
-        return _dim_first(grid)
-    texts = [
+    return [
         f"{row.name}: {', '.join(f'{head} {cell}' for head, cell in zip(heads, row.cells, strict=True))}"
         for row in table.rows
     ]
-    return _lines(texts, width)
 
 
 def _dim_first(lines: list[str]) -> list[Text]:

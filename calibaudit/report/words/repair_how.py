@@ -184,21 +184,19 @@ def _towards(setting: Setting) -> str:
 
 
 def _trials(repair: Repair, candidate: Candidate) -> str:
-    """Each value that was tried, what it kept, its gap, and why it was not taken."""
+    """Each value that was tried, what it kept, its gap, and why it was not used."""
     what = "Weights of base" if candidate.method == "merge" else "Smoothing factors"
-    taken = None if candidate.setting is None else candidate.setting.value
-    tried = "; ".join(_trial(trial, taken=trial.value == taken) for trial in candidate.trials)
+    used = None if candidate.setting is None else candidate.setting.value
+    tried = "; ".join(_trial(trial, used=trial.value == used) for trial in candidate.trials)
     return f"{what} that were tried, on {repair.n_advice_items:,} other items: {tried}."
 
 
-def _trial(trial: Trial, *, taken: bool) -> str:
+def _trial(trial: Trial, *, used: bool) -> str:
     parts = ["kept not measured" if trial.kept is None else f"keeps {share_text(trial.kept)}"]
     parts.append("not scored" if trial.gap is None else f"gap {signed(trial.gap)}")
     why = [_TRIALS[name] for name in trial.rejected if name != "unmeasured"]
-    end = ["taken"] if taken else []
-    if why:
-        end.append(f"though {' and '.join(why)}" if taken else " and ".join(why))
-    ended = f": {' '.join(end)}" if end else ""
+    end = ", ".join(part for part in ("used" if used else "", " and ".join(why)) if part)
+    ended = f": {end}" if end else ""
     return f"{_factor(trial.value)} ({', '.join(parts)}){ended}"
 
 
@@ -216,8 +214,8 @@ def _kept(retention: Retention) -> list[str]:
         found.append(f"First choice right on the tuning rows: {shares}{kept}.")
     if retention.first_choices is not None:
         found.append(
-            f"Of the likeliest next tokens that were compared before and after, {same_text(retention.first_choices)}: "
-            "dividing changes none of them but where rounding turns a near tie, so greedy answers stay."
+            f"Of the likeliest next tokens that were compared before and after, {same_text(retention.first_choices)}; "
+            "a division changes none of them, but rounding may turn a near tie."
         )
     return found
 

@@ -54,8 +54,11 @@ def unwrapped(text):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("width", [80, 50])
-@pytest.mark.parametrize("how", [{}, {"encoding": "ascii"}, {"terminal": True}], ids=["piped", "ascii", "colours"])
+@pytest.mark.parametrize(
+    ("width", "how"),
+    [(80, {}), (50, {}), (50, {"encoding": "ascii"}), (80, {"terminal": True})],
+    ids=["piped", "narrow", "ascii", "colours"],
+)
 def test_a_saved_repair_prints_what_the_fresh_one_did(name, width, how):
     fresh = fresh_page(made(name), width, **how)
     assert printed(page_of(saved(made(name)), "fix.json"), width, **how) == fresh
@@ -88,6 +91,15 @@ def test_no_width_and_no_format_knows_less(name):
                 assert unwrapped(cell) in narrow, cell
                 assert cell in markdown, cell
                 assert html is None or cell in html.replace("<wbr>", ""), cell
+
+
+def test_a_result_makes_its_pages_before_it_is_text():
+    """As `-o` of a run has it: tuples where the file has lists."""
+    for name in ("best of three", "nothing known"):
+        result = repair_dict(made(name))
+        for ending in (".json", ".md", ".html"):
+            path = Path(f"x{ending}")
+            assert content(result, path) == content(json.loads(result_text(result)), path)
 
 
 def test_base_is_shown_both_ways_and_options_where_there_are_letters():

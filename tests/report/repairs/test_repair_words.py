@@ -153,13 +153,13 @@ def test_what_was_tried_and_what_is_left():
     assert "The weights are .60 of instruct's and .40 of base's." in merged
     assert (
         "Weights of base that were tried, on 480 other items: .10 (keeps 100 %, gap +.100): still too sure; .40 (keeps "
-        "96 %, gap +.020): taken; .50 (keeps 91 %, gap .000): keeps too little of what tuning added and fits worse "
+        "96 %, gap +.020): used; .50 (keeps 91 %, gap .000): keeps too little of what tuning added and fits worse "
         "(NLL)."
     ) in merged
     assert re.search(r"Within the chat template: accuracy .*, ECE .*, probability on the options \.900 → \.900", merged)
     assert smoothed[0] == "Tuned again from base with smoothing .25 towards base (found by trying)."
     assert (
-        ".50 (keeps 90 %, not scored): keeps too little of what tuning added; .25 (keeps 97 %, gap +.020): taken"
+        ".50 (keeps 90 %, not scored): keeps too little of what tuning added; .25 (keeps 97 %, gap +.020): used"
         in (smoothed[1])
     )
     assert (
@@ -185,6 +185,10 @@ def test_a_temperature_says_what_it_does_to_sampling():
             in how_sentences(made(name))
         )
     assert not any("Sampling" in text for text in how_sentences(made("smoothed")))
+    assert (
+        "Of the likeliest next tokens that were compared before and after, 1,150 of 1,152 first choices are the same; "
+        "a division changes none of them, but rounding may turn a near tie."
+    ) in how_sentences(made("helped, first choices only"))
 
 
 def test_data_are_accounted_for():
