@@ -67,7 +67,7 @@ def trial_of(value: float, retention: Retention, repair: Comparison, rejected: t
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """A repaired checkpoint, scored. folder: where it lies. seconds: what it took, its scoring without.
+    """A repaired checkpoint, scored. folder: where it lies. seconds: what it took to find and make.
 
     retention: what it leaves of the tuning. trials: by which its value was chosen. notes: a sentence each. advice: of
     a pilot.
@@ -89,7 +89,8 @@ class Candidate:
     """A repair that was tried, as pages and files show it; all figures are of the half that proves.
 
     verdict: on it. enough: whether it passed, and left no ECE that is surely more than LEFT above base's. proven: the
-    tuned model against it. seconds: what it took to make, scoring left out but for what chose its value. impossible:
+    tuned model against it. seconds: what it took to find and
+    make it; the scoring that judges it is left out. impossible:
     why there is no such repair of these models; then setting, verdict and proven are None.
     """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from calibaudit.advice.recommend import MARGIN
 from calibaudit.models.distributed import gathered, rank
+from calibaudit.models.tokenizer import check_same_tokens
 from calibaudit.repair.candidates import Attempt, Rejection, Setting, Trial, trial_of
 from calibaudit.repair.job import Job, drop
 from calibaudit.repair.merge import write_merged
@@ -25,11 +26,10 @@ def try_merge(job: Job) -> Attempt:
     """
     trials: list[Trial] = []
     best: Attempt | None = None
-    least, seconds = float("inf"), 0.0
+    least, start = float("inf"), time.monotonic()
+    check_same_tokens(job.ready.base, job.ready.instruct, job.ready.base_tokenizer, job.ready.tokenizer)
     for weight in WEIGHTS:
-        start = time.monotonic()
         folder = _written(job, weight)
-        seconds += time.monotonic() - start
         side = job.on_advice(folder, f"merged, {weight:g} of base,")
         retention = job.retention(side.fit)
         verdict, repair = job.tried(side, retention)
@@ -49,12 +49,14 @@ def try_merge(job: Job) -> Attempt:
         if (off == 0 and not verdict.faults) or "kept" in verdict.faults:
             break
     assert best is not None
+    seconds = time.monotonic() - start
     return job.proven(dataclasses.replace(best, trials=tuple(trials), seconds=seconds))
 
 
 def _written(job: Job, weight: float) -> Path:
     folder = job.empty(f"merge-{weight:g}")
     if rank() == 0:
-        write_merged(job.ready.base, job.ready.instruct, weight, folder)
+        for text in write_merged(job.ready.base, job.ready.instruct, weight, folder).notices():
+            job.audited.listener.notice(text)
     gathered([0])
     return folder
