@@ -31,8 +31,8 @@ class FixSettings:
     start: tune base again, or go on from instruct; auto: base, unless there are signs that instruct is more than what
     the rows teach. smoothing: the factor in [0, 1], None for one that is found by trying. prior: what to smooth
     towards; auto: base, or as the pilot says. training: the rest of the run; its label_smoothing and prior are filled
-    in. max_length: tokens of a row. split: of a data set with several. columns: a column of the data -> the key that it is
-    read as. pilot: try these factors first, each as long as the run itself; without smoothing only.
+    in. max_length: tokens of a row. split: of a data set with several. columns: a column of the data -> the key that it
+    is read as. pilot: try these factors first, each as long as the run itself; without smoothing only.
     Raises CalibauditError for values that are out of range or do not go together.
     """
 
