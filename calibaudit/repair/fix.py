@@ -119,7 +119,11 @@ def _repaired(job: Job) -> tuple[Repair, Attempt | None]:
     )
     if advice is not None and advice.action == "none_needed":
         return none, None
-    tried, candidates = _tried(job)
+    try:
+        tried, candidates = _tried(job)
+    except NothingServesError as error:
+        tried, candidates = [], [_impossible("smooth", error)]
+        none = dataclasses.replace(none, advice=error.advice)
     if not tried:
         verdict = RepairVerdict("nothing_known", job.settings.accuracy_margin)
         return dataclasses.replace(none, candidates=tuple(candidates), verdict=verdict), None
@@ -158,10 +162,9 @@ def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
                 raise ModelError("what it keeps of the tuning can only be seen on the tuning rows (--data)")
             attempt = _TRIES[method](job)
         except (ModelError, TrainingError) as error:  # what was made before is not lost
-            alone = job.settings.method != "auto" and not isinstance(error, NothingServesError)
-            if alone or (isinstance(error, TrainingError) and not tried):
+            if job.settings.method != "auto" or (isinstance(error, TrainingError) and not tried):
                 raise
-            candidates.append(Candidate(method, None, None, False, None, Retention(), 0.0, impossible=str(error)))
+            candidates.append(_impossible(method, error))
             continue
         candidate = _candidate(job, attempt)
         tried.append((candidate, attempt))
@@ -173,6 +176,10 @@ def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
                 if not _passed(one):  # it will not be taken, so it need not take up the disk
                     drop(other)
     return tried, candidates
+
+
+def _impossible(method: Method, error: CalibauditError) -> Candidate:
+    return Candidate(method, None, None, False, None, Retention(), 0.0, impossible=str(error))
 
 
 def _passed(candidate: Candidate) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
@@ -23,7 +24,11 @@ from calibaudit.training.prepare import Prepared
 
 
 class NothingServesError(ModelError):
-    """A way of repairing was tried and has nothing to offer."""
+    """A way of repairing was tried and has nothing to offer. advice: what the trying told."""
+
+    def __init__(self, message: str, advice: Recommendation) -> None:
+        super().__init__(message)
+        self.advice = advice
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,8 +23,8 @@ from tests.families import save_tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = Path(sys.executable).with_name("calibaudit")
-TASKS = ("-t", "arithmetic,reading", "--limit", "60")
-SHORT = (*TASKS, "--max-steps", "6", "--batch-size", "16")
+TASKS = ("-t", "arithmetic,reading", "--limit", "40")
+SHORT = (*TASKS, "--max-steps", "4", "--batch-size", "16", "--gradient-accumulation", "1")
 PAIR = ("fix", "demo:instruct", "--base", "demo:base", "--data", "demo:sft")
 
 
@@ -116,7 +116,7 @@ def test_from_models_to_verdict(name, request):
     assert names(out.parent) == ["fixed"]
     assert all(len(line) <= 80 for line in page.splitlines())
     assert " ".join(page.split()).count(result["verdict"]["sentence"]) == 1
-    n_items = 2 * 60
+    n_items = 2 * 40
     proven = result["proof"]["repair"]["overall"]["pooled"]["n_items"]
     assert result["n_advice_items"] + proven == n_items
     assert abs(result["n_advice_items"] - proven) <= 10  # whole passages stay together
@@ -135,9 +135,12 @@ def test_a_run_that_keeps_too_little_is_tried_with_half_the_factor(smoothed):
     (candidate,) = result["candidates"]
     assert [trial["value"] for trial in candidate["trials"]] == [0.5, 0.25, 0.125]
     assert all("kept" in trial["rejected"] and trial["kept"] < 0.95 for trial in candidate["trials"])
-    assert candidate["setting"] == {"method": "smooth", "value": 0.125, "prior": "base", "start": "base"}
+    assert candidate["setting"] == {
+        **{"method": "smooth", "value": 0.125, "prior": "base", "start": "base"},
+        "temperature": None,
+    }
     assert result["settings"]["training"]["label_smoothing"] == 0  # what was asked; what was done is in the setting
-    assert result["training"]["n_steps"] == 6
+    assert result["training"]["n_steps"] == 4
     assert (out / "training.jsonl").is_file()
     assert code == 1
     assert "preference" in page  # tuning again from base gives no preference tuning back
@@ -145,7 +148,7 @@ def test_a_run_that_keeps_too_little_is_tried_with_half_the_factor(smoothed):
 
 def proof_scores(out, network=None):
     """The half that proves, scored again: base, INSTRUCT and the checkpoint at `out`."""
-    _, proof = halves(calibaudit.load_tasks(["arithmetic", "reading"], limit=60), 0)
+    _, proof = halves(calibaudit.load_tasks(["arithmetic", "reading"], limit=40), 0)
     return {
         name: [calibaudit.score(task, model) for task in proof]
         for name in ("demo:base", "demo:instruct", str(out))
@@ -181,7 +184,7 @@ def test_a_temperature_is_in_the_weights_for_everyone(tempered):
     assert setting["value"] > 1.1
     assert float(ratio) == pytest.approx(setting["value"], rel=2e-3)  # the gain's rounding to bfloat16
     assert float((before - ratio * after).abs().max() / before.abs().max()) < 0.02
-    assert "first choices" in page or "first choice" in page
+    assert "first choices are the same" in " ".join(page.split())
 
 
 def test_merged_weights_are_in_the_files_for_everyone(merged):
@@ -254,7 +257,7 @@ def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
     assert result == json.loads((out / "fix.json").read_text("utf-8"))
     assert code in (0, 1)
     assert result["advice"] is None
-    tasks = calibaudit.load_tasks(["arithmetic", "reading"], limit=60)
+    tasks = calibaudit.load_tasks(["arithmetic", "reading"], limit=40)
     sides = {}
     for name in ("demo:base", "demo:instruct", str(out)):
         model = calibaudit.load_model(name)
@@ -323,7 +326,7 @@ def test_a_run_that_changes_nothing_did_not_help(unchanged):
 
 
 def test_audited_questions_in_the_data_are_left_out(cli, tmp_path):
-    task = calibaudit.load_task("arithmetic", limit=60)
+    task = calibaudit.load_task("arithmetic", limit=40)
     rows = [json.loads(line) for line in (Path(calibaudit.__file__).parent / "demo/sft.jsonl").open(encoding="utf-8")]
     rows = rows[:64] + [
         {"messages": [{"role": "user", "content": item.context}, {"role": "assistant", "content": "42"}]}
@@ -336,7 +339,7 @@ def test_audited_questions_in_the_data_are_left_out(cli, tmp_path):
                        *SHORT, "--smoothing", "0.5", "--json")  # fmt: skip
     result = json.loads(text)
     assert result["data"]["n_items_left_out"] == 7
-    assert result["proof"]["repair"]["overall"]["pooled"]["n_items"] == 2 * 60 - 7
+    assert result["proof"]["repair"]["overall"]["pooled"]["n_items"] == 2 * 40 - 7
     assert (result["data"]["n_rows"], result["data"]["n_examples"], result["data"]["n_faulty"]) == (73, 71, 2)
     assert "2 of 73 rows are left out" in err
     assert "rows.jsonl:72" in err
@@ -385,7 +388,7 @@ def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
     arguments = (*few, "--out", "fixed", *TASKS, "--batch-size", "16", "--max-steps", "12", "--save-steps", "3",
                  "--smoothing", "0.5")  # fmt: skip
     process = start(*arguments, cwd=tmp_path)
-    checkpoints = tmp_path / "fixed.partial" / "checkpoints"
+    checkpoints = tmp_path / "fixed.partial" / "smooth-0.5.partial" / "checkpoints"
     deadline = time.monotonic() + 120
     while not list(checkpoints.glob("checkpoint-*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -57,7 +57,7 @@ def choose(found: Sequence[Measured], case: Case) -> Choice:
     changes = _between(by_temperature, smoothed, case)
     names, worse = better(changes), worse_in(changes)
     lost = "accuracy" in names and case.accuracy is not None and surely(case.accuracy) < 0
-    if case.more_than_sft or not names or worse or (enough(by_temperature.option) and not lost):
+    if case.more_than_sft or not names or worse or enough(by_temperature.option):
         beside = repairs.smooth_beside(smoothed.option, names, worse, _figures(case.tuned))
         return Choice("temperature", fits, (beside,))
     before = None
