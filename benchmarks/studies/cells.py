@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.studies.design import SETTINGS
 from benchmarks.studies.repairs import ALPHAS, HALVINGS, KEPT, factor_name, kept
 from calibaudit.advice.recommend import MARGIN
 
@@ -19,24 +20,27 @@ Run = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """One setting and seed. runs: by name, `base` and `hard` among them."""
+    """One setting and seed. runs: by name, `base` and `hard` among them. stages: in which tuning taught something."""
 
     setting: str
     seed: int
     runs: Mapping[str, Run]
+    stages: tuple[str, ...] = ("sft",)
 
     @property
     def hard(self) -> Run:
         return self.runs["hard"]
 
-    def kept(self, run: Run, stages: tuple[str, ...] = ("sft", "preferred")) -> float:
+    def kept(self, run: Run) -> float:
         """Of what tuning added in first choices right, the share that a run keeps: the least over the stages."""
-        base = self.runs["base"]
-        return min(kept(run[stage], base[stage], self.hard[stage]) for stage in stages)
+        return min(self._kept(run, stage) for stage in self.stages)
 
     def seen_kept(self, run: Run) -> float:
         """What a user can see of it, who has the rows of the first stage."""
-        return self.kept(run, ("sft",))
+        return self._kept(run, "sft")
+
+    def _kept(self, run: Run, stage: str) -> float:
+        return kept(run[stage], self.runs["base"][stage], self.hard[stage])
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ def cells_of(path: Path) -> list[Cell]:
     found: dict[tuple[str, int], dict[str, Run]] = defaultdict(dict)
     for row in read(path):
         found[row["setting"], int(row["seed"])][row["run"]] = row
-    return [Cell(*key, runs) for key, runs in sorted(found.items())]
+    two = {one.name for one in SETTINGS if one.recipe.dpo}
+    stages = {name: ("sft", "preferred") if name in two else ("sft",) for name, _ in found}
+    return [Cell(*key, runs, stages[key[0]]) for key, runs in sorted(found.items())]
 
 
 def one(name: str) -> Callable[[Cell], Choice]:

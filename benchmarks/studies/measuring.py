@@ -124,7 +124,10 @@ def expected(probs: np.ndarray, posterior: np.ndarray) -> dict[str, float]:
 
 
 def scores_of(found: Answers, world: World, form: Form, name: str) -> list[Scores]:
-    """The advice facts with drawn answers as the tool's own scores of a model; a fact's draws hang together."""
+    """The advice facts with drawn answers as the tool's own scores of a model.
+
+    Each draw is an item of its own: intervals are of these facts, whose answers are what chance is in.
+    """
     logprobs = np.repeat(found.logprobs, N_DRAWS, axis=0)
     ones = np.ones(logprobs.shape, dtype=np.int64)
     facts = [str(fact) for fact in world.advice for _ in range(N_DRAWS)]
@@ -136,7 +139,7 @@ def scores_of(found: Answers, world: World, form: Form, name: str) -> list[Score
         model=ModelInfo(name, "0" * 40, "float32", "cpu", "llama", 0, world.vocab_size, "separated"),
         chat_template=False,
         item_ids=tuple(f"{fact}-{i % N_DRAWS}" for i, fact in enumerate(facts)),
-        groups=tuple(facts),
+        groups=None,
         logprobs=logprobs,
         answer=world.advice_answers.reshape(-1).astype(np.int64),
         n_tokens=ones,

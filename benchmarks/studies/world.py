@@ -26,7 +26,7 @@ Form = Literal["cloze", "letter"]
 FORMS: tuple[Form, ...] = ("cloze", "letter")
 
 ASK, CHAT, CLOZE, LETTER, SINCE, END, LETTERS, STYLE = 0, 1, 2, 3, 4, 5, 6, 10
-N_STYLES, N_TAIL, N_CLAIMS, N_DRAWS = 16, 6, 64, 3
+N_STYLES, N_TAIL, N_CLAIMS, N_DRAWS = 16, 6, 64, 6
 
 
 @dataclass(frozen=True)
