@@ -39,9 +39,9 @@ def _setting(
     number: int, hidden: int, thirds: int, kind: str, lr: float, epochs: int, batch: int, extra: str = ""
 ) -> Setting:
     form, length, audited = kind.split()
-    recipe = Recipe(lr, epochs, batch, form, length == "long", extra == "LoRA", extra == "DPO")  # type: ignore[arg-type]  # a Form
+    recipe = Recipe(lr, epochs, batch, form, length == "long", extra == "LoRA", extra == "DPO")
     scale = CPU if hidden > 64 else NARROW
-    return Setting(f"{number:02d}", hidden, thirds / 3, audited, recipe, scale=scale)  # type: ignore[arg-type]  # as above
+    return Setting(f"{number:02d}", hidden, thirds / 3, audited, recipe, scale=scale)
 
 
 _PLAIN, _LONG, _LETTER, _PAPER = "cloze short cloze", "cloze long cloze", "letter short letter", "cloze long letter"

@@ -74,9 +74,9 @@ def tunings(name: str, cells: Sequence[Cell]) -> float:
 def method_rows(cells: Sequence[Cell]) -> list[list[str]]:
     rows = []
     for name in [*METHODS, *DIAGNOSIS]:
-        ece = over(cells, lambda cell, name=name: chosen(name, cell).run["proof_ece"])  # type: ignore[misc]
-        gained = over(cells, lambda c, name=name: chosen(name, c).run["proof_accuracy"] - c.hard["proof_accuracy"])  # type: ignore[misc]
-        kept = over(cells, lambda cell, name=name: min(1.0, cell.kept(chosen(name, cell).run)))  # type: ignore[misc]
+        ece = over(cells, lambda cell, name=name: chosen(name, cell).run["proof_ece"])
+        gained = over(cells, lambda c, name=name: chosen(name, c).run["proof_accuracy"] - c.hard["proof_accuracy"])
+        kept = over(cells, lambda cell, name=name: min(1.0, cell.kept(chosen(name, cell).run)))
         fails = "no checkpoint" if name in DIAGNOSIS else f"{failures(name, cells)} of {len(cells)}"
         cost, seconds = tunings(name, cells), np.mean([chosen(name, cell).seconds for cell in cells])
         rows.append([
