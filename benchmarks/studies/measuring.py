@@ -10,7 +10,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from benchmarks.studies.tuning import logits_at
-from benchmarks.studies.world import ASK, CHAT, N_DRAWS, Form, World
+from benchmarks.studies.world import ASK, CHAT, Form, World
 from calibaudit.advice.recommend import recommend
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.settings import Settings
@@ -128,9 +128,9 @@ def scores_of(found: Answers, world: World, form: Form, name: str) -> list[Score
 
     Each draw is an item of its own: intervals are of these facts, whose answers are what chance is in.
     """
-    logprobs = np.repeat(found.logprobs, N_DRAWS, axis=0)
+    logprobs = np.repeat(found.logprobs, world.scale.n_draws, axis=0)
     ones = np.ones(logprobs.shape, dtype=np.int64)
-    facts = [str(fact) for fact in world.advice for _ in range(N_DRAWS)]
+    facts = [str(fact) for fact in world.advice for _ in range(world.scale.n_draws)]
     scores = Scores(
         task=form,
         version="1",
@@ -138,7 +138,7 @@ def scores_of(found: Answers, world: World, form: Form, name: str) -> list[Score
         fingerprint=f"{form}-{world.vocab_size}-{world.seed}",
         model=ModelInfo(name, "0" * 40, "float32", "cpu", "llama", 0, world.vocab_size, "separated"),
         chat_template=False,
-        item_ids=tuple(f"{fact}-{i % N_DRAWS}" for i, fact in enumerate(facts)),
+        item_ids=tuple(f"{fact}-{i % world.scale.n_draws}" for i, fact in enumerate(facts)),
         groups=None,
         logprobs=logprobs,
         answer=world.advice_answers.reshape(-1).astype(np.int64),

@@ -27,7 +27,7 @@ import torch
 from benchmarks.studies.design import LARGE, SEEDS, SETTINGS, Setting, tiny
 from benchmarks.studies.measuring import Ruler, Seen, advised, aligned_temperature, mixed, see
 from benchmarks.studies.tuning import HARD, Recipe, Repair, merged, train_base, tune
-from benchmarks.studies.world import N_DRAWS, World
+from benchmarks.studies.world import World
 from calibaudit.metrics import fit_temperature
 
 KEPT, HALVINGS = 0.95, 4
@@ -136,7 +136,9 @@ def untrained(base: Any, hard: Any, ruler: Ruler, row: Any) -> Iterator[Row]:
 
 
 def temperature_of(seen: Seen, world: World) -> float:
-    return float(fit_temperature(np.repeat(seen.advice.logprobs, N_DRAWS, axis=0), world.advice_answers.reshape(-1)))
+    return float(
+        fit_temperature(np.repeat(seen.advice.logprobs, world.scale.n_draws, axis=0), world.advice_answers.reshape(-1))
+    )
 
 
 def tempered(seen: Seen, temperature: float) -> Seen:

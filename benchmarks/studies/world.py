@@ -26,14 +26,14 @@ Form = Literal["cloze", "letter"]
 FORMS: tuple[Form, ...] = ("cloze", "letter")
 
 ASK, CHAT, CLOZE, LETTER, SINCE, END, LETTERS, STYLE = 0, 1, 2, 3, 4, 5, 6, 10
-N_STYLES, N_TAIL, N_CLAIMS, N_DRAWS = 16, 6, 64, 6
+N_STYLES, N_TAIL, N_CLAIMS = 16, 6, 64
 
 
 @dataclass(frozen=True)
 class Scale:
     """Sizes. n_new: facts whose answers no text tells. n_sft, n_preferred: facts that tuning teaches, in its two
     stages. n_advice, n_proof: known facts that are asked and never taught. base_*: steps, rows a step, learning rate at
-    a hidden size of 64 (less above it, by the square root)."""
+    a hidden size of 64 (less above it, by the square root). n_draws: answers to each advice fact."""
 
     n_entities: int
     n_relations: int
@@ -47,13 +47,14 @@ class Scale:
     base_steps: int
     base_rows: int
     base_lr: float
+    n_draws: int
 
 
-CPU = Scale(128, 8, 32, 256, 256, 96, 176, 240, 3, 1800, 144, 6e-3)
-NARROW = Scale(72, 8, 32, 144, 128, 48, 104, 152, 3, 2500, 144, 6e-3)
+CPU = Scale(128, 8, 32, 256, 256, 96, 176, 240, 3, 1800, 144, 6e-3, 16)
+NARROW = Scale(72, 8, 32, 144, 128, 48, 104, 152, 3, 2500, 144, 6e-3, 16)
 """For a hidden size of 64, which does not hold as many facts."""
-GPU = Scale(512, 8, 64, 1024, 1024, 256, 640, 800, 12, 6000, 1024, 1.5e-3)
-TINY = Scale(24, 8, 8, 48, 48, 16, 40, 40, 1, 60, 64, 6e-3)
+GPU = Scale(512, 8, 64, 1024, 1024, 256, 640, 800, 12, 6000, 1024, 1.5e-3, 4)
+TINY = Scale(24, 8, 8, 48, 48, 16, 40, 40, 1, 60, 64, 6e-3, 4)
 
 
 class World:
@@ -90,7 +91,9 @@ class World:
         self.posterior[self.new] = np.eye(4)[self.truth[self.new]]
         self._divide(order, scale, new_share)
         again = np.random.default_rng([seed, 4])
-        self.advice_answers = np.column_stack([self.drawn(self.advice, self.posterior, again) for _ in range(N_DRAWS)])
+        self.advice_answers = np.column_stack(
+            [self.drawn(self.advice, self.posterior, again) for _ in range(scale.n_draws)]
+        )
         zipf = 1 / np.arange(1, vocab_size - self.first_noise + 1)
         self._zipf = np.cumsum(zipf / zipf.sum())
 
