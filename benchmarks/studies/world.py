@@ -50,7 +50,7 @@ class Scale:
     n_draws: int
 
 
-CPU = Scale(128, 8, 32, 256, 256, 96, 176, 240, 3, 1800, 144, 6e-3, 16)
+CPU = Scale(128, 8, 32, 256, 256, 96, 176, 240, 3, 1500, 144, 6e-3, 16)
 NARROW = Scale(72, 8, 32, 144, 128, 48, 104, 152, 3, 2500, 144, 6e-3, 16)
 """For a hidden size of 64, which does not hold as many facts."""
 GPU = Scale(512, 8, 64, 1024, 1024, 256, 640, 800, 12, 6000, 1024, 1.5e-3, 4)
