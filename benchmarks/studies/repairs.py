@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import sys
@@ -221,24 +222,21 @@ def run_large(settings: Sequence[Setting], out: Path, limit: float, base_seconds
     world = World(first.scale, first.vocab, 0, first.new)
     base = train_base(world, first.hidden, device, base_seconds)
     say(f"{first.name}: {sum(p.numel() for p in base.parameters()):,} parameters, {time.perf_counter() - start:.0f} s")
-    for seed in SEEDS:
-        tuner = Tuner(base, world, first.recipe, seed, keep=True)
-        for setting in settings:
-            began = time.perf_counter()
-            if (setting.name, seed) in done:
-                continue
-            if began - start + longest > limit:
-                say(f"not run: {setting.name} seed {seed}")
-                continue
-            rows = []
-            for row in runs(setting, tuner, base_seconds):
-                rows.append(row)
-                say(
-                    f"{setting.name} seed {seed} {row['run']}: ECE {row['proof_ece']:.3f}, right "
-                    f"{row['proof_accuracy']:.3f}, taught {row['sft']:.3f}, {time.perf_counter() - start:.0f} s"
-                )
-            add(out, rows)
-            longest = max(longest, time.perf_counter() - began)
+    tuners = {seed: Tuner(base, world, first.recipe, seed, keep=True) for seed in SEEDS}
+    for setting, seed in itertools.product(settings, SEEDS):
+        began = time.perf_counter()
+        if (setting.name, seed) in done:
+            continue
+        if began - start + longest > limit:
+            say(f"not run: {setting.name} seed {seed}")
+            continue
+        rows = []
+        for row in runs(setting, tuners[seed], base_seconds):
+            rows.append(row)
+            say(f"{setting.name} seed {seed} {row['run']}: ECE {row['proof_ece']:.3f}, right "
+                f"{row['proof_accuracy']:.3f}, taught {row['sft']:.3f}, {time.perf_counter() - start:.0f} s")  # fmt: skip
+        add(out, rows)
+        longest = max(longest, time.perf_counter() - began)
 
 
 def say(text: str) -> None:
