@@ -233,8 +233,10 @@ def run_large(settings: Sequence[Setting], out: Path, limit: float, base_seconds
         rows = []
         for row in runs(setting, tuners[seed], base_seconds):
             rows.append(row)
-            say(f"{setting.name} seed {seed} {row['run']}: ECE {row['proof_ece']:.3f}, right "
-                f"{row['proof_accuracy']:.3f}, taught {row['sft']:.3f}, {time.perf_counter() - start:.0f} s")  # fmt: skip
+            say(
+                f"{setting.name} seed {seed} {row['run']}: ECE {row['proof_ece']:.3f}, right "
+                f"{row['proof_accuracy']:.3f}, taught {row['sft']:.3f}, {time.perf_counter() - start:.0f} s"
+            )
         add(out, rows)
         longest = max(longest, time.perf_counter() - began)
 
