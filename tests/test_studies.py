@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.studies import cells as study_cells
-from benchmarks.studies import real_pair, repairs, tables
+from benchmarks.studies import page, real_pair, repairs, tables
 from benchmarks.studies.design import SETTINGS, tiny
 from benchmarks.studies.intervals import mean_of
 from benchmarks.studies.measuring import aligned_temperature, answers, expected
@@ -289,3 +290,59 @@ def test_the_outputs_of_a_real_pair_mixed_are_better_than_either() -> None:
     assert found["instruct"][:2] == pytest.approx([0.1186, 0.594], abs=0.01)
     assert found["outputs mixed by 0.5"][1] > max(found["base"][1], found["instruct"][1])
     assert found["temperature"][1] == found["aligned"][1] == found["instruct"][1]
+
+
+RESULTS = ROOT / "docs" / "studies" / "repairs.csv"
+
+
+def test_the_pages_say_what_the_runs_gave(capsys, monkeypatch) -> None:
+    """Tables and page are made of the CSV: no number in them is older than the runs, none is written by hand."""
+    assert (ROOT / "docs" / "studies.md").read_text("utf-8") == page.page(RESULTS)
+    monkeypatch.setattr("sys.argv", ["tables", str(RESULTS)])
+    tables.main()
+    assert (ROOT / "docs" / "studies" / "repairs.md").read_text("utf-8") == capsys.readouterr().out
+
+
+def test_regret_and_kept_share_of_a_cell_by_hand() -> None:
+    with RESULTS.open(encoding="utf-8", newline="") as file:
+        rows = {row["run"]: row for row in csv.DictReader(file) if (row["setting"], row["seed"]) == ("06", "0")}
+    cell = next(cell for cell in study_cells.cells_of(RESULTS) if (cell.setting, cell.seed) == ("06", 0))
+    base, hard, smoothed = (float(rows[name]["sft"]) for name in ("base", "hard", "base 0.7"))
+    assert cell.kept(cell.runs["base 0.7"]) == pytest.approx((smoothed - base) / (hard - base))
+    picked = {name: method(cell).run["run"] for name, method in study_cells.METHODS.items()}
+    kept = [name for name in picked.values() if float(rows[name]["sft"]) - base >= 0.95 * (hard - base)]
+    least = min(float(rows[name]["proof_ece"]) for name in kept)
+    for name, above in study_cells.regrets(cell, "proof_ece").items():
+        if name in picked:
+            assert above == pytest.approx(float(rows[picked[name]]["proof_ece"]) - least)
+
+
+def test_what_the_page_concludes_is_what_its_intervals_allow() -> None:
+    """The sentences of `page.txt` that choose words by a number."""
+    cells = tables.small(study_cells.cells_of(RESULTS))
+
+    def told(one: str, other: str, metric: str) -> int:
+        """-1: the first is surely lower, 1: the second, 0: not told apart."""
+        found = tables.difference(one, other, cells, metric)
+        return 0 if found.covers_0 else -1 if found.value < 0 else 1
+
+    assert told("stack, tried", "0.5, tried", "proof_ece") == 0
+    assert told("stack, tried", "0.5, tried", "proof_nll") == 1
+    assert told("0.5, tried", "temperature", "proof_ece") == 0
+    assert told("0.5, tried", "temperature", "proof_nll") == -1
+    assert told("merge, temperature", "temperature", "proof_nll") == -1
+    assert told("merge, temperature", "0.5, tried", "proof_ece") == -1
+    assert told("merge, temperature", "0.5, tried", "proof_nll") == -1
+    assert told("aligned", "temperature", "proof_ece") == 1
+    assert told("known only 0.5", "base 0.5", "proof_ece") == 1
+    assert told("uniform 0.1", "hard labels", "proof_ece") == -1
+    assert told("scale 4", "hard labels", "proof_ece") == told("softcap 16", "hard labels", "proof_ece") == 1
+    assert told("pilot", "stack, tried", "proof_ece") == told("auto, to .5", "auto", "proof_ece") == 0
+    assert told("auto", "merge, temperature", "proof_ece") == told("auto", "temperature", "proof_ece") == 1
+    dearer = [name for name in study_cells.METHODS if name not in ("temperature", "aligned", "hard labels")]
+    assert not [name for name in dearer if told(name, "temperature", "proof_ece") == -1]
+    without, after = tables.two(cells)
+    for name in ("temperature", "merge, temperature", "0.5, tried", "stack, tried", "auto"):
+        assert tables.failures(name, without) == 0
+    for name in ("temperature", "aligned", "auto"):
+        assert tables.failures(name, after) == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.studies.cells import DIAGNOSIS, METHODS, Cell, Choice, cells_of, regrets
+from benchmarks.studies.cells import ALL, DIAGNOSIS, METHODS, Cell, Choice, cells_of, regrets
 from benchmarks.studies.design import HEAD, LARGE, SEEDS, SETTINGS, Setting, row_of
 from benchmarks.studies.intervals import Mean, mean_of, shown
 from benchmarks.studies.repairs import ALPHAS, KEPT
@@ -25,7 +25,8 @@ PAIRS = (
     ("aligned", "temperature"), ("known only 0.5", "base 0.5"), ("base 0.3", "base 0.5"), ("pilot", "stack, tried"),
     ("uniform 0.1", "hard labels"), ("scale 4", "hard labels"), ("scale 4, uniform 0.1", "uniform 0.1"),
     ("softcap 16", "hard labels"), ("auto", "temperature"), ("auto", "merge"), ("auto", "merge, temperature"),
-    ("auto", "stack, tried"), ("auto", "0.5, tried"),
+    ("auto", "stack, tried"), ("auto", "0.5, tried"), ("auto, to .5", "auto"), ("auto, merge first", "auto"),
+    ("auto, merge first", "temperature"), ("auto, merge first", "merge, temperature"),
 )  # fmt: skip
 SMALL = {one.name: one for one in SETTINGS}
 KINDS = tuple(dict.fromkeys(one.kind for one in SETTINGS))
@@ -51,11 +52,21 @@ def over(cells: Sequence[Cell], value: Callable[[Cell], float]) -> Mean:
 
 
 def chosen(name: str, cell: Cell) -> Choice:
-    return (METHODS | DIAGNOSIS)[name](cell)
+    return ALL[name](cell)
 
 
 def failures(name: str, cells: Sequence[Cell]) -> int:
     return sum(cell.kept(chosen(name, cell).run) < KEPT for cell in cells)
+
+
+def two(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """Without and with a stage of preferences."""
+    return [cell for cell in cells if len(cell.stages) == 1], [cell for cell in cells if len(cell.stages) > 1]
+
+
+def split(name: str, cells: Sequence[Cell]) -> str:
+    """How often .95 is not kept: without a stage of preferences, and with it."""
+    return ", ".join(f"{failures(name, part)} of {len(part)}" for part in two(cells) if part)
 
 
 def regret(name: str, cells: Sequence[Cell], metric: str) -> Mean:
@@ -73,11 +84,11 @@ def tunings(name: str, cells: Sequence[Cell]) -> float:
 
 def method_rows(cells: Sequence[Cell]) -> list[list[str]]:
     rows = []
-    for name in [*METHODS, *DIAGNOSIS]:
+    for name in ALL:
         ece = over(cells, lambda cell, name=name: chosen(name, cell).run["proof_ece"])
         gained = over(cells, lambda c, name=name: chosen(name, c).run["proof_accuracy"] - c.hard["proof_accuracy"])
         kept = over(cells, lambda cell, name=name: min(1.0, cell.kept(chosen(name, cell).run)))
-        fails = "no checkpoint" if name in DIAGNOSIS else f"{failures(name, cells)} of {len(cells)}"
+        fails = "no checkpoint" if name in DIAGNOSIS else split(name, cells)
         cost, seconds = tunings(name, cells), np.mean([chosen(name, cell).seconds for cell in cells])
         rows.append([
             name, str(ece), str(regret(name, cells, "proof_ece")), str(regret(name, cells, "proof_nll")), str(gained),
@@ -132,7 +143,9 @@ def print_merges(cells: Sequence[Cell]) -> None:
         kept = [cell.kept(run) for cell, run in runs]
         rows.append([f"{alpha:g}", *(shown(float(value)) for value in values), shown(float(np.mean(kept))),
                      f"{sum(one < KEPT for one in kept)} of {len(kept)}"])  # fmt: skip
-    table("Merged weights", ["of base", "ECE", "accuracy", "NLL", "kept", "below .95"], rows)
+    table(
+        "Merged weights", ["of base", "ECE", "accuracy", "NLL", "kept", "below .95, without and with preferences"], rows
+    )
 
 
 def print_pairs(cells: Sequence[Cell]) -> None:
@@ -188,7 +201,7 @@ def main() -> None:
         "regret in NLL",
         "accuracy against hard labels",
         "kept",
-        "below .95",
+        "below .95, without and with preferences",
         "cost",
     ]
     table("Methods", head, method_rows(mine))
