@@ -169,6 +169,21 @@ def ending(run: str) -> str:
     return run.split()[0] if run.startswith(("merge", "base")) else run
 
 
+def print_large(cells: Sequence[Cell], setting: Setting) -> None:
+    """Means over the orders of tuning; no interval, as one base or two are no sample."""
+    if not cells:
+        return
+    size = cells[0].hard["parameters"] / 1e6
+    title = f"{setting.name}: {setting.kind}, {size:.0f} million parameters, {len(cells)} orders of tuning"
+    rows = []
+    for name in ("base", *ALL):
+        runs = [(cell, cell.runs["base"] if name == "base" else chosen(name, cell).run) for cell in cells]
+        values = [np.mean([run[f"proof_{metric}"] for _, run in runs]) for metric in ("ece", "accuracy", "nll")]
+        kept = "" if name == "base" or name in DIAGNOSIS else shown(float(np.mean([c.kept(run) for c, run in runs])))
+        rows.append([name, *(shown(float(value)) for value in values), kept])
+    table(title, ["method", "ECE", "accuracy", "NLL", "kept"], rows)
+
+
 def print_missing(cells: Sequence[Cell]) -> None:
     there = {(cell.setting, cell.seed) for cell in cells}
     settings = [*SETTINGS, *(one for group in LARGE.values() for one in group)]
@@ -211,11 +226,8 @@ def main() -> None:
     print_settings(cells, [*SETTINGS, *(one for group in LARGE.values() for one in group)])
     print_merges(mine)
     print_endings(mine)
-    for name, group in LARGE.items():
-        large = [cell for cell in cells if cell.setting in {one.name for one in group}]
-        if large:
-            table(f"Methods, one base of {large[0].hard['parameters'] / 1e6:.0f} million parameters ({name})", head,
-                  method_rows(large))  # fmt: skip
+    for setting in (one for group in LARGE.values() for one in group):
+        print_large([cell for cell in cells if cell.setting == setting.name], setting)
     print_missing(cells)
 
 
