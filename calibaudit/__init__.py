@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from calibaudit.errors import CalibauditError
     from calibaudit.gating.verdict import Limits, Verdict, gate
     from calibaudit.models.model import Model, load_model
-    from calibaudit.repair.fix import FixSettings, Repair, fix
+    from calibaudit.repair.candidates import Repair
+    from calibaudit.repair.fix import fix
+    from calibaudit.repair.settings import FixSettings
     from calibaudit.scores.saved import read_scores
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.score import score
@@ -33,12 +35,12 @@ _HOME = {
     "CalibauditError": "errors",
     "ChatSettings": "chat.settings",
     "Comparison": "analysis.compare",
-    "FixSettings": "repair.fix",
+    "FixSettings": "repair.settings",
     "Item": "tasks.items",
     "Limits": "gating.verdict",
     "Model": "models.model",
     "Recommendation": "advice.recommendation",
-    "Repair": "repair.fix",
+    "Repair": "repair.candidates",
     "Scores": "scores.scores",
     "Task": "tasks.items",
     "Verdict": "gating.verdict",

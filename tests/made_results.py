@@ -129,6 +129,9 @@ def hostile_result() -> dict[str, Any]:
     result["warnings"] += list(HOSTILE)
     result["recommendation"]["reason"] = HOSTILE[1]
     result["recommendation"]["warnings"] = list(HOSTILE)
+    result["recommendation"]["trades"] = list(HOSTILE)
+    for option, text in zip(result["recommendation"]["options"], HOSTILE, strict=False):
+        option |= {"kept": text, "cost": text, "basis": text}
     gap = result["recommendation"]["demand"]["gap"]
     result["recommendation"]["pilot"] = [
         {"epsilon": 0.5, "prior": text, "accuracy": 0.5, "gap": gap, "ece": 0.1, "nll": 1.0, "auroc": None}

@@ -1,1 +1,1 @@
-"""How much smoothing, towards what, and how sure that is."""
+"""Which repair, what each would give, and how sure that is."""

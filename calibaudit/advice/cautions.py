@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from calibaudit.advice import reasons
 from calibaudit.advice.calibrated import SMALL
 from calibaudit.advice.head_bound import HeadBound, bound_warning
 from calibaudit.advice.mixture import State
+from calibaudit.advice.words import reasons
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Interval
 
@@ -18,30 +18,20 @@ temperature; or nothing that was measured would help."""
 FEW_ITEMS = 500
 LOW_OPTION_MASS = 0.5
 
-MUCH = 0.7
-"""Up to this factor towards base the study's models kept nearly all that they were taught."""
+MOST = 0.5
+"""The largest factor that `stack` advises: up to it the study's models kept nearly all that they were taught."""
 
 WORSE = 0.02
 """Accuracy or AUROC that is lower, or NLL that is higher, by more than this is worse, sure or not."""
 
 CLEARLY = 0.002
-"""By so much NLL (nats) or ECE must be lower for a temperature to be better: it was fitted to these very items."""
+"""By so much NLL (nats) or ECE must be lower for a temperature to be clearly better."""
 
 NOTE = (
     "nothing measured here shows whether the model will teach another, or abstain by its confidence: smoothing "
     "harms both, so leave it out there"
 )
 """Stands beside every factor above 0. It cannot be measured, so it is no warning."""
-
-
-_STUDY = "settings with known answers (docs/studies.md)"
-EVIDENCE = {
-    "stack": f"in the 43 of 60 {_STUDY} where this method advised smoothing, its factors "
-    "ended .011 above the least ECE there was, uniform 0.1 .051, none .068",
-    "pilot": f"in 60 {_STUDY} factors found this way "
-    "ended .016 above the least ECE there was, uniform 0.1 .041, none .055",
-}
-"""Beside every factor above 0: how the method did in the study. The tables there are made by benchmarks/studies."""
 
 
 def about_evidence(comparison: Comparison, action: Action) -> list[str]:
@@ -63,8 +53,9 @@ def about_gap(gap: Interval) -> list[str]:
     return []
 
 
-def about_mixture(base: State, tuned: State, mixed: State, weight: float) -> list[str]:
-    """What to know of the mixture that smoothing is to imitate. base: before tuning."""
+def about_mixture(base: State, tuned: State, mixed: State, weight: Interval) -> list[str]:
+    """What to know of the mixture that smoothing is to imitate. base: before tuning. weight: at which it is best."""
+    assert weight.value is not None
     found = []
     if base.gap * tuned.gap > 0 and abs(base.gap) >= abs(tuned.gap):
         found.append(
@@ -73,10 +64,11 @@ def about_mixture(base: State, tuned: State, mixed: State, weight: float) -> lis
         )
     if abs(mixed.gap) > SMALL:
         found.append(f"it goes only part of the way: in that mixture confidence still {reasons.side(mixed.gap)}")
-    if weight > MUCH:
+    if weight.value > MOST:
         found.append(
-            f"a factor above {MUCH:g} undoes much of the tuning itself: at .9 a fifth of the taught answers was lost "
-            "in the study (docs/studies.md)"
+            f"the mixture that comes nearest has {reasons.share(weight.value)} of base, and a factor so large undoes "
+            f"much of the tuning itself, so {reasons.share(MOST)} is the most that is advised: in the study "
+            "(docs/studies.md) .9 lost a fifth of the taught answers"
         )
     if mixed.accuracy < tuned.accuracy - WORSE:
         lost = f"{reasons.number(tuned.accuracy)} to {reasons.number(mixed.accuracy)}"
@@ -111,14 +103,14 @@ def about_mass(mass: float | None, when: str = "") -> list[str]:
     ]
 
 
-def about_temperature(temperature: float, scaled: float, smoothed: float, what: str) -> list[str]:
-    """scaled, smoothed: NLL by the temperature and by `what`, in nats."""
-    if scaled > smoothed - CLEARLY:
+def about_temperature(temperature: float | None, scaled: float | None, smoothed: float) -> list[str]:
+    """scaled, smoothed: NLL by the temperature and of the pilot run, in nats."""
+    if temperature is None or scaled is None or scaled > smoothed - CLEARLY:
         return []
     return [
         f"dividing the tuned model's scores by a temperature of {temperature:.2f} fits these items better than "
-        f"{what} (NLL {scaled:.3f} against {smoothed:.3f}): where only the options' probabilities are needed, "
-        "that is the cheaper repair"
+        f"that pilot run does (NLL {scaled:.3f} against {smoothed:.3f}): where only the options' probabilities are "
+        "needed, that is the cheaper repair"
     ]
 
 

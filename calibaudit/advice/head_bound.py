@@ -50,7 +50,8 @@ class HeadBound:
 
 
 def bound_warning(bound: HeadBound, epsilon: float) -> str | None:
-    """The sentence for a head that cannot be as sure as smoothing by `epsilon` asks; None for one that can.
+    """The sentence for a head that cannot be as sure as smoothing by `epsilon` asks, with the factor on the logits that
+    would let it; None for one that can.
 
     The threshold is the derivation's own: the median token's bound against the confidence 1 - epsilon.
     """
@@ -60,7 +61,28 @@ def bound_warning(bound: HeadBound, epsilon: float) -> str | None:
         f"a vocabulary of {bound.vocab_size:,} over a hidden size of {bound.hidden_size:,}: with these norms half of "
         f"the tokens cannot get more than {bound.median_prob:.2g} of the probability, and smoothing of {epsilon:g} "
         f"asks for {1 - epsilon:.2g}: such smoothing pulls upwards like hard labels, and may not hold confidence back"
+        f"{_way_out(bound, epsilon)}"
     )
+
+
+def scale_needed(bound: HeadBound, epsilon: float) -> float | None:
+    """The factor on all logits with which the median token's bound is 1 - epsilon; None where no factor does that.
+
+    All logits times s, a softcap scaled along, have s times the reach, and p <= 1 / (1 + (V - 1) exp(-s reach)). A
+    softcap put around the logits only takes from the reach.
+    """
+    if bound.reach <= 0 or not 0 < epsilon < 1:
+        return None
+    return (math.log(max(1, bound.vocab_size - 1)) + math.log((1 - epsilon) / epsilon)) / bound.reach
+
+
+def _way_out(bound: HeadBound, epsilon: float) -> str:
+    factor = scale_needed(bound, epsilon)
+    if factor is None:
+        return ""
+    digits = 2 - math.floor(math.log10(factor)) - 1
+    shown = math.ceil(factor * 10**digits - 1e-9) / 10**digits  # not below what is needed
+    return f"; trained with --logit-scale {shown:g} that bound would be {1 - epsilon:.2g}"
 
 
 def least_entropy(norm: float, n: int) -> float:
@@ -174,7 +196,7 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from calibaudit.models.checkpoints import weight_files
-    from calibaudit.models.head import config_scale, config_softcap
+    from calibaudit.models.head import config_scale, config_softcap, final_norm
     from calibaudit.models.library import quiet
 
     if checkpoint.base is not None:
@@ -187,7 +209,7 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     except Exception as error:  # configs validate themselves, each in its own way
         return f"its config gives no network ({type(error).__name__})"
     text = config.get_text_config()
-    head, norm = network.get_output_embeddings(), _final_norm(network)
+    head, norm = network.get_output_embeddings(), final_norm(network)
     if norm is None or getattr(head, "weight", None) is None:
         return "it has no norm right before a linear head"
     names = {id(value): key for key, value in network.named_parameters()}
@@ -221,17 +243,6 @@ def _weakest(bounds: Sequence[HeadBound]) -> HeadBound:
         top_prob=max(bound.top_prob for bound in bounds),
         least_entropy=min(bound.least_entropy for bound in bounds),
     )
-
-
-def _final_norm(network: Any) -> Any:
-    """The last norm that is a child of the decoder itself; None where something stands behind it, or none is there."""
-    from calibaudit.models.head import decoders
-
-    for decoder in reversed(decoders(network)):
-        norms = [child for child in decoder.children() if "norm" in type(child).__name__.lower()]
-        if norms and getattr(decoder, "project_out", None) is None:
-            return norms[-1]
-    return None
 
 
 def _stored(files: Sequence[Path], key: str | None, prefix: str) -> Tensor | None:

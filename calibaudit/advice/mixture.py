@@ -16,7 +16,6 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.inference.estimate import Design, Estimate
 from calibaudit.metrics.inference.split_ece import split_ece_of
 from calibaudit.metrics.sample import Sample
-from calibaudit.metrics.temperature import log_softmax
 from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray
 from calibaudit.scores.align import overall_order, paired
 from calibaudit.scores.scores import Scores
@@ -62,12 +61,6 @@ class Mixture:
         confidence, correct, chance = _mixed(self.sides, self.tuned.answer, weight)
         return self._state(confidence, correct, -np.log(chance))
 
-    def scaled(self, temperature: float) -> State:
-        """The tuned model, its scores divided by a temperature."""
-        logprobs = log_softmax(self.tuned.scores / temperature)
-        nll = -logprobs[np.arange(self.design.n_items), self.tuned.answer]
-        return self._state(np.exp(logprobs.max(axis=1)), self.tuned.correct, nll)
-
     def option_epsilon(self) -> float | None:
         """Solves (1 - e) confidence + e / K = accuracy for e, over all items."""
         confidence, accuracy = self.tuned.confidence.mean(), self.tuned.correct.mean()
@@ -84,16 +77,22 @@ class Mixture:
 
 def mixture_of(before: Sequence[Scores], after: Sequence[Scores], settings: Settings) -> Mixture:
     """before is the base model. Raises ScoresError when the two do not hold the same items."""
+    return mixture_between(*sides_of(before, after, settings))
+
+
+def sides_of(before: Sequence[Scores], after: Sequence[Scores], settings: Settings) -> tuple[Items, Items]:
+    """Both models' items, in one order. Raises ScoresError when the two do not hold the same."""
     pairs = paired(before, after)
     order = overall_order([(old.fingerprint, old.chat_template, new.chat_template) for old, new in pairs])
     base, tuned = (
         items_of([rows[i] for i in order])
         for rows in (rows_of([pair[side] for pair in pairs], settings) for side in (0, 1))
     )
-    return _mixture(base, tuned)
+    return base, tuned
 
 
-def _mixture(base: Items, tuned: Items) -> Mixture:
+def mixture_between(base: Items, tuned: Items) -> Mixture:
+    """Of items that `sides_of` gave."""
     sample, n = tuned.whole, tuned.n_items
     sides = (np.ascontiguousarray(base.whole.probs.T), np.ascontiguousarray(sample.probs.T))
     gaps, nll = [], np.empty(len(WEIGHTS))

@@ -96,7 +96,8 @@ def pilot(
 ) -> tuple[PilotRun, ...]:
     """Tune `start` on the examples at every point of the grid, and score each result on the tasks.
 
-    prior: the frozen model that runs with prior base smooth towards; None where the grid has none. tokenizer: with the
+    prior: the frozen model that runs with prior base smooth towards, and that knows the rows where training.where is
+    known; None where the grid has none. tokenizer: with the
     chat template that the examples were made with; it is saved with each result, and so used in scoring too. training:
     its label_smoothing and prior are filled in. dtype: the results' weights, as scored. Under options.cache_dir every
     finished run's scores are kept, so that an interrupted pilot goes on with the next run; weights are not.
@@ -110,7 +111,7 @@ def pilot(
     runs = []
     for point in grid:
         settings = dataclasses.replace(training, label_smoothing=point.epsilon, prior=point.prior)
-        anchor = prior if point.prior == "base" and point.epsilon else None
+        anchor = prior if point.epsilon and (point.prior == "base" or training.where == "known") else None
         kept = _kept_file(options, [start, anchor], examples, tasks, settings, dtype)
         run = gathered([_kept(kept, point) if rank() == 0 else None])[0]  # all processes do as the first
         if run is None:

@@ -1,9 +1,10 @@
-"""Comparison -> Recommendation: what would repair the tuned model's calibration, by how much smoothing, how sure.
+"""Comparison -> Recommendation: what would repair the tuned model's calibration, what it would give, how sure.
 
-The `stack` estimate needs no training: mix the two models' option probabilities, (1 - w) instruct + w base, and take
-the w at which the mixture is as sure as it is right (see `weights`). Label smoothing towards the base model's own
-distribution with factor epsilon asks tuning for such a mixture, so w estimates epsilon. Where base does not bring the
-tuned model near, no factor is named: a temperature is, where it measurably helps, or nothing.
+A temperature is measured on the items themselves. The `stack` estimate of smoothing needs no training either: mix the
+two models' option probabilities, (1 - w) instruct + w base, and take the w at which the mixture is as sure as it is
+right (see `weights`). Label smoothing towards the base model's own distribution with factor epsilon asks tuning for
+such a mixture, so w estimates epsilon; what a large w would undo is not asked for (`cautions.MOST`). Where base does
+not bring the tuned model near, no factor is named. What is advised: `options.choosing`.
 
 The `pilot` estimate reads short tuning runs over a grid of factors instead (see `pilot`, `pilot_points`).
 
@@ -16,19 +17,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
-from calibaudit.advice import cautions, reasons
-from calibaudit.advice.calibrated import SMALL, calibrated, no_sign
-from calibaudit.advice.cautions import Action
+from calibaudit.advice import cautions
+from calibaudit.advice.aligned import aligned_temperature
+from calibaudit.advice.calibrated import calibrated, no_sign
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.mixture import Mixture, State, mixture_of
+from calibaudit.advice.mixture import Mixture, mixture_between, sides_of
+from calibaudit.advice.options.choosing import Case, Choice, choose
+from calibaudit.advice.options.measuring import Sides
+from calibaudit.advice.options.option import RepairOption
+from calibaudit.advice.options.plan import Plan, plan_of
+from calibaudit.advice.options.ranking import (
+    Measured,
+    aligned_option,
+    merge_option,
+    pilot_option,
+    ranked,
+    smooth_option,
+    temperature_option,
+)
 from calibaudit.advice.pilot_points import best_of, hard_and_tried, pilot_interval, point_of
-from calibaudit.advice.recommendation import Demand, PilotRun, Recommendation
-from calibaudit.advice.weights import NEAR, WEIGHTS, Target, not_ruled_out, target_of
+from calibaudit.advice.recommendation import Demand, PilotPoint, PilotRun, Recommendation
+from calibaudit.advice.weights import NEAR, WEIGHTS
+from calibaudit.advice.words import reasons, repairs
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.reach import at_ceiling
 from calibaudit.analysis.settings import Settings
+from calibaudit.errors import ScoresError
 from calibaudit.scores.scores import Scores
 
 MARGIN = 0.03
@@ -45,48 +62,57 @@ def recommend(
     *,
     margin: float | None = None,
     head: HeadBound | None = None,
+    sign: str | None = None,
 ) -> Recommendation:
     """What to do about the pair that `comparison` compares, from all items pooled.
 
     before, after: the scores that went into `comparison`. margin: the |gap| that is allowed, in [0, 1]; None: as near
-    to 0 as mixtures come. head: that of the model to be tuned.
+    to 0 as mixtures come. head: that of the model to be tuned. sign: what tells that the tuned model holds more than
+    supervised tuning (`tuning_signs`); None where nothing does.
     """
-    mixture = mixture_of(before, after, comparison.settings)
+    base, items = sides_of(before, after, comparison.settings)
+    sides, mixture = Sides(base, items, comparison.settings), mixture_between(base, items)
     demand, tuned = _demand(comparison, mixture), mixture.at(0.0)
     tolerance = NEAR if margin is None else margin
     warnings: list[str] = []
+    options: tuple[RepairOption, ...] = ()
     epsilon, aim = _NONE, tolerance
-    action: Action
     if demand.gap.low is None:
-        action, reason = "nothing_known", reasons.too_few(comparison.pooled.n_items)
+        choice = Choice("nothing_known", reasons.too_few(comparison.pooled.n_items))
     elif calibrated(comparison, tolerance):
-        action = "none_needed"
-        reason = reasons.calibrated(tuned, tolerance, no_sign=no_sign(comparison))
+        choice = Choice("none_needed", reasons.calibrated(tuned, tolerance, no_sign=no_sign(comparison)))
     elif all(at_ceiling((task.before, task.after)) for task in comparison.tasks):
-        action, reason = "nothing_known", reasons.CEILING
+        choice = Choice("nothing_known", reasons.CEILING)
     else:
-        target = target_of(mixture.gaps, margin)
-        mixed = None if target is None else mixture.at(target.weight)
-        why_not = _why_not_base(mixture, tuned, target, mixed, margin)
-        if target is None or mixed is None or why_not:
-            action, reason = _without_smoothing(mixture, demand, tuned, why_not)
-        else:
-            action, reason, aim = "smooth", reasons.smooth(tuned, mixed, target.weight), target.aim
-            ends = not_ruled_out(mixture.gap, target, mixture.excess, mixture.design, comparison.settings.level)
-            epsilon = Interval(target.weight, *ends)
-            warnings += cautions.about_mixture(mixture.at(1.0), tuned, mixed, target.weight)
-            warnings += _cheaper_temperature(mixture, demand, mixed.nll, "the mixture does")
+        plan = plan_of(mixture, margin, comparison.settings.level)
+        found = _found(before, after, sides, demand, plan)
+        options = ranked(found, from_instruct_first=sign is not None)
+        accuracy = comparison.pooled.change["accuracy"]
+        choice = choose(found, Case(sides, tuned, plan.why_not, plan.why, accuracy, sign is not None))
+        if sign is not None and plan.factor is not None:
+            warnings.append(repairs.more_than_sft(sign))
+        if choice.action == "smooth":
+            assert plan.factor is not None
+            assert plan.mixed is not None
+            assert plan.weight is not None
+            epsilon, aim = plan.factor, plan.aim
+            warnings += cautions.about_mixture(mixture.at(1.0), tuned, plan.mixed, plan.weight)
     return Recommendation(
-        action=action,
+        action=choice.action,
         epsilon=epsilon,
         prior="base",
         method="stack",
-        reason=reason,
+        reason=choice.reason,
         nll_weight=float(WEIGHTS[mixture.nll.argmin()]),
         margin=aim,
         demand=demand,
-        warnings=tuple(cautions.about_evidence(comparison, action) + warnings + cautions.about_head(head, epsilon)),
+        warnings=tuple(
+            cautions.about_evidence(comparison, choice.action) + warnings + cautions.about_head(head, epsilon)
+        ),
         head=head,
+        options=options,
+        trades=choice.trades,
+        ensemble=None if demand.gap.low is None else sides.ensemble(),
     )
 
 
@@ -108,70 +134,83 @@ def recommend_from_pilot(
     settings = settings or Settings()
     hard, tried = hard_and_tried(runs)
     audit = compare(hard.scores, hard.scores, settings)
-    mixture = mixture_of(hard.scores, hard.scores, settings)
+    _, items = sides_of(hard.scores, hard.scores, settings)
+    sides, mixture = Sides(None, items, settings), mixture_between(items, items)
     demand, tuned = _demand(audit, mixture), mixture.at(0.0)
     plain = point_of(hard, audit, hard, None)
     points = [point_of(run, compare(hard.scores, run.scores, settings), hard, margin) for run in tried]
     warnings = cautions.about_length(demand.gap, tuned_gap)
     chosen, epsilon = None, _NONE
-    action: Action
+    found: list[Measured] = []
     if calibrated(audit, margin):
-        action, reason = "none_needed", reasons.calibrated(tuned, margin, no_sign=no_sign(audit), of=HARD)
-    elif (chosen := best_of(points, plain)) is None:
-        action, reason = _without_smoothing(mixture, demand, tuned, reasons.pilot_fails(tuned, len(tried)))
+        choice = Choice("none_needed", reasons.calibrated(tuned, margin, no_sign=no_sign(audit), of=HARD))
     else:
-        assert chosen.gap.value is not None
-        action = "smooth"
-        reason = reasons.pilot_smooth(tuned, chosen.gap.value, len(tried), margin, within=not chosen.rejected)
-        if chosen.rejected:
-            warnings.append(
-                f"at the factor {chosen.epsilon:g} confidence still {reasons.side(chosen.gap.value)}: "
-                "try larger factors or more steps"
-            )
-        warnings += cautions.about_mass(chosen.option_mass, "after that pilot run ")
-        warnings += _cheaper_temperature(mixture, demand, chosen.nll, "that pilot run does")
-        epsilon = Interval(chosen.epsilon, *pilot_interval(chosen, plain, points, margin))
+        if _temperature(demand):
+            one = temperature_option(sides, demand.temperature, one_token=_one_token(hard.scores))
+            found += [] if one is None else [one]
+        chosen = best_of(points, plain)
+        if chosen is None:
+            choice = choose(found, Case(sides, tuned, reasons.pilot_fails(tuned, len(tried))))
+        else:
+            assert chosen.gap.value is not None
+            within = not chosen.rejected
+            reason = reasons.pilot_smooth(tuned, chosen.gap.value, len(tried), margin, within=within)
+            choice = Choice("smooth", reason)
+            epsilon = Interval(chosen.epsilon, *pilot_interval(chosen, plain, points, margin))
+            run = next(one for one in tried if (one.epsilon, one.prior) == (chosen.epsilon, chosen.prior))
+            warnings += _about_run(chosen, found)
+            learned = None if run.learned is None or not hard.learned else run.learned / hard.learned
+            found.append(pilot_option(sides, epsilon, sides_of(hard.scores, run.scores, settings)[1], learned))
     return Recommendation(
-        action=action,
+        action=choice.action,
         epsilon=epsilon,
         prior="base" if chosen is None else chosen.prior,
         method="pilot",
-        reason=reason,
+        reason=choice.reason,
         nll_weight=None,
         margin=margin,
         demand=demand,
-        warnings=tuple(cautions.about_evidence(audit, action) + warnings + cautions.about_head(head, epsilon)),
+        warnings=tuple(cautions.about_evidence(audit, choice.action) + warnings + cautions.about_head(head, epsilon)),
         head=head,
         pilot=(plain, *points),
+        options=ranked(found, from_instruct_first=False),
     )
 
 
-def _why_not_base(
-    mixture: Mixture, tuned: State, target: Target | None, mixed: State | None, margin: float | None
-) -> str:
-    """Why smoothing towards base is not advised; empty where it is."""
-    nearest = float(WEIGHTS[abs(mixture.gaps).argmin()])
-    best = mixture.at(nearest)
-    if target is None or mixed is None:
-        return reasons.base_fails(tuned, best, nearest, margin)
-    if target.index == 0:
-        return reasons.not_the_gap(tuned) if target.crosses or target.given else reasons.no_nearer(tuned)
-    if margin is None and abs(best.gap) > max(SMALL, abs(tuned.gap) / 2):
-        return reasons.base_fails(tuned, best, nearest, None)
-    if mixed.ece >= tuned.ece:
-        return reasons.no_lower_ece(tuned, mixed, target.weight)
-    return ""
+def _about_run(chosen: PilotPoint, found: Sequence[Measured]) -> list[str]:
+    """What to know of the pilot run that is taken. found: the temperature, where one could serve."""
+    warnings = []
+    if chosen.rejected:
+        assert chosen.gap.value is not None
+        warnings.append(
+            f"at the factor {chosen.epsilon:g} confidence still {reasons.side(chosen.gap.value)}: "
+            "try larger factors or more steps"
+        )
+    warnings += cautions.about_mass(chosen.option_mass, "after that pilot run ")
+    for option in (one.option for one in found):
+        assert option.setting is not None
+        assert option.figures is not None
+        warnings += cautions.about_temperature(option.setting.value, option.figures.nll.value, chosen.nll)
+    return warnings
 
 
-def _without_smoothing(mixture: Mixture, demand: Demand, tuned: State, why: str) -> tuple[Action, str]:
-    """A temperature where it measurably helps, else nothing that was measured."""
-    temperature = _temperature(demand)
-    if temperature is not None:
-        scaled = mixture.scaled(temperature)
-        gains = (tuned.nll - scaled.nll, tuned.ece - scaled.ece)
-        if max(gains) > cautions.CLEARLY and min(gains) > -cautions.CLEARLY:
-            return "temperature", f"{why}; {reasons.by_temperature(tuned, scaled, temperature)}"
-    return "nothing_known", f"{why}; {reasons.NO_TEMPERATURE}"
+def _found(
+    before: Sequence[Scores], after: Sequence[Scores], sides: Sides, demand: Demand, plan: Plan
+) -> list[Measured]:
+    """Every repair that could serve, cheapest first."""
+    one_token = _one_token(after)
+    found = [temperature_option(sides, demand.temperature, one_token=one_token) if _temperature(demand) else None]
+    with suppress(ScoresError):  # the two answer nothing alike
+        aligned = aligned_temperature(before, after, sides.settings)
+        found.append(aligned_option(sides, aligned, one_token=one_token))
+    if plan.factor is not None:
+        found += [merge_option(), smooth_option(sides, plan.factor)]
+    return [one for one in found if one is not None]
+
+
+def _one_token(scores: Sequence[Scores]) -> bool:
+    """Whether every choice is a token, so that what divides the scores divides the checkpoint's logits too."""
+    return all(int(part.n_tokens.max()) <= 1 for part in scores)
 
 
 def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
@@ -183,8 +222,3 @@ def _temperature(demand: Demand) -> float | None:
     """None also where its inverse may be 0: then the scores may hold nothing, and it would only flatten them."""
     value, high = demand.temperature.value, demand.temperature.high
     return None if value is None or (high is not None and high > math.e * value) else value
-
-
-def _cheaper_temperature(mixture: Mixture, demand: Demand, smoothed: float, what: str) -> list[str]:
-    found = _temperature(demand)
-    return [] if found is None else cautions.about_temperature(found, mixture.scaled(found).nll, smoothed, what)

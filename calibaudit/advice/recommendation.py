@@ -1,4 +1,4 @@
-"""What advice says: a smoothing factor, what it rests on, and the pilot runs behind it. Types only."""
+"""What advice says: a repair, what it rests on, the other repairs that could serve, the pilot runs. Types only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any, Literal, get_args
 
 from calibaudit.advice import cautions
 from calibaudit.advice.cautions import Action
+from calibaudit.advice.evidence import evidence_for
 from calibaudit.advice.head_bound import HeadBound
+from calibaudit.advice.options.option import Ensemble, RepairOption, command_of
+from calibaudit.advice.words import repairs
 from calibaudit.analysis.estimates import Interval
 from calibaudit.scores.scores import Scores
 
@@ -78,6 +81,11 @@ class Recommendation:
     which the mixture's NLL is smallest, beside it; usually more; None for `pilot`. margin: the |gap| that was aimed
     at; 0 where the mixtures' gap crosses 0. warnings: when not to trust it, a sentence each. head: how sure the head
     can be; None where it was not read. pilot: the runs behind it, by factor.
+
+    epsilon has no interval where `stack` advises the most that it does, because the mixtures ask for more.
+    options: the repairs that could serve, in their order; none where none is needed or nothing can be told. trades: how
+    the advised one stands to the others, a sentence each. ensemble: what both models' outputs in equal parts give;
+    None for `pilot` and where nothing can be told.
     """
 
     action: Action
@@ -91,20 +99,41 @@ class Recommendation:
     warnings: tuple[str, ...]
     head: HeadBound | None = None
     pilot: tuple[PilotPoint, ...] = ()
+    options: tuple[RepairOption, ...] = ()
+    trades: tuple[str, ...] = ()
+    ensemble: Ensemble | None = None
 
     @property
-    def note(self) -> str | None:
-        """What to know wherever smoothing is advised; None where it is not."""
-        return cautions.NOTE if self.action == "smooth" else None
+    def advised(self) -> RepairOption | None:
+        """Of the options the one that the action is; None where it is none of them, as in older files."""
+        return next((option for option in self.options if option.method == self.action), None)
+
+    @property
+    def command(self) -> str | None:
+        """What makes and proves the advised repair; None where none is advised."""
+        return command_of(self.action) if self.action in ("smooth", "temperature") else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know wherever smoothing is advised, and wherever tuning again from base is ranked."""
+        found = [cautions.NOTE] if self.action == "smooth" else []
+        if self.action == "smooth" or any(option.method == "smooth" for option in self.options):
+            found.append(repairs.FROM_BASE)
+        return tuple(found)
+
+    @property
+    def of_ensemble(self) -> str | None:
+        """Where mixing the outputs beats both models, a sentence that says so."""
+        return None if self.ensemble is None else repairs.ensemble(self.ensemble)
 
     @property
     def evidence(self) -> str | None:
         """How factors found by this method did where it could be checked; None where no smoothing is advised."""
-        return cautions.EVIDENCE.get(self.method) if self.action == "smooth" else None
+        return evidence_for(self.method) if self.action == "smooth" else None
 
     def to_dict(self) -> dict[str, Any]:
-        lists = {"warnings": list(self.warnings), "pilot": [dataclasses.asdict(point) for point in self.pilot]}
-        return {**dataclasses.asdict(self), **lists}
+        found = dataclasses.asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def older_action(method: str, epsilon: float, gap: float, margin: float) -> Action:

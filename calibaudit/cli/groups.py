@@ -7,6 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -158,7 +159,9 @@ class TuningFlags:
 
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", metavar="X", help="Tuning: AdamW's peak [default: 2e-5].", show_default=False),
+        typer.Option(
+            "--learning-rate", metavar="X", help="Tuning: AdamW's peak [default: 2e-5, LoRA 2e-4].", show_default=False
+        ),
     ] = None
     epochs: Annotated[
         float | None,
@@ -174,6 +177,30 @@ class TuningFlags:
     grid: Annotated[str, typer.Option("--grid", metavar="X,X", help="Pilot: the factors, apart from 0.")] = (
         "0.1,0.3,0.5,0.7"
     )
+
+
+class WhereChoice(str, Enum):
+    all = "all"
+    known = "known"
+
+
+@dataclass(frozen=True)
+class LeverFlags:
+    """What the smoothed loss acts on."""
+
+    logit_scale: Annotated[
+        float,
+        typer.Option("--logit-scale", metavar="X", help="Train with logits times X, which the saved weights take in."),
+    ] = 1.0
+    softcap: Annotated[
+        float | None,
+        typer.Option(
+            "--softcap", metavar="X", help="Train with X tanh(logits / X) in their place.", show_default=False
+        ),
+    ] = None
+    where: Annotated[
+        WhereChoice, typer.Option("--where", help="Smooth all rows, or those whose answers BASE knows already.")
+    ] = WhereChoice.all
 
 
 def flagged(command: Callable[..., None]) -> Callable[..., None]:

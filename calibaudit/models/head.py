@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +106,24 @@ def decoders(network: Any) -> list[nn.Module]:
     return [m for m in dict.fromkeys(inner) if isinstance(m, nn.Module) and m is not network]
 
 
+def final_norm(network: Any) -> nn.Module | None:
+    """The last norm of the head's width that is a child of the decoder itself; None where something stands behind it,
+    or none is there. Gemma 3n and 4 have a narrower one after it, of what each layer embeds.
+    """
+    weight = getattr(network.get_output_embeddings(), "weight", None)
+    width = weight.shape[1] if is_plain(weight) and weight.ndim == 2 else None
+    for decoder in reversed(decoders(network)):
+        norms = [
+            child
+            for child in decoder.children()
+            if "norm" in type(child).__name__.lower()
+            and (width is None or all(value.shape == (width,) for value in child.parameters()))
+        ]
+        if norms and getattr(decoder, "project_out", None) is None:
+            return norms[-1]
+    return None
+
+
 @torch.no_grad()
 def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
     """Decoder and head, proven: on stretched hidden states their logits equal the network's. Or the reason why not.
@@ -131,7 +149,7 @@ def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
         hidden, logits = (tensor.to(weight.device) for tensor in probed)
         for scale, softcap in itertools.product(scales, softcaps):
             head = Head(weight, bias, softcap, scale, vocab_size)
-            if _agree(head.logits(hidden), logits.float(), TOLERANCE.get(logits.dtype, TOLERANCE[torch.float32])):
+            if agree(head.logits(hidden), logits.float(), TOLERANCE.get(logits.dtype, TOLERANCE[torch.float32])):
                 if _runs_alone(network, decoder):
                     return decoder, head
                 reason = "its decoder alone gives other hidden states than within the network"
@@ -181,30 +199,56 @@ def _runs_alone(network: Any, decoder: nn.Module) -> bool:
     finally:
         hook.remove()
     within, alone = (states[0].float() for states in (seen[0], seen[-1]))
-    return _agree(alone, within, TOLERANCE.get(seen[0].dtype, TOLERANCE[torch.float32]))
+    return agree(alone, within, TOLERANCE.get(seen[0].dtype, TOLERANCE[torch.float32]))
 
 
-def _agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
+def agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
     """Where theirs are finite: a bias may be -inf, and float16 overflows on the stretched rows of a large model."""
     finite = theirs.isfinite()
     size = theirs.where(finite, 0.0).abs().amax(dim=1, keepdim=True).clamp(min=1e-3)
     return bool(((ours - theirs).where(finite, 0.0).abs() <= tolerance * size).all())
 
 
-def config_scale(network: Any, config: Any) -> float:
+SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap")
+"""What configs call the softcap of all logits: Gemma 2 and 3; RecurrentGemma."""
+
+
+class ConfigNumber(NamedTuple):
+    """An entry of the config that acts on all logits. divides: they are divided by it."""
+
+    name: str
+    value: float
+    divides: bool = False
+
+    def times(self, factor: float) -> float:
+        """The value that multiplies its effect by `factor`."""
+        return self.value / factor if self.divides else self.value * factor
+
+
+def scale_entry(network: Any, config: Any) -> ConfigNumber | None:
     """Cohere multiplies by logit_scale, Falcon-H1 by lm_head_multiplier, Granite divides by logits_scaling."""
     for name, divides in (("logit_scale", False), ("lm_head_multiplier", False), ("logits_scaling", True)):
         value = getattr(network, name, None)
         value = getattr(config, name, None) if value is None else value
         if isinstance(value, int | float) and value:
-            return 1.0 / value if divides else float(value)
-    return 1.0
+            return ConfigNumber(name, float(value), divides)
+    return None
+
+
+def config_scale(network: Any, config: Any) -> float:
+    """What all logits are multiplied by, as the config says."""
+    entry = scale_entry(network, config)
+    return 1.0 if entry is None else 1.0 / entry.value if entry.divides else entry.value
+
+
+def softcap_entry(config: Any) -> ConfigNumber | None:
+    for name in SOFTCAPS:
+        value = getattr(config, name, None)
+        if isinstance(value, int | float) and value > 0:
+            return ConfigNumber(name, float(value))
+    return None
 
 
 def config_softcap(config: Any) -> float | None:
-    """Gemma 2 and 3: final_logit_softcapping. RecurrentGemma: logits_soft_cap."""
-    for name in ("final_logit_softcapping", "logits_soft_cap"):
-        value = getattr(config, name, None)
-        if isinstance(value, int | float) and value > 0:
-            return float(value)
-    return None
+    entry = softcap_entry(config)
+    return None if entry is None else entry.value

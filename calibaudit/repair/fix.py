@@ -1,118 +1,49 @@
-"""`fix`: tune again with label smoothing, and prove on held-out items whether it helped.
-
-The factor, where it is not given, is chosen on one half of the audited items and the repair proven on the other half.
-"""
+"""`fix`: try repairs from cheap to dear, choose on one half of the items, and prove on the other whether it helped."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from calibaudit.advice.head_bound import HeadBound, bound_files
-from calibaudit.advice.pilot import GridPoint, PilotListener, pilot
-from calibaudit.advice.recommend import recommend, recommend_from_pilot
+from calibaudit.advice.recommend import recommend
 from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
-from calibaudit.errors import CalibauditError
-from calibaudit.models.devices import free_memory
-from calibaudit.repair.proof import ACCURACY_MARGIN, Outcome, Proof, RepairVerdict, check_accuracy_margin, judge, prove
-from calibaudit.scores.scores import ModelInfo, Scores
+from calibaudit.chat.settings import ChatSettings
+from calibaudit.chat.template import CHOICES, template_source
+from calibaudit.errors import CalibauditError, ModelError
+from calibaudit.repair.candidates import Attempt, Candidate, Repair, enough
+from calibaudit.repair.choose import best_of
+from calibaudit.repair.job import Job, NothingServesError, drop
+from calibaudit.repair.proof import Proof, prove
+from calibaudit.repair.settings import CHEAP_TO_DEAR, FixSettings, Method
+from calibaudit.repair.sides import Audited, Listener, Side
+from calibaudit.repair.tries.merge import try_merge
+from calibaudit.repair.tries.smooth import check_smooth, try_smooth
+from calibaudit.repair.tries.temperature import try_aligned, try_temperature
+from calibaudit.repair.verdict import RepairVerdict, Retention, judge
+from calibaudit.repair.workspace import put_at, workspace
 from calibaudit.scoring.engines.address import refuse_served
-from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, load
+from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.items import Task
-from calibaudit.training.data.encode import Example
-from calibaudit.training.fit import Fit, fit_of
 from calibaudit.training.held_out import halves
-from calibaudit.training.prepare import Prepared, SftSummary, prepare
-from calibaudit.training.retune import check_folder, retune
-from calibaudit.training.settings import TrainingSettings
-from calibaudit.training.train import TrainingRun
+from calibaudit.training.prepare import Prepared, prepare
+from calibaudit.training.retune import check_folder
 
-Start = Literal["base", "instruct"]
-PriorChoice = Literal["auto", "uniform", "base"]
-
-
-@dataclass(frozen=True)
-class FixSettings:
-    """start: tune base again, or go on from instruct. smoothing: the factor in [0, 1], None for the recommended one.
-
-    prior: what to smooth towards; auto: as recommended, and base where the factor is given. training: the rest of the
-    run; its label_smoothing and prior are filled in. max_length: tokens of a row. split: of a data set with several.
-    columns: a column of the data -> the key that it is read as. pilot: try these factors first, each as long as the run
-    itself; without smoothing only.
-    """
-
-    start: Start = "base"
-    smoothing: float | None = None
-    prior: PriorChoice = "auto"
-    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(label_smoothing=0.0, prior="uniform"))
-    max_length: int = 4096
-    split: str = "train"
-    columns: Mapping[str, str] = field(default_factory=dict)
-    accuracy_margin: float = ACCURACY_MARGIN
-    pilot: tuple[GridPoint, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.smoothing is not None and not 0 <= self.smoothing <= 1:
-            raise CalibauditError(f"--smoothing {self.smoothing:g}: give a factor between 0 and 1, or auto")
-        if self.max_length < 8:
-            raise CalibauditError(f"--max-length {self.max_length}: give 8 tokens or more")
-        if self.pilot and self.smoothing is not None:
-            raise CalibauditError(f"--pilot chooses the factor: leave out --smoothing {self.smoothing:g}")
-        check_accuracy_margin(self.accuracy_margin)
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-
-@dataclass(frozen=True, eq=False)
-class Repair:
-    """What `fix` did. advice: None where the factor was given; from other items than the proof.
-
-    training, fits, proof: None where nothing was trained. fits: of `base`, `before` and `after` to the tuning data;
-    None also where base lacks some of its tokens.
-    """
-
-    base: ModelInfo
-    instruct: ModelInfo
-    settings: FixSettings
-    data: SftSummary
-    advice: Recommendation | None
-    n_advice_items: int
-    training: TrainingRun | None
-    fits: Mapping[str, Fit] | None
-    proof: Proof | None
-    verdict: RepairVerdict
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """A checkpoint's scores on the two parts of the items. fit: to the tuning data, if it knows all the tokens."""
-
-    info: ModelInfo
-    advice: list[Scores]
-    proof: list[Scores]
-    fit: Fit | None
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Called while `fix` works. progress: (label, items done, all). training: (step, steps, loss, tokens/s)."""
-
-    progress: Progress = lambda *_: None
-    training: Callable[[int, int, float, float], None] = lambda *_: None
-    notice: Notice = lambda _: None
+_TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
+    "temperature": try_temperature,
+    "aligned": try_aligned,
+    "merge": try_merge,
+    "smooth": try_smooth,
+}
 
 
 def fix(
     instruct: str,
     base: str,
-    data: str,
+    data: str | None,
     out: Path,
     tasks: Sequence[Task],
     settings: FixSettings | None = None,
@@ -123,16 +54,19 @@ def fix(
     resume: bool = False,
     listener: Listener | None = None,
 ) -> Repair:
-    """Tune on `data` with label smoothing, save to `out`, and audit base, instruct and the result on held-out items.
+    """Repair INSTRUCT's calibration, save it to `out`, and audit base, INSTRUCT and the result on held-out items.
 
-    instruct, base: checkpoints. data: rows as `read_rows` takes them. out: a folder that does not exist yet, or is
-    empty. tasks: the audit's. revisions: of base and instruct on the hub. resume: go on from what an interrupted run
-    left. Under torchrun every process calls it.
-    Raises CalibauditError where the models, the data or the folder are unusable; nothing is trained then.
+    instruct, base: checkpoints. data: tuning rows as `read_rows` takes them; None: what a repair keeps of the tuning is
+    then not known, and nothing is trained. out: a folder that does not exist yet, or is empty. tasks: the audit's.
+    revisions: of base and instruct on the hub. resume: go on from what an interrupted run left. Under torchrun every
+    process calls it.
+    Raises CalibauditError where the models, the data or the folder are unusable; nothing is saved then.
     """
     settings, options, audit = settings or FixSettings(), options or RunOptions(), audit or Settings()
     listener = listener or Listener()
-    refuse_served((base, instruct), "a repair tunes and compares them")
+    refuse_served((base, instruct), "a repair changes and compares them")
+    if data is None and settings.method == "smooth":
+        raise CalibauditError("--method smooth tunes: name the tuning rows with --data")
     check_folder(out, resume=resume)
     ready = prepare(
         base, instruct, data, tasks,
@@ -141,122 +75,150 @@ def fix(
         columns=settings.columns,
         revisions=revisions,
         offline=options.offline,
-        start=settings.start,
-        one_vocabulary=settings.start == "base" or settings.prior != "uniform",
+        start=None,
         chat=options.chat.for_rows(),
     )  # fmt: skip
-    for text in ready.data.notices():
+    if settings.method == "smooth":  # of the others this is seen when they are tried
+        check_smooth(ready, settings)
+    for text in [] if ready.data is None else ready.data.notices():
         listener.notice(text)
-    parts = halves(ready.tasks, audit.seed) if settings.smoothing is None else ((), ready.tasks)
-    started, before = (
-        _score(name, *parts, ready.examples, dataclasses.replace(options, revision=revision), listener)
-        for name, revision in zip((base, instruct), revisions, strict=True)
-    )
-    advice = None
-    if settings.smoothing is None:
-        advice = _advise(ready, parts[0], started, before, settings, options, audit, listener)
-    settings = dataclasses.replace(settings, training=_chosen(settings, advice))
-    made = functools.partial(
-        Repair,
-        base=started.info,
-        instruct=before.info,
-        settings=settings,
-        data=ready.data,
+    advice_tasks, proof_tasks = halves(ready.tasks, audit.seed) if settings.smoothing is None else ((), ready.tasks)
+    with workspace(out) as folder:
+        audited = Audited(advice_tasks, proof_tasks, ready.examples, options, listener)
+        within, of_base = _within(ready, options.chat, folder)
+        job = Job(
+            ready, audited,
+            audited.score(base, revision=revisions[0], inside=of_base),
+            audited.score(instruct, revision=revisions[1], inside=within),
+            settings, audit, folder, within, revisions[1], resume,
+        )  # fmt: skip
+        repair, chosen = _repaired(job)
+        if chosen is None:
+            return repair
+        put_at(chosen.folder, out)
+    assert repair.proof is not None
+    return dataclasses.replace(repair, proof=repair.proof.of(str(out)))
+
+
+def _repaired(job: Job) -> tuple[Repair, Attempt | None]:
+    """The repair, and the attempt that was chosen; its checkpoint still lies in the workspace."""
+    advice = _advice(job) if job.audited.advice else None
+    none = Repair(
+        base=job.base.info,
+        instruct=job.before.info,
+        settings=job.settings,
+        data=job.ready.data,
         advice=advice,
-        n_advice_items=sum(part.n_items for part in before.advice),
+        n_advice_items=sum(part.n_items for part in job.before.advice.scores),
+        candidates=(),
+        training=None,
+        retention=None,
+        proof=None,
+        verdict=RepairVerdict("not_needed", job.settings.accuracy_margin),
     )
-    if advice is not None and advice.action != "smooth":
-        outcome: Outcome = "not_needed" if advice.action == "none_needed" else "no_factor"
-        verdict = RepairVerdict(outcome, settings.accuracy_margin)
-        return made(training=None, fits=None, proof=None, verdict=verdict)
-    run = retune(
-        ready.base if settings.start == "base" else ready.instruct,
-        ready.tokenizer,
-        ready.examples,
-        out,
-        settings.training,
-        prior=ready.base,
-        device=options.device,
-        dtype=before.info.dtype,
-        resume=resume,
-        progress=listener.training,
-    )
-    after = _score(str(out), (), parts[1], ready.examples, options, listener)
-    proof = prove(started.proof, before.proof, after.proof, audit)
-    fits = {name: side.fit for name, side in (("base", started), ("before", before), ("after", after)) if side.fit}
-    return made(
-        training=run,
-        fits=fits if len(fits) == 3 else None,
-        proof=proof,
-        verdict=judge(proof.repair, settings.accuracy_margin),
-    )
+    if advice is not None and advice.action == "none_needed":
+        return none, None
+    tried, candidates = _tried(job)
+    if not tried:
+        verdict = RepairVerdict("nothing_known", job.settings.accuracy_margin)
+        return dataclasses.replace(none, candidates=tuple(candidates), verdict=verdict), None
+    index = best_of(tried, job.audit)
+    candidate, chosen = tried[index]
+    assert candidate.verdict is not None
+    return dataclasses.replace(
+        none,
+        candidates=tuple(dataclasses.replace(one, chosen=one is candidate) for one in candidates),
+        training=chosen.training,
+        advice=chosen.advice or advice,
+        retention=chosen.retention,
+        proof=_proof(job, chosen.side),
+        verdict=candidate.verdict,
+        notes=chosen.notes,
+    ), chosen
 
 
-def _score(
-    name: str,
-    advice_tasks: Sequence[Task],
-    proof_tasks: Sequence[Task],
-    examples: Sequence[Example],
-    options: RunOptions,
-    listener: Listener,
-) -> _Side:
-    model = load(name, options, listener.notice)
-
-    def progress(label: str, done: int, total: int) -> None:
-        listener.progress(f"{name} {label}", done, total)
-
-    scores = evaluate_model(model, [*advice_tasks, *proof_tasks], options, progress, listener.notice)
-    n = len(advice_tasks)
-    n_rows = model.network.get_input_embeddings().weight.shape[0]
-    speaks = max(max(example.input_ids) for example in examples) < n_rows
-    side = _Side(model.info, scores[:n], scores[n:], fit_of(model, examples) if speaks else None)
-    del model
-    free_memory()
-    return side
-
-
-def _advise(
-    ready: Prepared,
-    tasks: Sequence[Task],
-    started: _Side,
-    before: _Side,
-    settings: FixSettings,
-    options: RunOptions,
-    audit: Settings,
-    listener: Listener,
-) -> Recommendation:
-    """From the items that prove nothing: by mixing the two models' probabilities, or by a pilot."""
-    comparison = compare(started.advice, before.advice, audit)
-    bound = bound_files(ready.instruct)
+def _advice(job: Job) -> Recommendation:
+    """From the half that proves nothing, base and INSTRUCT within one template."""
+    before, after = job.base.advice.matched, job.before.advice.matched
+    bound = bound_files(job.ready.instruct)
     head = bound if isinstance(bound, HeadBound) else None
-    if not settings.pilot:
-        return recommend(started.advice, before.advice, comparison, head=head)
-    runs = pilot(
-        ready.base if settings.start == "base" else ready.instruct,
-        ready.base,
-        ready.tokenizer,
-        ready.examples,
-        tasks,
-        settings.training,
-        grid=settings.pilot,
-        options=options,
-        dtype=before.info.dtype,
-        listener=PilotListener(
-            training=lambda _label, *step: listener.training(*step),
-            progress=listener.progress,
-            notice=listener.notice,
-        ),
+    return recommend(before, after, compare(before, after, job.audit), head=head)
+
+
+def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
+    """The repairs that could be made, with what they gave; and all, in order, those that could not among them."""
+    methods = CHEAP_TO_DEAR if job.settings.method == "auto" else (job.settings.method,)
+    tried: list[tuple[Candidate, Attempt]] = []
+    candidates: list[Candidate] = []
+    for method in methods:
+        try:
+            if job.ready.data is None and method != "temperature" and job.settings.method == "auto":
+                raise ModelError("what it keeps of the tuning can only be seen on the tuning rows (--data)")
+            attempt = _TRIES[method](job)
+        except ModelError as error:
+            if job.settings.method != "auto" and not isinstance(error, NothingServesError):
+                raise
+            candidates.append(Candidate(method, None, None, False, None, Retention(), 0.0, impossible=str(error)))
+            continue
+        candidate = _candidate(job, attempt)
+        tried.append((candidate, attempt))
+        candidates.append(candidate)
+        if candidate.enough:
+            break
+        if any(_passed(one) for one, _ in tried):
+            for one, other in tried:
+                if not _passed(one):  # it will not be taken, so it need not take up the disk
+                    drop(other)
+    return tried, candidates
+
+
+def _passed(candidate: Candidate) -> bool:
+    return candidate.verdict is not None and candidate.verdict.passed
+
+
+def _candidate(job: Job, attempt: Attempt) -> Candidate:
+    proof = _proof(job, attempt.side)
+    n_tried = len(CHEAP_TO_DEAR) if job.settings.method == "auto" else 1
+    verdict = judge(proof.repair, attempt.retention, job.settings.accuracy_margin, proof.inside, n_tried)
+    return Candidate(
+        method=attempt.setting.method,
+        setting=attempt.setting,
+        verdict=verdict,
+        enough=enough(verdict, proof.left),
+        proven=proof.repair.pooled,
+        retention=attempt.retention,
+        seconds=attempt.seconds,
+        trials=attempt.trials,
     )
-    tuned_gap = comparison.pooled.after.metrics["gap"]
-    return recommend_from_pilot(runs, settings=audit, head=head, tuned_gap=tuned_gap)
 
 
-def _chosen(settings: FixSettings, advice: Recommendation | None) -> TrainingSettings:
-    """The training's settings with factor and prior filled in: as given, else as recommended."""
-    factor, prior = settings.smoothing, settings.prior
-    if factor is None:
-        assert advice is not None
-        assert advice.epsilon.value is not None
-        factor = advice.epsilon.value
-        prior = advice.prior if prior == "auto" else prior
-    return dataclasses.replace(settings.training, label_smoothing=factor, prior="base" if prior == "auto" else prior)
+def _proof(job: Job, after: Side) -> Proof:
+    base, before = job.base.proof, job.before.proof
+    proof = prove(base.scores, before.scores, after.proof.scores, job.audit)
+    matched = compare(base.inside, before.matched, job.audit) if base.inside else None
+    inside = compare(before.inside, after.proof.inside, job.audit) if before.inside else None
+    return dataclasses.replace(proof, matched=matched, inside=inside)
+
+
+def _within(ready: Prepared, chat: ChatSettings, folder: Path) -> tuple[ChatSettings | None, ChatSettings | None]:
+    """(INSTRUCT's chat template where the audit stands outside it, the same for base, which may have none)."""
+    inside = chat.for_rows()
+    if inside.template not in CHOICES:  # both are audited in it
+        return None, None
+    source = template_source(ready.tokenizer, inside.template)
+    if source is None:
+        return None, None
+    within = inside if chat.template == "off" else None
+    if template_source(ready.base_tokenizer, inside.template) == source:
+        return within, within
+    if not _reads_alike(ready, source):
+        return within, None
+    path = folder / "template.jinja"
+    path.write_text(source, encoding="utf-8")
+    return within, dataclasses.replace(inside, template=str(path))
+
+
+def _reads_alike(ready: Prepared, source: str) -> bool:
+    """Whether base's tokenizer knows the template's marks as INSTRUCT's does."""
+    ids = [tokenizer.encode(source, add_special_tokens=False) for tokenizer in (ready.base_tokenizer, ready.tokenizer)]
+    return bool(ids[0] == ids[1])

@@ -18,9 +18,15 @@ PICTURES = (".svg", ".png")
 
 def content(result: Result, path: Path, source: str = "the result") -> bytes:
     """The result in the format of `path`'s ending. Raises ScoresError naming `source` when it is not a whole one."""
+    from calibaudit.report.result_json import is_repair
     from calibaudit.report.saved import audit_of, comparison_of, is_comparison
 
-    (comparison_of if is_comparison(result) else audit_of)(result, source)  # what a format reads by itself is there
+    if is_repair(result):
+        from calibaudit.report.saved_repair import repair_of
+
+        repair_of(result, source)
+    else:
+        (comparison_of if is_comparison(result) else audit_of)(result, source)  # what a format reads by itself is there
     return FORMATS[path.suffix](result, path, source)
 
 

@@ -2,86 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from calibaudit.repair.fix import Repair
-from calibaudit.report.words.repair import MEASURES, how, repair_sentence, repair_warnings, retention, training_facts
-from calibaudit.report.words.text import number, signed
+from calibaudit.repair.candidates import Repair, Setting
+from calibaudit.report.document.tables import Table
+from calibaudit.report.repair_page import KEPT_NOTE, repair_page
+
+_WHAT = {
+    "temperature": "its logits divided by a temperature",
+    "aligned": "its logits divided by a temperature",
+    "merge": "its weights merged with those of the base model",
+    "smooth": "tuned with label smoothing",
+}
 
 
 def model_card(repair: Repair, out: Path) -> str:
     """Markdown with the hub's metadata in front. Names of local folders are cut to their last part."""
     assert repair.proof is not None
+    chosen, page = repair.chosen, repair_page(repair)
+    assert chosen is not None
+    assert chosen.setting is not None
+    assert page.measures is not None
     base, instruct = (_shown(info.name) for info in (repair.base, repair.instruct))
-    settings = repair.settings
-    start = base if settings.start == "base" else instruct
+    proof = repair.proof.repair
+    names = [
+        repair.base.name,
+        repair.instruct.name,
+        proof.after.name,
+        "" if repair.data is None else repair.data.source,
+    ]
     lines = [
         "---",
-        yaml.safe_dump(_metadata(repair), sort_keys=False, allow_unicode=True).strip(),
+        yaml.safe_dump(_metadata(repair, chosen.setting), sort_keys=False, allow_unicode=True).strip(),
         "---",
         "",
         f"# {out.resolve().name}",
         "",
-        f"A repair of `{instruct}`, trained from `{start}` with label smoothing by calibaudit {version('calibaudit')} "
-        "so that its confidence is nearer to its accuracy.",
+        f"A repair of `{instruct}` by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. It is meant "
+        "to be as sure as it is right.",
         "",
-        f"**{repair_sentence(repair)}**",
+        f"**{_shown_text(page.sentence, names)}**",
         "",
-        *_table(repair),
+        *_table(page.measures, ""),
         "",
-        f"Items: {_items(repair)}. Neither the tuning data nor the choice of the smoothing factor has seen them. "
-        f"Intervals are at {repair.proof.repair.settings.level * 100:g} %, p-values of no change; every figure with "
-        "its interval is in `fix.json`.",
-        "",
-        "## How it was made",
-        "",
-        f"- {how(repair)}",
-        f"- {training_facts(repair)}, seed {settings.training.seed}",
-        f"- Data: `{_shown(repair.data.source)}`; {repair.data.n_rows:,} rows read, {repair.data.n_faulty:,} unusable, "
-        f"{repair.data.n_truncated:,} cut to fit",
-        f"- Base: `{base}` ({repair.base.revision}); before: `{instruct}` ({repair.instruct.revision})",
-    ]
-    if kept := retention(repair):
-        lines.append(f"- {kept}")
-    warnings = repair_warnings(repair)
-    if warnings:
-        lines += ["", "## Read this too", "", *(f"- {_shown_text(text)}" for text in warnings)]
-    lines += [
-        "",
-        "## Limits",
-        "",
-        "What is shown holds for these items, this scoring and this prompt. A smoothed model is a worse teacher for "
-        "another model, and abstaining by confidence can get worse with it; neither was measured here.",
+        f"Items: {proof.pooled.n_items:,} of {', '.join(task.name for task in proof.tasks)}. Neither the tuning data "
+        f"nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, p-values of "
+        "no change; every figure with its interval is in `fix.json`.",
         "",
     ]
+    if page.candidates is not None:
+        lines += ["## What was tried", "", *_table(page.candidates, "method"), "", f"{KEPT_NOTE}."]
+        lines += ["", *(f"- {_shown_text(text, names)}" for text in page.choice), ""]
+    lines += ["## How it was made", "", *(f"- {_shown_text(text, names)}" for text in page.how)]
+    if repair.training is not None:
+        lines.append(f"- Seed of the training: {repair.settings.training.seed}")
+    lines.append(f"- Base: `{base}` ({repair.base.revision}); before: `{instruct}` ({repair.instruct.revision})")
+    if page.warnings:
+        lines += ["", "## Read this too", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
+    lines += ["", "## Limits", "", _limits(chosen.setting), ""]
     return "\n".join(lines)
 
 
-def _metadata(repair: Repair) -> dict[str, Any]:
-    base = repair.base if repair.settings.start == "base" else repair.instruct
-    return {"base_model": _shown(base.name), "library_name": "transformers", "tags": ["calibration", "label-smoothing"]}
+def _limits(setting: Setting) -> str:
+    shown = "What is shown holds for these items, this scoring and this prompt."
+    if setting.method != "smooth":
+        return shown
+    return (
+        f"{shown} A smoothed model is a worse teacher for another model, and abstaining by confidence can get worse "
+        "with it; neither was measured here."
+    )
 
 
-def _table(repair: Repair) -> list[str]:
-    assert repair.proof is not None
-    tuning, fixed = repair.proof.tuning.pooled, repair.proof.repair.pooled
-    lines = ["| | base | before | after | after − before |", "| --- | ---: | ---: | ---: | ---: |"]
-    for title, metric, digits in MEASURES:
-        form = signed if metric == "gap" else number
-        sides = (tuning.before, fixed.before, fixed.after)
-        cells = [form(side.metrics[metric].value, digits) for side in sides]
-        lines.append(f"| {title} | {' | '.join(cells)} | {signed(fixed.change[metric].value, digits)} |")
-    return lines
+def _metadata(repair: Repair, setting: Setting) -> dict[str, Any]:
+    """base_model: of what it was made: INSTRUCT, base where it was tuned again from it, both where they were merged."""
+    base, instruct = (_shown(info.name) for info in (repair.base, repair.instruct))
+    made_of: str | list[str] = base if setting.start == "base" else instruct
+    if setting.method == "merge":
+        made_of = [instruct, base]
+    tags = ["calibration", *(["label-smoothing"] if setting.method == "smooth" else [])]
+    tags += ["merge"] if setting.method == "merge" else []
+    return {"base_model": made_of, "library_name": "transformers", "tags": tags}
 
 
-def _items(repair: Repair) -> str:
-    assert repair.proof is not None
-    tasks = repair.proof.repair.tasks
-    return f"{repair.proof.repair.pooled.n_items:,} of {', '.join(task.name for task in tasks)}"
+def _table(table: Table, first: str) -> Sequence[str]:
+    heads = [column for head in table.heads for column in head.columns]
+    lines = [f"| {first} | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(heads)}"]
+    return [*lines, *(f"| {row.name.replace('* ', chr(92) + '* ')} | {' | '.join(row.cells)} |" for row in table.rows)]
 
 
 def _shown(name: str) -> str:
@@ -89,5 +100,12 @@ def _shown(name: str) -> str:
     return Path(name).name if Path(name).exists() else name
 
 
-def _shown_text(text: str) -> str:
-    return " ".join(_shown(word) if "/" in word else word for word in text.split(" "))
+def _shown_text(text: str, names: Sequence[str]) -> str:
+    """The same of the names in a text, and of every word of it that is a whole path."""
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = text.replace(name, _shown(name))
+    words = []
+    for word in text.split(" "):
+        bare = word.strip("()[],;:.")
+        words.append(word.replace(bare, _shown(bare)) if bare.startswith("/") and len(bare) > 1 else word)
+    return " ".join(words)

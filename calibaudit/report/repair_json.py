@@ -6,9 +6,10 @@ import dataclasses
 from datetime import datetime, timezone
 from typing import Any
 
-from calibaudit.repair.fix import Repair
+from calibaudit.repair.candidates import Repair
 from calibaudit.report.result_json import comparison_dict, envelope
-from calibaudit.report.words.repair import repair_sentence, repair_warnings
+from calibaudit.report.words.repair import repair_sentence
+from calibaudit.report.words.repair_how import repair_warnings
 
 
 def repair_dict(repair: Repair, *, created: datetime | None = None) -> dict[str, Any]:
@@ -16,19 +17,22 @@ def repair_dict(repair: Repair, *, created: datetime | None = None) -> dict[str,
     moment = created or datetime.now(timezone.utc)
     proof = None
     if repair.proof is not None:
-        sides = (("tuning", repair.proof.tuning), ("repair", repair.proof.repair), ("left", repair.proof.left))
-        proof = {name: comparison_dict(comparison, created=moment) for name, comparison in sides}
+        parts = dict.fromkeys(field.name for field in dataclasses.fields(repair.proof))
+        found = {name: comparison_dict(part, created=moment) for name, part in repair.proof.parts().items()}
+        proof = {**parts, **found}
     return {
         **envelope(moment),
         "kind": "fix",
         "models": {"base": repair.base.to_dict(), "instruct": repair.instruct.to_dict()},
         "settings": repair.settings.to_dict(),
-        "data": repair.data.to_dict(),
+        "data": None if repair.data is None else repair.data.to_dict(),
         "advice": None if repair.advice is None else repair.advice.to_dict(),
         "n_advice_items": repair.n_advice_items,
+        "candidates": [candidate.to_dict() for candidate in repair.candidates],
         "training": None if repair.training is None else dataclasses.asdict(repair.training),
-        "fits": None if repair.fits is None else {name: fit.to_dict() for name, fit in repair.fits.items()},
+        "retention": None if repair.retention is None else repair.retention.to_dict(),
         "proof": proof,
         "verdict": {**repair.verdict.to_dict(), "sentence": repair_sentence(repair)},
+        "notes": list(repair.notes),
         "warnings": repair_warnings(repair),
     }

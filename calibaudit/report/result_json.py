@@ -67,7 +67,7 @@ def write_result(result: Mapping[str, Any], path: Path) -> None:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """The JSON that `write_result` wrote, of a comparison or of one model; of `fix` the comparison before and after.
+    """The JSON that `write_result` wrote: of a comparison, of one model, or of a repair.
 
     Raises ScoresError when the file cannot be read, is not such a result, or has another schema version.
     """
@@ -78,8 +78,17 @@ def read_result(path: Path) -> dict[str, Any]:
         raise ScoresError(
             f"{path}: schema_version {result['schema_version']!r}; this version of calibaudit reads 1 and 2"
         )
-    if result.get("kind") == "fix":
-        if not isinstance(result.get("proof"), dict) or not isinstance(result["proof"].get("repair"), dict):
-            raise ScoresError(f"{path}: a `fix` that trained nothing has no comparison to show")
-        return dict(result["proof"]["repair"])
     return result
+
+
+def is_repair(result: Mapping[str, Any]) -> bool:
+    """What `fix` saved; `report.saved_repair` reads it."""
+    return result.get("kind") == "fix"
+
+
+def repair_proof(result: Mapping[str, Any], source: str = "the result") -> Mapping[str, Any]:
+    """Of a repair's result the comparison of before and after. Raises ScoresError where nothing was repaired."""
+    proof = result.get("proof")
+    if not isinstance(proof, Mapping) or not isinstance(proof.get("repair"), Mapping):
+        raise ScoresError(f"{source}: nothing was repaired, so there is no comparison: choose .html, .md or .json")
+    return dict(proof["repair"])

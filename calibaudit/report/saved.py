@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.recommendation import (
-    ACTIONS,
-    REJECTIONS,
-    Demand,
-    PilotPoint,
-    Recommendation,
-    older_action,
-)
 from calibaudit.analysis.audit import Audit, ModelAudit, Reliability, TaskAudit
 from calibaudit.analysis.by_level import level_rows_from_dicts
 from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
-from calibaudit.analysis.estimates import METRICS, Change, Interval
+from calibaudit.analysis.estimates import METRICS, Change
 from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_dict
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
-from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.errors import CalibauditError
 from calibaudit.gating.verdict import Check, Limits, Part, Verdict
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.scores import ModelInfo
-
-Result = Mapping[str, Any]
 
 
 def is_comparison(result: Result) -> bool:
@@ -41,18 +30,18 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
     try:
         overall = result["overall"]
         return Comparison(
-            before=_model(result["before"]),
-            after=_model(result["after"]),
+            before=model_of(result["before"]),
+            after=model_of(result["after"]),
             settings=_settings(result["settings"]),
             tasks=tuple(_task_comparison(task) for task in _some(result["tasks"])),
-            pooled=_overall(overall["pooled"], "pooled"),
-            macro=_overall(overall["macro"], "macro"),
+            pooled=overall_of(overall["pooled"], "pooled"),
+            macro=overall_of(overall["macro"], "macro"),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
             thinking=_thinking(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def audit_of(result: Result, source: str = "the result") -> ModelAudit:
@@ -61,7 +50,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
         overall, tasks = result["overall"], tuple(_task_audit(task) for task in _some(result["tasks"]))
         scoring = " + ".join(sorted({task.scoring for task in tasks}))
         return ModelAudit(
-            model=_model(result["model"]),
+            model=model_of(result["model"]),
             settings=_settings(result["settings"]),
             tasks=tasks,
             pooled=_audit("pooled", scoring, overall["pooled"], overall["pooled"]["metrics"], "reliability"),
@@ -72,7 +61,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentError, ...]:
@@ -91,7 +80,7 @@ def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentErro
                         int(option["index"]),
                         _text(option["text"]),
                         float(option["probability"]),
-                        _float(option["before"]),
+                        float_of(option["before"]),
                     )
                     for option in entry["options"]
                 ),
@@ -99,68 +88,7 @@ def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentErro
             for entry in result.get("errors", ())
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _malformed(source, error) from error
-
-
-def recommendation_of(result: Result, source: str = "the result") -> Recommendation | None:
-    """The Recommendation in a result; None where there is none. Raises ScoresError as the others do."""
-    found = result.get("recommendation")
-    if found is None:
-        return None
-    try:
-        demand = found["demand"]
-        older = found["method"], float(found["epsilon"]["value"]), float(demand["gap"]["value"]), float(found["margin"])
-        action = found.get("action", older_action(*older))
-        if action not in ACTIONS:
-            raise ValueError(f"action is {str(action)[:40]!r}")
-        return Recommendation(
-            action=action,
-            epsilon=_interval(found["epsilon"]),
-            prior=found["prior"],
-            method=found["method"],
-            reason=str(found["reason"]),
-            nll_weight=_float(found["nll_weight"]),
-            margin=float(found["margin"]),
-            demand=Demand(
-                gap=_interval(demand["gap"]),
-                temperature=_interval(demand["temperature"]),
-                option_epsilon=_float(demand["option_epsilon"]),
-            ),
-            warnings=tuple(str(text) for text in found["warnings"]),
-            head=None if found.get("head") is None else _head(found["head"]),
-            pilot=tuple(_pilot_point(point) for point in found.get("pilot") or ()),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise _malformed(source, error) from error
-
-
-def _head(found: Result) -> HeadBound:
-    return HeadBound(
-        vocab_size=int(found["vocab_size"]),
-        hidden_size=int(found["hidden_size"]),
-        reach=float(found["reach"]),
-        median_prob=float(found["median_prob"]),
-        top_prob=float(found["top_prob"]),
-        least_entropy=float(found["least_entropy"]),
-    )
-
-
-def _pilot_point(found: Result) -> PilotPoint:
-    rejected = str(found["rejected"])
-    if rejected and not set(rejected.split(", ")) <= set(REJECTIONS):
-        raise ValueError(f"rejected is {rejected[:40]!r}")
-    return PilotPoint(
-        epsilon=float(found["epsilon"]),
-        prior=found["prior"],
-        accuracy=float(found["accuracy"]),
-        gap=_interval(found["gap"]),
-        ece=float(found["ece"]),
-        nll=float(found["nll"]),
-        auroc=_float(found["auroc"]),
-        option_mass=_float(found["option_mass"]),
-        learned=_float(found["learned"]),
-        rejected=rejected,
-    )
+        raise malformed(source, error) from error
 
 
 def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
@@ -173,14 +101,14 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
         return Verdict(
             outcome=found["outcome"],
             limits=Limits(**found["limits"]),
-            before=_model(result["before"]),
-            after=_model(result["after"]),
+            before=model_of(result["before"]),
+            after=model_of(result["after"]),
             overall=_part(found["overall"]),
             tasks=tuple(_part(part) for part in found["tasks"]),
             n_to_settle=None if n_to_settle is None else int(n_to_settle),
         )
     except (KeyError, TypeError, ValueError, CalibauditError) as error:
-        raise _malformed(source, error) from error
+        raise malformed(source, error) from error
 
 
 def _part(part: Result) -> Part:
@@ -191,11 +119,6 @@ def _some(tasks: Any) -> list[Any]:
     if not isinstance(tasks, list) or not tasks:
         raise ValueError("no list of tasks")
     return tasks
-
-
-def _malformed(source: str, error: Exception) -> ScoresError:
-    reason = f"no entry {error.args[0]!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-    return ScoresError(f"{source}: not a whole result of calibaudit ({reason}); make one with `calibaudit compare -o`")
 
 
 def _task_comparison(task: Result) -> TaskComparison:
@@ -211,14 +134,15 @@ def _task_comparison(task: Result) -> TaskComparison:
         before=_audit(task["name"], task["scoring"], task, task["before"], "before"),
         after=_audit(task["name"], task["scoring"], task, task["after"], "after"),
         change=_changes(task["change"]),
-        ece_p_holm=_float(task["ece_p_holm"]),
+        ece_p_holm=float_of(task["ece_p_holm"]),
         n_moved=_pair(task.get("n_moved", {"before": 0, "after": 0})),
         prompts=_prompts(task.get("prompt")),
-        chance=_float(task.get("chance")),
+        chance=float_of(task.get("chance")),
     )
 
 
-def _overall(overall: Result, name: str) -> Overall:
+def overall_of(overall: Result, name: str) -> Overall:
+    """name: what its audits are called."""
     return Overall(
         before=_audit(name, "", overall, overall["before"], "before"),
         after=_audit(name, "", overall, overall["after"], "after"),
@@ -240,7 +164,7 @@ def _task_audit(task: Result) -> TaskAudit:
         audit=_audit(task["name"], task["scoring"], task, task["metrics"], "reliability"),
         n_moved=int(task.get("n_moved", 0)),
         prompt=prompt_format_from_dict(task.get("prompt")),
-        chance=_float(task.get("chance")),
+        chance=float_of(task.get("chance")),
     )
 
 
@@ -263,18 +187,14 @@ def _audit(name: str, scoring: str, entry: Result, metrics: Result, side: str | 
         task=str(name),
         scoring=str(scoring),
         n_items=int(entry["n_items"]),
-        metrics={key: _interval(entry) for key, entry in _known(metrics).items()},
+        metrics={key: interval_of(entry) for key, entry in _known(metrics).items()},
         reliability=None if diagram is None else _reliability(diagram),
-        calibrated_p=_float(p_value),
+        calibrated_p=float_of(p_value),
     )
 
 
-def _interval(entry: Result) -> Interval:
-    return Interval(*_floats(entry, "value", "low", "high"))
-
-
 def _changes(changes: Result) -> dict[str, Change]:
-    return {key: Change(*_floats(entry, "value", "low", "high", "p_value")) for key, entry in _known(changes).items()}
+    return {key: change_of(entry) for key, entry in _known(changes).items()}
 
 
 def _known(entries: Result) -> dict[str, Result]:
@@ -313,7 +233,8 @@ def _reliability(diagram: Result) -> Reliability:
     return found
 
 
-def _model(info: Result) -> ModelInfo:
+def model_of(info: Result) -> ModelInfo:
+    """Raises KeyError and the like where entries are missing."""
     return ModelInfo(**{**info, "n_parameters": int(info["n_parameters"]), "vocab_size": int(info["vocab_size"])})
 
 
@@ -324,14 +245,6 @@ def _settings(settings: Result) -> Settings:
 
 def _pair(sides: Result) -> tuple[Any, Any]:
     return sides["before"], sides["after"]
-
-
-def _floats(entry: Result, *names: str) -> list[Any]:
-    return [_float(entry[name]) for name in names]
-
-
-def _float(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def _text(value: Any) -> str | None:

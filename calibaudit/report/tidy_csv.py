@@ -9,6 +9,7 @@ from typing import Any
 
 from calibaudit.analysis.compare import Overall, TaskComparison
 from calibaudit.analysis.estimates import METRICS, Change, Interval
+from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
 
 COLUMNS = ("task", "side", "metric", "value", "low", "high", "p_value")
@@ -20,9 +21,13 @@ Rows = Iterator[tuple[str, str, Mapping[str, Interval] | Mapping[str, Change]]]
 def tidy_csv(result: Mapping[str, Any], source: str = "the result") -> str:
     """The table as CSV (RFC 4180 but for the line ends), every number in full; empty where there is none.
 
-    side: before, after or change of a comparison, model of an audit. Raises ScoresError naming `source`.
+    side: before, after or change of a comparison, model of an audit; of a repair also base, and base_in_template where
+    base was scored within the tuned model's template besides. Raises ScoresError naming `source`.
     """
-    rows = _comparison_rows(result, source) if is_comparison(result) else _audit_rows(result, source)
+    if is_repair(result):
+        rows = _repair_rows(result, source)
+    else:
+        rows = _comparison_rows(result, source) if is_comparison(result) else _audit_rows(result, source)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -47,6 +52,18 @@ def _comparison_rows(result: Mapping[str, Any], source: str) -> Rows:
             yield f"level {row.level}", side, metrics
         if row.change is not None:
             yield f"level {row.level}", "change", row.change
+
+
+def _repair_rows(result: Mapping[str, Any], source: str) -> Rows:
+    repair = repair_proof(result, source)
+    for key, side in (("tuning", "base"), ("matched", "base_in_template")):
+        if result["proof"].get(key) is not None:
+            base = comparison_of(result["proof"][key], source)
+            for task in base.tasks:
+                yield task.label, side, task.before.metrics
+            yield POOLED, side, base.pooled.before.metrics
+            yield MACRO, side, base.macro.before.metrics
+    yield from _comparison_rows(repair, source)
 
 
 def _audit_rows(result: Mapping[str, Any], source: str) -> Rows:

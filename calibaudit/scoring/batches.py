@@ -17,6 +17,7 @@ from calibaudit.models.model import Model
 from calibaudit.scoring.copying import copied, whole
 from calibaudit.scoring.encode import Row
 from calibaudit.scoring.packing import packed, pieces_of
+from calibaudit.scoring.sums import Logprobs, Reader, V
 
 Path = Literal["packed", "copied", "whole"]
 
@@ -63,9 +64,18 @@ class Batch:
 
 
 def score_rows(model: Model, rows: Sequence[Row], size: BatchSize, names: Sequence[str]) -> Iterator[Batch]:
-    """The rows' log-probabilities, a batch at a time, widest rows first so that a lack of memory shows at once.
+    """The rows' log-probabilities, a batch at a time; see `read_rows`."""
+    for indices, logprobs in read_rows(model, rows, size, names, Logprobs(model)):
+        yield Batch(indices, logprobs)
 
-    names: how an error names each row. Raises ModelError when one row alone does not fit in memory.
+
+def read_rows(
+    model: Model, rows: Sequence[Row], size: BatchSize, names: Sequence[str], reader: Reader[V]
+) -> Iterator[tuple[tuple[int, ...], tuple[tuple[V, ...], ...]]]:
+    """What the reader makes of the rows, a batch at a time, widest rows first so that a lack of memory shows at once.
+
+    names: how an error names each row. Yields positions in the list of rows, and for each a value a continuation.
+    Raises ModelError when one row alone does not fit in memory.
     """
     kinds = [(rope_side(model, row), path(model, row)) for row in rows]
     pieces = [pieces_of(model, row, r) if kinds[r][1] == "packed" else [] for r, row in enumerate(rows)]
@@ -90,15 +100,15 @@ def score_rows(model: Model, rows: Sequence[Row], size: BatchSize, names: Sequen
             with torch.inference_mode():
                 if kind[1] == "packed":
                     chosen = [piece._replace(row=r) for r, i in enumerate(indices) for piece in pieces[i]]
-                    logprobs = packed(model, batch, chosen, rows_of)
+                    values = packed(model, batch, chosen, rows_of, reader)
                 else:
-                    logprobs = (copied if kind[1] == "copied" else whole)(model, batch, rows_of)
+                    values = (copied if kind[1] == "copied" else whole)(model, batch, rows_of, reader)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             make_room(model, size, width, names[indices[0]], error)
             continue
-        yield Batch(indices, logprobs)
+        yield indices, values
         start += len(indices)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from calibaudit.models.model import Model
 from calibaudit.models.prefix_cache import Layout, common_length, lay_out
 from calibaudit.scoring.encode import Row, Tokens
-from calibaudit.scoring.sums import Span, common_prefix, integers, pad, parts, sums, target_logprobs
+from calibaudit.scoring.sums import Reader, Span, V, common_prefix, in_order, integers, pad, parts
 
 COLUMNS_BESIDE = 256
 """Continuations stand side by side up to this many columns, or twice their context: attention's cost grows with the
@@ -48,12 +48,12 @@ def pieces_of(model: Model, row: Row, index: int) -> list[Piece]:
 
 
 def packed(
-    model: Model, rows: Sequence[Row], pieces: Sequence[Piece], rows_of: Callable[[int], int]
-) -> tuple[tuple[float, ...], ...]:
+    model: Model, rows: Sequence[Row], pieces: Sequence[Piece], rows_of: Callable[[int], int], reader: Reader[V]
+) -> tuple[tuple[V, ...], ...]:
     """Each piece as one row: its context's last position scores all first tokens, each continuation's own the rest.
 
     What all contexts start with (few-shot examples, a passage) runs once for the batch, and is cached.
-    rows_of: rows of a given length that one call takes. Returns the log-probability of each continuation, nats.
+    rows_of: rows of a given length that one call takes. Returns the reader's value of each continuation.
     """
     n_common = common_prefix([row.context for row in rows])
     if model.rope_switch is not None and n_common <= model.rope_switch < len(rows[0].context):
@@ -62,7 +62,7 @@ def packed(
     if n_common:
         start = torch.tensor([rows[0].context[:n_common]], device=model.device)
         common = model.forward(start, past=model.empty_cache(packed=True), use_cache=True)[1]
-    totals = [[0.0] * len(row.continuations) for row in rows]
+    totals: list[dict[int, V]] = [{} for _ in rows]
     pieces = sorted(pieces, key=lambda piece: -piece.width)
     for part in parts(pieces, rows_of(pieces[0].width)):
         layouts = [
@@ -72,7 +72,7 @@ def packed(
         lasts = integers([len(rows[r].context) - n_common - 1 for r, _, _ in part], model.device)
         firsts = [[rows[r].continuations[c][0] for c in chosen] for r, chosen, _ in part]
         at_lasts = features[torch.arange(len(part), device=lasts.device), lasts]
-        for (r, chosen, _), values in zip(part, target_logprobs(model, at_lasts, firsts), strict=True):
+        for (r, chosen, _), values in zip(part, reader.each(at_lasts, firsts), strict=True):
             for c, value in zip(chosen, values, strict=True):
                 totals[r][c] = value
         longer = [
@@ -81,9 +81,9 @@ def packed(
             for c, columns in zip(chosen, layout.columns, strict=True)
             if columns
         ]
-        for (r, c, _), value in zip(longer, sums(model, features, [span for _, _, span in longer]), strict=True):
+        for (r, c, _), value in zip(longer, reader.sums(features, [span for _, _, span in longer]), strict=True):
             totals[r][c] += value
-    return tuple(map(tuple, totals))
+    return in_order(totals)
 
 
 def _packed_features(model: Model, layouts: Sequence[Layout], n_common: int, common: Any) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from calibaudit.kernels import IGNORE_INDEX
 from calibaudit.models.model import Model
@@ -36,18 +37,8 @@ class Fit:
 def fit_of(model: Model, examples: Sequence[Example], n_examples: int = N_EXAMPLES) -> Fit:
     """The model's fit to the examples, or to n_examples of them at even distances."""
     step = max(1, -(-len(examples) // n_examples))
-    chosen = sorted(examples[::step], key=lambda example: -len(example.input_ids))
     nll, hits, n_tokens = 0.0, 0, 0
-    start = 0
-    while start < len(chosen):
-        width = len(chosen[start].input_ids)
-        batch = chosen[start : start + max(1, _TOKENS_PER_BATCH // width)]
-        start += len(batch)
-        ids, targets = torch.zeros(len(batch), width, dtype=torch.long), torch.full((len(batch), width), IGNORE_INDEX)
-        for row, example in enumerate(batch):
-            n = len(example.input_ids)
-            ids[row, :n] = torch.tensor(example.input_ids)
-            targets[row, : n - 1] = torch.tensor(example.labels[1:])
+    for _, ids, targets in token_batches(examples[::step]):
         features, _ = model.forward(ids.to(model.device))
         counts = targets.reshape(-1) != IGNORE_INDEX
         wanted = targets.reshape(-1)[counts]
@@ -56,6 +47,25 @@ def fit_of(model: Model, examples: Sequence[Example], n_examples: int = N_EXAMPL
         hits += int((found.top_token.cpu() == wanted).sum())
         n_tokens += len(wanted)
     return Fit(nll / n_tokens, hits / n_tokens, n_tokens)
+
+
+def token_batches(examples: Sequence[Example]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """(which examples, their ids, the token that each position should predict), the longest first, padded on the right.
+
+    Both are (rows, width) int64; IGNORE_INDEX where nothing is learned. A batch has about 4,096 tokens.
+    """
+    order = sorted(range(len(examples)), key=lambda row: -len(examples[row].input_ids))
+    start = 0
+    while start < len(order):
+        width = len(examples[order[start]].input_ids)
+        rows = order[start : start + max(1, _TOKENS_PER_BATCH // width)]
+        start += len(rows)
+        ids, targets = torch.zeros(len(rows), width, dtype=torch.long), torch.full((len(rows), width), IGNORE_INDEX)
+        for place, row in enumerate(rows):
+            n = len(examples[row].input_ids)
+            ids[place, :n] = torch.tensor(examples[row].input_ids)
+            targets[place, : n - 1] = torch.tensor(examples[row].labels[1:])
+        yield rows, ids, targets
 
 
 def kept_share(base: Fit, before: Fit, after: Fit) -> float | None:

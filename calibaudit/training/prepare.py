@@ -82,20 +82,24 @@ class SftSummary:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """tokenizer: instruct's, whose chat template the data goes through. tasks: without the items seen in the data."""
+    """tokenizer: instruct's, whose chat template the data goes through. tasks: without the items seen in the data.
+
+    data: None without tuning rows; then there are no examples.
+    """
 
     base: Checkpoint
     instruct: Checkpoint
     tokenizer: Any
+    base_tokenizer: Any
     examples: tuple[Example, ...]
     tasks: tuple[Task, ...]
-    data: SftSummary
+    data: SftSummary | None
 
 
 def prepare(
     base: str,
     instruct: str,
-    data: str,
+    data: str | None,
     tasks: Sequence[Task],
     *,
     max_length: int = 4096,
@@ -104,32 +108,30 @@ def prepare(
     revisions: tuple[str | None, str | None] = (None, None),
     offline: bool = False,
     one_vocabulary: bool = True,
-    start: str = "base",
+    start: str | None = "base",
     chat: ChatSettings | None = None,
 ) -> Prepared:
     """Rows read and encoded, audited items kept apart from them.
 
-    max_length: tokens of a row; fewer where the models' windows are shorter. columns: a column's name -> the key
-    that it is read as. revisions: of base and instruct. one_vocabulary: whether base has to know all of instruct's
-    tokens. start: base or instruct, which is tuned, and must therefore have plain weights. chat: how rows stand in the
-    chat template. Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
+    data: None for no rows. max_length: tokens of a row; fewer where the models' windows are shorter. columns: a
+    column's name -> the key that it is read as. revisions: of base and instruct. one_vocabulary: whether base has to
+    know all of instruct's tokens. start: base or instruct, which is tuned; see `check_tunable`; None where that is seen
+    later. chat: how rows stand in the chat template.
+    Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
     """
     sides = [
         fetch(find_checkpoint(name, revision=revision, offline=offline))
         for name, revision in zip((base, instruct), revisions, strict=True)
     ]
-    settings = quantization_settings(read_settings(sides[start == "instruct"]))
-    if settings is not None:
-        raise ModelError(
-            f"{sides[start == 'instruct'].name}: its weights are quantized ({described(settings)}) and cannot be tuned "
-            "further; give the checkpoint that was quantized"
-        )
     tokenizers = [load_tokenizer(side) for side in sides]
     if chat is not None and chat.template not in CHOICES:
         # What is tuned in a template of the caller's is saved with it.
         tokenizers[1].chat_template = template_source(tokenizers[1], chat.template)
-    if one_vocabulary:
-        check_vocabularies(sides[0], sides[1], *tokenizers)
+    ready = Prepared(sides[0], sides[1], tokenizers[1], tokenizers[0], (), tuple(tasks), None)
+    if start is not None:
+        check_tunable(ready, start, one_vocabulary=one_vocabulary)
+    if data is None:
+        return ready
     rows = read_rows(data, split=split, offline=offline, columns=columns)
     encoded = encode_rows(
         rows.rows,
@@ -153,4 +155,20 @@ def prepare(
         n_merged=encoded.n_merged,
         n_unstopped=encoded.n_unstopped,
     )
-    return Prepared(sides[0], sides[1], tokenizers[1], encoded.examples, kept, summary)
+    return dataclasses.replace(ready, examples=encoded.examples, tasks=kept, data=summary)
+
+
+def check_tunable(ready: Prepared, start: str, *, one_vocabulary: bool = True) -> None:
+    """Raises ModelError unless `start`, base or instruct, has plain weights, and base knows all of instruct's tokens.
+
+    one_vocabulary: whether it has to.
+    """
+    tuned = ready.instruct if start == "instruct" else ready.base
+    settings = quantization_settings(read_settings(tuned))
+    if settings is not None:
+        raise ModelError(
+            f"{tuned.name}: its weights are quantized ({described(settings)}) and cannot be tuned further; give the "
+            "checkpoint that was quantized"
+        )
+    if one_vocabulary:
+        check_vocabularies(ready.base, ready.instruct, ready.base_tokenizer, ready.tokenizer)

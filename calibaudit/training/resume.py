@@ -20,12 +20,22 @@ from calibaudit.training.settings import TrainingSettings
 MADE_FROM = "made_from.json"
 _CHECKPOINT = "checkpoint-"
 _FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing")
+_KNOWN = "known rows"
+_SHOWN = 60
+
+DEFAULTS = dataclasses.asdict(TrainingSettings(label_smoothing=0.0, prior="uniform"))
+"""What a setting was that an earlier version did not have, and so did not write down."""
 
 
 def made_from(
-    network: Any, anchor: Any, examples: Sequence[Example], settings: TrainingSettings, n_processes: int
+    network: Any,
+    anchor: Any,
+    examples: Sequence[Example],
+    settings: TrainingSettings,
+    n_processes: int,
+    known: Sequence[bool] | None = None,
 ) -> dict[str, Any]:
-    """All that the trained weights depend on, by name, as JSON holds it."""
+    """All that the trained weights depend on, by name, as JSON holds it. known: which rows are smoothed; None: all."""
     values = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _FREE_TO_CHANGE}
     values |= {
         "data": _data_digest(examples),
@@ -33,6 +43,8 @@ def made_from(
         "prior's weights": None if anchor is None else _weights_digest(anchor),
         "processes": n_processes,
     }
+    if known is not None:
+        values[_KNOWN] = "".join("1" if is_known else "0" for is_known in known)
     return dict(json.loads(json.dumps(values)))
 
 
@@ -40,6 +52,15 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The one with the most steps. Only whole ones have their name."""
     found = [path for path in folder.glob(f"{_CHECKPOINT}*") if (path / MADE_FROM).is_file()]
     return max(found, key=step_of, default=None)
+
+
+def known_before(folder: Path) -> tuple[bool, ...] | None:
+    """The rows that an interrupted run in this folder smooths: on another device others might be found. Or None."""
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        return None
+    text = read_json(checkpoint / MADE_FROM, TrainingError).get(_KNOWN)
+    return tuple(mark == "1" for mark in text) if isinstance(text, str) else None
 
 
 def step_of(checkpoint: Path) -> int:
@@ -60,12 +81,18 @@ def check_made_from(checkpoint: Path, wanted: Mapping[str, Any]) -> None:
         found = read_json(path, TrainingError)
     except TrainingError as error:
         raise TrainingError(f"{error}; remove {checkpoint} to go on from an earlier one") from error
+    found = DEFAULTS | found
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:
-        said = ", ".join(f"{name} {found.get(name)} (now {wanted[name]})" for name in differing)
+        said = ", ".join(f"{name} {_short(found.get(name))} (now {_short(wanted[name])})" for name in differing)
         raise TrainingError(
             f"{checkpoint}: was made with {said}; resume with the same, or start anew in another folder"
         )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _SHOWN or not isinstance(value, str) else f"{text[:_SHOWN]}..."
 
 
 def _data_digest(examples: Sequence[Example]) -> str:

@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibaudit.errors import OutputError, SftError
+from calibaudit.errors import OutputError, SftError, TrainingError
 from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import DTYPES, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
+from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
 from calibaudit.training.data.encode import Example
-from calibaudit.training.save import save_checkpoint
+from calibaudit.training.known import known_rows, marks_of
+from calibaudit.training.resume import DEFAULTS, known_before
 from calibaudit.training.settings import TrainingSettings
-from calibaudit.training.train import TrainingRun, train
+from calibaudit.training.train import CHECKPOINTS, TrainingRun, smooths_known, train
 
 RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""
@@ -31,8 +33,6 @@ RECORD = "training.json"
 
 def check_folder(out: Path, *, resume: bool) -> None:
     """Raises OutputError where `out` holds something that a run would overwrite, or cannot be made."""
-    if resume and (out / RECORD).is_file():
-        return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: there is something already; name another folder with --out, or remove it")
     parent = out.resolve().parent
@@ -66,21 +66,35 @@ def retune(
 ) -> TrainingRun:
     """Train `start` on the examples and save it to `out` with the tokenizer, in dtype.
 
-    prior: what to smooth towards where settings.prior is base. device: as --device. resume: take up an interrupted run,
-    or find that it was finished; raises OutputError where that one was made otherwise.
+    prior: what to smooth towards where settings.prior is base, and who knows a row where settings.where is known.
+    device: as --device. resume: take up an interrupted run, or find that it was finished; raises OutputError where that
+    one was made otherwise.
     """
     identity = _identity(start, prior, examples, settings)
     if resume and (out / RECORD).is_file():
         return _finished(out, identity)
     partial, device = partial_folder(out), own_device(device)
     loaded = load_network(start, "float32", device)
-    anchor = None
+    anchor, prior_dtype = None, "float32" if loaded.device == "cpu" else "auto"
     if prior is not None and settings.prior == "base" and settings.label_smoothing > 0:
         shares_weights = settings.lora is not None and prior.revision == start.revision
         if not shares_weights:  # else: the same weights with the adapter off
-            anchor = load_network(prior, "float32" if loaded.device == "cpu" else "auto", device).network
-    partial.mkdir(exist_ok=True)
-    run = train(loaded.network, tokenizer, examples, partial, settings, anchor=anchor, resume=resume, progress=progress)
+            anchor = load_network(prior, prior_dtype, device).network
+    known = None
+    if smooths_known(settings):
+        if prior is None:
+            raise TrainingError("where known: base says which rows are known, so give it as the prior")
+        known = known_before(partial / CHECKPOINTS) if resume else None
+        if known is None:
+            base = loaded.network if prior.revision == start.revision else anchor
+            base = load_network(prior, prior_dtype, device).network if base is None else base
+            known = known_rows(base, examples, marks_of(tokenizer))
+            del base
+            free_memory()
+    run = train(
+        loaded.network, tokenizer, examples, partial, settings,
+        anchor=anchor, known=known, resume=resume, progress=progress,
+    )  # fmt: skip
     if rank() == 0:
         model = partial / "model"
         save_checkpoint(loaded.network, tokenizer, model, DTYPES[dtype])
@@ -127,6 +141,7 @@ def _finished(out: Path, identity: Mapping[str, Any]) -> TrainingRun:
         made_from, run = record["made_from"], TrainingRun(**record["run"])
     except (SftError, KeyError, TypeError) as error:
         raise SftError(f"{path}: cannot be read ({error}); remove {out} and train again") from error
+    made_from = DEFAULTS | made_from
     for name, value in json.loads(json.dumps(identity)).items():
         if made_from.get(name) != value:
             raise OutputError(

@@ -13,8 +13,15 @@ from torch.utils.data import Dataset
 
 from calibaudit.kernels import IGNORE_INDEX
 from calibaudit.training.data.encode import Example
+from calibaudit.training.loss.forward import SMOOTHED_ROWS
 
 _STEPS_PER_GROUP = 32
+
+ROWS_PER_STEP = 128
+"""As Huang, Lu, Zeng 2025 (arXiv 2508.00264) tune."""
+
+LEAST_STEPS = 100
+"""Fewer rows a step where the run would have fewer steps than this: at a given rate it is steps that teach."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,15 @@ def plan_steps(
     )
 
 
+def accumulation_for(n_rows: int, *, epochs: float, batch_size: int, n_processes: int) -> int:
+    """Forward passes a step, so that a step has ROWS_PER_STEP rows, or as many as leave LEAST_STEPS steps; 1 or more.
+
+    Never more than that: a batch_size that does not divide it makes steps a little smaller.
+    """
+    rows = min(ROWS_PER_STEP, math.floor(n_rows * epochs / LEAST_STEPS))
+    return max(1, rows // (batch_size * n_processes))
+
+
 def n_targets(example: Example) -> int:
     """Tokens that are learned. The first cannot be: nothing stands before it."""
     return sum(label != IGNORE_INDEX for label in example.labels[1:])
@@ -83,10 +99,13 @@ def _epoch(lengths: np.ndarray, per_step: int, rng: np.random.Generator) -> list
 
 
 class MicroBatches(Dataset[dict[str, Tensor]]):
-    """The plan's micro-batches one after another, padded on the right."""
+    """The plan's micro-batches one after another, padded on the right. smoothed: of each example; None: all are."""
 
-    def __init__(self, examples: Sequence[Example], plan: Plan, pad_id: int) -> None:
+    def __init__(
+        self, examples: Sequence[Example], plan: Plan, pad_id: int, smoothed: Sequence[bool] | None = None
+    ) -> None:
         self._examples = examples
+        self._smoothed = smoothed
         self._batches = [rows for step in plan.steps for rows in step]
         self._pad_id = pad_id
 
@@ -94,7 +113,8 @@ class MicroBatches(Dataset[dict[str, Tensor]]):
         return len(self._batches)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        chosen = [self._examples[row] for row in self._batches[index]]
+        rows = self._batches[index]
+        chosen = [self._examples[row] for row in rows]
         # a process without rows in a short step still takes part: in one token, of which nothing is learned
         width = max((len(example.input_ids) for example in chosen), default=1)
         shape = (max(1, len(chosen)), width)
@@ -106,4 +126,7 @@ class MicroBatches(Dataset[dict[str, Tensor]]):
             ids[row, :n] = torch.tensor(example.input_ids)
             labels[row, 1:n] = torch.tensor(example.labels[1:], dtype=torch.long)
             mask[row, :n] = 1
-        return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        if self._smoothed is not None:
+            batch[SMOOTHED_ROWS] = torch.tensor([self._smoothed[row] for row in rows] or [False])
+        return batch

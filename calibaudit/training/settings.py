@@ -19,9 +19,13 @@ class LoraSettings:
 class TrainingSettings:
     """How to train. label_smoothing: the factor in [0, 1]. prior: what to smooth towards.
 
-    max_steps: instead of epochs. batch_size: rows at a time in each process; accumulation: times so many a step.
+    max_steps: instead of epochs. batch_size: rows at a time in each process; accumulation: times so many a step, None:
+    as `schedule.accumulation_for` has it.
     warmup: the share of the steps over which the rate rises; then it falls linearly to 0. max_grad_norm: 0 clips not.
     save_steps: steps between checkpoints; None: a fifth of the run.
+    logit_scale: a factor above 0 on the logits in the loss, 1 / T where logits are divided by T; the trained network
+    takes it into its weights. softcap: put around them then; above 0, None: as the network has it (`training.levers`).
+    where: which rows are smoothed; known: those that base knows (`training.known`), the others have hard labels.
     """
 
     label_smoothing: float
@@ -30,7 +34,7 @@ class TrainingSettings:
     epochs: float = 2.0
     max_steps: int | None = None
     batch_size: int = 8
-    accumulation: int = 1
+    accumulation: int | None = None
     warmup: float = 0.03
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
@@ -38,3 +42,6 @@ class TrainingSettings:
     gradient_checkpointing: bool = False
     lora: LoraSettings | None = None
     save_steps: int | None = None
+    logit_scale: float = 1.0
+    softcap: float | None = None
+    where: Literal["all", "known"] = "all"

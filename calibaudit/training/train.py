@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.distributed import gathered, world_size
 from calibaudit.models.library import quiet
 from calibaudit.training.data.encode import Example
+from calibaudit.training.levers import scale_of, softcap_entry_of, take_in
 from calibaudit.training.loss.anchored import use_anchored_loss
 from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
-from calibaudit.training.schedule import MicroBatches, Plan, n_targets, plan_steps
+from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
 from calibaudit.training.settings import LoraSettings, TrainingSettings
 from calibaudit.training.trainer import Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+
+CHECKPOINTS = "checkpoints"
 
 TrainingProgress = Callable[[int, int, float, float], None]
 """(step, n_steps, loss in nats a target token, tokens a second) after every step."""
@@ -34,6 +37,9 @@ class TrainingRun:
 
     n_tokens, n_target_tokens: without padding, all processes. seconds: of all its parts, where it was resumed.
     peak_bytes: of the GPU, else of the process; None: unknown. resumed_from: a step; None: from the start.
+    rows_per_step: of all processes; 0 in records of earlier versions. n_known: rows of the data that base knows, which
+    alone were smoothed; None: all were. softcap_kept: whether the trained network has settings.softcap in its config,
+    else it acted in training only; None: there is no such setting.
     """
 
     n_steps: int
@@ -45,6 +51,9 @@ class TrainingRun:
     tokens_per_second: float
     peak_bytes: int | None
     resumed_from: int | None
+    rows_per_step: int = 0
+    n_known: int | None = None
+    softcap_kept: bool | None = None
 
 
 def train(
@@ -55,42 +64,51 @@ def train(
     settings: TrainingSettings,
     *,
     anchor: Any = None,
+    known: Sequence[bool] | None = None,
     resume: bool = False,
     progress: TrainingProgress | None = None,
 ) -> TrainingRun:
-    """Train a transformers causal LM in place; afterwards it is a plain network in eval mode, LoRA merged into it.
+    """Train a transformers causal LM in place; afterwards it is a plain network in eval mode, LoRA merged into it, and
+    its logits are those of the loss: settings.logit_scale in its weights, settings.softcap in its config, if it can.
 
     network: in float32, on its device; a GPU that has bfloat16 computes in it (autocast). tokenizer: gives the id that
     pads. anchor: the frozen model to smooth towards where settings.prior is base; None: with LoRA the network's own
-    weights without the adapter. Never makes logits; the loss and its gradient are the mean over a step's target tokens,
-    however it is split into micro-batches and processes.
+    weights without the adapter. known: of each example whether it is smoothed, where settings.where is known.
+    Never makes logits; the loss and its gradient are the mean over a step's target tokens, however it is split into
+    micro-batches and processes.
     folder: gets training.jsonl, a line a step, and checkpoints/ with the last checkpoint. Ctrl-C writes one and raises
     KeyboardInterrupt. resume: go on from the last checkpoint, if there is one, to the same weights.
     Under torchrun every process calls it with the same arguments and its own device (DDP).
     Raises TrainingError: unusable settings or examples, a loss or gradient that is no number, memory or disk full, a
     checkpoint made otherwise; ModelError where the loss cannot be computed from hidden states.
     """
-    _check(network, examples, settings, anchor)
-    checkpoints = folder / "checkpoints"
+    settings = resolved(settings, len(examples))
+    known = known if smooths_known(settings) else None
+    _check(network, examples, settings, anchor, known)
+    plan_of_scale, softcap_entry = scale_of(network, settings), softcap_entry_of(network, settings.softcap)
+    checkpoints = folder / CHECKPOINTS
     n_processes = world_size()
-    identity = made_from(network, anchor, examples, settings, n_processes)
+    identity = made_from(network, anchor, examples, settings, n_processes, known)
     checkpoint = last_checkpoint(checkpoints)
     if checkpoint is not None and not resume:
         raise TrainingError(f"{checkpoint}: left by another run; resume it, or give another folder")
     if checkpoint is not None:
         check_made_from(checkpoint, identity)
+    assert settings.accumulation is not None
+    n_micro = settings.accumulation * n_processes
     plan = plan_steps(
         examples,
         batch_size=settings.batch_size,
-        n_micro=settings.accumulation * n_processes,
+        n_micro=n_micro,
         epochs=settings.epochs,
         max_steps=settings.max_steps,
         seed=settings.seed,
     )
     save_steps = settings.save_steps or math.ceil(len(plan.steps) / 5)
-    job = Job(checkpoints, plan, identity, len(examples), save_steps, settings.max_grad_norm, progress)
+    clip = settings.max_grad_norm * settings.logit_scale
+    job = Job(checkpoints, plan, identity, len(examples), save_steps, clip, progress)
     pad_id = getattr(tokenizer, "pad_token_id", None)
-    batches = MicroBatches(examples, plan, 0 if pad_id is None else pad_id)
+    batches = MicroBatches(examples, plan, 0 if pad_id is None else pad_id, known)
     device = network.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -110,10 +128,40 @@ def train(
             ) from error
         if len(done) < len(plan.steps):
             raise KeyboardInterrupt(f"stopped after step {len(done)} of {len(plan.steps)}; resume from {checkpoints}")
-    return _summary(plan, done, len(examples), device, None if checkpoint is None else step_of(checkpoint))
+    take_in(network, settings, plan_of_scale, softcap_entry)
+    run = _summary(plan, done, len(examples), device, None if checkpoint is None else step_of(checkpoint))
+    return replace(
+        run,
+        rows_per_step=min(settings.batch_size * n_micro, len(examples)),
+        n_known=None if known is None else sum(known),
+        softcap_kept=None if settings.softcap is None else softcap_entry is not None,
+    )
 
 
-def _check(network: Any, examples: Sequence[Example], settings: TrainingSettings, anchor: Any) -> None:
+def resolved(settings: TrainingSettings, n_rows: int) -> TrainingSettings:
+    """With the accumulation that is meant for so many rows, where none is given."""
+    if settings.accumulation is not None:
+        return settings
+    if settings.batch_size < 1 or not 0 < settings.epochs < math.inf:  # told so by the checks
+        return replace(settings, accumulation=1)
+    accumulation = accumulation_for(
+        n_rows, epochs=settings.epochs, batch_size=settings.batch_size, n_processes=world_size()
+    )
+    return replace(settings, accumulation=accumulation)
+
+
+def smooths_known(settings: TrainingSettings) -> bool:
+    """Whether a run has to be told which rows base knows."""
+    return settings.where == "known" and settings.label_smoothing > 0
+
+
+def _check(
+    network: Any,
+    examples: Sequence[Example],
+    settings: TrainingSettings,
+    anchor: Any,
+    known: Sequence[bool] | None,
+) -> None:
     """Raises TrainingError for what cannot be trained, before anything is written."""
     rules = (
         ("label_smoothing", 0 <= settings.label_smoothing <= 1, "in 0..1"),
@@ -122,11 +170,14 @@ def _check(network: Any, examples: Sequence[Example], settings: TrainingSettings
         ("epochs", 0 < settings.epochs < math.inf, "above 0"),
         ("max_steps", settings.max_steps is None or settings.max_steps >= 1, "1 or more"),
         ("batch_size", settings.batch_size >= 1, "1 or more"),
-        ("accumulation", settings.accumulation >= 1, "1 or more"),
+        ("accumulation", (settings.accumulation or 0) >= 1, "1 or more"),
         ("warmup", 0 <= settings.warmup < 1, "in 0..1"),
         ("weight_decay", 0 <= settings.weight_decay < math.inf, "0 or more"),
         ("max_grad_norm", 0 <= settings.max_grad_norm < math.inf, "0 or more"),
         ("save_steps", settings.save_steps is None or settings.save_steps >= 1, "1 or more"),
+        ("logit_scale", 0 < settings.logit_scale < math.inf, "above 0"),
+        ("softcap", settings.softcap is None or 0 < settings.softcap < math.inf, "above 0"),
+        ("where", settings.where in ("all", "known"), "all or known"),
     )
     for name, holds, rule in rules:
         if not holds:
@@ -135,6 +186,14 @@ def _check(network: Any, examples: Sequence[Example], settings: TrainingSettings
         raise TrainingError("there is no example to train on")
     if without := sum(n_targets(example) == 0 for example in examples):
         raise TrainingError(f"{without} of {len(examples)} examples have no token to learn; leave them out")
+    if smooths_known(settings):
+        if known is None or len(known) != len(examples):
+            raise TrainingError(f"where known: say of each of the {len(examples)} examples whether it is known")
+        if not any(known):
+            raise TrainingError(
+                f"where known: base's first choices are the answer in none of the {len(examples):,} rows, so nothing "
+                "would be smoothed; smooth all rows"
+            )
     config = network.config.get_text_config()
     limit, longest = getattr(config, "max_position_embeddings", None), _longest(examples)
     if isinstance(limit, int) and longest > limit:
@@ -202,9 +261,10 @@ def _with_lora(network: Any, lora: LoraSettings, seed: int) -> Any:
 
 
 def _loss(model: Any, settings: TrainingSettings, anchor: Any) -> FusedLoss:
-    if settings.prior == "uniform" or settings.label_smoothing == 0:
-        return use_fused_loss(model, settings.label_smoothing)
-    return use_anchored_loss(model, settings.label_smoothing, anchor)
+    factor, scale, softcap = settings.label_smoothing, settings.logit_scale, settings.softcap
+    if settings.prior == "uniform" or factor == 0:
+        return use_fused_loss(model, factor, logit_scale=scale, softcap=softcap)
+    return use_anchored_loss(model, factor, anchor, logit_scale=scale, softcap=softcap)
 
 
 def _summary(

@@ -21,8 +21,8 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from calibaudit.errors import TrainingError
+from calibaudit.models.formats.save import put_in_place, write_failure
 from calibaudit.training.resume import MADE_FROM, drop_earlier, last_checkpoint
-from calibaudit.training.save import put_in_place, write_failure
 from calibaudit.training.schedule import MicroBatches, Plan
 from calibaudit.training.settings import TrainingSettings
 

@@ -20,6 +20,7 @@ from calibaudit.advice.head_bound import (
     bound_warning,
     least_entropy,
     least_entropy_below,
+    scale_needed,
 )
 from calibaudit.errors import ModelError
 from calibaudit.models.head import decoders
@@ -194,3 +195,44 @@ def test_the_warning_is_for_a_large_vocabulary_over_a_small_hidden_state(size: i
         assert f"20,000 over a hidden size of {size}" in sentence
         assert "asks for 0.9" in sentence
     assert bound_warning(bound, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("n_vocab", "reach", "epsilon", "needed", "shown"),
+    [
+        (128_256, 8.0, 0.1, 1.74487, "1.8"),  # log(128,255) + log(9) = 11.76178 + 2.19722 = 13.95900 nats
+        (128_256, 13.95, 0.1, 1.000645, "1.1"),
+        (10, 0.5, 0.1, 8.78890, "8.8"),  # 2 log(9) = 4.39445
+        (10, 0.05, 0.5, 43.9445, "44"),  # log(9) + 0
+    ],
+)
+def test_the_warning_names_the_factor_that_lifts_the_bound(
+    n_vocab: int, reach: float, epsilon: float, needed: float, shown: str
+) -> None:
+    median = 1 / (1 + (n_vocab - 1) * math.exp(-reach))
+    bound = HeadBound(n_vocab, 64, reach, median_prob=median, top_prob=median, least_entropy=0.0)
+    assert scale_needed(bound, epsilon) == pytest.approx(needed, rel=1e-5)
+    sentence = bound_warning(bound, epsilon)
+    assert sentence is not None
+    assert sentence.endswith(f"; trained with --logit-scale {shown} that bound would be {1 - epsilon:.2g}")
+
+
+@pytest.mark.parametrize("softcap", [None, 5.0])
+def test_that_factor_on_a_real_head(softcap: float | None) -> None:
+    """All logits times it, a softcap scaled along: the median token's bound is 1 - epsilon, and below it is not."""
+    head = small_head(3, n=500, size=8, scale=0.1)
+    factor = scale_needed(bound_head(**head, softcap=softcap), 0.2)
+    assert factor is not None
+    for times, holds in ((factor * 1.001, True), (factor * 0.999, False)):
+        scaled = bound_head(**head, logit_scale=times, softcap=None if softcap is None else softcap * times)
+        assert (bound_warning(scaled, 0.2) is None) is holds
+        assert scaled.median_prob == pytest.approx(0.8, abs=2e-3)
+
+
+def test_where_no_factor_helps_none_is_named() -> None:
+    """A token that is never above the mean of the others, or smoothing that asks for no more than a coin's toss."""
+    bound = HeadBound(50, 4, reach=-0.5, median_prob=0.01, top_prob=0.02, least_entropy=3.0)
+    assert scale_needed(bound, 0.1) is None
+    sentence = bound_warning(bound, 0.1)
+    assert sentence is not None
+    assert sentence.endswith("may not hold confidence back")

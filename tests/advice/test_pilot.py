@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,19 @@ def test_a_pilot_without_hard_labels_or_without_smoothing_is_refused(plan: Any, 
 def test_prior_base_needs_a_model_to_smooth_towards(plan: Any) -> None:
     with pytest.raises(CalibauditError, match="need the model"):
         pilot(plan.base, None, plan.tokenizer, plan.examples[:8], plan.tasks, TRAINING, grid=GRID)
+
+
+@pytest.mark.parametrize(("where", "asked"), [("all", [False, True, False]), ("known", [False, True, True])])
+def test_base_is_at_hand_where_it_is_smoothed_towards_or_says_what_is_known(
+    plan: Any, monkeypatch: pytest.MonkeyPatch, where: Any, asked: list[bool]
+) -> None:
+    """Hard labels need it never, uniform smoothing only to know the rows."""
+    given: list[bool] = []
+    monkeypatch.setattr("calibaudit.advice.pilot._run", lambda _, prior, *__: given.append(prior is plan.base))
+    pilot(
+        plan.base, plan.base, plan.tokenizer, plan.examples[:8], plan.tasks, replace(TRAINING, where=where), grid=GRID
+    )
+    assert given == asked
 
 
 def test_an_interrupted_pilot_keeps_its_finished_runs(

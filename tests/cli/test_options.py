@@ -24,6 +24,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--plot": ("reliability.svg", [Path("reliability.svg")]),
     "--prior": ("uniform", "uniform"),
     "--start": ("instruct", "instruct"),
+    "--where": ("known", "known"),
     "--smoothing": ("0.5", "0.5"),
     "--grid": ("0.1,0.2", "0.1,0.2"),
     "--columns": ("ask=prompt", "ask=prompt"),
@@ -39,7 +40,7 @@ OWN: dict[tuple[str, str], tuple[str, Any]] = {
     ("bless", "--output"): ("made.json", Path("made.json")),
 }
 NUMBERS = {"--margin": 0.5, "--alpha": 0.5, "--max-ece": 0.5, "--max-gap": 0.5, "--max-brier": 0.5}
-NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5}
+NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5, "--logit-scale": 0.5, "--softcap": 0.5}
 COUNTS = {
     "--limit", "--per-level", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
     "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item", "--row",

@@ -80,7 +80,7 @@ def test_the_audit_of_the_bundled_pair(demo_audit: Path) -> None:
     ((place, text),) = shown("demo:base → demo:instruct")
     check_near(text, beginning_of(printed, text), place)
     ((place, text),) = shown("Advice:")
-    advice = printed[printed.index("Advice:") : printed.index("(stack).") + len("(stack).")]
+    advice = printed[printed.index("Advice:") : printed.index("\n Run: ")]
     result = json.loads((demo_audit / "result.json").read_text(encoding="utf-8"))
     advice += f"\nWhy: {result['recommendation']['reason']}."
     assert shape(text) == shape(advice)

@@ -18,7 +18,7 @@ import calibaudit.models.load as loading
 from calibaudit.errors import ModelError
 from calibaudit.models.formats.shards import WEIGHTS
 from calibaudit.models.model import load_model
-from tests.families import VOCAB, save_tiny, tiny_network, tiny_tokenizer
+from tests.families import VOCAB, config_of, save_tiny, tiny_network, tiny_tokenizer
 
 
 def refused(folder: Path, said: str, **options: Any) -> str:
@@ -74,6 +74,7 @@ def test_a_classifier_has_no_language_model_head(folder: Path) -> None:
 
 def test_a_part_of_a_larger_model_is_not_called_no_causal_lm(folder: Path) -> None:
     """transformers saves the text model of an Emu3 under a type that none of its auto classes takes."""
+    config_of("emu3_text_model")
     edit_config(folder, model_type="emu3_text_model", architectures=["Emu3ForCausalLM"])
     refused(folder, "names no class that loads Emu3ForCausalLM from a emu3_text_model config; save the whole model")
 

@@ -16,10 +16,22 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutpu
 from calibaudit.errors import ModelError
 from calibaudit.models.model import Model, load_model
 from tests import families
-from tests.families import BIASED, FAMILIES, MAX_LENGTH, VOCAB, WINDOW, WINDOWED, save_tiny, tiny_network
+from tests.families import (
+    BIASED,
+    COPIES_STATES,
+    FAMILIES,
+    MAX_LENGTH,
+    OLD_MASKS,
+    VOCAB,
+    WINDOW,
+    WINDOWED,
+    config_of,
+    save_tiny,
+    tiny_network,
+)
 
-OLD_MASKS = tuple(int(part) for part in transformers.__version__.split(".")[:2]) < (4, 53)
 UNSHARED = (*families.UNSHARED, "gpt2") if OLD_MASKS else families.UNSHARED  # its old code takes no mask of two axes
+WHOLE = ("gemma2", "gemma3") if OLD_MASKS else ()  # nor does theirs, whose caches cannot be copied either
 IDS = torch.randint(2, VOCAB, (3, 40), generator=torch.Generator().manual_seed(5))
 
 
@@ -54,11 +66,23 @@ def test_logprobs_equal_log_softmax_of_the_models_own_logits(pair: tuple[str, An
     assert torch.equal(result.top_token, expected[:40].argmax(1))
 
 
+def assert_shares(model: Model, family: str) -> None:
+    """By a mask or by copies, without a word; or neither, and the model says so."""
+    if family in WHOLE:
+        assert not model.shares_prefix
+        assert not model.copies_cache
+        (warning,) = model.warnings
+        assert warning.endswith("each choice runs the whole row, which is slower")
+    else:
+        assert model.shares_prefix or model.copies_cache
+        assert model.warnings == ()
+
+
 def test_every_family_is_taken_apart_with_its_own_scale_cap_and_bias(pair: tuple[str, Any, Model]) -> None:
     family, _, model = pair
     assert model.head is not None
     assert model.info.head == "separated"
-    assert model.warnings == ()
+    assert_shares(model, family)
     assert model.head.softcap == (3.0 if family.startswith("gemma") else None)
     assert model.head.logit_scale == pytest.approx({"cohere": 0.25, "granite": 1 / 3}.get(family, 1.0))
     assert (model.head.bias is not None) == (family in BIASED)
@@ -85,6 +109,9 @@ def test_packed_rows_equal_whole_rows(pair: tuple[str, Any, Model], lengths: tup
     family, network, model = pair
     if n_common >= min(lengths):
         return  # each context keeps a token after what is common
+    if family in WHOLE:
+        assert_shares(model, family)
+        return
     if family in UNSHARED:
         assert not model.shares_prefix
         assert model.copies_cache
@@ -126,10 +153,10 @@ def test_packed_rows_equal_whole_rows(pair: tuple[str, Any, Model], lengths: tup
 
 @pytest.mark.parametrize("family", ["gemma2", "gemma3"])
 def test_gemma_shares_prefixes(family: str, tmp_path: Path) -> None:
-    """True of real checkpoints (windows of 512 and more) with every supported transformers, at least within them."""
+    """True of real checkpoints (windows of 512 and more), at least within them; before transformers 4.53 of none."""
     model = load_model(str(save_tiny(tmp_path, network=tiny_network(family, sliding_window=64))), device="cpu")
-    assert model.shares_prefix
-    assert model.warnings == ()
+    assert_shares(model, family)
+    assert model.shares_prefix != OLD_MASKS
     assert model.sliding_window == 64
 
 
@@ -267,7 +294,7 @@ def test_a_family_whose_decoder_is_the_output_layer_is_scored(tmp_path: Path) ->
     """ModernBERT's decoder family: what is looked for between hidden states and logits gives logits there."""
     tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1)
     sizes = {"vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    config = AutoConfig.for_model("modernbert-decoder", num_attention_heads=4, **sizes, **tokens)
+    config = config_of("modernbert-decoder", num_attention_heads=4, **sizes, **tokens)
     torch.manual_seed(0)
     network = AutoModelForCausalLM.from_config(config).eval()
     model = load_model(str(save_tiny(tmp_path, network=network)), device="cpu")
@@ -291,6 +318,8 @@ def test_a_model_that_sees_later_tokens_is_refused(tmp_path: Path) -> None:
 
 def test_a_recurrent_model_shares_contexts_by_copies_of_its_state(tmp_path: Path) -> None:
     settings = {"vocab_size": VOCAB, "hidden_size": 32, "state_size": 4, "num_hidden_layers": 2, "bos_token_id": 0}
+    if not COPIES_STATES:
+        pytest.skip(f"transformers {transformers.__version__} cannot copy Mamba's state")
     torch.manual_seed(0)
     network = AutoModelForCausalLM.from_config(AutoConfig.for_model("mamba", **settings, eos_token_id=1)).eval()
     model = load_model(str(save_tiny(tmp_path, network=network)), device="cpu")

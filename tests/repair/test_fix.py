@@ -13,9 +13,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 import referencing
+import torch
 import yaml
+from transformers import AutoModelForCausalLM
 
 import calibaudit
+from calibaudit.training.held_out import halves
 from tests.families import save_tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -59,13 +62,33 @@ def few(few_rows):
 
 
 @pytest.fixture
-def repaired(made, cli, tmp_path_factory):
-    """A run whose factor comes from the advice: its folder, exit code and page."""
-    if "repaired" not in made:
-        out = tmp_path_factory.mktemp("repaired") / "fixed"
-        code, page, _ = cli(*PAIR, "--out", out, *SHORT)
-        made["repaired"] = out, code, page
-    return made["repaired"]
+def tempered(made, few, cli, tmp_path_factory):
+    """A temperature: its folder, exit code and page."""
+    if "tempered" not in made:
+        out = tmp_path_factory.mktemp("tempered") / "fixed"
+        code, page, _ = cli(*few, "--out", out, *TASKS, "--method", "temperature")
+        made["tempered"] = out, code, page
+    return made["tempered"]
+
+
+@pytest.fixture
+def merged(made, few, cli, tmp_path_factory):
+    """Weights merged: its folder, exit code and page."""
+    if "merged" not in made:
+        out = tmp_path_factory.mktemp("merged") / "fixed"
+        code, page, _ = cli(*few, "--out", out, *TASKS, "--method", "merge")
+        made["merged"] = out, code, page
+    return made["merged"]
+
+
+@pytest.fixture
+def smoothed(made, few, cli, tmp_path_factory):
+    """Smoothed runs that are too short to keep anything: the last one's folder, exit code and page."""
+    if "smoothed" not in made:
+        out = tmp_path_factory.mktemp("smoothed") / "fixed"
+        code, page, _ = cli(*few, "--out", out, *SHORT, "--method", "smooth")
+        made["smoothed"] = out, code, page
+    return made["smoothed"]
 
 
 @pytest.fixture
@@ -79,23 +102,149 @@ def unchanged(made, few, cli, tmp_path_factory):
     return made["unchanged"]
 
 
-def test_from_rows_to_verdict(repaired):
-    out, code, page = repaired
-    result = json.loads((out / "fix.json").read_text("utf-8"))
+def saved(out):
+    return json.loads((out / "fix.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", ["tempered", "merged", "smoothed"])
+def test_from_models_to_verdict(name, request):
+    out, code, page = request.getfixturevalue(name)
+    result = saved(out)
     assert schema_errors(result) == []
     assert code == (0 if result["verdict"]["outcome"] == "helped" else 1)
-    assert {"model.safetensors", "config.json", "tokenizer.json", "training.jsonl", "README.md"} <= set(names(out))
+    assert {"model.safetensors", "config.json", "tokenizer.json", "README.md"} <= set(names(out))
     assert names(out.parent) == ["fixed"]
     assert all(len(line) <= 80 for line in page.splitlines())
     assert " ".join(page.split()).count(result["verdict"]["sentence"]) == 1
-
     n_items = 2 * 60
     proven = result["proof"]["repair"]["overall"]["pooled"]["n_items"]
     assert result["n_advice_items"] + proven == n_items
     assert abs(result["n_advice_items"] - proven) <= 10  # whole passages stay together
-    assert result["settings"]["training"]["label_smoothing"] == result["advice"]["epsilon"]["value"] > 0
-    assert result["data"]["n_rows"] == result["data"]["n_examples"] == 2304
+    (candidate,) = result["candidates"]
+    assert candidate["chosen"]
+    assert candidate["verdict"]["faults"] == result["verdict"]["faults"]
+    kept = candidate["retention"]
+    share = (kept["after"]["top1"] - kept["base"]["top1"]) / (kept["before"]["top1"] - kept["base"]["top1"])
+    assert kept["kept"] == pytest.approx(share)
+    assert ("kept" in result["verdict"]["faults"]) == (share < 0.95)
+
+
+def test_a_run_that_keeps_too_little_is_tried_with_half_the_factor(smoothed):
+    out, code, page = smoothed
+    result = saved(out)
+    (candidate,) = result["candidates"]
+    assert [trial["value"] for trial in candidate["trials"]] == [0.5, 0.25, 0.125]
+    assert all("kept" in trial["rejected"] and trial["kept"] < 0.95 for trial in candidate["trials"])
+    assert candidate["setting"] == {"method": "smooth", "value": 0.125, "prior": "base", "start": "base"}
+    assert result["settings"]["training"]["label_smoothing"] == 0  # what was asked; what was done is in the setting
     assert result["training"]["n_steps"] == 6
+    assert (out / "training.jsonl").is_file()
+    assert code == 1
+    assert "preference" in page  # tuning again from base gives no preference tuning back
+
+
+def proof_scores(out, network=None):
+    """The half that proves, scored again: base, INSTRUCT and the checkpoint at `out`."""
+    _, proof = halves(calibaudit.load_tasks(["arithmetic", "reading"], limit=60), 0)
+    return {
+        name: [calibaudit.score(task, model) for task in proof]
+        for name in ("demo:base", "demo:instruct", str(out))
+        for model in [calibaudit.load_model(name)]
+    }
+
+
+@pytest.mark.parametrize("name", ["tempered", "merged"])
+def test_the_saved_checkpoint_gives_the_proven_numbers(name, request):
+    out, _, _ = request.getfixturevalue(name)
+    proof = saved(out)["proof"]
+    sides = proof_scores(out)
+    for part, pair in (("tuning", ("demo:base", "demo:instruct")), ("repair", ("demo:instruct", str(out)))):
+        found = calibaudit.compare(*(sides[name] for name in pair)).pooled
+        for metric in ("accuracy", "ece", "nll"):
+            for side, audit in (("before", found.before), ("after", found.after)):
+                value = proof[part]["overall"]["pooled"][side][metric]["value"]
+                assert value == pytest.approx(audit.metrics[metric].value, abs=2e-3)  # bfloat16, other batches
+
+
+def logits_of(name):
+    folder = Path(calibaudit.__file__).parent / "demo" / name.removeprefix("demo:") if "demo:" in str(name) else name
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        return network(torch.arange(40, 80)[None]).logits[0]
+
+
+def test_a_temperature_is_in_the_weights_for_everyone(tempered):
+    out, _, page = tempered
+    setting = saved(out)["candidates"][0]["setting"]
+    before, after = logits_of("demo:instruct"), logits_of(out)
+    ratio = (before * after).sum() / (after * after).sum()
+    assert setting["value"] > 1.1
+    assert float(ratio) == pytest.approx(setting["value"], rel=2e-3)  # the gain's rounding to bfloat16
+    assert float((before - ratio * after).abs().max() / before.abs().max()) < 0.02
+    assert "first choices" in page or "first choice" in page
+
+
+def test_merged_weights_are_in_the_files_for_everyone(merged):
+    from safetensors.torch import load_file
+
+    out, _, _ = merged
+    weight = saved(out)["candidates"][0]["setting"]["value"]
+    demo = Path(calibaudit.__file__).parent / "demo"
+    base, tuned, found = (load_file(f / "model.safetensors") for f in (demo / "base", demo / "instruct", out))
+    assert 0 < weight < 1
+    for key, tensor in tuned.items():
+        mixed = ((1 - weight) * tensor.float() + weight * base[key].float()).to(tensor.dtype)
+        assert torch.equal(found[key], mixed), key
+    assert torch.isfinite(logits_of(out)).all()
+
+
+def test_what_undoes_the_tuning_did_not_help(few, cli, tmp_path):
+    # one step of a run that is nothing but smoothing towards base: base, as it was
+    code, page, err = cli(*few, "--out", tmp_path / "fixed", "-t", "bundled", "--limit", "100", "--smoothing", "1",
+                          "--max-steps", "1")  # fmt: skip
+    result = saved(tmp_path / "fixed")
+    pooled = result["proof"]["repair"]["overall"]["pooled"]
+    assert pooled["change"]["ece"]["value"] < 0
+    assert pooled["change"]["ece"]["p_value"] < 0.05  # by the error alone it would have helped
+    assert result["candidates"][0]["retention"]["kept"] < 0.05
+    assert (code, err) == (1, "")
+    assert " ".join(page.split()).startswith("demo:instruct → ")
+    assert "Better calibrated, but undid the tuning" in " ".join(page.split())
+    code, again, _ = cli("report", tmp_path / "fixed" / "fix.json")
+    assert "Better calibrated, but undid the tuning" in " ".join(again.split())
+
+
+def test_without_rows_only_what_changes_no_first_choice_can_be_proven(cli, tmp_path):
+    code, text, err = cli("fix", "demo:instruct", "--base", "demo:base", "--out", tmp_path / "fixed", *TASKS, "--json")
+    assert code in (0, 1), err
+    result = json.loads(text)
+    assert schema_errors(result) == []
+    assert result["data"] is None
+    by_method = {candidate["method"]: candidate for candidate in result["candidates"]}
+    same = by_method["temperature"]["retention"]["first_choices"]
+    assert same["n_same"] / same["n"] > 0.99
+    assert "unmeasured" not in by_method["temperature"]["verdict"]["faults"]
+    for method in set(by_method) - {"temperature"}:
+        assert "--data" in by_method[method]["impossible"]
+    code, page, _ = cli("fix", "demo:instruct", "--base", "demo:base", "--out", tmp_path / "merged", *TASKS,
+                        "--method", "merge")  # fmt: skip
+    assert code == 1
+    assert "was not measured: give --data" in " ".join(page.split()) or "did not help" in page
+
+
+def test_auto_goes_from_cheap_to_dear(few, cli, tmp_path):
+    code, text, _ = cli(*few, "--out", tmp_path / "fixed", *SHORT, "--json")
+    result = json.loads(text)
+    assert schema_errors(result) == []
+    methods = [candidate["method"] for candidate in result["candidates"]]
+    assert methods == ["temperature", "merge", "smooth"][: len(methods)]
+    assert sum(candidate["chosen"] for candidate in result["candidates"]) == 1
+    *earlier, last = result["candidates"]
+    assert not any(candidate["enough"] for candidate in earlier)
+    assert last["enough"] or methods[-1] == "smooth"
+    chosen = next(candidate for candidate in result["candidates"] if candidate["chosen"])
+    assert code == (0 if chosen["verdict"]["outcome"] == "helped" else 1)
+    assert names(tmp_path) == ["fixed"]
 
 
 def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
@@ -132,11 +281,11 @@ def test_the_card_is_one_that_the_hub_takes(unchanged):
     assert str(out.parent) not in body
 
 
-def test_a_saved_repair_makes_a_report(cli, repaired, tmp_path):
-    out, *_ = repaired
+def test_a_saved_repair_makes_a_report(cli, smoothed, tmp_path):
+    out, _, printed = smoothed
     code, page, err = cli("report", out / "fix.json", "-o", tmp_path / "report.html")
     assert (code, err) == (0, "")
-    assert "ECE" in page
+    assert page == printed  # a rendering knows what the run did
     assert (tmp_path / "report.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
@@ -210,12 +359,17 @@ def test_what_is_refused(cli, tmp_path):
     refused(cli(*PAIR, "--out", full, *SHORT), f"{full}: there is something already")
     refused(cli(*PAIR, "--out", tmp_path / "no" / "such", *SHORT), "does not exist; make it first")
     refused(cli(*PAIR, "--out", out, *SHORT, "--smoothing", "lots"), "--smoothing lots: give a factor between 0 and 1")
+    refused(cli(*PAIR, "--out", out, *SHORT, "--method", "merge", "--smoothing", ".5"), "only --method smooth")
+    refused(cli(*PAIR[:4], "--out", out, *SHORT, "--method", "smooth"), "--method smooth tunes", "--data")
     refused(cli(*PAIR, "--out", out, *SHORT, "--smoothing", "1.5"), "--smoothing 1.5: give a factor between 0 and 1")
     refused(cli(*PAIR, "--out", out, *SHORT, "--chat-template", "both"), "--chat-template both")
     refused(cli(*PAIR, "--out", out, *SHORT, "--accuracy-margin", "7"), "--accuracy-margin 7")
     refused(cli(*PAIR[:4], "--data", tmp_path / "none.jsonl", "--out", out, *SHORT), "none.jsonl")
     tiny = save_tiny(tmp_path / "tiny")
-    refused(cli("fix", "demo:instruct", "--base", tiny, "--data", "demo:sft", "--out", out, *SHORT), "vocabular")
+    refused(
+        cli("fix", "demo:instruct", "--base", tiny, "--data", "demo:sft", "--out", out, *SHORT, "--method", "smooth"),
+        "vocabular",
+    )
     assert names(tmp_path) == ["full", "tiny"]
     assert names(full) == ["keep.txt"]
 
@@ -257,10 +411,13 @@ def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
     assert names(tmp_path) == ["fixed"]
 
     # Trained, but cut off before the proof: only the proof is made again. Another factor is another run.
-    (tmp_path / "fixed" / "fix.json").unlink()
     trained = (tmp_path / "fixed" / "model.safetensors").read_bytes()
+    (tmp_path / "fixed" / "fix.json").unlink()
+    (tmp_path / "fixed" / "README.md").unlink()
+    (tmp_path / "fixed.partial").mkdir()
+    (tmp_path / "fixed").rename(tmp_path / "fixed.partial" / "smooth-0.5")
     code, text, _ = cli(*arguments, "--resume", "--json")
     assert code == resumed.code
     assert json.loads(text)["proof"]["repair"]["overall"] == result["proof"]["repair"]["overall"]
     assert (tmp_path / "fixed" / "model.safetensors").read_bytes() == trained
-    refused(cli(*arguments, "--resume", "--smoothing", "0.25"), "was trained with label_smoothing 0.5, not 0.25")
+    refused(cli(*arguments, "--resume"), "there is something already")

@@ -37,11 +37,22 @@ def test_the_numbers():
         assert row[5:7] == [number(task["before"]["ece"]["value"]), number(task["after"]["ece"]["value"])]
         assert row[7].rstrip("*") == signed(change["value"])
         assert row[8] == bounds(change["low"], change["high"])
-    factor = result["recommendation"]["epsilon"]
-    assert (
-        f"with smoothing {number(factor['value'], 2)} {bounds(factor['low'], factor['high'], 2)} towards base"
-        in text.replace("\\", "")
-    )
+    advice = result["recommendation"]
+    found = advice["demand"]["temperature"]
+    temperature = f"{number(found['value'], 2)} {bounds(found['low'], found['high'], 2)}"
+    plain = text.replace("\\", "")
+    assert f"Advice: divide the scores of the choices by a temperature of {temperature}: no training" in plain
+    assert "Run: calibaudit fix INSTRUCT --base BASE --method temperature --out DIR" in plain
+    assert [option["method"] for option in advice["options"]] == ["smooth", "aligned", "temperature", "merge"]
+    for option in advice["options"]:
+        figures, name = option["figures"], option["method"]
+        row = cells[name + " (advised)" * (name == "temperature")]
+        for column, key in enumerate(("ece", "accuracy", "nll"), start=2):
+            shown = "–" if figures is None else number(figures[key]["value"])
+            assert row[column].split(" ")[0] == shown
+        assert f"- {name}: kept: {option['kept']}; cost: {option['cost']}; {option['basis'][:30]}" in plain
+    for trade in advice["trades"]:
+        assert trade[1:60] in plain
     assert "- What now? **Do not ship its confidence as it is**" in text
 
 

@@ -11,7 +11,8 @@ from made_results import audit_result, comparison_result, hostile_result, pilote
 from calibaudit.errors import CalibauditError
 from calibaudit.report.formats import FORMATS, content
 from calibaudit.report.result_json import result_text
-from calibaudit.report.saved import audit_of, comparison_of, errors_of, recommendation_of, verdict_of
+from calibaudit.report.saved import audit_of, comparison_of, errors_of, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "result.schema.json").read_text(encoding="utf-8"))
 RESULTS = {

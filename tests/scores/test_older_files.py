@@ -17,7 +17,8 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.gating import Limits, gate
 from calibaudit.report.formats import content
 from calibaudit.report.result_json import read_result
-from calibaudit.report.saved import comparison_of, recommendation_of, verdict_of
+from calibaudit.report.saved import comparison_of, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
 from calibaudit.report.terminal.saved import page_of
 from calibaudit.scores.saved import read_scores
 

@@ -6,12 +6,13 @@ import math
 from collections import Counter
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibaudit.training.data.encode import Example
-from calibaudit.training.schedule import MicroBatches, plan_steps
+from calibaudit.training.schedule import MicroBatches, accumulation_for, plan_steps
 
 
 def rows(lengths: list[int]) -> list[Example]:
@@ -91,3 +92,36 @@ def test_an_empty_micro_batch_learns_nothing() -> None:
     assert batch["input_ids"].shape == (1, 1)
     assert torch.equal(batch["labels"], torch.tensor([[-100]]))
     assert batch["attention_mask"].sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "epochs", "batch_size", "n_processes", "passes"),
+    [
+        (52_000, 2, 8, 1, 16),  # the published 128 rows
+        (52_000, 2, 4, 4, 8),
+        (52_000, 2, 8, 32, 1),  # more processes than rows are asked for
+        (6_400, 2, 8, 1, 16),  # 100 steps of 128
+        (2_304, 3, 8, 1, 8),  # 69 rows would leave 100 steps
+        (2_304, 3, 64, 1, 1),
+        (500, 2, 8, 1, 1),  # 125 steps of 8
+        (20, 1, 8, 1, 1),
+        (52_000, 2, 48, 1, 2),  # 96 rows: not more than 128
+    ],
+)
+def test_passes_a_step_where_none_are_given(
+    n_rows: int, epochs: float, batch_size: int, n_processes: int, passes: int
+) -> None:
+    found = accumulation_for(n_rows, epochs=epochs, batch_size=batch_size, n_processes=n_processes)
+    assert found == passes
+    assert passes == 1 or n_rows * epochs / (passes * batch_size * n_processes) >= 100
+
+
+def test_rows_that_are_smoothed_are_marked_in_each_batch() -> None:
+    examples = rows([5, 9, 3, 7, 4])
+    plan = plan_steps(examples, batch_size=2, n_micro=2, epochs=1, max_steps=None, seed=0)
+    smoothed = [True, False, True, False, True]
+    for micro, batch in zip(
+        (micro for step in plan.steps for micro in step), MicroBatches(examples, plan, 0, smoothed), strict=True
+    ):
+        assert batch["smoothed_rows"].tolist() == ([smoothed[row] for row in micro] or [False])
+    assert "smoothed_rows" not in MicroBatches(examples, plan, 0)[0]

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import torch
 from families import VOCAB, tiny_network, tiny_tokenizer
+from test_known import half_known
 from test_loss_fused import assert_same_gradients
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -27,9 +28,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from calibaudit.errors import OutputError, TrainingError
 from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
 from calibaudit.training.data.encode import Example
-from calibaudit.training.save import save_checkpoint
+from calibaudit.training.known import known_rows
 from calibaudit.training.settings import LoraSettings, TrainingSettings
 from calibaudit.training.train import TrainingRun, train
 
@@ -530,12 +532,19 @@ for kind in KINDS:
 """
 
 
-KINDS = ("full", "lora")
+KINDS = ("full", "lora", "levers")
 
 
 def distributed(folder: Path, kind: str, batch_size: int) -> Any:
     """22 rows: the last step of an epoch has fewer than there are micro-batches to fill."""
     chosen = settings("base", batch_size=batch_size, accumulation=2, epochs=2)
+    if kind == "levers":
+        anchor = tiny_network("llama", seed=1)
+        examples = half_known(anchor, 22)
+        known = known_rows(anchor, examples, {1})
+        assert sum(known) == 11
+        chosen = replace(chosen, logit_scale=1.5, where="known")
+        return tuned(folder, chosen, examples=examples, anchor=anchor, known=known)[0]
     if kind == "lora":
         return tuned(folder, replace(chosen, lora=LoraSettings(rank=4)), n=22, anchor=None)[0]
     return tuned(folder, chosen, n=22)[0]

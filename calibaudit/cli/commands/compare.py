@@ -55,6 +55,7 @@ def compare(
         return
     from calibaudit.advice.head_bound import head_of
     from calibaudit.advice.recommend import recommend as recommended
+    from calibaudit.advice.tuning_signs import sign_of_model
     from calibaudit.analysis.compare import compare as compared
     from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.report.result_json import comparison_dict
@@ -63,7 +64,9 @@ def compare(
 
     before, after = without_doubles(*sides)
     comparison = compared(before, after, inputs.settings_of(statistics))
-    advice = recommended(before, after, comparison, head=head_of(*models, pair.both(), offline=run.offline))
+    head = head_of(*models, pair.both(), offline=run.offline)
+    sign = sign_of_model(models[1], pair.both()[1], comparison.after.name)
+    advice = recommended(before, after, comparison, head=head, sign=sign)
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, asked.loaded()))
     deliver(
         result,

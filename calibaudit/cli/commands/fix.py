@@ -10,11 +10,29 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.cli.groups import ChatFlags, ItemFlags, PageFlags, RunFlags, SessionFlags, StatisticsFlags, TuningFlags
+from calibaudit.cli.groups import (
+    ChatFlags,
+    ItemFlags,
+    LeverFlags,
+    PageFlags,
+    RunFlags,
+    SessionFlags,
+    StatisticsFlags,
+    TuningFlags,
+)
 from calibaudit.cli.options import revision_of
 
 
+class MethodChoice(str, Enum):
+    auto = "auto"
+    temperature = "temperature"
+    aligned = "aligned"
+    merge = "merge"
+    smooth = "smooth"
+
+
 class StartChoice(str, Enum):
+    auto = "auto"
     base = "base"
     instruct = "instruct"
 
@@ -30,33 +48,58 @@ def fix(
     *,
     base: Annotated[str, typer.Option("--base", metavar="BASE", help="The checkpoint it was tuned from.")],
     data: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--data", metavar="DATA", help="Tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft."
+            "--data",
+            metavar="DATA",
+            help="Tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the repaired checkpoint goes.")],
+    method: Annotated[
+        MethodChoice | None,
+        typer.Option(
+            "--method",
+            help="How to repair; auto: from cheap to dear, until one is enough [default: auto].",
+            show_default=False,
+        ),
+    ] = None,
     smoothing: Annotated[
         str,
         typer.Option(
-            "--smoothing", metavar="auto|X", help="Smoothing factor; auto: as recommended, from half of the items."
+            "--smoothing",
+            metavar="auto|X",
+            help="Smooth: the factor; auto: the largest of a few that keeps the tuning.",
         ),
     ] = "auto",
     prior: Annotated[
         PriorChoice,
-        typer.Option("--prior", help="What to smooth towards; auto: as recommended, base with a given factor."),
+        typer.Option("--prior", help="Smooth: towards what; auto: base, or as a pilot says."),
     ] = PriorChoice.auto,
     start: Annotated[
-        StartChoice, typer.Option("--start", help="base: tune again from BASE. instruct: go on from INSTRUCT.")
-    ] = StartChoice.base,
+        StartChoice,
+        typer.Option(
+            "--start",
+            help="Smooth: tune BASE again, or go on from INSTRUCT; auto: base, unless signs speak against it.",
+        ),
+    ] = StartChoice.auto,
     tuning: TuningFlags,
+    levers: LeverFlags,
     batch_size: Annotated[
         int | None,
         typer.Option("--batch-size", metavar="N", min=1, help="Rows a forward pass [default: 8].", show_default=False),
     ] = None,
     gradient_accumulation: Annotated[
-        int, typer.Option("--gradient-accumulation", metavar="N", min=1, help="Forward passes a step.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--gradient-accumulation",
+            metavar="N",
+            min=1,
+            help="Forward passes a step [default: up to 128 rows, but 100 steps or more].",
+            show_default=False,
+        ),
+    ] = None,
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
     ] = False,
@@ -92,9 +135,10 @@ def fix(
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
-    """Tune again with label smoothing, and show on held-out items whether it helped: exit 1 when it did not.
+    """Repair INSTRUCT's calibration, and show on held-out items whether it helped: exit 1 when it did not.
 
-    DIR gets the checkpoint, a model card, fix.json and training.jsonl.
+    A temperature and merged weights cost no training, a smoothed run does. Without --data nothing is trained. DIR gets
+    the checkpoint, a model card and fix.json.
     """
     from calibaudit.cli import inputs
 
@@ -104,26 +148,32 @@ def fix(
     from calibaudit.cli.progress import reporter
     from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.models.distributed import rank
-    from calibaudit.repair.fix import FixSettings, Listener
     from calibaudit.repair.fix import fix as fixed
+    from calibaudit.repair.settings import FixSettings
+    from calibaudit.repair.sides import Listener
+    from calibaudit.repair.workspace import worth_resuming
     from calibaudit.scoring.engines.address import refuse_served
     from calibaudit.training.data.kinds import read_columns
-    from calibaudit.training.retune import check_folder, partial_folder
+    from calibaudit.training.retune import check_folder
     from calibaudit.training.settings import LoraSettings
 
     refuse_served((base, instruct), "a repair tunes and compares them")
     if chat.chat_template == "both":
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
     training = replace(
-        inputs.training_settings(data, tuning, batch_size, seed),
+        inputs.with_levers(inputs.training_settings(data or "", tuning, batch_size, seed, lora=lora), levers),
         accumulation=gradient_accumulation,
         gradient_checkpointing=gradient_checkpointing,
         lora=LoraSettings(rank=lora_rank, alpha=2 * lora_rank) if lora else None,
         save_steps=save_steps,
     )
+    factor = _factor(smoothing)
+    if method is None:  # a factor, or a pilot, is of a smoothed run
+        method = MethodChoice.auto if factor is None and not pilot else MethodChoice.smooth
     settings = FixSettings(
+        method=method.value,
         start=start.value,
-        smoothing=_factor(smoothing),
+        smoothing=factor,
         prior=prior.value,
         training=training,
         max_length=tuning.max_length,
@@ -139,9 +189,6 @@ def fix(
         report.warnings_of(loaded)
         base, instruct = inputs.on_its_base((base, instruct), report, offline=run.offline)
 
-        def trained(step: int, n_steps: int, loss: float, tokens_per_second: float) -> None:
-            report.trained("training", step, n_steps, loss, tokens_per_second)
-
         try:
             repair = fixed(
                 instruct, base, data, out, loaded, settings,
@@ -149,10 +196,10 @@ def fix(
                 options=options,
                 audit=inputs.settings_of(StatisticsFlags(seed=seed)),
                 resume=resume,
-                listener=Listener(report.progress, trained, report.notice),
+                listener=Listener(report.progress, report.trained, report.notice),
             )  # fmt: skip
         except KeyboardInterrupt:
-            if partial_folder(out).exists():
+            if worth_resuming(out):
                 raise Interrupted("the same command with --resume goes on from its last checkpoint") from None
             raise
     if rank() > 0:  # torchrun's first process speaks for all
@@ -167,7 +214,7 @@ def fix(
     if repair.proof is not None:
         write_whole(model_card(repair, out), out / "README.md")
         write_whole(result_text(result), out / "fix.json")
-    deliver(result, (), page, lambda console: render_repair(repair, str(out), console, quiet=page.quiet))
+    deliver(result, (), page, lambda console: render_repair(repair, console, quiet=page.quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)
 

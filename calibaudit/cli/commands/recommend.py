@@ -86,7 +86,7 @@ def recommend(
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
-    """Say what would repair calibration: how much label smoothing, towards what, how sure; or a temperature.
+    """Say what would repair calibration: the repairs that could serve, ranked by what they give; the advised one.
 
     With no models, for the bundled demo pair. Nothing is trained, except with --pilot; what is marked Tuning or Pilot
     counts only then.
@@ -135,6 +135,7 @@ def recommend(
                 revisions=pair.both(), offline=run.offline,
                 chat=options.chat.for_rows(),
             )  # fmt: skip
+            assert plan.data is not None  # there are rows
             report.notices(plan.data.notices())
             asked = replace(asked, tasks=plan.tasks)
         sides = inputs.score_all(models, pair.both(), asked, options, report, engines)
@@ -145,6 +146,7 @@ def recommend(
     from calibaudit.advice.head_bound import head_of
     from calibaudit.advice.recommend import MARGIN, recommend_from_pilot
     from calibaudit.advice.recommend import recommend as recommended
+    from calibaudit.advice.tuning_signs import sign_of_model
     from calibaudit.analysis.compare import compare
     from calibaudit.analysis.worst_errors import worst_new_errors
     from calibaudit.report.result_json import comparison_dict
@@ -159,7 +161,8 @@ def recommend(
         allowed = MARGIN if margin is None else margin
         advice = recommend_from_pilot(runs, allowed, settings=settings, head=head, tuned_gap=gap)
     else:
-        advice = recommended(before, after, comparison, margin=margin, head=head)
+        sign = sign_of_model(models[1], pair.both()[1], comparison.after.name)
+        advice = recommended(before, after, comparison, margin=margin, head=head, sign=sign)
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, asked.loaded()))
     deliver(result, paths, page, lambda console: render_advice(comparison, advice, console, quiet=page.quiet))
 

@@ -12,7 +12,7 @@ from calibaudit.cli.options import Debug, Expert
 
 
 def report(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A result that compare, score or gate saved as .json.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What compare, score, gate or fix saved as .json.")],
     *,
     files: FileFlags,
     page: PageFlags,
@@ -21,10 +21,12 @@ def report(
 ) -> None:
     """Show a saved result again, or save it in other formats (-o report.html)."""
     from calibaudit.cli.outputs import checked_outputs, deliver
-    from calibaudit.report.result_json import read_result
+    from calibaudit.report.result_json import is_repair, read_result
     from calibaudit.report.saved import is_comparison
     from calibaudit.report.terminal.saved import page_of
 
     result = read_result(file)
-    paths = checked_outputs(files, two_models=is_comparison(result), gated=result.get("verdict") is not None)
+    repaired = is_repair(result)
+    gated = not repaired and result.get("verdict") is not None
+    paths = checked_outputs(files, two_models=repaired or is_comparison(result), gated=gated)
     deliver(result, paths, page, page_of(result, str(file), quiet=page.quiet, expert=expert))

@@ -1,1 +1,1 @@
-"""What a checkpoint may be besides plain weights: shards, wrappers around a text model, adapters, quantized layers."""
+"""What a checkpoint may be besides plain weights (shards, wrappers, adapters, quantized layers), and writing one."""

@@ -21,12 +21,14 @@ from calibaudit.report.document.gate import gate_view
 from calibaudit.report.figures import draw
 from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
 from calibaudit.report.figures.svg import inline_svg
-from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, recommendation_of, verdict_of
-from calibaudit.report.words.findings import advice
+from calibaudit.report.result_json import is_repair, repair_proof
+from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
+from calibaudit.report.words.findings import advice, option_sentences
 from calibaudit.report.words.models import run_rows
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
-from calibaudit.report.words.text import bounds, number, short_names, signed
+from calibaudit.report.words.text import as_sentence, bounds, number, short_names, signed
 from calibaudit.report.words.thinking import thinking_sentences
 
 MAX_DIAGRAMS = 24
@@ -50,6 +52,7 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
     environment.filters |= {
         "visible": visible,
         "one_line": one_line,
+        "as_sentence": as_sentence,
         "breakable": _breakable,
         "percent": percent,
         "grouped": grouped,
@@ -57,8 +60,12 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
         "interval": _interval,
         "sides": _on_sides,
     }
-    view = _comparison_view(result, source) if is_comparison(result) else _audit_view(result, source)
-    return environment.get_template("report.html").render(
+    name = "repair.html" if is_repair(result) else "report.html"
+    if is_repair(result):
+        view = _repair_view(result, source)
+    else:
+        view = _comparison_view(result, source) if is_comparison(result) else _audit_view(result, source)
+    return environment.get_template(name).render(
         **view,
         errors=errors_of(result, source),
         created=str(result.get("created", "")),
@@ -106,6 +113,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {
         "names": names,
         "models": (comparison.before, comparison.after),
+        "model_heads": ("Before", "After"),
         "run_rows": run_rows((comparison.before, comparison.after)),
         "settings": comparison.settings,
         "prompts": prompt_facts(comparison),
@@ -117,6 +125,10 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "gate": gate,
         "recommendation": recommendation,
         "advice_said": None if recommendation is None else advice(recommendation),
+        "option_sentences": option_sentences(recommendation) if recommendation else (),
+        "options": tables.option_rows(recommendation.options, recommendation.advised)
+        if recommendation and recommendation.options
+        else None,
         "pilot": tables.pilot_rows(recommendation.pilot) if recommendation and recommendation.pilot else None,
         "warnings": comparison.warnings,
         "reach": reach_sentences(comparison),
@@ -136,6 +148,20 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     }
 
 
+def _repair_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """What a repair's page holds, and the comparison of before and after, where there is one."""
+    from calibaudit.report.repair_page import KEPT_NOTE, repair_page
+    from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+
+    repair = repair_of(result, source)
+    view = {"page": repair_page(repair), "kept_note": KEPT_NOTE, "proven": repair.proof is not None}
+    if repair.proof is None:
+        return view
+    models = (repair.base, repair.proof.repair.before, repair.proof.repair.after)
+    shown = {"models": models, "model_heads": ("Base", "Before", "After"), "run_rows": run_rows(models)}
+    return {**_comparison_view(repair_proof(result, source), source), **shown, **view}
+
+
 def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     audit = audit_of(result, source)
     names = (short_names(audit.model.name, "")[0],)
@@ -143,6 +169,7 @@ def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {
         "names": names,
         "models": (audit.model,),
+        "model_heads": ("Model",),
         "run_rows": run_rows((audit.model,)),
         "settings": audit.settings,
         "prompts": prompt_facts(audit),

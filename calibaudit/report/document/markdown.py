@@ -12,11 +12,14 @@ from calibaudit.files.text import one_line
 from calibaudit.report.document import first_screen, tables
 from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
-from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
-from calibaudit.report.words.findings import advice
+from calibaudit.report.result_json import is_repair
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
+from calibaudit.report.words.findings import advice, option_sentences
 from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
+from calibaudit.report.words.text import as_sentence
 from calibaudit.report.words.thinking import thinking_sentences
 
 _MAX_NAME = 120
@@ -30,9 +33,12 @@ def markdown_page(result: Mapping[str, Any], source: str = "the result", *, most
     Names are escaped: they bring no markup, no line breaks, no mention of a user. most_rows: of each table only the
     first of the tasks' rows, and a line that says how many are left out.
     """
-    lines = (
-        _comparison(result, source, most_rows) if is_comparison(result) else _audit(audit_of(result, source), most_rows)
-    )
+    if is_repair(result):
+        lines = _repair(result, source, most_rows)
+    elif is_comparison(result):
+        lines = _comparison(result, source, most_rows)
+    else:
+        lines = _audit(audit_of(result, source), most_rows)
     version, created = (escaped(str(result.get(key, ""))) for key in ("calibaudit_version", "created"))
     lines += ["", f"calibaudit {version}, {created}"]
     return "\n".join(lines) + "\n"
@@ -60,14 +66,46 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += ["", "### Recommendation", "", escaped(said, 900)]
         if recommendation.reason not in said:
             lines += ["", f"Why: {escaped(recommendation.reason, 600)}."]
+        if recommendation.command is not None:
+            lines += ["", f"Run: {escaped(recommendation.command)}"]
+        if recommendation.options:
+            table = tables.option_rows(recommendation.options, recommendation.advised)
+            lines += ["", *_table(table, "repair that could serve", None), ""]
+            lines += [f"- {escaped(text, 900)}" for text in option_sentences(recommendation)]
+        for text in recommendation.trades:
+            lines += ["", escaped(as_sentence(text), 900)]
         if recommendation.pilot:
             lines += ["", *_table(tables.pilot_rows(recommendation.pilot), "pilot run", None)]
         lines += _warnings(recommendation.warnings, "")
-        if recommendation.note is not None:
-            lines += ["", f"Note: {escaped(recommendation.note, 600)}."]
-        if recommendation.evidence is not None:
-            lines += ["", f"As to the method: {escaped(recommendation.evidence, 600)}."]
+        for text in recommendation.notes:
+            lines += ["", f"Note: {escaped(text, 600)}."]
+        for beside in (recommendation.of_ensemble, recommendation.evidence):
+            lines += ["", escaped(as_sentence(beside), 600)] if beside else []
     return lines + _measured([("before", comparison.before), ("after", comparison.after)], comparison)
+
+
+def _repair(result: Mapping[str, Any], source: str, most_rows: int | None) -> list[str]:
+    from calibaudit.report.repair_page import KEPT_NOTE, repair_page
+    from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+
+    repair = repair_of(result, source)
+    page = repair_page(repair)
+    names = " → ".join(map(escaped, page.models))
+    lines = [f"## {page.label}: {names}", "", f"**{escaped(page.sentence, 1500)}**"]
+    if page.measures is not None:
+        lines += ["", *_table(page.measures, "", None)]
+    if page.candidates is not None:
+        lines += ["", "### What was tried", "", *_table(page.candidates, "method", None)]
+        lines += ["", f"{escaped(KEPT_NOTE, 600)}.", "", *(f"- {escaped(text, 900)}" for text in page.choice)]
+    lines += ["", "### How it was done", "", *(f"- {escaped(text, 3000)}" for text in page.how)]
+    lines += ["", escaped(page.saved, 600)] if page.saved is not None else []
+    lines += _warnings(page.warnings, "Warnings")
+    if repair.proof is None:
+        return lines
+    proof = repair.proof.repair
+    lines += ["", "### Task by task", "", *_table(tables.comparison_rows(proof), "task", most_rows), *_levels(proof)]
+    sides = [("base", repair.base), ("before", proof.before), ("after", proof.after)]
+    return lines + _measured(sides, proof)
 
 
 def _audit(audit: ModelAudit, most_rows: int | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from calibaudit.advice.options.option import RepairOption
 from calibaudit.advice.recommendation import PilotPoint
 from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
@@ -209,6 +210,25 @@ def _digits(key: str) -> int:
 
 def _shown(key: str, value: float | None) -> str:
     return (signed if key == "gap" else number)(value, _digits(key))
+
+
+def option_rows(options: Sequence[RepairOption], advised: RepairOption | None) -> Table:
+    """The repairs that could serve, in their order; the advised one says so."""
+    heads = ("setting", "ECE", "accuracy", "NLL")
+    rows = []
+    for option in options:
+        figures, setting = option.figures, option.setting
+        given = [None] * 3 if figures is None else [figures.ece, figures.accuracy, figures.nll]
+        cells = [
+            NOTHING if setting is None else _with_bounds(setting, 2),
+            *(NOTHING if one is None else _with_bounds(one) for one in given),
+        ]
+        rows.append(Row(f"{option.method} (advised)" if option is advised else option.method, tuple(cells)))
+    return Table((Head("", heads),), tuple(rows))
+
+
+def _with_bounds(found: Interval, digits: int = 3) -> str:
+    return f"{number(found.value, digits)} {bounds(found.low, found.high, digits)}".strip()
 
 
 def pilot_rows(points: Sequence[PilotPoint]) -> Table:

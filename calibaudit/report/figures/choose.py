@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from calibaudit.analysis.audit import Audit, Reliability
 from calibaudit.analysis.compare import Comparison
 from calibaudit.report.figures import draw
+from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
 from calibaudit.report.words.text import short_names
 
@@ -20,8 +21,11 @@ CHANGES = {"ece": "Change in ECE", "gap": "Change in the gap", "accuracy": "Chan
 def diagram_of(result: Mapping[str, Any], name: str, source: str = "the result") -> Figure:
     """The diagram `reliability`, `confidence` or `changes` of a result.
 
-    Raises ScoresError naming `source` when it is not a whole result. One model has no changes to draw.
+    Of a repair they are of the models before and after it. One model has no changes to draw.
+    Raises ScoresError naming `source` when it is not a whole result, or of a repair where nothing was repaired.
     """
+    if is_repair(result):
+        result = repair_proof(result, source)
     if is_comparison(result):
         comparison = comparison_of(result, source)
         if name == "changes":

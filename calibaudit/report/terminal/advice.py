@@ -1,4 +1,4 @@
-"""The page that `recommend` prints: the advice, the diagnosis behind it, the pilot runs, when not to trust it."""
+"""The page that `recommend` prints: the advice, its diagnosis, the repairs that could serve, when not to trust it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from calibaudit.advice.options.option import RepairOption
 from calibaudit.advice.recommendation import PilotPoint, Recommendation
 from calibaudit.analysis.compare import Comparison
+from calibaudit.analysis.estimates import Interval
 from calibaudit.report.terminal.comparison import comparison_header
 from calibaudit.report.terminal.layout import styled
-from calibaudit.report.terminal.page import note_lines, page_width, print_parts, warning_lines
-from calibaudit.report.words.findings import advice
+from calibaudit.report.terminal.page import (
+    command_lines,
+    note_lines,
+    page_width,
+    print_parts,
+    trade_lines,
+    warning_lines,
+)
+from calibaudit.report.words.findings import advice, option_words
 from calibaudit.report.words.reach import reach_notes
 from calibaudit.report.words.text import NOTHING, bounds, number, short_names, signed, wrapped
 
@@ -20,14 +29,17 @@ from calibaudit.report.words.text import NOTHING, bounds, number, short_names, s
 def render_advice(
     comparison: Comparison, recommendation: Recommendation, console: Console, *, quiet: bool = False
 ) -> None:
-    """Print the page. quiet: only the advice and the diagnosis."""
+    """Print the page. quiet: only the advice, the diagnosis and the repairs that could serve."""
     width = page_width(console)
     sentence = advice(recommendation)
     parts = [comparison_header(comparison, width), styled(wrapped(sentence, width - 1), "bold")]
     if recommendation.reason not in sentence:
         parts[-1] += styled(wrapped(f"Why: {recommendation.reason}.", width - 1), "")
+    parts[-1] += command_lines(recommendation, width)
     parts.append([line for text in reach_notes(comparison) for line in styled(wrapped(text, width - 1), "")])
     parts.append(_diagnosis(comparison, recommendation, width))
+    parts.append(_options(recommendation, width))
+    parts.append(trade_lines(recommendation, width))
     if not quiet:
         parts.append(_pilot(recommendation.pilot, width))
         parts.append(warning_lines((*comparison.warnings, *recommendation.warnings), width))
@@ -60,6 +72,33 @@ def _diagnosis(comparison: Comparison, recommendation: Recommendation, width: in
         start = f"  {label.ljust(first)}  {figures.ljust(second)}  "
         lines += styled(wrapped(meaning, width - 1, start, " " * len(start)), "")
     return lines
+
+
+def _options(recommendation: Recommendation, width: int) -> list[Text]:
+    """A line of figures for each repair, the advised one marked; below it what it keeps, costs and rests on."""
+    if not recommendation.options:
+        return []
+    rows = [("", "", "ECE", "accuracy", "NLL"), *(_option_cells(option) for option in recommendation.options)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = styled(wrapped("Repairs that could serve, by NLL; > is advised", width - 1), "bold")
+    for row, option in zip(rows, (None, *recommendation.options), strict=True):
+        mark = ">" if option is not None and option is recommendation.advised else " "
+        cells = " ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
+        lines += styled([f" {mark} {cells}".rstrip()], "dim" if option is None else "")
+        if option is not None:
+            lines += styled(wrapped(option_words(option), width - 1, "     ", "     "), "dim")
+    return lines
+
+
+def _option_cells(option: RepairOption) -> tuple[str, ...]:
+    setting = "" if option.setting is None else number(option.setting.value, 2)
+    figures = option.figures
+    given = (None,) * 3 if figures is None else (figures.ece, figures.accuracy, figures.nll)
+    return option.method, setting, *(_figure(one) for one in given)
+
+
+def _figure(found: Interval | None) -> str:
+    return NOTHING if found is None else _with_bounds(number(found.value), found.low, found.high)
 
 
 def _pilot(points: Sequence[PilotPoint], width: int) -> list[Text]:

@@ -19,7 +19,15 @@ from calibaudit.report.terminal.diagram import diagram
 from calibaudit.report.terminal.expert import expert_audit_tables, expert_tables
 from calibaudit.report.terminal.layout import styled
 from calibaudit.report.terminal.levels import level_table
-from calibaudit.report.terminal.page import note_lines, page_width, pair_lines, print_parts, warning_lines
+from calibaudit.report.terminal.page import (
+    command_lines,
+    note_lines,
+    page_width,
+    pair_lines,
+    print_parts,
+    trade_lines,
+    warning_lines,
+)
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
 from calibaudit.report.words.findings import advice, audit_headline, headline
 from calibaudit.report.words.models import run_facts
@@ -42,6 +50,7 @@ def render_comparison(
     parts = [comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
         parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
+        parts[-1] += command_lines(recommendation, width)
     parts += [_sentences(reach_sentences(comparison), width), _sentences(thinking_sentences(comparison), width)]
     parts.append(comparison_table(comparison, width))
     if expert:
@@ -56,7 +65,7 @@ def render_comparison(
         about_advice = () if recommendation is None else recommendation.warnings
         parts.append(warning_lines((*comparison.warnings, *(f"advice: {text}" for text in about_advice)), width))
         if recommendation is not None:
-            parts.append(note_lines(recommendation, width))
+            parts.append(trade_lines(recommendation, width) + note_lines(recommendation, width))
     print_parts(parts, console)
 
 

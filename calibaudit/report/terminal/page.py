@@ -11,7 +11,7 @@ from calibaudit.advice.recommendation import Recommendation
 from calibaudit.files.text import shortened
 from calibaudit.report.terminal.diagram import BAR, IDEAL, OVER, UNDER
 from calibaudit.report.terminal.layout import styled
-from calibaudit.report.words.text import wrapped
+from calibaudit.report.words.text import as_sentence, wrapped
 
 _MIN_WIDTH = 50
 _ASCII = str.maketrans({"→": "->", "−": "-", "–": "-", "…": "~", "─": "-", BAR: "#", OVER: ".", UNDER: "+", IDEAL: "|"})
@@ -30,18 +30,33 @@ def warning_lines(warnings: Iterable[str], width: int) -> list[Text]:
 
 
 def note_lines(recommendation: Recommendation, width: int) -> list[Text]:
-    """What stands beside every factor above 0."""
-    found = [f"Note: {recommendation.note}." if recommendation.note else "", _sentence(recommendation.evidence)]
-    return [line for text in found if text for line in styled(wrapped(text, width - 1), "")]
+    """What stands beside advice, and is no reason to doubt it."""
+    found = [
+        *(f"Note: {text}." for text in recommendation.notes),
+        *(as_sentence(text) for text in (recommendation.of_ensemble, recommendation.evidence) if text),
+    ]
+    return [line for text in found for line in styled(wrapped(text, width - 1), "")]
 
 
-def _sentence(text: str | None) -> str:
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+def trade_lines(recommendation: Recommendation, width: int) -> list[Text]:
+    """How the advised repair stands to the others."""
+    return [line for text in recommendation.trades for line in styled(wrapped(as_sentence(text), width - 1), "")]
+
+
+def command_lines(recommendation: Recommendation, width: int) -> list[Text]:
+    """What to run."""
+    command = recommendation.command
+    return [] if command is None else styled(wrapped(f"Run: {command}", width - 1), "")
 
 
 def page_width(console: Console) -> int:
     """The console's width, 50 at least."""
     return max(console.width, _MIN_WIDTH)
+
+
+def sayable(text: str, console: Console) -> str:
+    """The text as `print_parts` will show it: what is to be wrapped must have its final length."""
+    return text if _encodes("".join(map(chr, _ASCII)), console.encoding) else text.translate(_ASCII)
 
 
 def print_parts(parts: Iterable[Sequence[Text]], console: Console) -> None:

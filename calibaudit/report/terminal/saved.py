@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from calibaudit.report.saved import audit_of, comparison_of, is_comparison, recommendation_of, verdict_of
+from calibaudit.report.result_json import is_repair
+from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verdict_of
+from calibaudit.report.saved_advice import recommendation_of
 from calibaudit.report.terminal.comparison import render_audit, render_comparison
 from calibaudit.report.terminal.verdict import render_verdict
 from calibaudit.report.words.reach import reach_notes
@@ -17,6 +19,12 @@ def page_of(
     result: Mapping[str, Any], source: str, *, quiet: bool = False, expert: bool = False
 ) -> Callable[[Console], None]:
     """What prints the page on a console. Raises ScoresError naming `source` when the result is not a whole one."""
+    if is_repair(result):
+        from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+        from calibaudit.report.terminal.repair import render_repair
+
+        repair = repair_of(result, source)
+        return lambda console: render_repair(repair, console, quiet=quiet)
     if not is_comparison(result):
         audit = audit_of(result, source)
         return lambda console: render_audit(audit, console, quiet=quiet, expert=expert)

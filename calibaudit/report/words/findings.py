@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from calibaudit.advice.options.option import RepairOption
+from calibaudit.advice.pilot_points import KEPT
 from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
@@ -67,10 +69,10 @@ def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
 
 
 def advice(recommendation: Recommendation) -> str:
-    """What to do about it, in one sentence: nothing, a factor and what to smooth towards, or a temperature."""
+    """What to do about it: nothing, a factor to begin with and what to smooth towards, or a temperature."""
     epsilon, temperature = recommendation.epsilon, recommendation.demand.temperature
     if recommendation.action == "none_needed":
-        return f"Advice: no smoothing is needed ({recommendation.reason})."
+        return f"Advice: no repair is needed ({recommendation.reason})."
     if recommendation.action == "nothing_known":
         return f"Advice: none; nothing that was measured would repair it ({recommendation.reason})."
     if recommendation.action == "temperature":
@@ -78,12 +80,26 @@ def advice(recommendation: Recommendation) -> str:
             part for part in (number(temperature.value, 2), bounds(temperature.low, temperature.high, 2)) if part
         )
         return (
-            f"Advice: no smoothing; divide the scores of the choices by a temperature of {value} "
-            f"({recommendation.reason})."
+            f"Advice: divide the scores of the choices by a temperature of {value}: no training, and every first "
+            "choice is kept."
         )
     factor = " ".join(part for part in (number(epsilon.value, 2), bounds(epsilon.low, epsilon.high, 2)) if part)
     prior = "base" if recommendation.prior == "base" else "the uniform distribution"
-    return f"Advice: tune again from base with smoothing {factor} towards {prior} ({recommendation.method})."
+    said = f"Advice: tune again from base with smoothing {factor} towards {prior} ({recommendation.method})."
+    if recommendation.method != "stack":
+        return said
+    kept = f"less than {KEPT * 100:.0f} % of what tuning added"
+    return f"{said} That is where fix begins: it tries factors, and takes none that keeps {kept}."
+
+
+def option_words(option: RepairOption) -> str:
+    """What a repair that could serve keeps, costs and rests on."""
+    return f"kept: {option.kept}; cost: {option.cost}; {option.basis}"
+
+
+def option_sentences(recommendation: Recommendation) -> tuple[str, ...]:
+    """Of each of them, with its command."""
+    return tuple(f"{one.method}: {option_words(one)}. {one.command}" for one in recommendation.options)
 
 
 @dataclass(frozen=True)

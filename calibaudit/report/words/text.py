@@ -56,3 +56,8 @@ def wrapped(text: str, width: int, first: str = " ", rest: str = " ") -> list[st
     kept = re.sub(_KEEP, lambda match: match[0].replace(" ", "\xa0"), text)
     lines = textwrap.wrap(kept, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
     return [line.replace("\xa0", " ") for line in lines]
+
+
+def as_sentence(text: str) -> str:
+    """A clause that findings are kept as, with its capital and its stop."""
+    return f"{text[:1].upper()}{text[1:]}."

@@ -29,13 +29,20 @@ _OF_THE_MODEL_ALONE = ("inputs_embeds", "past_key_values")
 
 
 def use_anchored_loss(
-    model: Any, label_smoothing: float, anchor: Any = None, *, scratch_bytes: int | None = None
+    model: Any,
+    label_smoothing: float,
+    anchor: Any = None,
+    *,
+    logit_scale: float = 1.0,
+    softcap: float | None = None,
+    scratch_bytes: int | None = None,
 ) -> FusedLoss:
     """As `use_fused_loss`, smoothed towards what anchor predicts for the same tokens: `anchored_cross_entropy`.
 
     anchor: a second causal LM in memory with the same vocabulary, on the same device; it is run in eval mode, gets no
     gradient, and its hidden states are gone before the model's own are made. None: `model` is a PEFT model, and the
-    prior is its own weights with the adapter off.
+    prior is its own weights with the adapter off. logit_scale, softcap: of the model that learns; the prior predicts as
+    it is.
     Proven on the loaded weights as well: the anchored loss is that of both models' logits.
     Raises ModelError, with the reason, also where the vocabularies differ or the prior would be trained along.
     """
@@ -43,7 +50,7 @@ def use_anchored_loss(
     place = prove_loss(network, label_smoothing)
     prior = _own_weights(network, place) if anchor is None else _other_model(network, place, causal_lm(anchor))
     _prove_anchored(network, place, prior)
-    return fuse(network, place, Smoothing(label_smoothing, scratch_bytes, prior))
+    return fuse(network, place.with_levers(logit_scale, softcap), Smoothing(label_smoothing, scratch_bytes, prior))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +17,12 @@ from calibaudit.errors import ModelError
 from calibaudit.kernels import IGNORE_INDEX, anchored_cross_entropy, linear_cross_entropy
 
 _FIELDS = frozenset(field.name for field in fields(CausalLMOutputWithPast)) - {"loss", "logits"}
-_FOR_THE_LOSS = ("labels", "shift_labels", "num_items_in_batch", "ignore_index", "logits_to_keep", "return_dict")
+SMOOTHED_ROWS = "smoothed_rows"
+"""The forward's argument that says which rows of a batch are smoothed, (B,) bool; without it all are."""
+
+_FOR_THE_LOSS = (
+    "labels", "shift_labels", "num_items_in_batch", "ignore_index", "logits_to_keep", "return_dict", SMOOTHED_ROWS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,13 @@ class HeadPlace:
     vocab_size: int
     softcap: float | None
     logit_scale: float
+
+    def with_levers(self, logit_scale: float, softcap: float | None) -> HeadPlace:
+        """The head whose logits are logit_scale times this one's, its own softcap scaled along; or under `softcap`,
+        which takes the place of its own: softcap * tanh(scaled / softcap).
+        """
+        own = None if self.softcap is None else self.softcap * logit_scale
+        return replace(self, logit_scale=self.logit_scale * logit_scale, softcap=own if softcap is None else softcap)
 
 
 class PriorRows(NamedTuple):
@@ -65,6 +77,9 @@ def fused_forward(network: Any, place: HeadPlace, smoothing: Smoothing, argument
     kept = arguments.get("logits_to_keep")
     if kept is not None and not (isinstance(kept, int) and kept == 0):
         raise ModelError("logits_to_keep: a fused loss is over all positions; leave it out, or mask labels with -100")
+    smoothed_rows = arguments.get(SMOOTHED_ROWS)
+    if smoothed_rows is not None and not bool(smoothed_rows.any()):
+        smoothing, smoothed_rows = replace(smoothing, label_smoothing=0.0), None
     # before the network's own graph exists, so that both models' activations are never held together
     prior = smoothing.prior(network, arguments) if smoothing.prior and smoothing.label_smoothing else None
     decoder = network.get_submodule(place.decoder)
@@ -76,7 +91,16 @@ def fused_forward(network: Any, place: HeadPlace, smoothing: Smoothing, argument
         assert labels is not None
         shift_labels = F.pad(labels, (0, 1), value=ignore_index)[..., 1:]
     n_items = arguments.get("num_items_in_batch")
-    loss = _loss(network, place, smoothing, hidden, prior, shift_labels, n_items, ignore_index)
+    head = _head_of(network, place)
+    if smoothed_rows is None or smoothing.label_smoothing == 0 or bool(smoothed_rows.all()):
+        loss = _loss(head, place, smoothing, hidden, prior, shift_labels, n_items, ignore_index)
+    else:
+        n = (shift_labels != ignore_index).sum().clamp(min=1) if n_items is None else n_items
+        smoothed = smoothed_rows.to(shift_labels.device)[:, None].expand_as(shift_labels)
+        soft, hard = (shift_labels.masked_fill(left_out, ignore_index) for left_out in (~smoothed, smoothed))
+        unsmoothed = replace(smoothing, label_smoothing=0.0)
+        loss = _loss(head, place, smoothing, hidden, prior, soft, n, ignore_index)
+        loss = loss + _loss(head, place, unsmoothed, hidden, None, hard, n, ignore_index)
     others = {name: output[name] for name in _FIELDS & set(output.keys())} if isinstance(output, dict) else {}
     result = CausalLMOutputWithPast(loss=loss, **others)
     as_dict = arguments.get("return_dict")
@@ -110,17 +134,9 @@ def _counting_rows(
     return hidden.flatten(0, -2).index_select(0, chosen), targets.flatten()[chosen], prior
 
 
-def _loss(
-    network: Any,
-    place: HeadPlace,
-    smoothing: Smoothing,
-    hidden: Tensor,
-    prior: PriorRows | None,
-    targets: Tensor,
-    n_items: Tensor | int | None,
-    ignore_index: int,
-) -> Tensor:
-    linear = network.get_output_embeddings()
+def _head_of(network: Any, place: HeadPlace) -> nn.Linear:
+    """The output layer. Raises ModelError where it is no longer what it was when the loss was fused."""
+    linear: nn.Linear = network.get_output_embeddings()
     reason = why_not_plain(linear)
     if reason is None and tuple(linear.weight.shape) != place.shape:
         reason = (
@@ -129,6 +145,20 @@ def _loss(
         )
     if reason:
         raise ModelError(f"{type(network).__name__}: its loss can no longer be fused: {reason}")
+    return linear
+
+
+def _loss(
+    linear: nn.Linear,
+    place: HeadPlace,
+    smoothing: Smoothing,
+    hidden: Tensor,
+    prior: PriorRows | None,
+    targets: Tensor,
+    n_items: Tensor | int | None,
+    ignore_index: int,
+) -> Tensor:
+    """Of the targets that count: their mean, or their sum / n_items."""
     device = linear.weight.device
     hidden, weight, bias = _as_autocast(device, hidden, linear.weight, linear.bias)
     hidden, targets, prior = _counting_rows(hidden, targets.to(device), prior, ignore_index)

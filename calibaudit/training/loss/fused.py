@@ -53,13 +53,23 @@ class FusedLoss:
         self.restore()
 
 
-def use_fused_loss(model: Any, label_smoothing: float = 0.0, *, scratch_bytes: int | None = None) -> FusedLoss:
+def use_fused_loss(
+    model: Any,
+    label_smoothing: float = 0.0,
+    *,
+    logit_scale: float = 1.0,
+    softcap: float | None = None,
+    scratch_bytes: int | None = None,
+) -> FusedLoss:
     """From now on the model, given labels, computes its loss with `linear_cross_entropy`, and no logits.
 
     model: a transformers causal LM in memory, or a PEFT model around one. Call it before the Trainer is made.
     Given labels, forward returns CausalLMOutputWithPast with loss and logits None; without, it is unchanged. The loss
     is the network's own (labels shifted by one, -100 ignored, divided by num_items_in_batch where Trainer passes it,
     else by the labels that count), smoothed by label_smoothing in 0..1; autocast acts on the head as it would.
+    logit_scale: a factor above 0 on all logits in the loss, so that it is that of another model: the one whose logits
+    are so much larger. softcap: above 0, put around them then, in the place of the network's own.
+    smoothed_rows among forward's arguments, (B,) bool: the other rows of the batch are learned with hard labels.
     Under Trainer leave label_smoothing_factor at 0: with it Trainer keeps the labels and smooths logits itself, over
     all of N x V; such a call is refused when it comes.
     Proven on the loaded weights: the head apart gives the network's logits, and the loss is the network's own.
@@ -68,7 +78,8 @@ def use_fused_loss(model: Any, label_smoothing: float = 0.0, *, scratch_bytes: i
     """
     network = causal_lm(model)
     smoothing = Smoothing(label_smoothing, scratch_bytes)
-    return fuse(network, prove_loss(network, label_smoothing), smoothing)
+    place = prove_loss(network, label_smoothing)
+    return fuse(network, place.with_levers(logit_scale, softcap), smoothing)
 
 
 def fuse(network: Any, place: HeadPlace, smoothing: Smoothing) -> FusedLoss:

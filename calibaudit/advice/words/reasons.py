@@ -78,11 +78,22 @@ def not_the_gap(tuned: State) -> str:
     )
 
 
-def by_temperature(tuned: State, scaled: State, temperature: float) -> str:
+def confidence(tuned: State) -> str:
+    """The side alone, of a model that base could bring nearer too."""
+    return f"confidence {side(tuned.gap)}"
+
+
+def by_temperature(tuned: State, nll: float, ece: float, temperature: float) -> str:
+    """nll, ece: of the scores divided by a temperature."""
     return (
         f"divided by {temperature:.2f} the scores fit better "
-        f"(NLL {number(tuned.nll)} → {number(scaled.nll)}, ECE {signed(tuned.ece)} → {signed(scaled.ece)})"
+        f"(NLL {number(tuned.nll)} → {number(nll)}, ECE {signed(tuned.ece)} → {signed(ece)})"
     )
+
+
+def leaves(above: str) -> str:
+    """above: how the ECE that a temperature leaves stands to base's."""
+    return f"that leaves ECE {above}, but nothing else that was measured is better"
 
 
 NO_TEMPERATURE = "a temperature does not help either"

@@ -25,23 +25,54 @@ def save_checkpoint(network: Any, tokenizer: Any, folder: Path, dtype: torch.dty
     dtype: of the floating-point weights in the files; the network itself stays as it is. What stood at `folder` before
     is replaced once the new one is on disk whole; where that fails, it stays. Raises OutputError.
     """
-    partial = folder.with_name(f".{folder.name}.writing")
+    with whole_folder(folder) as partial:
+        try:
+            write_network(network, partial, dtype)
+            with quiet():
+                tokenizer.save_pretrained(partial)
+        except Exception as error:  # the writers raise what they like when the disk is full
+            raise OutputError(f"{folder}: cannot be written: {write_failure(error, folder)}") from error
+
+
+def write_network(network: Any, folder: Path, dtype: torch.dtype) -> None:
+    """The network alone into a folder that is there: its weights in dtype, its config and its generation config."""
+    with quiet(), _blank_generation_config(network) as generation:
+        network.save_pretrained(folder, state_dict=_converted(network, dtype))
+    if generation is not None:
+        (folder / "generation_config.json").write_text(generation.to_json_string(), encoding="utf-8")
+    _declare_dtype(folder / "config.json", dtype)
+
+
+def check_new(folder: Path) -> None:
+    """Raises OutputError where a folder would overwrite something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder}: there is something already; name another folder, or remove it")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into that gets the name `folder` when the block ends well, and is gone when it does not.
+
+    It lies beside `folder`, so that the last step is a rename; what stood at `folder` stays until then. Folders on the
+    way that were made for it go with it. Raises OutputError where the disk is full or cannot be written.
+    """
+    target = Path(os.path.realpath(folder))
+    partial = target.with_name(f".{target.name}.writing")
+    made = [place for place in target.parents if not place.exists()]
     try:
-        _remove(partial)
-        partial.mkdir(parents=True)
-        with quiet(), _blank_generation_config(network) as generation:
-            network.save_pretrained(partial, state_dict=_converted(network, dtype))
-            tokenizer.save_pretrained(partial)
-        if generation is not None:
-            (partial / "generation_config.json").write_text(generation.to_json_string(), encoding="utf-8")
-        _declare_dtype(partial / "config.json", dtype)
-        put_in_place(partial, folder)
-    except Exception as error:  # the writers raise what they like when the disk is full
-        _remove(partial)
+        try:
+            _remove(partial)
+            partial.mkdir(parents=True)
+            yield partial
+            put_in_place(partial, target)
+        except BaseException:
+            _remove(partial)
+            for place in made:  # the innermost first
+                with contextlib.suppress(OSError):
+                    place.rmdir()
+            raise
+    except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {write_failure(error, folder)}") from error
-    except BaseException:
-        _remove(partial)
-        raise
 
 
 def put_in_place(partial: Path, folder: Path) -> None:

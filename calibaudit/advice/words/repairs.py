@@ -1,0 +1,121 @@
+"""Of each repair that could serve what it keeps, costs and rests on; and how the advised one stands to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from calibaudit.advice.options.option import Ensemble, RepairOption, surely
+from calibaudit.advice.words.reasons import number, share, signed
+
+KEEPS_ALL = "every first choice"
+UNMEASURED = "not measured, fix tries it"
+
+NO_TRAINING = "no training"
+SCORINGS = "no training; a scoring for each weight tried"
+TUNING = "a tuning run for each factor tried"
+
+CROSS_FITTED = "measured on these items, each half at the temperature that fits the other half"
+LONG_CHOICES = "; of whole choices, which a checkpoint follows exactly only where each is one token"
+STAND_IN = "a stand-in: the mixture of the outputs, which smoothing towards base distils and need not reach"
+UNTRIED = "not known before it is tried"
+ONE_RUN = "measured: the pilot's run with this factor, one seed, against its run with hard labels"
+
+FROM_BASE = (
+    "tuning again from base makes only what the tuning data teach: preference or safety tuning that INSTRUCT has "
+    "besides is lost; a temperature keeps it, and merged weights or --start instruct begin from it"
+)
+"""Stands wherever such a repair is advised or ranked."""
+
+
+def more_than_sft(sign: str) -> str:
+    """sign: what says that INSTRUCT holds more than supervised tuning, as `tuning_signs` words it."""
+    return (
+        f"INSTRUCT may hold more than supervised tuning ({sign}): tuning again from base makes only what the tuning "
+        "data teach and throws preference or safety tuning away, so repairs that start from INSTRUCT are ranked first"
+    )
+
+
+def learned(share_of_hard: float) -> str:
+    return f"{share_of_hard * 100:.0f} % of what hard labels learned"
+
+
+def against_base(option: RepairOption) -> str:
+    """`.002 below base's`; empty where there is no base."""
+    above = option.above_base
+    if above is None or above.value is None:
+        return ""
+    if number(above.value) == ".000":
+        return "equal to base's"
+    return f"{number(above.value)} {'above' if above.value > 0 else 'below'} base's"
+
+
+def gives(option: RepairOption, instruct: tuple[float, float, float]) -> str:
+    """`ECE .118 → .040, accuracy .594 → .594, NLL ...`. instruct: its ECE, accuracy and NLL."""
+    assert option.figures is not None
+    figures = option.figures
+    pairs = zip(("ECE", "accuracy", "NLL"), instruct, (figures.ece, figures.accuracy, figures.nll), strict=True)
+    return ", ".join(f"{name} {signed(was)} → {signed(now.value or 0.0)}" for name, was, now in pairs)
+
+
+def temperature_beside(option: RepairOption, instruct: tuple[float, float, float], lost: float | None) -> str:
+    """Of the temperature where smoothing is advised. lost: base's accuracy, where tuning surely lost some of it."""
+    assert option.setting is not None
+    start = (
+        f"a temperature of {option.setting.value:.2f} costs no training and keeps every first choice "
+        f"({gives(option, instruct)})"
+    )
+    if lost is not None:
+        return (
+            f"{start}, so it gives none of the accuracy back that tuning lost ({number(lost)} → "
+            f"{number(instruct[1])}): where only confidences matter, it is the cheaper repair: {option.command}"
+        )
+    return f"{start}, but the mixture is surely better, and the temperature leaves ECE {against_base(option)}"
+
+
+def merge_beside(option: RepairOption) -> str:
+    return f"merged weights may do as much without training; nothing but a trial tells: {option.command}"
+
+
+def smooth_beside(
+    option: RepairOption, better: Sequence[str], worse: Sequence[str], instruct: tuple[float, float, float]
+) -> str:
+    """Of smoothing where a temperature is advised. better, worse: in what its mixture surely is, beside that."""
+    assert option.setting is not None
+    mixture = f"the mixture with {share(option.setting.value or 0.0)} of base ({gives(option, instruct)})"
+    if better:
+        but = f" and surely worse in {_listed(worse)}" if worse else ""
+        return (
+            f"{mixture} is surely better than the temperature in {_listed(better)}{but}; smoothing towards base aims "
+            f"at it, and takes tuning runs: {option.command}"
+        )
+    if worse:
+        return f"{mixture} is surely worse than the temperature in {_listed(worse)}, and in nothing surely better"
+    return f"these items cannot tell {mixture} from the temperature, so the cheaper is advised"
+
+
+def ensemble(found: Ensemble) -> str | None:
+    """The sentence where the half-half mixture is surely better than either model alone; else None."""
+    both = [
+        name
+        for name, one, other, sign in (
+            ("accuracy", found.from_base.accuracy, found.from_instruct.accuracy, 1),
+            ("ECE", found.from_base.ece, found.from_instruct.ece, -1),
+            ("NLL", found.from_base.nll, found.from_instruct.nll, -1),
+        )
+        if surely(one) == sign == surely(other)
+    ]
+    if not both:
+        return None
+    values = {
+        name: [signed(getattr(side, name.lower()).value or 0.0) for side in (found.mixture, found.base, found.instruct)]
+        for name in both
+    }
+    shown = ", ".join(f"{name} {mixture} against {base} and {tuned}" for name, (mixture, base, tuned) in values.items())
+    return (
+        f"half of base mixed into INSTRUCT's outputs is surely better than either model alone ({shown}): "
+        "that is what smoothing towards base distils"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,156 @@
+"""Repairs that were tried: what each is, what it gave on the half that chooses, and on the half that proves. And the
+repair as a whole: what `fix` did."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from calibaudit.advice.recommendation import Prior, Recommendation
+from calibaudit.analysis.compare import Comparison, Overall
+from calibaudit.repair.proof import Proof
+from calibaudit.repair.settings import FixSettings, Method, Start
+from calibaudit.repair.sides import Side
+from calibaudit.repair.verdict import Fault, RepairVerdict, Retention
+from calibaudit.scores.scores import ModelInfo
+from calibaudit.training.prepare import SftSummary
+from calibaudit.training.train import TrainingRun
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A repair's method with its one number. value: the temperature; the weight of base, or the smoothing factor, in
+    [0, 1]. prior, start: of `smooth`."""
+
+    method: Method
+    value: float
+    prior: Prior | None = None
+    start: Start | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+Rejection = Fault | Literal["too_sure", "not_sure", "not_nearest"]
+"""Why a setting was not taken. too_sure, not_sure: confidence outside MARGIN of accuracy, above or below it.
+not_nearest: passed, but another came nearer."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A setting that was looked at on the half that chooses. kept: of what tuning added; None where not measured.
+
+    rejected: why it was not taken; empty for the one that was. accuracy, gap, ece, nll: None where its fit to the
+    tuning rows already ruled it out, so that it was not scored.
+    """
+
+    value: float
+    kept: float | None
+    accuracy: float | None = None
+    gap: float | None = None
+    ece: float | None = None
+    nll: float | None = None
+    rejected: tuple[Rejection, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "rejected": list(self.rejected)}
+
+
+def trial_of(value: float, retention: Retention, repair: Comparison, rejected: tuple[Rejection, ...]) -> Trial:
+    """repair: the tuned model against the one with this setting, on the half that chooses."""
+    found = repair.pooled.after.metrics
+    accuracy, gap, ece, nll = (found[name].value for name in ("accuracy", "gap", "ece", "nll"))
+    return Trial(value, retention.kept, accuracy, gap, ece, nll, rejected)
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A repaired checkpoint, scored. folder: where it lies. seconds: what it took, its scoring without.
+
+    retention: what it leaves of the tuning. trials: by which its value was chosen. notes: a sentence each. advice: of
+    a pilot.
+    """
+
+    setting: Setting
+    folder: Path
+    side: Side
+    retention: Retention
+    seconds: float
+    trials: tuple[Trial, ...] = ()
+    training: TrainingRun | None = None
+    notes: tuple[str, ...] = ()
+    advice: Recommendation | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A repair that was tried, as pages and files show it; all figures are of the half that proves.
+
+    verdict: on it. enough: whether it passed, and left no ECE that is surely more than LEFT above base's. proven: the
+    tuned model against it. seconds: what it took to make, scoring left out but for what chose its value. impossible:
+    why there is no such repair of these models; then setting, verdict and proven are None.
+    """
+
+    method: Method
+    setting: Setting | None
+    verdict: RepairVerdict | None
+    enough: bool
+    proven: Overall | None
+    retention: Retention
+    seconds: float
+    trials: tuple[Trial, ...] = ()
+    impossible: str = ""
+    chosen: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "setting": None if self.setting is None else self.setting.to_dict(),
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
+            "enough": self.enough,
+            "proven": None if self.proven is None else self.proven.to_dict(),
+            "retention": self.retention.to_dict(),
+            "seconds": self.seconds,
+            "trials": [trial.to_dict() for trial in self.trials],
+            "impossible": self.impossible,
+            "chosen": self.chosen,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """What `fix` did. advice: from other items than the proof; None where the factor was given, and nothing chosen.
+
+    data: None without tuning rows. candidates: the repairs that were tried, in order, at most one of them chosen; empty
+    where nothing was needed. training, retention, proof: of the chosen one; None where there is none, or it was not
+    trained. notes: what to know of the chosen one, a sentence each.
+    """
+
+    base: ModelInfo
+    instruct: ModelInfo
+    settings: FixSettings
+    data: SftSummary | None
+    advice: Recommendation | None
+    n_advice_items: int
+    candidates: tuple[Candidate, ...]
+    training: TrainingRun | None
+    retention: Retention | None
+    proof: Proof | None
+    verdict: RepairVerdict
+    notes: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Candidate | None:
+        return next((candidate for candidate in self.candidates if candidate.chosen), None)
+
+
+LEFT = 0.02
+"""An ECE above base's by more than this, surely, calls for a dearer repair."""
+
+
+def enough(verdict: RepairVerdict, left: Comparison) -> bool:
+    """Whether nothing dearer need be tried. left: base against the repaired model."""
+    low = left.pooled.change["ece"].low
+    return verdict.passed and (low is None or low <= LEFT)

@@ -1,0 +1,120 @@
+"""The advice in a saved result -> the Recommendation it was made from."""
+
+from __future__ import annotations
+
+from calibaudit.advice.head_bound import HeadBound
+from calibaudit.advice.options.option import (
+    REPAIR_METHODS,
+    Changes,
+    Ensemble,
+    Figures,
+    RepairOption,
+)
+from calibaudit.advice.recommendation import (
+    ACTIONS,
+    REJECTIONS,
+    Demand,
+    PilotPoint,
+    Recommendation,
+    older_action,
+)
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed
+
+
+def recommendation_of(result: Result, source: str = "the result") -> Recommendation | None:
+    """The Recommendation in a result; None where there is none. Raises ScoresError as the others do."""
+    found = result.get("recommendation")
+    if found is None:
+        return None
+    try:
+        demand = found["demand"]
+        older = found["method"], float(found["epsilon"]["value"]), float(demand["gap"]["value"]), float(found["margin"])
+        action = found.get("action", older_action(*older))
+        if action not in ACTIONS:
+            raise ValueError(f"action is {str(action)[:40]!r}")
+        return Recommendation(
+            action=action,
+            epsilon=interval_of(found["epsilon"]),
+            prior=found["prior"],
+            method=found["method"],
+            reason=str(found["reason"]),
+            nll_weight=float_of(found["nll_weight"]),
+            margin=float(found["margin"]),
+            demand=Demand(
+                gap=interval_of(demand["gap"]),
+                temperature=interval_of(demand["temperature"]),
+                option_epsilon=float_of(demand["option_epsilon"]),
+            ),
+            warnings=tuple(str(text) for text in found["warnings"]),
+            head=None if found.get("head") is None else _head(found["head"]),
+            pilot=tuple(_pilot_point(point) for point in found.get("pilot") or ()),
+            options=tuple(_option(option) for option in found.get("options") or ()),
+            trades=tuple(str(text) for text in found.get("trades") or ()),
+            ensemble=None if found.get("ensemble") is None else _ensemble(found["ensemble"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise malformed(source, error) from error
+
+
+def _head(found: Result) -> HeadBound:
+    return HeadBound(
+        vocab_size=int(found["vocab_size"]),
+        hidden_size=int(found["hidden_size"]),
+        reach=float(found["reach"]),
+        median_prob=float(found["median_prob"]),
+        top_prob=float(found["top_prob"]),
+        least_entropy=float(found["least_entropy"]),
+    )
+
+
+def _pilot_point(found: Result) -> PilotPoint:
+    rejected = str(found["rejected"])
+    if rejected and not set(rejected.split(", ")) <= set(REJECTIONS):
+        raise ValueError(f"rejected is {rejected[:40]!r}")
+    return PilotPoint(
+        epsilon=float(found["epsilon"]),
+        prior=found["prior"],
+        accuracy=float(found["accuracy"]),
+        gap=interval_of(found["gap"]),
+        ece=float(found["ece"]),
+        nll=float(found["nll"]),
+        auroc=float_of(found["auroc"]),
+        option_mass=float_of(found["option_mass"]),
+        learned=float_of(found["learned"]),
+        rejected=rejected,
+    )
+
+
+def _option(found: Result) -> RepairOption:
+    method, figures, change, above = (found[name] for name in ("method", "figures", "change", "above_base"))
+    if method not in REPAIR_METHODS:
+        raise ValueError(f"method is {str(method)[:40]!r}")
+    return RepairOption(
+        method=method,
+        setting=None if found["setting"] is None else interval_of(found["setting"]),
+        figures=None if figures is None else _figures(figures),
+        change=None if change is None else _changes(change),
+        above_base=None if above is None else change_of(above),
+        kept=str(found["kept"]),
+        cost=str(found["cost"]),
+        basis=str(found["basis"]),
+        agreement=float_of(found["agreement"]),
+    )
+
+
+def _ensemble(found: Result) -> Ensemble:
+    return Ensemble(
+        base=_figures(found["base"]),
+        instruct=_figures(found["instruct"]),
+        mixture=_figures(found["mixture"]),
+        from_base=_changes(found["from_base"]),
+        from_instruct=_changes(found["from_instruct"]),
+    )
+
+
+def _figures(found: Result) -> Figures:
+    return Figures(*(interval_of(found[name]) for name in ("accuracy", "ece", "nll")))
+
+
+def _changes(found: Result) -> Changes:
+    return Changes(*(change_of(found[name]) for name in ("accuracy", "ece", "nll")))

@@ -1,0 +1,33 @@
+"""Single values of a saved result, read back; and the one line for a result that is not whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.errors import ScoresError
+
+Result = Mapping[str, Any]
+
+
+def malformed(source: str, error: Exception, maker: str = "calibaudit compare -o") -> ScoresError:
+    """maker: the command that makes a whole one."""
+    reason = f"no entry {error.args[0]!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+    return ScoresError(f"{source}: not a whole result of calibaudit ({reason}); make one with `{maker}`")
+
+
+def interval_of(entry: Result) -> Interval:
+    return Interval(*_floats(entry, "value", "low", "high"))
+
+
+def change_of(entry: Result) -> Change:
+    return Change(*_floats(entry, "value", "low", "high", "p_value"))
+
+
+def float_of(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _floats(entry: Result, *names: str) -> list[Any]:
+    return [float_of(entry[name]) for name in names]
