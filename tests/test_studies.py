@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.studies import cells as study_cells
 from benchmarks.studies import page, real_pair, repairs, tables
-from benchmarks.studies.design import SETTINGS, tiny
+from benchmarks.studies.design import LARGE, SETTINGS, tiny
 from benchmarks.studies.intervals import mean_of
 from calibaudit.advice.evidence import REGRETS, STUDY, evidence_for
 
@@ -163,6 +163,22 @@ def test_what_the_page_concludes_is_what_its_intervals_allow() -> None:
     assert told("auto", "merge, temperature", "proof_ece") == told("auto", "temperature", "proof_ece") == 1
     lower = {name for name in study_cells.METHODS if told(name, "temperature", "proof_ece") == -1}
     assert lower <= {"merge, temperature"}
+    every = study_cells.cells_of(RESULTS)
+    for setting in (one.name for group in LARGE.values() for one in group):
+        large = [cell for cell in every if cell.setting == setting]
+        found = {
+            name: np.mean([tables.chosen(name, c).run["proof_ece"] for c in large]) for name in study_cells.METHODS
+        }
+        least = min(found.values())
+        assert found["merge, temperature"] <= least + 0.002
+        assert found["temperature"] <= least + 0.02
+        assert found["scale 4"] > found["hard labels"]
+        if "letter" in setting:
+            assert found["0.5, tried"] > found["temperature"] + 0.015
+        else:
+            assert found["0.5, tried"] < found["temperature"] < found["uniform 0.1"] - 0.04
+        if setting.startswith("128k"):
+            assert bool(found["softcap 16"] > found["hard labels"]) is (setting == "128k")
     without, after = tables.two(cells)
     for name in ("temperature", "merge, temperature", "0.5, tried", "stack, tried", "auto"):
         assert tables.failures(name, without) == 0

@@ -8,6 +8,7 @@ A name in braces in the text is a number of `numbers_of`, or a table.
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from benchmarks.studies.cells import ALL, Cell, cells_of, passes
 from benchmarks.studies.design import LARGE
 from benchmarks.studies.intervals import shown
-from benchmarks.studies.repairs import KEPT
+from benchmarks.studies.repairs import ALPHAS, KEPT
 from benchmarks.studies.tables import (
     KINDS,
     PAIRS,
@@ -38,7 +39,7 @@ TEXT = Path(__file__).with_name("page.txt")
 WHEN = {
     "temperature": "always safe: the first to try",
     "merge, temperature": "where accuracy and NLL count as well, and no preferences were tuned",
-    "merge": "one-token free-form audits; not by letters",
+    "merge": "audits by cloze; not by letters",
     "aligned": "without labels",
     "0.5, tried": "where `--data` is all that tuning used and a run is affordable",
     "stack, tried": "the same, from the mixture's factor",
@@ -51,6 +52,7 @@ WHEN = {
     "hard labels": "nothing done",
 }
 """The methods on the page, each with when it is worth it."""
+SCORINGS = {name: f"no training, {len(ALPHAS)} scorings" for name in ("merge", "merge, temperature")}
 
 
 def short(name: str) -> str:
@@ -81,7 +83,7 @@ def answers_table(cells: Sequence[Cell]) -> str:
             f"`{name}`", when, str(regret(name, cells, "proof_ece")), str(regret(name, cells, "proof_nll")),
             f"{'+' if gained.value > 0.0005 else ''}{shown(gained.value)}",
             *(f"{failures(name, part)} of {len(part)}" for part in (without, with_it)),
-            f"{cost:.1f} tunings" if cost else "no training",
+            f"{cost:.1f} tunings" if cost else SCORINGS.get(name, "no training"),
         ])  # fmt: skip
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -233,7 +235,15 @@ def page(path: Path) -> str:
     cells = cells_of(path)
     mine = small(cells)
     tables = {"answers": answers_table(mine), "kinds": kinds_table(cells), "large": large_table(cells)}
-    return TEXT.read_text(encoding="utf-8").format_map(numbers_of(cells) | tables)
+    text = TEXT.read_text(encoding="utf-8").format_map(numbers_of(cells) | tables)
+    return "\n\n".join(map(filled, text.rstrip("\n").split("\n\n"))) + "\n"
+
+
+def filled(block: str) -> str:
+    """Prose in lines of one width, now that numbers stand in it; anything else as it is."""
+    if block.startswith(("|", "#", "```", "- ", "1. ")):
+        return block
+    return textwrap.fill(block, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def main() -> None:
