@@ -31,7 +31,7 @@ _TOKENIZER_SETTINGS = (
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
     "chat_template.json", "chat_template.jinja",
 )  # fmt: skip
-_BESIDE_WEIGHTS = ("*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja")
+_BESIDE_WEIGHTS = ("README.md", "*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja")
 
 DEMO = ("demo:base", "demo:instruct")
 """Names of the checkpoints that come with the package."""

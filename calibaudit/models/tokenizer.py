@@ -84,23 +84,31 @@ def prefix_token_id(tokenizer: Any) -> int | None:
     return None if value is None else int(value)
 
 
+_ADVICE = "give --start instruct --prior uniform, or name the base that instruct was made from"
+
+
 def check_vocabularies(base: Checkpoint, instruct: Checkpoint, base_tokenizer: Any, instruct_tokenizer: Any) -> None:
     """Raises ModelError, with the first token that differs, unless base has a row for every token of instruct.
 
     A token that base's tokenizer does not name is no fault where base's model has a row at its place (a reserved one).
     """
-    ours, theirs = base_tokenizer.get_vocab(), instruct_tokenizer.get_vocab()
-    by_id = {index: token for token, index in ours.items()}
-    n_rows = text_settings(base).get("vocab_size") or len(ours)
-    advice = "give --start instruct --prior uniform, or name the base that instruct was made from"
-    for token, index in sorted(theirs.items(), key=lambda entry: entry[1]):
+    check_same_tokens(base, instruct, base_tokenizer, instruct_tokenizer)
+    ours = base_tokenizer.get_vocab()
+    known, n_rows = set(ours.values()), text_settings(base).get("vocab_size") or len(ours)
+    for token, index in sorted(instruct_tokenizer.get_vocab().items(), key=lambda entry: entry[1]):
+        if index not in known and index >= n_rows:
+            raise ModelError(
+                f"{instruct.name} has a token that {base.name} lacks: {token!r}, number {index}, and base has "
+                f"{n_rows:,} rows; {_ADVICE}"
+            )
+
+
+def check_same_tokens(base: Checkpoint, instruct: Checkpoint, base_tokenizer: Any, instruct_tokenizer: Any) -> None:
+    """Raises ModelError, with the first token that differs, unless the numbers that both have stand for the same."""
+    by_id = {index: token for token, index in base_tokenizer.get_vocab().items()}
+    for token, index in sorted(instruct_tokenizer.get_vocab().items(), key=lambda entry: entry[1]):
         if by_id.get(index, token) != token:
             raise ModelError(
                 f"{base.name} and {instruct.name} have different vocabularies: token {index} is {by_id[index]!r} in "
-                f"one, {token!r} in the other; {advice}"
-            )
-        if index not in by_id and index >= n_rows:
-            raise ModelError(
-                f"{instruct.name} has a token that {base.name} lacks: {token!r}, number {index}, and base has "
-                f"{n_rows:,} rows; {advice}"
+                f"one, {token!r} in the other; {_ADVICE}"
             )

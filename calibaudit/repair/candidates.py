@@ -21,29 +21,32 @@ from calibaudit.training.train import TrainingRun
 
 @dataclass(frozen=True)
 class Setting:
-    """A repair's method with its one number. value: the temperature; the weight of base, or the smoothing factor, in
-    [0, 1]. prior, start: of `smooth`."""
+    """A repair's method with its number.
+
+    value: the temperature; the weight of base, or the smoothing factor, in [0, 1]. prior, start: of `smooth`.
+    temperature: that divides the logits of merged weights; None where none does.
+    """
 
     method: Method
     value: float
     prior: Prior | None = None
     start: Start | None = None
+    temperature: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
-Rejection = Fault | Literal["too_sure", "not_sure", "not_nearest"]
-"""Why a setting was not taken. too_sure, not_sure: confidence outside MARGIN of accuracy, above or below it.
-not_nearest: passed, but another came nearer."""
+Rejection = Fault | Literal["not_least"]
+"""Why a setting was not taken. not_least: nothing against it, but another has less NLL with a temperature."""
 
 
 @dataclass(frozen=True)
 class Trial:
     """A setting that was looked at on the half that chooses. kept: of what tuning added; None where not measured.
 
-    rejected: why it was not taken; empty for the one that was. accuracy, gap, ece, nll: None where its fit to the
-    tuning rows already ruled it out, so that it was not scored.
+    rejected: why it was not taken; empty for the one that was. accuracy, gap, ece, nll: as it is. nll_cooled: with its
+    scores divided by the temperature that fits them; of merged weights.
     """
 
     value: float
@@ -53,6 +56,7 @@ class Trial:
     ece: float | None = None
     nll: float | None = None
     rejected: tuple[Rejection, ...] = ()
+    nll_cooled: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "rejected": list(self.rejected)}
@@ -67,7 +71,7 @@ def trial_of(value: float, retention: Retention, repair: Comparison, rejected: t
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """A repaired checkpoint, scored. folder: where it lies. seconds: what it took, its scoring without.
+    """A repaired checkpoint, scored. folder: where it lies. seconds: what it took to find and make.
 
     retention: what it leaves of the tuning. trials: by which its value was chosen. notes: a sentence each. advice: of
     a pilot.
@@ -89,7 +93,8 @@ class Candidate:
     """A repair that was tried, as pages and files show it; all figures are of the half that proves.
 
     verdict: on it. enough: whether it passed, and left no ECE that is surely more than LEFT above base's. proven: the
-    tuned model against it. seconds: what it took to make, scoring left out but for what chose its value. impossible:
+    tuned model against it. seconds: what it took to find and
+    make it; the scoring that judges it is left out. impossible:
     why there is no such repair of these models; then setting, verdict and proven are None.
     """
 

@@ -14,7 +14,7 @@ def best_of(tried: Sequence[tuple[Candidate, Attempt]], audit: Settings) -> int:
 
     One that is enough is taken at once. Of several that passed, by the half that chooses, so that the other's figures
     stay free of the choice: the one of least ECE, or the cheapest whose ECE is not surely higher than that. Where none
-    passed, the one of least NLL there: its verdict says what is wrong with it.
+    passed, the one of least NLL there, if there is one of those that keep the tuning: its verdict says what is wrong.
     """
     candidates = [candidate for candidate, _ in tried]
     if len(tried) == 1:
@@ -23,7 +23,10 @@ def best_of(tried: Sequence[tuple[Candidate, Attempt]], audit: Settings) -> int:
         return found[0]
     passed = [i for i, one in enumerate(candidates) if one.verdict is not None and one.verdict.passed]
     if not passed:
-        return min(range(len(tried)), key=lambda i: _value(tried[i][1], audit, "nll"))
+        keeping = [
+            i for i, one in enumerate(candidates) if one.verdict is not None and "kept" not in one.verdict.faults
+        ]
+        return min(keeping or range(len(tried)), key=lambda i: _value(tried[i][1], audit, "nll"))
     best = min(passed, key=lambda i: _value(tried[i][1], audit, "ece"))
     return next(i for i in passed if i == best or _as_good(tried[i][1], tried[best][1], audit))
 

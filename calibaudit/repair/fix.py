@@ -9,11 +9,12 @@ from pathlib import Path
 from calibaudit.advice.head_bound import HeadBound, bound_files
 from calibaudit.advice.recommend import recommend
 from calibaudit.advice.recommendation import Recommendation
+from calibaudit.advice.tuning_signs import signs_of
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
-from calibaudit.errors import CalibauditError, ModelError
+from calibaudit.errors import CalibauditError, ModelError, TrainingError
 from calibaudit.repair.candidates import Attempt, Candidate, Repair, enough
 from calibaudit.repair.choose import best_of
 from calibaudit.repair.job import Job, NothingServesError, drop
@@ -142,7 +143,8 @@ def _advice(job: Job) -> Recommendation:
     before, after = job.base.advice.matched, job.before.advice.matched
     bound = bound_files(job.ready.instruct)
     head = bound if isinstance(bound, HeadBound) else None
-    return recommend(before, after, compare(before, after, job.audit), head=head)
+    sign = signs_of(job.ready.instruct)
+    return recommend(before, after, compare(before, after, job.audit), head=head, sign=sign)
 
 
 def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
@@ -155,8 +157,9 @@ def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
             if job.ready.data is None and method != "temperature" and job.settings.method == "auto":
                 raise ModelError("what it keeps of the tuning can only be seen on the tuning rows (--data)")
             attempt = _TRIES[method](job)
-        except ModelError as error:
-            if job.settings.method != "auto" and not isinstance(error, NothingServesError):
+        except (ModelError, TrainingError) as error:  # what was made before is not lost
+            alone = job.settings.method != "auto" and not isinstance(error, NothingServesError)
+            if alone or (isinstance(error, TrainingError) and not tried):
                 raise
             candidates.append(Candidate(method, None, None, False, None, Retention(), 0.0, impossible=str(error)))
             continue

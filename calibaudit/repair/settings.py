@@ -30,9 +30,9 @@ class FixSettings:
 
     start: tune base again, or go on from instruct; auto: base, unless there are signs that instruct is more than what
     the rows teach. smoothing: the factor in [0, 1], None for one that is found by trying. prior: what to smooth
-    towards; auto: base, or as the pilot says. training: the rest of the run; its label_smoothing and prior are filled in.
-    max_length: tokens of a row. split: of a data set with several. columns: a column of the data -> the key that it is
-    read as. pilot: try these factors first, each as long as the run itself; without smoothing only.
+    towards; auto: base, or as the pilot says. training: the rest of the run; its label_smoothing and prior are filled
+    in. max_length: tokens of a row. split: of a data set with several. columns: a column of the data -> the key that it
+    is read as. pilot: try these factors first, each as long as the run itself; without smoothing only.
     Raises CalibauditError for values that are out of range or do not go together.
     """
 
@@ -57,7 +57,18 @@ class FixSettings:
         if self.method != "smooth" and (self.pilot or self.smoothing is not None):
             given = "--pilot" if self.pilot else f"--smoothing {self.smoothing:g}"
             raise CalibauditError(f"{given}: only --method smooth trains with a factor, not {self.method}")
+        if self.method not in ("auto", "smooth") and (lever := _lever(self.training)):
+            raise CalibauditError(f"{lever}: only --method smooth trains, not {self.method}")
         check_accuracy_margin(self.accuracy_margin)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+def _lever(training: TrainingSettings) -> str:
+    """The flag of a lever of the loss that was pulled; empty where none was."""
+    if training.logit_scale != 1:
+        return f"--logit-scale {training.logit_scale:g}"
+    if training.softcap is not None:
+        return f"--softcap {training.softcap:g}"
+    return "--where known" if training.where == "known" else ""

@@ -110,11 +110,11 @@ def judge(
     repair: the tuned model against the repaired one. retention: what is left of the tuning. inside: the same two within
     the chat template, where `repair` compares them outside it. n_tried: how many repairs are judged on these items.
 
-    Calibration error fell: the ECE's change is negative with p < (1 - level) / n_tried (`analysis.inference`,
-    Bonferroni). Worse: the change's interval of accuracy, AUROC, NLL or Brier lies wholly on the bad side, or the change
-    is worse than WORSE (accuracy: accuracy_margin). Option mass (letter tasks), and accuracy and option mass within the
-    template: lower by more than WORSE. Of what tuning added to the first choices right on its own rows, KEPT must still
-    be there.
+    Calibration error fell: the ECE's change is negative with p < (1 - level) / n_tried (`analysis.inference`;
+    Bonferroni). Worse: the change's interval of accuracy, AUROC, NLL or Brier lies wholly on the bad side, or the
+    change is worse than WORSE (accuracy: accuracy_margin). Option mass (letter tasks), and accuracy and option mass
+    within the template: lower by more than WORSE. Of what tuning added to the first choices right on its own rows, KEPT
+    must still be there.
     """
     check_accuracy_margin(accuracy_margin)
     faults = [name for name, sign in _SIGNS if _worse(repair, name, sign, accuracy_margin)]

@@ -100,13 +100,15 @@ def _setting(found: Result) -> Setting:
         value=float(found["value"]),
         prior=None if prior is None else _one_of(prior, Prior),
         start=None if start is None else _one_of(start, Start),
+        temperature=_float(found.get("temperature")),
     )
 
 
 def _trial(found: Result) -> Trial:
     numbers = {name: _float(found[name]) for name in ("kept", "accuracy", "gap", "ece", "nll")}
     rejected = tuple(_one_of(name, _REJECTIONS) for name in found["rejected"])
-    return Trial(float(found["value"]), rejected=rejected, **numbers)
+    cooled = _float(found.get("nll_cooled"))
+    return Trial(float(found["value"]), rejected=rejected, nll_cooled=cooled, **numbers)
 
 
 def _retention(found: Result | None) -> Retention | None:

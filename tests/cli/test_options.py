@@ -24,6 +24,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--plot": ("reliability.svg", [Path("reliability.svg")]),
     "--prior": ("uniform", "uniform"),
     "--start": ("instruct", "instruct"),
+    "--method": ("smooth", "smooth"),
     "--where": ("known", "known"),
     "--smoothing": ("0.5", "0.5"),
     "--grid": ("0.1,0.2", "0.1,0.2"),

@@ -23,7 +23,13 @@ from calibaudit.errors import CalibauditError, OutputError, ScoresError
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.models.library import VERSION
 from calibaudit.models.model import Model, load_model
-from calibaudit.repair.tempering.greedy import contexts_of, counted_same, greedy_tokens, same_answers, same_first_choices
+from calibaudit.repair.tempering.greedy import (
+    contexts_of,
+    counted_same,
+    greedy_tokens,
+    same_answers,
+    same_first_choices,
+)
 from calibaudit.repair.tempering.kept_states import KeptStates, scorer_at
 from calibaudit.repair.tempering.temperature import ChosenTemperature, choose_aligned, choose_temperature
 from calibaudit.repair.tempering.tempered import Placement, place_temperature, sampling_notice, write_tempered

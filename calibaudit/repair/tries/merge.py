@@ -1,60 +1,118 @@
-"""Weights between INSTRUCT's and base's: the smallest weight of base that serves, found by scoring each."""
+"""Weights between INSTRUCT's and base's, and a temperature on top: the weight found by scoring each.
+
+In the study (docs/studies.md) no other repair ended nearer to the least ECE and NLL of those that keep the tuning.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from calibaudit.advice.recommend import MARGIN
+import numpy as np
+
+from calibaudit.advice.cautions import CLEARLY
+from calibaudit.analysis.samples import items_of, rows_of
+from calibaudit.analysis.settings import Settings
+from calibaudit.metrics.temperature import fit_temperature, log_softmax
+from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.devices import free_memory
 from calibaudit.models.distributed import gathered, rank
-from calibaudit.repair.candidates import Attempt, Rejection, Setting, Trial, trial_of
+from calibaudit.models.tokenizer import check_same_tokens
+from calibaudit.repair.candidates import Attempt, Setting, Trial, trial_of
 from calibaudit.repair.job import Job, drop
 from calibaudit.repair.merge import write_merged
+from calibaudit.repair.tempering.temperature import choose_temperature
+from calibaudit.repair.tempering.tempered import place_temperature, write_tempered
+from calibaudit.scores.scores import Scores
+from calibaudit.scoring.evaluate import load
 
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of base."""
 
 
 def try_merge(job: Job) -> Attempt:
-    """The smallest weight of base whose |gap| is within MARGIN, of those that keep the tuning and are no worse.
+    """Of the weights that keep the tuning and are not worse otherwise, the one of least NLL with its temperature.
 
-    Where none comes so near, the one that comes nearest. Weights go up until one keeps too little of the tuning, since
-    a larger one keeps less. Each checkpoint is written, scored and dropped, so that one is on disk beside the best.
-    Raises ModelError where the two cannot be merged.
+    Weights go up until one keeps too little, since a larger one keeps less. Each checkpoint is written, scored and
+    dropped, so that one is on disk beside the best. Where every weight has a fault, the first. Raises ModelError where
+    the two cannot be merged.
     """
-    trials: list[Trial] = []
+    check_same_tokens(job.ready.base, job.ready.instruct, job.ready.base_tokenizer, job.ready.tokenizer)
+    start, trials = time.monotonic(), []
     best: Attempt | None = None
-    least, seconds = float("inf"), 0.0
+    least = float("inf")
     for weight in WEIGHTS:
-        start = time.monotonic()
         folder = _written(job, weight)
-        seconds += time.monotonic() - start
         side = job.on_advice(folder, f"merged, {weight:g} of base,")
         retention = job.retention(side.fit)
         verdict, repair = job.tried(side, retention)
-        gap = repair.pooled.after.metrics["gap"].value
-        assert gap is not None
-        off = max(0.0, abs(gap) - MARGIN)
-        far: tuple[Rejection, ...] = () if off == 0 else ("too_sure",) if gap > 0 else ("not_sure",)
-        trials.append(trial_of(weight, retention, repair, verdict.faults or far))
+        cooled = cooled_nll(side.advice.scores, job.audit)
+        rejected = verdict.faults or ("not_least",)
+        trials.append(dataclasses.replace(trial_of(weight, retention, repair, rejected), nll_cooled=cooled))
         attempt = Attempt(Setting("merge", weight), folder, side, retention, 0.0)
-        score = float("inf") if verdict.faults else off
-        if best is None or score < least:
+        if best is None or (not verdict.faults and cooled < least):
             if best is not None:
                 drop(best)
-            best, least = attempt, score
+            best, least = attempt, float("inf") if verdict.faults else cooled
         else:
             drop(attempt)
-        if (off == 0 and not verdict.faults) or "kept" in verdict.faults:
+        if "kept" in verdict.faults:
             break
     assert best is not None
-    return job.proven(dataclasses.replace(best, trials=tuple(trials), seconds=seconds))
+    best = _cooled(job, best)
+    shown = tuple(_as_taken(trial, best.setting.value) for trial in trials)
+    return job.proven(dataclasses.replace(best, trials=shown, seconds=time.monotonic() - start))
+
+
+def cooled_nll(scores: Sequence[Scores], audit: Settings) -> float:
+    """The mean NLL of all items pooled, their choices' scores divided by the temperature that fits them, in nats."""
+    sample = items_of(rows_of(scores, audit)).whole
+    temperature = fit_temperature(sample.scores, sample.answer)
+    logprobs = log_softmax(sample.scores / (temperature if math.isfinite(temperature) else 1.0))
+    return float(-logprobs[np.arange(len(logprobs)), sample.answer].mean())
 
 
 def _written(job: Job, weight: float) -> Path:
     folder = job.empty(f"merge-{weight:g}")
     if rank() == 0:
-        write_merged(job.ready.base, job.ready.instruct, weight, folder)
+        for text in write_merged(job.ready.base, job.ready.instruct, weight, folder).notices():
+            job.audited.listener.notice(text)
     gathered([0])
     return folder
+
+
+def _cooled(job: Job, merged: Attempt) -> Attempt:
+    """With the temperature that fits the merged checkpoint, where it lowers NLL clearly and brings no fault."""
+    options = dataclasses.replace(job.audited.options, revision=None)
+    checkpoint = find_checkpoint(str(merged.folder))
+    model = load(str(merged.folder), options, job.audited.listener.notice)
+    placement = place_temperature(model.network, checkpoint)
+    if isinstance(placement, str):
+        return merged
+    found = choose_temperature(model, job.audited.advice, merged.side.advice.scores, placement, options)
+    del model
+    free_memory()
+    if found.loss_at_one - found.loss <= CLEARLY:
+        return merged
+    folder = job.empty(f"{merged.folder.name}-temperature")
+    if rank() == 0:
+        write_tempered(checkpoint, found.temperature, folder, placement)
+    gathered([0])
+    side = job.on_advice(folder, f"merged, {merged.setting.value:g} of base, T {found.temperature:.2f},")
+    setting = dataclasses.replace(merged.setting, temperature=found.temperature)
+    cooled = Attempt(setting, folder, side, job.retention(side.fit), 0.0)
+    before, _ = job.tried(merged.side, merged.retention)
+    after, _ = job.tried(side, cooled.retention)
+    better, other = (cooled, merged) if set(after.faults) <= set(before.faults) else (merged, cooled)
+    drop(other)
+    return better
+
+
+def _as_taken(trial: Trial, value: float) -> Trial:
+    """The taken one's only fault was that it was not known to be the best."""
+    if trial.value == value and trial.rejected == ("not_least",):
+        return dataclasses.replace(trial, rejected=())
+    return trial

@@ -11,6 +11,7 @@ from calibaudit.advice.head_bound import HeadBound, bound_files
 from calibaudit.advice.pilot import PilotListener, pilot
 from calibaudit.advice.recommend import recommend_from_pilot
 from calibaudit.advice.recommendation import Prior, Recommendation
+from calibaudit.advice.tuning_signs import signs_of
 from calibaudit.analysis.compare import compare
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.repair.candidates import Attempt, Setting, Trial, trial_of
@@ -49,14 +50,12 @@ def try_smooth(job: Job) -> Attempt:
     else:
         factors = [FIRST / 2**i for i in range(TRIES)]
     trials: list[Trial] = []
-    seconds = 0.0
+    begun = time.monotonic()
     for i, factor in enumerate(factors):
         setting = Setting("smooth", factor, prior, start)
         folder = job.workspace / f"smooth-{factor:g}"
         training = dataclasses.replace(job.settings.training, label_smoothing=factor, prior=prior)
-        begun = time.monotonic()
         run = _trained(job, start, training, folder)
-        seconds += time.monotonic() - begun
         if (known := _rejected(folder)) is not None:
             trials.append(known)
             continue
@@ -69,12 +68,16 @@ def try_smooth(job: Job) -> Attempt:
         if "kept" not in verdict.faults or i == len(factors) - 1:
             break
         _reject(folder, trials[-1])
+    seconds = time.monotonic() - begun
     return job.proven(Attempt(setting, folder, side, retention, seconds, tuple(trials), run, advice=advice))
 
 
 def check_smooth(ready: Prepared, settings: FixSettings) -> Start:
-    """What is to be tuned. Raises ModelError where that is not possible."""
+    """What is to be tuned: base, but for signs that INSTRUCT holds more than the rows teach. Raises ModelError where
+    that is not possible."""
     start: Start = "base" if settings.start == "auto" else settings.start
+    if settings.start == "auto" and signs_of(ready.instruct) is not None:
+        start = "instruct"
     check_tunable(ready, start, one_vocabulary=start == "base" or settings.prior != "uniform")
     return start
 

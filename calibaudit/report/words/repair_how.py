@@ -8,7 +8,7 @@ from calibaudit.repair.verdict import Retention
 from calibaudit.report.words.repair import FAULTS, moved, reason_text, same_text, share_text
 from calibaudit.report.words.text import bounds, number, signed
 
-_TRIALS = {**FAULTS, "too_sure": "still too sure", "not_sure": "not sure enough", "not_nearest": "another came nearer"}
+_TRIALS = {**FAULTS, "not_least": "another has less NLL"}
 
 LEFT_TEXT = number(LEFT, 2)
 
@@ -23,7 +23,8 @@ def setting_text(setting: Setting) -> str:
     if setting.method in ("temperature", "aligned"):
         return f"{setting.method}, T {number(setting.value, 2)}"
     if setting.method == "merge":
-        return f"merge, {_factor(setting.value)} of base"
+        cooled = "" if setting.temperature is None else f", T {number(setting.temperature, 2)}"
+        return f"merge, {_factor(setting.value)} of base{cooled}"
     return f"smooth, {_factor(setting.value)} {_towards(setting)}"
 
 
@@ -90,6 +91,8 @@ def how_sentences(repair: Repair) -> list[str]:
             found.append(FROM_BASE)
         if chosen.setting.method in ("temperature", "aligned"):
             found.append(_sampling(chosen.setting.value))
+        elif chosen.setting.temperature is not None:
+            found.append(_sampling(chosen.setting.temperature))
     return found
 
 
@@ -153,7 +156,10 @@ def _method(repair: Repair, setting: Setting) -> str:
             f"on {other}; no label was used for it."
         )
     if setting.method == "merge":
-        return f"The weights are {_factor(1 - setting.value)} of instruct's and {_factor(setting.value)} of base's."
+        done = f"The weights are {_factor(1 - setting.value)} of instruct's and {_factor(setting.value)} of base's"
+        if setting.temperature is None:
+            return f"{done}."
+        return f"{done}, and all logits are divided by {number(setting.temperature, 2)}."
     start = "Tuned again from base" if setting.start == "base" else "Tuned on from instruct"
     factor = setting_text(setting).removeprefix("smooth, ")
     return f"{start} with smoothing {factor} ({_source(repair)})."
@@ -194,6 +200,8 @@ def _trials(repair: Repair, candidate: Candidate) -> str:
 def _trial(trial: Trial, *, used: bool) -> str:
     parts = ["kept not measured" if trial.kept is None else f"keeps {share_text(trial.kept)}"]
     parts.append("not scored" if trial.gap is None else f"gap {signed(trial.gap)}")
+    if trial.nll_cooled is not None:
+        parts.append(f"NLL with a temperature {number(trial.nll_cooled)}")
     why = [_TRIALS[name] for name in trial.rejected if name != "unmeasured"]
     end = ", ".join(part for part in ("used" if used else "", " and ".join(why)) if part)
     ended = f": {end}" if end else ""

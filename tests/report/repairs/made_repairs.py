@@ -152,9 +152,9 @@ def impossible(method: str, reason: str) -> Candidate:
 
 
 MERGE_TRIALS = (
-    Trial(0.1, 1.0, 0.58, 0.10, 0.09, 1.1, ("too_sure",)),
-    Trial(0.4, 0.96, 0.6, 0.02, 0.03, 1.0),
-    Trial(0.5, 0.91, 0.6, 0.0, 0.02, 1.0, ("kept", "nll")),
+    Trial(0.1, 1.0, 0.58, 0.10, 0.09, 1.1, ("not_least",), 1.05),
+    Trial(0.4, 0.96, 0.6, 0.02, 0.03, 1.0, (), 0.99),
+    Trial(0.5, 0.91, 0.6, 0.0, 0.02, 1.0, ("kept", "nll"), 0.98),
 )
 SMOOTH_TRIALS = (Trial(0.5, 0.9, rejected=("kept",)), Trial(0.25, 0.97, 0.6, 0.02, 0.03, 1.0))
 WITHIN = (scores(2.0, TUNED, mass=0.9), scores(1.0, mass=0.9))

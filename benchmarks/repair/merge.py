@@ -1,6 +1,6 @@
 """What merging two checkpoints on disk takes: peak memory against one checkpoint's size, and seconds.
 
-    python benchmarks/merge.py [--hidden 2048 --layers 12 --vocab 128256 --intermediate 8192] [--folder DIR]
+    python benchmarks/repair/merge.py [--hidden 2048 --layers 12 --vocab 128256 --intermediate 8192] [--folder DIR]
 
 A pair of random Llamas in bfloat16, in shards of different sizes, is written shard by shard below DIR (below the
 temporary folder without it) and deleted at the end; the default size is 1.25 billion numbers, 2.5 GB each. Merging runs

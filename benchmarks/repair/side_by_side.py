@@ -1,6 +1,6 @@
 """Every way of repairing, side by side, on the bundled pair: `calibaudit fix` itself, for several seeds.
 
-    python benchmarks/repairs.py --out docs/studies/demo_repairs.jsonl [--seeds 0,1,2] [--table]
+    python benchmarks/repair/side_by_side.py --out docs/studies/demo_repairs.jsonl [--seeds 0,1,2] [--table]
 
 A seed cuts the audited items into the half that chooses and the half that proves, and orders the rows of a smoothed
 run. Each line is one command's result, added as soon as it is done; lines that stand there are not repeated, so --table
