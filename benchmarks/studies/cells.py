@@ -1,179 +1,227 @@
-"""The study's CSV as runs and cells: one base and one recipe each, and what a method's choice costs there."""
+"""The study's CSV as cells, and what each method picks in a cell: by the advice facts, as a user would have to."""
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.studies.smoothing import read
-from calibaudit.advice.cautions import WORSE
+from benchmarks.studies.design import SETTINGS
+from benchmarks.studies.repairs import ALPHAS, HALVINGS, KEPT, factor_name, kept
 from calibaudit.advice.recommend import MARGIN
-from calibaudit.advice.weights import WEIGHTS, target_of
 
-TEXT = ("form", "answers", "prior", "stack_method", "action")
-CELL = ("vocab", "hidden", "form", "answers", "lr", "epochs", "seed")
-KEPT = 0.95
-
+WORDS = ("setting", "run", "stack_action", "worse")
+PILOT = ("uniform 0.1", "base 0.3", "base 0.5", "base 0.7")
 Run = dict[str, Any]
-Cells = dict[tuple[Any, ...], list[Run]]
 
 
-def runs_of(path: Path) -> list[Run]:
+@dataclass(frozen=True)
+class Cell:
+    """One setting and seed. runs: by name, `base` and `hard` among them. stages: in which tuning taught something."""
+
+    setting: str
+    seed: int
+    runs: Mapping[str, Run]
+    stages: tuple[str, ...] = ("sft",)
+
+    @property
+    def hard(self) -> Run:
+        return self.runs["hard"]
+
+    def kept(self, run: Run) -> float:
+        """Of what tuning added in first choices right, the share that a run keeps: the least over the stages."""
+        return min(self._kept(run, stage) for stage in self.stages)
+
+    def seen_kept(self, run: Run) -> float:
+        """What a user can see of it, who has the rows of the first stage."""
+        return self._kept(run, "sft")
+
+    def _kept(self, run: Run, stage: str) -> float:
+        return kept(run[stage], self.runs["base"][stage], self.hard[stage])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a method ends with. trained: the runs that it had to train for that."""
+
+    run: Run
+    trained: tuple[Run, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return float(sum(run["seconds"] for run in self.trained))
+
+
+def read(path: Path) -> list[Run]:
     """The rows with numbers where numbers are; an empty field is None."""
-    return [
-        {name: value if name in TEXT else (float(value) if value else None) for name, value in row.items()}
-        for row in read(path)
-    ]
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            {name: value if name in WORDS else (float(value) if value else None) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
-def cells_of(runs: Iterable[Run]) -> Cells:
-    """(vocab, hidden, form, answers, lr, epochs, seed) -> its runs, without base itself."""
-    cells: Cells = defaultdict(list)
-    for run in runs:
-        if run["answers"] != "none":
-            cells[tuple(run[name] for name in CELL)].append(run)
-    return dict(cells)
+def cells_of(path: Path) -> list[Cell]:
+    found: dict[tuple[str, int], dict[str, Run]] = defaultdict(dict)
+    for row in read(path):
+        found[row["setting"], int(row["seed"])][row["run"]] = row
+    two = {one.name for one in SETTINGS if one.recipe.dpo}
+    stages = {name: ("sft", "preferred") if name in two else ("sft",) for name, _ in found}
+    return [Cell(*key, runs, stages[key[0]]) for key, runs in sorted(found.items())]
 
 
-def grid_of(runs: Sequence[Run]) -> list[Run]:
-    """Hard labels and the factors that were run for both priors."""
-    factors = {run["epsilon"] for run in runs if run["prior"] == "uniform"}
-    return [run for run in runs if run["prior"] == "none" or run["epsilon"] in factors]
+def one(name: str) -> Callable[[Cell], Choice]:
+    """A run that every cell has. What begins with a training run's name costs it."""
+
+    def method(cell: Cell) -> Choice:
+        run = cell.runs[name]
+        return Choice(run, (run,) if run["seconds"] else ())
+
+    return method
 
 
-def finished(cells: Cells) -> Cells:
-    """Without the cells that an interrupted study left without a run."""
-    most = max((len(grid_of(runs)) for runs in cells.values()), default=0)
-    return {
-        key: runs
-        for key, runs in cells.items()
-        if len(grid_of(runs)) == most
-        and {hard(runs)[name] for name in ("stack", "near", "advised")} <= {run["epsilon"] for run in runs}
-    }
+def hard(cell: Cell) -> Choice:
+    return Choice(cell.hard)
 
 
-def hard(runs: Sequence[Run]) -> Run:
-    return next(run for run in runs if run["prior"] == "none")
+def tried(cell: Cell, factor: float) -> Choice:
+    """Smoothing towards base by a factor, halved until what tuning added is kept; the last if it never is."""
+    trained = []
+    for _ in range(HALVINGS + 1):
+        trained.append(cell.runs[factor_name(factor)])
+        if cell.seen_kept(trained[-1]) >= KEPT:
+            break
+        factor /= 2
+    return Choice(trained[-1], tuple(trained))
 
 
-def at(runs: Sequence[Run], prior: str, epsilon: float) -> Run:
-    if epsilon == 0:
-        return hard(runs)
-    return next(run for run in runs if run["prior"] == prior and run["epsilon"] == epsilon)
+def stack(cell: Cell) -> Choice:
+    """By `recommend`: its factor as it is, the temperature, or hard labels where it advises nothing."""
+    weight = cell.hard["stack_weight"]
+    if weight:
+        run = cell.runs[factor_name(weight)]
+        return Choice(run, (run,))
+    return Choice(cell.runs["temperature"] if cell.hard["stack_action"] == "temperature" else cell.hard)
 
 
-def stacked(runs: Sequence[Run]) -> Run:
-    """By the first one-sided rule."""
-    found = hard(runs)
-    return at(runs, "base" if found["stack_method"] == "stack" else "uniform", found["stack"])
+def stack_tried(cell: Cell) -> Choice:
+    weight = cell.hard["stack_weight"]
+    return tried(cell, weight) if weight else stack(cell)
 
 
-def near(runs: Sequence[Run]) -> Run:
-    """By the second."""
-    return at(runs, "base", hard(runs)["near"])
+def half_tried(cell: Cell) -> Choice:
+    return tried(cell, 0.5)
 
 
-def advised(runs: Sequence[Run]) -> Run:
-    """By `recommend`; where it advises no smoothing hard labels, with the temperature where it advises that (whose gap
-    was not kept)."""
-    found = at(runs, "base", hard(runs)["advised"])
-    if hard(runs)["action"] != "temperature":
-        return found
-    return {**found, "ask_ece": found["scaled_ece"], "ask_nll": found["scaled_nll"], "ask_gap": np.nan}
-
-
-def pilot(runs: Sequence[Run]) -> Run:
-    """What `recommend_from_pilot` takes of the grid on the advice facts, by its estimates alone (not by its intervals).
-
-    Hard labels where their |gap| is within the margin; else the smallest factor whose |gap| is, and whose accuracy,
-    AUROC and NLL are not worse than those of hard labels; else, of those no worse, the one with the least |gap|.
-    Nothing towards uniform where hard labels are underconfident.
-    """
-    old = hard(runs)
-    if abs(old["advice_gap"]) <= MARGIN:
-        return old
-    sound = [
+def pilot(cell: Cell) -> Choice:
+    """By the rule of `recommend --pilot`: of the grid's runs with a lower ECE that are no worse and keep .95, the
+    smallest factor within the margin, else the nearest."""
+    grid = tuple(cell.runs[name] for name in PILOT)
+    if abs(cell.hard["advice_gap"]) <= MARGIN:
+        return Choice(cell.hard, grid)
+    able = [
         run
-        for run in grid_of(runs)
-        if run["epsilon"]
-        and run["advice_accuracy"] >= old["advice_accuracy"] - WORSE
-        and run["advice_auroc"] >= old["advice_auroc"] - WORSE
-        and run["advice_nll"] <= old["advice_nll"] + WORSE
-        and not (old["advice_gap"] < 0 and run["prior"] == "uniform")
+        for run in grid
+        if run["advice_ece"] < cell.hard["advice_ece"]
+        and not set(run["worse"].split()) - {"brier"}
+        and run["sft"] >= KEPT * cell.hard["sft"]
+        and not (cell.hard["advice_gap"] < 0 and run["run"].startswith("uniform"))
     ]
-    if within := [run for run in sound if abs(run["advice_gap"]) <= MARGIN]:
-        return min(within, key=lambda run: (run["epsilon"], run["advice_nll"]))
-    return min([old, *sound], key=lambda run: abs(run["advice_gap"]))
+    within = [run for run in able if abs(run["advice_gap"]) <= MARGIN]
+    if within:
+        return Choice(min(within, key=lambda run: (float(run["run"].split()[1]), run["advice_nll"])), grid)
+    return Choice(min([cell.hard, *able], key=lambda run: abs(run["advice_gap"])), grid)
 
 
-def pilot_kept(runs: Sequence[Run]) -> Run:
-    """`pilot` among the runs that teach at least 95 % of what hard labels teach: the tool's own rule."""
-    least = 0.95 * hard(runs)["taught"]
-    return pilot([run for run in runs if run["taught"] >= least])
+def sound(cell: Cell, runs: list[Run]) -> list[Run]:
+    return [run for run in runs if cell.seen_kept(run) >= KEPT and not run["worse"]]
 
 
-def pilot_by_nll(runs: Sequence[Run]) -> Run:
-    return min(grid_of(runs), key=lambda run: run["advice_nll"])
+def merge(cell: Cell) -> Choice:
+    """Of the merged models that keep .95 and are no worse, the one nearest to the tuned model within the margin, else
+    the one of least |gap|; the tuned model where there is none."""
+    able = sound(cell, [cell.runs[f"merge {alpha:g}"] for alpha in ALPHAS])
+    within = [run for run in able if abs(run["advice_gap"]) <= MARGIN]
+    if within:
+        return Choice(within[0])
+    return Choice(min([cell.hard, *able], key=lambda run: abs(run["advice_gap"])))
 
 
-METHODS: dict[str, Callable[[Sequence[Run]], Run]] = {
+def merge_temperature(cell: Cell) -> Choice:
+    """Of those that keep .95, with their temperature, the one of least NLL; the temperature alone counts too."""
+    runs = [cell.runs[f"merge {alpha:g}, temperature"] for alpha in ALPHAS]
+    able = [cell.runs["temperature"], *sound(cell, runs)]
+    return Choice(min(able, key=lambda run: run["advice_nll"]))
+
+
+def passes(cell: Cell, run: Run) -> bool:
+    """The verdict's rule: the ECE fell, nothing is worse, .95 is kept."""
+    return bool(run["fell"]) and bool(sound(cell, [run]))
+
+
+def from_stack(cell: Cell) -> Choice:
+    """Smoothing tried from `stack`'s factor, .5 where it names none."""
+    return tried(cell, cell.hard["stack_weight"] or 0.5)
+
+
+def first_passing(*methods: Callable[[Cell], Choice]) -> Callable[[Cell], Choice]:
+    """One after the other: the first that passes and leaves no ECE significantly more than .02 above base's; else the
+    best by ECE of those that passed; hard labels where none does. What was tuned on the way is counted."""
+
+    def method(cell: Cell) -> Choice:
+        passed: list[Run] = []
+        trained: tuple[Run, ...] = ()
+        for one_of in methods:
+            choice = one_of(cell)
+            trained += choice.trained
+            if passes(cell, choice.run):
+                if not choice.run["above_base"]:
+                    return Choice(choice.run, trained)
+                passed.append(choice.run)
+        return Choice(min(passed, key=lambda run: run["advice_ece"], default=cell.hard), trained)
+
+    return method
+
+
+auto = first_passing(one("temperature"), merge, from_stack)
+
+
+METHODS: dict[str, Callable[[Cell], Choice]] = {
     "hard labels": hard,
-    "literature: uniform .1": lambda runs: at(runs, "uniform", 0.1),
-    "stack, one-sided, fixed margin": stacked,
-    "stack, one-sided": near,
-    "stack": advised,
-    "pilot": pilot_kept,
-    "pilot, whatever it teaches": pilot,
-    "pilot: lowest NLL": pilot_by_nll,
-    "constant: base .5": lambda runs: at(runs, "base", 0.5),
-    "constant: base .9": lambda runs: at(runs, "base", 0.9),
+    "temperature": one("temperature"),
+    "aligned": one("aligned"),
+    "merge": merge,
+    "merge, temperature": merge_temperature,
+    "uniform 0.1": one("uniform 0.1"),
+    "base 0.3": one("base 0.3"),
+    "base 0.5": one("base 0.5"),
+    "base 0.7": one("base 0.7"),
+    "0.5, tried": half_tried,
+    "stack": stack,
+    "stack, tried": stack_tried,
+    "pilot": pilot,
+    "known only 0.5": one("known only 0.5"),
+    "scale 4": one("scale 4"),
+    "scale 4, uniform 0.1": one("scale 4, uniform 0.1"),
+    "softcap 16": one("softcap 16"),
+    "softcap 16, uniform 0.1": one("softcap 16, uniform 0.1"),
+    "auto": auto,
 }
+DIAGNOSIS = {"outputs mixed by .5": one("ensemble 0.5")}
+AFTERWARDS = {
+    "auto, to .5": first_passing(one("temperature"), merge, half_tried),
+    "auto, merge first": first_passing(merge, merge_temperature, one("temperature"), half_tried),
+}
+"""Looked at when the results were known, so no part of what regret is measured against."""
+ALL = METHODS | DIAGNOSIS | AFTERWARDS
 
 
-def regret(runs: Sequence[Run], chosen: Run, metric: str, keep: float = 0.0) -> float:
-    """keep: the best is sought among the runs that keep this share of the answers that hard labels teach."""
-    least = keep * hard(runs)["taught"]
-    return float(chosen[metric] - min(run[metric] for run in grid_of(runs) if run["taught"] >= least))
-
-
-def covered(runs: Sequence[Run], metric: str, slack: float) -> bool:
-    """Whether the interval of the advised factor holds a factor towards base within `slack` of the best."""
-    found = hard(runs)
-    towards = [run for run in grid_of(runs) if run["prior"] in ("none", "base")]
-    least = min(run[metric] for run in towards)
-    good = [run["epsilon"] for run in towards if run[metric] <= least + slack]
-    return any(found["advised_low"] <= epsilon <= found["advised_high"] for epsilon in good)
-
-
-def needed(runs: Sequence[Run]) -> float:
-    """The factor towards base that `stack` estimates: `target_of` the trained models' gaps on the proof facts, between
-    two factors of the grid by a straight line."""
-    path = sorted((run for run in grid_of(runs) if run["prior"] != "uniform"), key=lambda run: run["epsilon"])
-    gaps = np.interp(WEIGHTS, [run["epsilon"] for run in path], [run["ask_gap"] for run in path])
-    target = target_of(gaps)
-    assert target is not None
-    return target.weight
-
-
-def groups_of(cells: Cells, names: Sequence[str]) -> dict[tuple[Any, ...], list[list[Run]]]:
-    """Cells gathered by these of their settings, in order."""
-    found: dict[tuple[Any, ...], list[list[Run]]] = defaultdict(list)
-    for key in sorted(cells, key=str):
-        found[tuple(key[CELL.index(name)] for name in names)].append(cells[key])
-    return dict(found)
-
-
-def label(names: Sequence[str], key: Sequence[Any]) -> list[str]:
-    return [value if isinstance(value, str) else f"{value:g}" for _, value in zip(names, key, strict=True)]
-
-
-def mean(cells: Sequence[Sequence[Run]], prior: str, epsilon: float, metric: str) -> float:
-    return float(np.mean([at(runs, prior, epsilon)[metric] for runs in cells]))
-
-
-def factors_of(cells: Cells) -> list[float]:
-    return sorted({run["epsilon"] for runs in cells.values() for run in grid_of(runs)})
+def regrets(cell: Cell, metric: str) -> dict[str, float]:
+    """Each method's metric on the proof facts above the least of the methods that keep .95 of what tuning added."""
+    chosen = {name: method(cell).run for name, method in METHODS.items()}
+    least = min(run[metric] for run in chosen.values() if cell.kept(run) >= KEPT)
+    chosen |= {name: method(cell).run for name, method in (DIAGNOSIS | AFTERWARDS).items()}
+    return {name: run[metric] - least for name, run in chosen.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from calibaudit.advice.calibrated import SMALL
+from calibaudit.advice.evidence import STUDY
 from calibaudit.advice.head_bound import HeadBound, bound_warning
 from calibaudit.advice.mixture import State
 from calibaudit.advice.words import reasons
@@ -68,7 +69,7 @@ def about_mixture(base: State, tuned: State, mixed: State, weight: Interval) -> 
         found.append(
             f"the mixture that comes nearest has {reasons.share(weight.value)} of base, and a factor so large undoes "
             f"much of the tuning itself, so {reasons.share(MOST)} is the most that is advised: in the study "
-            "(docs/studies.md) .9 lost a fifth of the taught answers"
+            f"(docs/studies.md) .7 kept less than .95 of it in {STUDY.below} of {STUDY.n_one_stage} cells"
         )
     if mixed.accuracy < tuned.accuracy - WORSE:
         lost = f"{reasons.number(tuned.accuracy)} to {reasons.number(mixed.accuracy)}"
