@@ -198,6 +198,10 @@ def test_the_advice_quotes_the_tables_and_says_how_large_the_study_is() -> None:
     without, after = tables.two(cells)
     below = sum(cell.kept(cell.runs["base 0.7"]) < repairs.KEPT for cell in without)
     assert (STUDY.below, STUDY.n_one_stage) == (below, len(without))
+    assert (STUDY.merge_below, STUDY.n_two_stages) == (tables.failures("merge, temperature", after), len(after))
+    cheap = evidence_for("temperature") or ""
+    assert "temperature ended .012 above" in cheap
+    assert "a temperature .007, smoothing tried from .5 down .016, no repair .073" in cheap
     said = evidence_for("stack") or ""
     assert said.startswith(
         "in 60 toy cells with known answers (20 settings, three seeds each; models of .3 to .9 million"

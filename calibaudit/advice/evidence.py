@@ -15,7 +15,8 @@ class Study:
     """n_cells: a base and a recipe, each with its own seed. n_settings: of them with different seeds counted once.
 
     n_parameters: of the smallest and the largest model. below: with a fixed factor of .7 towards base, in so many of
-    n_one_stage cells, those without a stage of preferences, less than .95 of what tuning added was kept.
+    n_one_stage cells, those without a stage of preferences, less than .95 of what tuning added was kept. merge_below:
+    with merged weights and a temperature, in so many of the n_two_stages others.
     """
 
     n_cells: int
@@ -23,9 +24,13 @@ class Study:
     n_parameters: tuple[int, int]
     below: int
     n_one_stage: int
+    merge_below: int
+    n_two_stages: int
 
 
-STUDY = Study(n_cells=60, n_settings=20, n_parameters=(291_264, 902_016), below=12, n_one_stage=51)
+STUDY = Study(
+    n_cells=60, n_settings=20, n_parameters=(291_264, 902_016), below=12, n_one_stage=51, merge_below=5, n_two_stages=9
+)
 REGRETS: Mapping[str, float] = MappingProxyType(
     {
         "stack, tried": 0.020,
@@ -43,18 +48,35 @@ _OWN = {"stack": "stack, tried", "pilot": "pilot"}
 
 
 def evidence_for(method: str) -> str | None:
-    """How factors found by this method did; None for a method that the study does not hold."""
+    """How a repair found by this method did; None for one that the study does not hold.
+
+    method: `temperature`, or how a factor was found.
+    """
+    study = (
+        f"in {STUDY.n_cells} toy cells with known answers ({STUDY.n_settings} settings, "
+        f"{_few(STUDY.n_cells / STUDY.n_settings)} seeds each; models of {_millions(STUDY.n_parameters)} million "
+        "parameters; docs/studies.md)"
+    )
+    if method == "temperature":
+        return (
+            f"{study} a temperature ended {_of('temperature')} above the least ECE there was, weights merged with "
+            f"base's and a temperature {_of('merge, temperature')}, smoothing tried from .5 down {_of('0.5, tried')}, "
+            f"no repair {_of('hard labels')}"
+        )
     own = _OWN.get(method)
     if own is None:
         return None
     tried = ", halved until .95 of what tuning added was kept," if method == "stack" else ""
     return (
-        f"in {STUDY.n_cells} toy cells with known answers ({STUDY.n_settings} settings, "
-        f"{_few(STUDY.n_cells / STUDY.n_settings)} seeds each; models of {_millions(STUDY.n_parameters)} million "
-        f"parameters; docs/studies.md) factors found this way{tried} ended {_digits(REGRETS[own])} above the least ECE "
-        f"there was, a constant .5 {_digits(REGRETS['0.5, tried'])}, a temperature {_digits(REGRETS['temperature'])}, "
-        f"uniform 0.1 {_digits(REGRETS['uniform 0.1'])}, none {_digits(REGRETS['hard labels'])}"
+        f"{study} factors found this way{tried} ended {_of(own)} above the least ECE there was, a constant .5 "
+        f"{_of('0.5, tried')}, a temperature {_of('temperature')}, uniform 0.1 {_of('uniform 0.1')}, none "
+        f"{_of('hard labels')}"
     )
+
+
+def _of(name: str) -> str:
+    """`.012`"""
+    return f"{REGRETS[name]:.3f}".removeprefix("0")
 
 
 def _few(number: float) -> str:
@@ -63,7 +85,3 @@ def _few(number: float) -> str:
 
 def _millions(sizes: tuple[int, int]) -> str:
     return " to ".join(f"{size / 1e6:.1f}".removeprefix("0") for size in sizes)
-
-
-def _digits(regret: float) -> str:
-    return f"{regret:.3f}".removeprefix("0")

@@ -129,7 +129,8 @@ class Recommendation:
     @property
     def evidence(self) -> str | None:
         """How factors found by this method did where it could be checked; None where no smoothing is advised."""
-        return evidence_for(self.method) if self.action == "smooth" else None
+        known = {"smooth": self.method, "temperature": "temperature"}.get(self.action)
+        return None if known is None else evidence_for(known)
 
     def to_dict(self) -> dict[str, Any]:
         found = dataclasses.asdict(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from calibaudit.advice.evidence import STUDY
 from calibaudit.advice.options.option import Ensemble, RepairOption, surely
 from calibaudit.advice.words.reasons import number, share, signed
 
@@ -22,7 +23,8 @@ ONE_RUN = "measured: the pilot's run with this factor, one seed, against its run
 
 FROM_BASE = (
     "tuning again from base makes only what the tuning data teach: preference or safety tuning that INSTRUCT has "
-    "besides is lost; a temperature keeps it, and merged weights or --start instruct begin from it"
+    "besides is lost; a temperature keeps it, --start instruct begins from it, and merged weights lost more than a "
+    f"twentieth of it in {STUDY.merge_below} of the study's {STUDY.n_two_stages} cells with such a stage"
 )
 """Stands wherever such a repair is advised or ranked."""
 
@@ -31,7 +33,8 @@ def more_than_sft(sign: str) -> str:
     """sign: what says that INSTRUCT holds more than supervised tuning, as `tuning_signs` words it."""
     return (
         f"INSTRUCT may hold more than supervised tuning ({sign}): tuning again from base makes only what the tuning "
-        "data teach and throws preference or safety tuning away, so repairs that start from INSTRUCT are ranked first"
+        "data teach and throws preference or safety tuning away, so repairs that start from INSTRUCT are ranked first; "
+        "only a temperature never lost such tuning in the study"
     )
 
 
@@ -73,7 +76,10 @@ def temperature_beside(option: RepairOption, instruct: tuple[float, float, float
 
 
 def merge_beside(option: RepairOption) -> str:
-    return f"merged weights may do as much without training; nothing but a trial tells: {option.command}"
+    return (
+        "weights merged with base's, and a temperature on top, may do as much without training: nothing but a trial "
+        f"tells ({option.command})"
+    )
 
 
 def smooth_beside(
@@ -86,7 +92,7 @@ def smooth_beside(
         but = f" and surely worse in {_listed(worse)}" if worse else ""
         return (
             f"{mixture} is surely better than the temperature in {_listed(better)}{but}; smoothing towards base aims "
-            f"at it, and takes tuning runs: {option.command}"
+            f"at it, and takes tuning runs ({option.command})"
         )
     if worse:
         return f"{mixture} is surely worse than the temperature in {_listed(worse)}, and in nothing surely better"

@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+from calibaudit.advice.cautions import MOST
 from calibaudit.advice.head_bound import HeadBound, bound_files
 from calibaudit.advice.pilot import PilotListener, pilot
 from calibaudit.advice.recommend import recommend_from_pilot
@@ -22,7 +23,7 @@ from calibaudit.training.retune import retune
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import TrainingRun
 
-FIRST = 0.5
+FIRST = MOST
 """The factor that is tried first. None that was estimated beforehand did surely better (docs/studies.md)."""
 
 TRIES = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from calibaudit.advice.cautions import MOST
 from calibaudit.advice.options.option import RepairOption
 from calibaudit.advice.pilot_points import KEPT
 from calibaudit.advice.recommendation import Recommendation
@@ -89,7 +90,7 @@ def advice(recommendation: Recommendation) -> str:
     if recommendation.method != "stack":
         return said
     kept = f"less than {KEPT * 100:.0f} % of what tuning added"
-    return f"{said} That is where fix begins: it tries factors, and takes none that keeps {kept}."
+    return f"{said} fix finds the factor by trying, from {number(MOST, 2)} down, and takes none that keeps {kept}."
 
 
 def option_words(option: RepairOption) -> str:
