@@ -213,6 +213,7 @@ METHODS: dict[str, Callable[[Cell], Choice]] = {
 DIAGNOSIS = {"outputs mixed by .5": one("ensemble 0.5")}
 AFTERWARDS = {
     "auto, to .5": first_passing(one("temperature"), merge, half_tried),
+    "auto, as built": first_passing(one("temperature"), merge_temperature, half_tried),
     "auto, merge first": first_passing(merge, merge_temperature, one("temperature"), half_tried),
 }
 """Looked at when the results were known, so no part of what regret is measured against."""

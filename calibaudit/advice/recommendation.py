@@ -10,7 +10,7 @@ from calibaudit.advice import cautions
 from calibaudit.advice.cautions import Action
 from calibaudit.advice.evidence import evidence_for
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.options.option import Ensemble, RepairOption, command_of
+from calibaudit.advice.options.option import COMMAND, Ensemble, RepairOption, command_of
 from calibaudit.advice.words import repairs
 from calibaudit.analysis.estimates import Interval
 from calibaudit.scores.scores import Scores
@@ -110,8 +110,8 @@ class Recommendation:
 
     @property
     def command(self) -> str | None:
-        """What makes and proves the advised repair; None where none is advised."""
-        return command_of(self.action) if self.action in ("smooth", "temperature") else None
+        """What makes and proves the advised repair; None where none is advised. It tries a temperature first."""
+        return {"smooth": command_of("smooth"), "temperature": COMMAND}.get(self.action)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -506,7 +506,7 @@ def test_each_answer_in_words() -> None:
     scaled = advice((made_scores(2_000, heat=3.0), made_scores(2_000, heat=3.0, model=TUNED)))
     assert words(scaled).startswith("Advice: divide the scores of the choices by a temperature of 2.")
     assert words(scaled).endswith("]: no training, and every first choice is kept.")
-    assert scaled.command == "calibaudit fix INSTRUCT --base BASE --method temperature --out DIR"
+    assert scaled.command == "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"
     nothing = dataclasses.replace(none, action="nothing_known", reason="why")
     assert words(nothing) == "Advice: none; nothing that was measured would repair it (why)."
 

@@ -121,7 +121,7 @@ def test_a_name_that_tells_of_preference_tuning_is_a_warning(cli: Cli, tmp_path:
     for command in ("recommend", "compare"):
         page = one_line(cli(command, *files)[1])
         assert "INSTRUCT may hold more than supervised tuning (the name small-dpo says dpo, which is a weaker" in page
-        assert "Run: calibaudit fix INSTRUCT --base BASE --method temperature --out DIR" in page
+        assert "Run: calibaudit fix INSTRUCT --base BASE --data DATA --out DIR" in page
 
 
 def test_the_bundled_pair_and_its_heads_bound(cli: Cli, root: Path) -> None:

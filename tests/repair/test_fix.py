@@ -136,7 +136,10 @@ def test_a_run_that_keeps_too_little_is_tried_with_half_the_factor(smoothed):
     assert [trial["value"] for trial in candidate["trials"]] == [0.5, 0.25, 0.125]
     assert all("kept" in trial["rejected"] and trial["kept"] < 0.95 for trial in candidate["trials"])
     assert candidate["setting"] == {
-        "method": "smooth", "value": 0.125, "prior": "base", "start": "base",
+        "method": "smooth",
+        "value": 0.125,
+        "prior": "base",
+        "start": "base",
         "temperature": None,
     }
     assert result["settings"]["training"]["label_smoothing"] == 0  # what was asked; what was done is in the setting

@@ -72,6 +72,10 @@ class Ensemble:
     from_instruct: Changes
 
 
+COMMAND = "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"
+"""Tries the repairs from cheap to dear."""
+
+
 def command_of(method: RepairMethod) -> str:
     data = " --data DATA" if method in ("merge", "smooth") else ""
     return f"calibaudit fix INSTRUCT --base BASE --method {method}{data} --out DIR"

@@ -82,7 +82,7 @@ def advice(recommendation: Recommendation) -> str:
         )
         return (
             f"Advice: divide the scores of the choices by a temperature of {value}: no training, and every first "
-            "choice is kept."
+            "choice is kept. fix tries it in the weights first, and goes on where that is not enough."
         )
     factor = " ".join(part for part in (number(epsilon.value, 2), bounds(epsilon.low, epsilon.high, 2)) if part)
     prior = "base" if recommendation.prior == "base" else "the uniform distribution"
