@@ -25,7 +25,8 @@ PAIRS = (
     ("aligned", "temperature"), ("known only 0.5", "base 0.5"), ("base 0.3", "base 0.5"), ("pilot", "stack, tried"),
     ("uniform 0.1", "hard labels"), ("scale 4", "hard labels"), ("scale 4, uniform 0.1", "uniform 0.1"),
     ("softcap 16", "hard labels"), ("auto", "temperature"), ("auto", "merge"), ("auto", "merge, temperature"),
-    ("auto", "stack, tried"), ("auto", "0.5, tried"), ("auto, to .5", "auto"), ("auto, as built", "auto"), ("auto, merge first", "auto"),
+    ("auto", "stack, tried"), ("auto", "0.5, tried"), ("auto, to .5", "auto"), ("auto, as built", "auto"),
+    ("auto, merge first", "auto"),
     ("auto, merge first", "temperature"), ("auto, merge first", "merge, temperature"),
 )  # fmt: skip
 SMALL = {one.name: one for one in SETTINGS}
