@@ -1,6 +1,6 @@
 """Every way of repairing, side by side, on the bundled pair: `calibaudit fix` itself, for several seeds.
 
-    python benchmarks/repair/side_by_side.py --out docs/studies/demo_repairs.jsonl [--seeds 0,1,2] [--table]
+    python benchmarks/repair/side_by_side.py --out docs/studies/demo_repairs.jsonl [--seeds 0,1,2] [--ways 'merge;auto'] [--table]
 
 A seed cuts the audited items into the half that chooses and the half that proves, and orders the rows of a smoothed
 run. Each line is one command's result, added as soon as it is done; lines that stand there are not repeated, so --table
@@ -108,11 +108,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/studies/demo_repairs.jsonl"))
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--ways", default=";".join(WAYS), help="separated by semicolons")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     done = {(line["way"], line["seed"]) for line in read(options.out)}
     for seed in [] if options.table else [int(text) for text in options.seeds.split(",")]:
-        for way in WAYS:
+        for way in options.ways.split(";"):
             if (way, seed) not in done:
                 found = run(way, seed)
                 with options.out.open("a", encoding="utf-8") as file:
