@@ -1,6 +1,6 @@
 """Every way of repairing, side by side, on the bundled pair: `calibaudit fix` itself, for several seeds.
 
-    python benchmarks/repair/side_by_side.py --out docs/studies/demo_repairs.jsonl [--seeds 0,1,2] [--ways 'merge;auto'] [--table]
+    python benchmarks/repair/side_by_side.py [--out FILE] [--seeds 0,1,2] [--ways 'merge;auto'] [--table]
 
 A seed cuts the audited items into the half that chooses and the half that proves, and orders the rows of a smoothed
 run. Each line is one command's result, added as soon as it is done; lines that stand there are not repeated, so --table
@@ -77,7 +77,7 @@ def table(lines: list[Line]) -> list[str]:
         found = [line for line in lines if line["way"] == way]
         if not found:
             continue
-        settings = ", ".join(setting(line["setting"]) for line in found)
+        settings = "; ".join(setting(line["setting"]) for line in found)
         kept = statistics.mean(line["kept"] for line in found)
         helped = sum(line["outcome"] == "helped" for line in found)
         times = [line["seconds"] for line in found]
@@ -92,12 +92,22 @@ def table(lines: list[Line]) -> list[str]:
 def figures(rows: list[Line]) -> str:
     means = {key: statistics.mean(row[key] for row in rows) for key in METRICS}
     eces = [row["ece"] for row in rows]
-    spread = f"{means['ece']:.3f} ({min(eces):.3f} to {max(eces):.3f})"
-    return " | ".join([spread, *(f"{means[key]:.3f}" for key in ("accuracy", "nll", "auroc"))])
+    spread = f"{shown(means['ece'])} ({shown(min(eces))} to {shown(max(eces))})"
+    return " | ".join([spread, *(shown(means[key]) for key in ("accuracy", "nll", "auroc"))])
+
+
+def shown(value: float) -> str:
+    """`.123`, `−.004`, `1.002`"""
+    text = f"{abs(value):.3f}"
+    sign = "−" if value < 0 and float(text) else ""
+    return sign + (text[1:] if text.startswith("0.") else text)
 
 
 def setting(found: Line) -> str:
-    return f"T {found['value']:.2f}" if found["method"] in ("temperature", "aligned") else f"{found['value']:g}"
+    value = f"{found['value']:g}".removeprefix("0")
+    if found["method"] in ("temperature", "aligned"):
+        return f"T {found['value']:.2f}"
+    return value if found["temperature"] is None else f"{value} of base, T {found['temperature']:.2f}"
 
 
 def read(path: Path) -> list[Line]:

@@ -10,6 +10,7 @@ from calibaudit.advice.head_bound import HeadBound, bound_files
 from calibaudit.advice.recommend import recommend
 from calibaudit.advice.recommendation import Recommendation
 from calibaudit.advice.tuning_signs import signs_of
+from calibaudit.advice.words.repairs import more_than_sft
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
@@ -138,8 +139,16 @@ def _repaired(job: Job) -> tuple[Repair, Attempt | None]:
         retention=chosen.retention,
         proof=_proof(job, chosen.side),
         verdict=candidate.verdict,
-        notes=chosen.notes,
+        notes=(*chosen.notes, *_signs(job, chosen)),
     ), chosen
+
+
+def _signs(job: Job, chosen: Attempt) -> tuple[str, ...]:
+    """What to know of a repair that may lose preference tuning, where there are signs of some."""
+    sign = signs_of(job.ready.instruct)
+    if sign is None or chosen.setting.method in ("temperature", "aligned"):
+        return ()
+    return (more_than_sft(sign),)
 
 
 def _advice(job: Job) -> Recommendation:

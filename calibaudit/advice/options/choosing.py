@@ -1,8 +1,8 @@
 """Which of the repairs that could serve is advised, and how it stands to the others.
 
-Cheapest first, as `fix --method auto` goes: a temperature, where it is enough; else smoothing towards base, where its
-mixture is surely better than the temperature in something and surely worse in nothing; where these items do not tell
-that, the temperature again, which is the cheaper.
+Cheapest first, as `fix --method auto` goes: a temperature, where it is enough and no accuracy is missed that base would
+bring back; else smoothing towards base, where its mixture is surely better than the temperature in something and surely
+worse in nothing; where these items do not tell that, the temperature again, which is the cheaper.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def choose(found: Sequence[Measured], case: Case) -> Choice:
     changes = _between(by_temperature, smoothed, case)
     names, worse = better(changes), worse_in(changes)
     lost = "accuracy" in names and case.accuracy is not None and surely(case.accuracy) < 0
-    if case.more_than_sft or not names or worse or enough(by_temperature.option):
+    if case.more_than_sft or not names or worse or (enough(by_temperature.option) and not lost):
         beside = repairs.smooth_beside(smoothed.option, names, worse, _figures(case.tuned))
         return Choice("temperature", fits, (beside, *(_merge(found) if names else ())))
     before = None

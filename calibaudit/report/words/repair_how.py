@@ -92,7 +92,7 @@ def how_sentences(repair: Repair) -> list[str]:
         if chosen.setting.method in ("temperature", "aligned"):
             found.append(_sampling(chosen.setting.value))
         elif chosen.setting.temperature is not None:
-            found.append(_sampling(chosen.setting.temperature))
+            found.append(_sampling(chosen.setting.temperature, merged=True))
     return found
 
 
@@ -140,7 +140,7 @@ def repair_warnings(repair: Repair) -> list[str]:
         found.append(f"{data.n_faulty:,} of {data.n_rows:,} rows could not be used{first}")
     if repair.proof is not None:
         found += repair.proof.repair.warnings
-    if repair.advice is not None:
+    if repair.advice is not None and repair.advice.method == "pilot":  # only then it chose the factor
         found += [f"advice: {text}" for text in repair.advice.warnings]
     return [one_line(text, 1000) for text in found]
 
@@ -228,9 +228,10 @@ def _kept(retention: Retention) -> list[str]:
     return found
 
 
-def _sampling(temperature: float) -> str:
+def _sampling(temperature: float, *, merged: bool = False) -> str:
     value = number(temperature, 2)
-    return f"Sampling changes: at temperature 1 the model now samples as it did at {value} before."
+    then = f"the merged weights would at {value}" if merged else f"it did at {value} before"
+    return f"Sampling changes: at temperature 1 the model now samples as {then}."
 
 
 def _why_not(one: Candidate, *, after: bool, taken: Candidate) -> str:

@@ -152,9 +152,10 @@ def test_what_was_tried_and_what_is_left():
     merged, smoothed = "\n".join(how_sentences(made("helped within, too"))), how_sentences(made("smoothed"))
     assert "The weights are .60 of instruct's and .40 of base's." in merged
     assert (
-        "Weights of base that were tried, on 480 other items: .10 (keeps 100 %, gap +.100): still too sure; .40 (keeps "
-        "96 %, gap +.020): used; .50 (keeps 91 %, gap .000): keeps too little of what tuning added and fits worse "
-        "(NLL)."
+        "Weights of base that were tried, on 480 other items: .10 (keeps 100 %, gap +.100, "
+        "NLL with a temperature 1.050): another has less NLL; .40 (keeps 96 %, gap +.020, NLL with a temperature "
+        ".990): used; .50 (keeps 91 %, gap .000, NLL with a temperature .980): keeps too little of what tuning added "
+        "and fits worse (NLL)."
     ) in merged
     assert re.search(r"Within the chat template: accuracy .*, ECE .*, probability on the options \.900 → \.900", merged)
     assert smoothed[0] == "Tuned again from base with smoothing .25 towards base (found by trying)."
