@@ -237,7 +237,9 @@ def test_accuracy_that_only_base_brings_back_speaks_for_smoothing_and_the_trade_
     assert lost in found.trades[0]
     assert "where only confidences matter, it is the cheaper repair" in found.trades[0]
     assert found.trades[0].endswith(of(found, "temperature").command)
-    assert found.trades[1].startswith("merged weights may do as much without training")
+    assert found.trades[1].startswith(
+        "weights merged with base's, and a temperature on top, may do as much without training"
+    )
 
 
 def test_a_temperature_is_advised_where_nothing_is_lost() -> None:

@@ -496,7 +496,7 @@ def test_each_answer_in_words() -> None:
     factor = f"{smooth.epsilon.value:.2f} [{smooth.epsilon.low:.2f}, {smooth.epsilon.high:.2f}]".replace("0.", ".")
     start = f"Advice: tune again from base with smoothing {factor} towards base (stack)."
     assert words(smooth) == (
-        f"{start} That is where fix begins: it tries factors, and takes none that keeps less than 95 % of what tuning "
+        f"{start} fix finds the factor by trying, from .50 down, and takes none that keeps less than 95 % of what tuning "
         "added."
     )
     assert smooth.command == "calibaudit fix INSTRUCT --base BASE --method smooth --data DATA --out DIR"
