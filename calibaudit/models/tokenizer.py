@@ -103,12 +103,17 @@ def check_vocabularies(base: Checkpoint, instruct: Checkpoint, base_tokenizer: A
             )
 
 
-def check_same_tokens(base: Checkpoint, instruct: Checkpoint, base_tokenizer: Any, instruct_tokenizer: Any) -> None:
-    """Raises ModelError, with the first token that differs, unless the numbers that both have stand for the same."""
+def check_same_tokens(
+    base: Checkpoint, instruct: Checkpoint, base_tokenizer: Any, instruct_tokenizer: Any, advice: str = _ADVICE
+) -> None:
+    """Raises ModelError, with the first token that differs, unless the numbers that both have stand for the same.
+
+    advice: what to do then.
+    """
     by_id = {index: token for token, index in base_tokenizer.get_vocab().items()}
     for token, index in sorted(instruct_tokenizer.get_vocab().items(), key=lambda entry: entry[1]):
         if by_id.get(index, token) != token:
             raise ModelError(
                 f"{base.name} and {instruct.name} have different vocabularies: token {index} is {by_id[index]!r} in "
-                f"one, {token!r} in the other; {_ADVICE}"
+                f"one, {token!r} in the other; {advice}"
             )

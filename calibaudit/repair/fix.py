@@ -26,13 +26,13 @@ from calibaudit.repair.tries.merge import try_merge
 from calibaudit.repair.tries.smooth import check_smooth, try_smooth
 from calibaudit.repair.tries.temperature import try_aligned, try_temperature
 from calibaudit.repair.verdict import RepairVerdict, Retention, judge
-from calibaudit.repair.workspace import put_at, workspace
+from calibaudit.repair.workspace import put_at, workspace, worth_resuming
 from calibaudit.scoring.engines.address import refuse_served
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.items import Task
 from calibaudit.training.held_out import halves
 from calibaudit.training.prepare import Prepared, prepare
-from calibaudit.training.retune import check_folder
+from calibaudit.training.retune import check_folder, partial_folder
 
 _TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
     "temperature": try_temperature,
@@ -70,6 +70,11 @@ def fix(
     if data is None and settings.method == "smooth":
         raise CalibauditError("--method smooth tunes: name the tuning rows with --data")
     check_folder(out, resume=resume)
+    if resume and settings.method not in ("auto", "smooth") and worth_resuming(out):
+        raise CalibauditError(
+            f"--method {settings.method}: {partial_folder(out)} holds an interrupted training run; go on with its own "
+            "method, or remove it"
+        )
     ready = prepare(
         base, instruct, data, tasks,
         max_length=settings.max_length,
@@ -163,12 +168,15 @@ def _advice(job: Job) -> Recommendation:
 def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
     """The repairs that could be made, with what they gave; and all, in order, those that could not among them."""
     methods = CHEAP_TO_DEAR if job.settings.method == "auto" else (job.settings.method,)
+    one_checkpoint = job.ready.base.revision == job.ready.instruct.revision
     tried: list[tuple[Candidate, Attempt]] = []
     candidates: list[Candidate] = []
     for method in methods:
         try:
             if job.ready.data is None and method != "temperature" and job.settings.method == "auto":
                 raise ModelError("what it keeps of the tuning can only be seen on the tuning rows (--data)")
+            if one_checkpoint and method != "temperature" and job.settings.method == "auto":
+                raise ModelError("base and INSTRUCT are one checkpoint: nothing was tuned between them")
             attempt = _TRIES[method](job)
         except (ModelError, TrainingError) as error:  # what was made before is not lost
             if job.settings.method != "auto" or (isinstance(error, TrainingError) and not tried):

@@ -67,6 +67,8 @@ class FixSettings:
 
 def _lever(training: TrainingSettings) -> str:
     """The flag of a lever of the loss that was pulled; empty where none was."""
+    if training.lora is not None:
+        return "--lora"
     if training.logit_scale != 1:
         return f"--logit-scale {training.logit_scale:g}"
     if training.softcap is not None:

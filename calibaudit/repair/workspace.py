@@ -9,7 +9,7 @@ from pathlib import Path
 
 from calibaudit.errors import OutputError
 from calibaudit.models.distributed import gathered, rank
-from calibaudit.training.retune import partial_folder
+from calibaudit.training.retune import RECORD, partial_folder
 
 
 @contextmanager
@@ -32,7 +32,8 @@ def workspace(out: Path) -> Iterator[Path]:
 
 def worth_resuming(out: Path) -> bool:
     """Whether there is a run that `--resume` goes on with."""
-    return any(partial_folder(out).glob("smooth-*"))
+    folder = partial_folder(out)
+    return any(folder.glob(f"smooth-*/{RECORD}")) or any(folder.glob("smooth-*.partial/checkpoints/checkpoint-*"))
 
 
 def put_at(folder: Path, out: Path) -> None:

@@ -21,8 +21,8 @@ from calibaudit.report.words.text import number, signed
 
 NOTHING_SAVED = "(nothing)"
 KEPT_NOTE = (
-    "kept: of what tuning added to the first choices that are right on its rows; same: not measured, but first choices "
-    "stay; ECE, accuracy and NLL are of the held-out items; * is the one that was taken"
+    "kept: of what tuning added to the first choices that are right on its rows; same: not measured, but the "
+    "likeliest next tokens stay; ECE, accuracy and NLL are of the held-out items; * is the one that was taken"
 )
 
 

@@ -496,8 +496,8 @@ def test_each_answer_in_words() -> None:
     factor = f"{smooth.epsilon.value:.2f} [{smooth.epsilon.low:.2f}, {smooth.epsilon.high:.2f}]".replace("0.", ".")
     start = f"Advice: tune again from base with smoothing {factor} towards base (stack)."
     assert words(smooth) == (
-        f"{start} fix finds the factor by trying, from .50 down, and takes none that keeps less than 95 % of what tuning "
-        "added."
+        f"{start} fix finds the factor by trying, from .50 down, and takes none that keeps less than 95 % of what "
+        "tuning added."
     )
     assert smooth.command == "calibaudit fix INSTRUCT --base BASE --method smooth --data DATA --out DIR"
     none = advice(plain_pair(4_000, heat=1.0))
@@ -505,7 +505,10 @@ def test_each_answer_in_words() -> None:
     assert none.command is None
     scaled = advice((made_scores(2_000, heat=3.0), made_scores(2_000, heat=3.0, model=TUNED)))
     assert words(scaled).startswith("Advice: divide the scores of the choices by a temperature of 2.")
-    assert words(scaled).endswith("]: no training, and every first choice is kept.")
+    assert words(scaled).endswith(
+        "]: no training, and every first choice is kept. "
+        "fix tries it in the weights first, and goes on where that is not enough."
+    )
     assert scaled.command == "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"
     nothing = dataclasses.replace(none, action="nothing_known", reason="why")
     assert words(nothing) == "Advice: none; nothing that was measured would repair it (why)."

@@ -187,7 +187,7 @@ def test_a_temperature_is_in_the_weights_for_everyone(tempered):
     assert setting["value"] > 1.1
     assert float(ratio) == pytest.approx(setting["value"], rel=2e-3)  # the gain's rounding to bfloat16
     assert float((before - ratio * after).abs().max() / before.abs().max()) < 0.02
-    assert "first choices are the same" in " ".join(page.split())
+    assert "the likeliest next token is the same on" in " ".join(page.split())
 
 
 def test_merged_weights_are_in_the_files_for_everyone(merged):
@@ -236,6 +236,34 @@ def test_without_rows_only_what_changes_no_first_choice_can_be_proven(cli, tmp_p
                         "--method", "merge")  # fmt: skip
     assert code == 1
     assert "was not measured: give --data" in " ".join(page.split()) or "did not help" in page
+
+
+def test_without_rows_the_merge_of_least_nll_is_made(cli, tmp_path):
+    """What is unmeasured at every weight tells none from another."""
+    _, text, _ = cli("fix", "demo:instruct", "--base", "demo:base", "--out", tmp_path / "fixed", *TASKS, "--method",
+                     "merge", "--json")  # fmt: skip
+    (candidate,) = json.loads(text)["candidates"]
+    able = [trial for trial in candidate["trials"] if trial["rejected"] in ([], ["not_least"])]
+    assert candidate["setting"]["value"] == min(able, key=lambda trial: trial["nll_cooled"])["value"]
+
+
+def test_without_labels_base_is_asked_the_same_prompts(cli, tmp_path):
+    _, page, _ = cli("fix", "demo:instruct", "--base", "demo:base", "--out", tmp_path / "fixed", *TASKS, "--method",
+                     "aligned", "--chat-template", "off")  # fmt: skip
+    page = " ".join(page.split())
+    assert "was chosen without labels" in page
+    assert "one side alone" not in page
+    setting = json.loads((tmp_path / "fixed" / "fix.json").read_text("utf-8"))["candidates"][0]["setting"]
+    assert f"T {setting['value']:.2f} was chosen without labels" in page
+    assert f"All logits are divided by {setting['value']:.2f}" in page
+
+
+def test_a_pair_of_one_checkpoint_has_nothing_between(cli, few, tmp_path):
+    _, text, _ = cli("fix", "demo:instruct", "--base", "demo:instruct", *few[4:], "--out", tmp_path / "fixed", *SHORT,
+                     "--json")  # fmt: skip
+    by_method = {candidate["method"]: candidate for candidate in json.loads(text)["candidates"]}
+    for method in set(by_method) - {"temperature"}:
+        assert "one checkpoint" in by_method[method]["impossible"]
 
 
 def test_auto_goes_from_cheap_to_dear(few, cli, tmp_path):
@@ -405,6 +433,7 @@ def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
     assert not (tmp_path / "fixed").exists()
 
     monkeypatch.chdir(tmp_path)
+    refused(cli(*few, "--out", "fixed", *TASKS, "--method", "temperature", "--resume"), "an interrupted training run")
     again = cli(*arguments)
     assert again.code == 2
     assert "go on with --resume" in again.err

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calibaudit.advice.aligned import TEMPERATURES
 from calibaudit.advice.cautions import CLEARLY
 from calibaudit.analysis.samples import items_of, rows_of
 from calibaudit.analysis.settings import Settings
@@ -40,7 +41,10 @@ def try_merge(job: Job) -> Attempt:
     dropped, so that one is on disk beside the best. Where every weight has a fault, the first. Raises ModelError where
     the two cannot be merged.
     """
-    check_same_tokens(job.ready.base, job.ready.instruct, job.ready.base_tokenizer, job.ready.tokenizer)
+    ready = job.ready
+    check_same_tokens(
+        ready.base, ready.instruct, ready.base_tokenizer, ready.tokenizer, "name the base that instruct was made from"
+    )
     start, trials = time.monotonic(), []
     best: Attempt | None = None
     least = float("inf")
@@ -50,13 +54,14 @@ def try_merge(job: Job) -> Attempt:
         retention = job.retention(side.fit)
         verdict, repair = job.tried(side, retention)
         cooled = cooled_nll(side.advice.scores, job.audit)
-        rejected = verdict.faults or ("not_least",)
+        blamed = tuple(fault for fault in verdict.faults if fault != "unmeasured")  # that tells no weight from another
+        rejected = blamed or ("not_least",)
         trials.append(dataclasses.replace(trial_of(weight, retention, repair, rejected), nll_cooled=cooled))
         attempt = Attempt(Setting("merge", weight), folder, side, retention, 0.0)
-        if best is None or (not verdict.faults and cooled < least):
+        if best is None or (not blamed and cooled < least):
             if best is not None:
                 drop(best)
-            best, least = attempt, float("inf") if verdict.faults else cooled
+            best, least = attempt, float("inf") if blamed else cooled
         else:
             drop(attempt)
         if "kept" in verdict.faults:
@@ -71,7 +76,8 @@ def cooled_nll(scores: Sequence[Scores], audit: Settings) -> float:
     """The mean NLL of all items pooled, their choices' scores divided by the temperature that fits them, in nats."""
     sample = items_of(rows_of(scores, audit)).whole
     temperature = fit_temperature(sample.scores, sample.answer)
-    logprobs = log_softmax(sample.scores / (temperature if math.isfinite(temperature) else 1.0))
+    low, high = TEMPERATURES
+    logprobs = log_softmax(sample.scores / (1.0 if math.isnan(temperature) else min(max(temperature, low), high)))
     return float(-logprobs[np.arange(len(logprobs)), sample.answer].mean())
 
 
@@ -106,9 +112,15 @@ def _cooled(job: Job, merged: Attempt) -> Attempt:
     cooled = Attempt(setting, folder, side, job.retention(side.fit), 0.0)
     before, _ = job.tried(merged.side, merged.retention)
     after, _ = job.tried(side, cooled.retention)
-    better, other = (cooled, merged) if set(after.faults) <= set(before.faults) else (merged, cooled)
-    drop(other)
-    return better
+    if set(after.faults) <= set(before.faults):
+        drop(merged)
+        return cooled
+    drop(cooled)
+    note = (
+        f"a temperature of {found.temperature:.2f} on top would lower NLL further, but something else got worse with "
+        "it, so it was left out"
+    )
+    return dataclasses.replace(merged, notes=(note,))
 
 
 def _as_taken(trial: Trial, value: float) -> Trial:

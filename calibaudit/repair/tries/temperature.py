@@ -51,9 +51,10 @@ def _tempered(job: Job, method: Method) -> Attempt:
         found = choose_temperature(model, audited.advice, before, placement, options)
         notes = [found.how]
     else:
-        base = job.base.advice.matched
+        base = job.base.advice.scores if job.before.advice.inside else job.base.advice.matched  # of the same prompts
         found = choose_aligned(model, audited.advice, base, before, placement, options)
-        notes = [found.how, aligned_caution(aligned_temperature(base, before, job.audit))]
+        agreed = aligned_temperature(base, before, job.audit)
+        notes = [found.how, aligned_caution(dataclasses.replace(agreed, temperature=found.temperature))]
     if found.at_bound:
         notes.append(_AT_BOUND)
     contexts = contexts_of(model, [*audited.advice, *audited.proof], options)

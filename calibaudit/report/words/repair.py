@@ -100,9 +100,9 @@ def share_text(share: float) -> str:
 
 
 def same_text(found: FirstChoices) -> str:
-    """`1,150 of 1,152 first choices are the same`."""
+    """`the likeliest next token is the same on 1,150 of 1,152 prompts`."""
     n_same = f"all {found.n:,}" if found.n_same == found.n else f"{found.n_same:,} of {found.n:,}"
-    return f"{n_same} first choices are the same"
+    return f"the likeliest next token is the same on {n_same} prompts"
 
 
 def moved(comparison: Comparison, metric: str, *, test: bool = True) -> str:
@@ -192,5 +192,5 @@ def _unmeasured(repair: Repair) -> str:
         if lacking:
             why = f"what tuning added was not measured: {lacking[0]} lacks tokens of the rows"
     if kept.first_choices is not None:
-        why += f", and only {same_text(kept.first_choices)}"
+        why += f", and {same_text(kept.first_choices)} only"
     return why

@@ -222,8 +222,8 @@ def _kept(retention: Retention) -> list[str]:
         found.append(f"First choice right on the tuning rows: {shares}{kept}.")
     if retention.first_choices is not None:
         found.append(
-            f"Of the likeliest next tokens that were compared before and after, {same_text(retention.first_choices)}; "
-            "a division changes none of them, but rounding may turn a near tie."
+            f"Compared before and after, {same_text(retention.first_choices)}: a division changes none of them, but "
+            "rounding may turn a near tie. The first choice of an item whose choices have several tokens may change."
         )
     return found
 
@@ -239,10 +239,11 @@ def _why_not(one: Candidate, *, after: bool, taken: Candidate) -> str:
         return reason_text(one.impossible)
     if one.verdict is None:
         return "it was not judged"
+    faults = ", ".join(FAULTS[fault] for fault in one.verdict.faults)
     if one.verdict.outcome == "not_improved":
-        return "its ECE did not surely fall"
-    if one.verdict.faults:
-        return ", ".join(FAULTS[fault] for fault in one.verdict.faults)
+        return f"its ECE did not surely fall{f'; {faults}' if faults else ''}"
+    if faults:
+        return faults
     if taken.enough:
         return f"it passed, but left an ECE surely more than {LEFT_TEXT} above base's"
     return "it passed too, but is dearer" if after else "it passed, but its ECE is surely above the least"

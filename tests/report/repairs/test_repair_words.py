@@ -23,9 +23,10 @@ KEEPS = r"; it keeps 98 % of what tuning added\."
 ASKED = r"of what tuning added, at least 95 % is asked\)\."
 LESS_MASS = r"puts less of the probability on the options"
 
+SAME = "the likeliest next token is the same on"
 SENTENCES = {
     "helped": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
-    "helped, first choices only": rf"It helped: {ECE}{ACCURACY}; 1,150 of 1,152 first choices are the same\.",
+    "helped, first choices only": rf"It helped: {ECE}{ACCURACY}; {SAME} 1,150 of 1,152 prompts\.",
     "helped within, too": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
     "smoothed": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
     "aligned": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
@@ -51,7 +52,7 @@ SENTENCES = {
     rf"first choices\)\. {ECE}{ACCURACY}\.",
     "base lacks tokens": r"Better calibrated; what tuning added was not measured: base lacks tokens of the rows\. "
     rf"{ECE}{ACCURACY}\.",
-    "many choices changed": rf"Better calibrated; {UNMEASURED}, and only 90 of 100 first choices are the same\. "
+    "many choices changed": rf"Better calibrated; {UNMEASURED}, and {SAME} 90 of 100 prompts only\. "
     rf"{ECE}{ACCURACY}\.",
     "all .60, no data": rf"Better calibrated, but lost discrimination \(.*\) and fits worse \(.*\); {UNMEASURED}\. "
     rf"{ECE}{ACCURACY}\.",
@@ -125,7 +126,7 @@ def test_shares_are_not_rounded_up_to_what_is_asked(share, text):
 
 
 def test_counts_and_lists():
-    assert same_text(FirstChoices(1152, 1152)) == "all 1,152 first choices are the same"
+    assert same_text(FirstChoices(1152, 1152)) == "the likeliest next token is the same on all 1,152 prompts"
     assert [listed_words(list(parts)) for parts in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
 
 
@@ -187,8 +188,9 @@ def test_a_temperature_says_what_it_does_to_sampling():
         )
     assert not any("Sampling" in text for text in how_sentences(made("smoothed")))
     assert (
-        "Of the likeliest next tokens that were compared before and after, 1,150 of 1,152 first choices are the same; "
-        "a division changes none of them, but rounding may turn a near tie."
+        "Compared before and after, the likeliest next token is the same on 1,150 of 1,152 prompts: a division changes "
+        "none of them, but rounding may turn a near tie. The first choice of an item whose choices have several tokens "
+        "may change."
     ) in how_sentences(made("helped, first choices only"))
 
 
