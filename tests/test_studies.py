@@ -204,8 +204,8 @@ def test_the_advice_quotes_the_tables_and_says_how_large_the_study_is() -> None:
     assert "a temperature .007, smoothing tried from .5 down .016, no repair .073" in cheap
     readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
     assert (
-        f"in a study of {STUDY.n_cells} cells with known answers ({STUDY.n_settings} settings; models of .3 to .9 million "
-        "parameters) a temperature ended .012 above the least ECE that keeps the tuning, merged weights with a "
+        f"in a study of {STUDY.n_cells} cells with known answers ({STUDY.n_settings} settings; models of .3 to .9 "
+        "million parameters) a temperature ended .012 above the least ECE that keeps the tuning, merged weights with a "
         "temperature .007, smoothing from .5 down .016, no repair .073"
     ) in readme
     said = evidence_for("stack") or ""
