@@ -45,8 +45,9 @@ Rejection = Fault | Literal["not_least"]
 class Trial:
     """A setting that was looked at on the half that chooses. kept: of what tuning added; None where not measured.
 
-    rejected: why it was not taken; empty for the one that was. accuracy, gap, ece, nll: as it is. nll_cooled: with its
-    scores divided by the temperature that fits them; of merged weights.
+    rejected: why it was not taken; empty for the one that was. accuracy, gap, ece, nll: as it is; None where its fit to
+    the tuning rows ruled it out, so that it was not scored. nll_cooled: with its scores divided by the temperature that
+    fits them; of merged weights.
     """
 
     value: float
@@ -70,11 +71,20 @@ def trial_of(value: float, retention: Retention, repair: Comparison, rejected: t
 
 
 @dataclass(frozen=True, eq=False)
+class Judged:
+    """On the half that proves. repair: the tuned model against this one. left: base against it. inside: as `Proof`."""
+
+    repair: Comparison
+    left: Comparison
+    inside: Comparison | None
+
+
+@dataclass(frozen=True, eq=False)
 class Attempt:
     """A repaired checkpoint, scored. folder: where it lies. seconds: what it took to find and make.
 
     retention: what it leaves of the tuning. trials: by which its value was chosen. notes: a sentence each. advice: of
-    a pilot.
+    a pilot. judged: by what it gives on the half that proves; None until that is looked at.
     """
 
     setting: Setting
@@ -86,6 +96,7 @@ class Attempt:
     training: TrainingRun | None = None
     notes: tuple[str, ...] = ()
     advice: Recommendation | None = None
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, eq=False)

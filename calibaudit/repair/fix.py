@@ -16,12 +16,12 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import CalibauditError, ModelError, TrainingError
-from calibaudit.repair.candidates import Attempt, Candidate, Repair, enough
+from calibaudit.repair.candidates import Attempt, Candidate, Judged, Repair, enough
 from calibaudit.repair.choose import best_of
 from calibaudit.repair.job import Job, NothingServesError, drop
-from calibaudit.repair.proof import Proof, prove
+from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import CHEAP_TO_DEAR, FixSettings, Method
-from calibaudit.repair.sides import Audited, Listener, Side
+from calibaudit.repair.sides import Audited, Listener
 from calibaudit.repair.tries.merge import try_merge
 from calibaudit.repair.tries.smooth import check_smooth, try_smooth
 from calibaudit.repair.tries.temperature import try_aligned, try_temperature
@@ -142,7 +142,7 @@ def _repaired(job: Job) -> tuple[Repair, Attempt | None]:
         training=chosen.training,
         advice=chosen.advice or advice,
         retention=chosen.retention,
-        proof=_proof(job, chosen.side),
+        proof=_proof(job, chosen.judged),
         verdict=candidate.verdict,
         notes=(*chosen.notes, *_signs(job, chosen)),
     ), chosen
@@ -177,7 +177,7 @@ def _tried(job: Job) -> tuple[list[tuple[Candidate, Attempt]], list[Candidate]]:
                 raise ModelError("what it keeps of the tuning can only be seen on the tuning rows (--data)")
             if one_checkpoint and method != "temperature" and job.settings.method == "auto":
                 raise ModelError("base and INSTRUCT are one checkpoint: nothing was tuned between them")
-            attempt = _TRIES[method](job)
+            attempt = _judged(job, _TRIES[method](job))
         except (ModelError, TrainingError) as error:  # what was made before is not lost
             if job.settings.method != "auto" or (isinstance(error, TrainingError) and not tried):
                 raise
@@ -204,27 +204,35 @@ def _passed(candidate: Candidate) -> bool:
 
 
 def _candidate(job: Job, attempt: Attempt) -> Candidate:
-    proof = _proof(job, attempt.side)
+    judged = attempt.judged
+    assert judged is not None
     n_tried = len(CHEAP_TO_DEAR) if job.settings.method == "auto" else 1
-    verdict = judge(proof.repair, attempt.retention, job.settings.accuracy_margin, proof.inside, n_tried)
+    verdict = judge(judged.repair, attempt.retention, job.settings.accuracy_margin, judged.inside, n_tried)
     return Candidate(
         method=attempt.setting.method,
         setting=attempt.setting,
         verdict=verdict,
-        enough=enough(verdict, proof.left),
-        proven=proof.repair.pooled,
+        enough=enough(verdict, judged.left),
+        proven=judged.repair.pooled,
         retention=attempt.retention,
         seconds=attempt.seconds,
         trials=attempt.trials,
     )
 
 
-def _proof(job: Job, after: Side) -> Proof:
+def _judged(job: Job, attempt: Attempt) -> Attempt:
+    base, before, after = job.base.proof, job.before.proof, attempt.side.proof
+    inside = compare(before.inside, after.inside, job.audit) if before.inside else None
+    repair, left = (compare(side.scores, after.scores, job.audit) for side in (before, base))
+    return dataclasses.replace(attempt, judged=Judged(repair, left, inside))
+
+
+def _proof(job: Job, judged: Judged | None) -> Proof:
+    assert judged is not None
     base, before = job.base.proof, job.before.proof
-    proof = prove(base.scores, before.scores, after.proof.scores, job.audit)
+    tuning = compare(base.scores, before.scores, job.audit)
     matched = compare(base.inside, before.matched, job.audit) if base.inside else None
-    inside = compare(before.inside, after.proof.inside, job.audit) if before.inside else None
-    return dataclasses.replace(proof, matched=matched, inside=inside)
+    return Proof(tuning, judged.repair, judged.left, matched, judged.inside)
 
 
 def _within(ready: Prepared, chat: ChatSettings, folder: Path) -> tuple[ChatSettings | None, ChatSettings | None]:

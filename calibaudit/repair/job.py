@@ -50,9 +50,10 @@ class Job:
     revision: str | None
     resume: bool
 
-    def on_advice(self, folder: Path, label: str) -> Side:
-        """The checkpoint on the half that chooses, and its fit to the tuning rows."""
-        return dataclasses.replace(self.audited, proof=()).score(str(folder), label=label, inside=self.within)
+    def on_advice(self, folder: Path, label: str, enough: Callable[[Fit | None], bool] = lambda _: False) -> Side:
+        """The checkpoint on the half that chooses, and its fit to the tuning rows. enough: as in `Audited.score`."""
+        audited = dataclasses.replace(self.audited, proof=())
+        return audited.score(str(folder), label=label, inside=self.within, enough=enough)
 
     def on_both(self, folder: Path, label: str, look: Callable[[Model], None]) -> Side:
         """On both halves. look: called with the loaded model."""

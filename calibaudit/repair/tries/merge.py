@@ -29,6 +29,7 @@ from calibaudit.repair.tempering.temperature import choose_temperature
 from calibaudit.repair.tempering.tempered import place_temperature, write_tempered
 from calibaudit.scores.scores import Scores
 from calibaudit.scoring.evaluate import load
+from calibaudit.training.fit import Fit
 
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of base."""
@@ -50,8 +51,16 @@ def try_merge(job: Job) -> Attempt:
     least = float("inf")
     for weight in WEIGHTS:
         folder = _written(job, weight)
-        side = job.on_advice(folder, f"merged, {weight:g} of base,")
+
+        def too_little(fit: Fit | None, others: bool = best is not None) -> bool:
+            return others and job.retention(fit).fault() == "kept"
+
+        side = job.on_advice(folder, f"merged, {weight:g} of base,", too_little)
         retention = job.retention(side.fit)
+        if not side.advice.scores:  # its fit to the rows rules it out
+            trials.append(Trial(weight, retention.kept, rejected=("kept",)))
+            drop(Attempt(Setting("merge", weight), folder, side, retention, 0.0))
+            break
         verdict, repair = job.tried(side, retention)
         cooled = cooled_nll(side.advice.scores, job.audit)
         blamed = tuple(fault for fault in verdict.faults if fault != "unmeasured")  # that tells no weight from another
