@@ -95,7 +95,7 @@ def fix(
         within, of_base = _within(ready, options.chat, folder)
         job = Job(
             ready, audited,
-            audited.score(base, revision=revisions[0], inside=of_base),
+            audited.score(base, revision=revisions[0], inside=of_base, inside_advises=within is None),
             audited.score(instruct, revision=revisions[1], inside=within),
             settings, audit, folder, within, revisions[1], resume,
         )  # fmt: skip

@@ -27,7 +27,8 @@ class Listener:
 
 @dataclass(frozen=True, eq=False)
 class Half:
-    """Scores on one half of the items, a task each. inside: within another prompt, where that was asked for."""
+    """Scores on one half of the items, a task each. inside: within another prompt, where that was asked for; then
+    `scores` may be empty."""
 
     scores: tuple[Scores, ...]
     inside: tuple[Scores, ...] = ()
@@ -73,17 +74,20 @@ class Audited:
         inside: ChatSettings | None = None,
         look: Callable[[Model], None] = lambda _: None,
         enough: Callable[[Fit | None], bool] = lambda _: False,
+        inside_advises: bool = False,
     ) -> Side:
         """label: what progress calls it, where that is not its name. inside: another prompt, scored besides.
 
         look: called with the loaded model. enough: whether its fit to the tuning rows says all; then nothing is scored.
+        inside_advises: the half that chooses is asked inside alone.
         """
         options = dataclasses.replace(self.options, revision=revision)
         model = load(name, options, self.listener.notice)
         fit = self.fit_of(model)
         if enough(fit):
             return Side(model.info, Half(()), Half(()), fit)
-        plain = self._halves(model, label or name, options)
+        outside = dataclasses.replace(self, advice=()) if inside is not None and inside_advises else self
+        plain = outside._halves(model, label or name, options)
         within = self._halves(model, label or name, dataclasses.replace(options, chat=inside)) if inside else ((), ())
         advice, proof = (Half(*parts) for parts in zip(plain, within, strict=True))
         side = Side(model.info, advice, proof, fit)

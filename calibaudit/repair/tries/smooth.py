@@ -114,7 +114,7 @@ def _piloted(job: Job, start: Start) -> Recommendation:
         listener=PilotListener(training=listener.training, progress=listener.progress, notice=listener.notice),
     )
     bound = bound_files(job.ready.instruct)
-    tuned = compare(job.base.advice.scores, job.before.advice.scores, job.audit).pooled.after
+    tuned = compare(job.before.advice.scores, job.before.advice.scores, job.audit).pooled.after
     return recommend_from_pilot(
         runs, settings=job.audit, head=bound if isinstance(bound, HeadBound) else None, tuned_gap=tuned.metrics["gap"]
     )
