@@ -3,8 +3,8 @@
 Base's probabilities stand in for the labels: T minimises the cross-entropy of base's distribution over the choices
 under the tuned model's, softmax(scores / T), over the items where both have the same first choice. Where they disagree
 base says little about whether the tuned model is right, so those items are left out: DACA, "Your Pre-trained LLM is
-Secretly an Unsupervised Confidence Calibrator", Luo, Wang, Li, Wei 2025 (NeurIPS, arXiv 2505.16690, eq. 7 with the KL
-divergence, whose part in T is this cross-entropy).
+Secretly an Unsupervised Confidence Calibrator", Luo, Wang, Li, Wei 2025 (NeurIPS, arXiv 2505.16690; the KL
+divergence's part in T is this cross-entropy).
 
 It takes for granted that base is calibrated, and as sure of the tuned model's answers as of its own.
 """

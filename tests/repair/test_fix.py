@@ -23,8 +23,8 @@ from tests.families import save_tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = Path(sys.executable).with_name("calibaudit")
-TASKS = ("-t", "arithmetic,reading", "--limit", "40")
-SHORT = (*TASKS, "--max-steps", "4", "--batch-size", "16", "--gradient-accumulation", "1")
+TASKS = ("-t", "arithmetic,reading", "--limit", "30")
+SHORT = (*TASKS, "--max-steps", "2", "--batch-size", "8", "--gradient-accumulation", "1")
 PAIR = ("fix", "demo:instruct", "--base", "demo:base", "--data", "demo:sft")
 
 
@@ -56,9 +56,12 @@ def made():
 
 
 @pytest.fixture
-def few(few_rows):
-    """The command with few of the pair's rows."""
-    return (*PAIR[:-1], few_rows)
+def few(tmp_path_factory):
+    """The command with 64 of the pair's rows: every checkpoint's fit to them is looked at."""
+    path = tmp_path_factory.getbasetemp() / "fix-rows.jsonl"
+    rows = (Path(calibaudit.__file__).parent / "demo" / "sft.jsonl").read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(rows[::36]), "utf-8")
+    return (*PAIR[:-1], path)
 
 
 @pytest.fixture
@@ -116,7 +119,7 @@ def test_from_models_to_verdict(name, request):
     assert names(out.parent) == ["fixed"]
     assert all(len(line) <= 80 for line in page.splitlines())
     assert " ".join(page.split()).count(result["verdict"]["sentence"]) == 1
-    n_items = 2 * 40
+    n_items = 2 * 30
     proven = result["proof"]["repair"]["overall"]["pooled"]["n_items"]
     assert result["n_advice_items"] + proven == n_items
     assert abs(result["n_advice_items"] - proven) <= 10  # whole passages stay together
@@ -143,7 +146,7 @@ def test_a_run_that_keeps_too_little_is_tried_with_half_the_factor(smoothed):
         "temperature": None,
     }
     assert result["settings"]["training"]["label_smoothing"] == 0  # what was asked; what was done is in the setting
-    assert result["training"]["n_steps"] == 4
+    assert result["training"]["n_steps"] == 2
     assert (out / "training.jsonl").is_file()
     assert code == 1
     assert "preference" in page  # tuning again from base gives no preference tuning back
@@ -151,7 +154,7 @@ def test_a_run_that_keeps_too_little_is_tried_with_half_the_factor(smoothed):
 
 def proof_scores(out, network=None):
     """The half that proves, scored again: base, INSTRUCT and the checkpoint at `out`."""
-    _, proof = halves(calibaudit.load_tasks(["arithmetic", "reading"], limit=40), 0)
+    _, proof = halves(calibaudit.load_tasks(["arithmetic", "reading"], limit=30), 0)
     return {
         name: [calibaudit.score(task, model) for task in proof]
         for name in ("demo:base", "demo:instruct", str(out))
@@ -206,7 +209,7 @@ def test_merged_weights_are_in_the_files_for_everyone(merged):
 
 def test_what_undoes_the_tuning_did_not_help(few, cli, tmp_path):
     # one step of a run that is nothing but smoothing towards base: base, as it was
-    code, page, err = cli(*few, "--out", tmp_path / "fixed", "-t", "bundled", "--limit", "100", "--smoothing", "1",
+    code, page, err = cli(*few, "--out", tmp_path / "fixed", "-t", "bundled", "--limit", "64", "--smoothing", "1",
                           "--max-steps", "1")  # fmt: skip
     result = saved(tmp_path / "fixed")
     pooled = result["proof"]["repair"]["overall"]["pooled"]
@@ -288,7 +291,7 @@ def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
     assert result == json.loads((out / "fix.json").read_text("utf-8"))
     assert code in (0, 1)
     assert result["advice"] is None
-    tasks = calibaudit.load_tasks(["arithmetic", "reading"], limit=40)
+    tasks = calibaudit.load_tasks(["arithmetic", "reading"], limit=30)
     sides = {}
     for name in ("demo:base", "demo:instruct", str(out)):
         model = calibaudit.load_model(name)
@@ -357,7 +360,7 @@ def test_a_run_that_changes_nothing_did_not_help(unchanged):
 
 
 def test_audited_questions_in_the_data_are_left_out(cli, tmp_path):
-    task = calibaudit.load_task("arithmetic", limit=40)
+    task = calibaudit.load_task("arithmetic", limit=30)
     rows = [json.loads(line) for line in (Path(calibaudit.__file__).parent / "demo/sft.jsonl").open(encoding="utf-8")]
     rows = rows[:64] + [
         {"messages": [{"role": "user", "content": item.context}, {"role": "assistant", "content": "42"}]}
@@ -370,7 +373,7 @@ def test_audited_questions_in_the_data_are_left_out(cli, tmp_path):
                        *SHORT, "--smoothing", "0.5", "--json")  # fmt: skip
     result = json.loads(text)
     assert result["data"]["n_items_left_out"] == 7
-    assert result["proof"]["repair"]["overall"]["pooled"]["n_items"] == 2 * 40 - 7
+    assert result["proof"]["repair"]["overall"]["pooled"]["n_items"] == 2 * 30 - 7
     assert (result["data"]["n_rows"], result["data"]["n_examples"], result["data"]["n_faulty"]) == (73, 71, 2)
     assert "2 of 73 rows are left out" in err
     assert "rows.jsonl:72" in err

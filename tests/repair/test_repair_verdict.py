@@ -13,7 +13,7 @@ from calibaudit.errors import CalibauditError
 from calibaudit.repair.verdict import FirstChoices, Retention, judge
 from calibaudit.training.fit import Fit
 
-N = 1000
+N = 800
 KEEPS = Retention(Fit(2.0, 0.60, 1000), Fit(0.1, 1.00, 1000), Fit(0.2, 0.99, 1000))  # .39 of .40
 
 
@@ -127,8 +127,8 @@ def test_within_the_template_it_is_looked_at_besides():
 
 
 def test_the_accuracy_margin_is_the_users():
-    before = made_scores(N, heat=2.0, model=TUNED)
-    after = made_scores(N, heat=0.8, noise=0.4, model=TUNED)
+    before = made_scores(1000, heat=2.0, model=TUNED)
+    after = made_scores(1000, heat=0.8, noise=0.4, model=TUNED)
     change = compare([before], [after]).pooled.change["accuracy"]
     assert change.low < change.value < -0.01
     assert change.high > 0  # not sure: then the margin decides
