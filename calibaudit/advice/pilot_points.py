@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from calibaudit.advice.cautions import WORSE
 from calibaudit.advice.recommendation import NOT_SURE, TOO_SURE, UNLEARNED, PilotPoint, PilotRun
 from calibaudit.analysis.compare import Comparison
-from calibaudit.analysis.estimates import Interval
+from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.errors import CalibauditError
 
 KEPT = 0.95
@@ -39,8 +39,7 @@ def point_of(run: PilotRun, against_hard: Comparison, hard: PilotRun, margin: fl
     faults = []
     for name, sign in (("accuracy", -1), ("auroc", -1), ("nll", 1)):
         change = overall.change[name]
-        ends = [sign * end for end in (change.low, change.high) if end is not None]
-        if change.value is not None and (sign * change.value > WORSE or (ends and min(ends) > 0)):
+        if is_worse(change, sign):
             faults.append(f"worse {name}")
     if run.learned is not None and hard.learned is not None and run.learned < KEPT * hard.learned:
         faults.append(UNLEARNED)
@@ -59,6 +58,15 @@ def point_of(run: PilotRun, against_hard: Comparison, hard: PilotRun, margin: fl
         learned=run.learned,
         rejected=", ".join(faults),
     )
+
+
+def is_worse(change: Change, sign: int, allowed: float = WORSE) -> bool:
+    """Whether the change's interval lies wholly on the bad side, or it is worse than `allowed`, sure or not.
+
+    sign: 1 where a higher value is worse, else -1. False where there is no value.
+    """
+    ends = [sign * end for end in (change.low, change.high) if end is not None]
+    return change.value is not None and (sign * change.value > allowed or (bool(ends) and min(ends) > 0))
 
 
 def best_of(points: Sequence[PilotPoint], hard: PilotPoint) -> PilotPoint | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from calibaudit.advice.options.ranking import ABOVE_BASE
 from calibaudit.advice.recommendation import Prior, Recommendation
 from calibaudit.analysis.compare import Comparison, Overall
 from calibaudit.repair.proof import Proof
@@ -162,7 +163,7 @@ class Repair:
         return next((candidate for candidate in self.candidates if candidate.chosen), None)
 
 
-LEFT = 0.02
+LEFT = ABOVE_BASE
 """An ECE above base's by more than this, surely, calls for a dearer repair."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from calibaudit.advice.cautions import WORSE
-from calibaudit.advice.pilot_points import KEPT
+from calibaudit.advice.pilot_points import KEPT, is_worse
 from calibaudit.analysis.compare import Comparison
 from calibaudit.errors import CalibauditError
 from calibaudit.training.fit import Fit, kept_share
@@ -117,7 +117,8 @@ def judge(
     must still be there.
     """
     check_accuracy_margin(accuracy_margin)
-    faults = [name for name, sign in _SIGNS if _worse(repair, name, sign, accuracy_margin)]
+    allowed = {"accuracy": accuracy_margin}
+    faults = [name for name, sign in _SIGNS if is_worse(repair.pooled.change[name], sign, allowed.get(name, WORSE))]
     if _lower(repair, "option_mass"):
         faults.append("option_mass")
     if inside is not None:
@@ -130,16 +131,6 @@ def judge(
     if not fell or (ece.p_value or 0.0) >= repair.settings.alpha / n_tried:
         return RepairVerdict("not_improved", accuracy_margin, tuple(faults))
     return RepairVerdict("spoiled" if faults else "helped", accuracy_margin, tuple(faults))
-
-
-def _worse(repair: Comparison, name: Fault, sign: int, accuracy_margin: float) -> bool:
-    """sign: 1 where a higher value is worse."""
-    change = repair.pooled.change[name]
-    if change.value is None:
-        return False
-    allowed = accuracy_margin if name == "accuracy" else WORSE
-    ends = [sign * end for end in (change.low, change.high) if end is not None]
-    return sign * change.value > allowed or (bool(ends) and min(ends) > 0)
 
 
 def _lower(repair: Comparison, name: str) -> bool:
