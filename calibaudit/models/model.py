@@ -20,6 +20,7 @@ from calibaudit.models.formats.families import text_config
 from calibaudit.models.head import Head, check_finite, find_head, probe_ids
 from calibaudit.models.library import first_line
 from calibaudit.models.load import Loaded, load_network
+from calibaudit.models.parallel.split import head_maker
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
@@ -54,6 +55,7 @@ class Model:
     copies_cache: whether continuations behind copies of their context's cache were; asked only where packed rows do not
     serve all lengths. Rows for which neither is true run whole, once a choice. max_copies: rows of such a batch, which
     a recurrent state of many megabytes a row limits. one_by_one: behind a copied cache it takes one token a call.
+    n_ranks: processes that hold a part of every layer each; they must run the same calls, in the same order.
     warnings: one line each, for the user.
     """
 
@@ -72,6 +74,7 @@ class Model:
     _body: Any
     _takes_positions: bool
     _cache_name: str | None
+    n_ranks: int = 1
     _packed_cache: prefix_cache.CacheKind = "plain"
     _copied_cache: prefix_cache.CacheKind = "own"
     _tells_positions: bool = False
@@ -175,13 +178,14 @@ def load_model(
     revision: str | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    parallel: str = "auto",
     cache_dir: str | Path | None = None,
     offline: bool = False,
 ) -> Model:
     """Load a decoder-only causal LM and prove on a few tokens that what scoring relies on holds for it.
 
     name: a folder, a hub id, or what find_checkpoint gave (then revision, cache_dir and offline are its own).
-    dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps.
+    dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps. parallel: see `layout_of`.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
     packing and caching change nothing (else shares_prefix, copies_cache are False). What fell back is in `warnings`.
     Raises ModelError: one line that names the checkpoint, the fault and the way out.
@@ -190,7 +194,7 @@ def load_model(
         checkpoint = name
     else:
         checkpoint = find_checkpoint(name, revision=revision, cache_dir=cache_dir, offline=offline)
-    loaded = load_network(fetch(checkpoint), dtype, device)
+    loaded = load_network(fetch(checkpoint), dtype, device, parallel)
     try:
         return _prove(checkpoint, loaded)
     except ModelError:
@@ -207,18 +211,17 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
     network, tokenizer, dtype, notes = loaded.network, loaded.tokenizer, loaded.dtype, list(loaded.warnings)
     config = text_config(network.config)
     vocab_size = check_finite(network, checkpoint.name)
-    found = find_head(network, vocab_size)
+    found = find_head(network, vocab_size, head_maker(network))
     if isinstance(found, str):
         notes.append(f"the head cannot be separated ({found}): its own logits are used, which takes more memory")
     body, head = (network, None) if isinstance(found, str) else found
     parameters = inspect.signature(body.forward).parameters
-    devices = {str(parameter.device) for parameter in network.parameters()}
     model = Model(
         info=ModelInfo(
             name=checkpoint.name,
             revision=checkpoint.revision,
             dtype=str(dtype).removeprefix("torch."),
-            device=str(network.device) if len(devices) == 1 else " + ".join(sorted(devices)),
+            device=_devices(network, loaded.n_ranks),
             family=str(network.config.model_type),
             n_parameters=loaded.n_parameters,
             vocab_size=vocab_size,
@@ -240,6 +243,7 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         _body=body,
         _takes_positions="position_ids" in parameters,
         _cache_name=next((name for name in CACHE_NAMES if name in parameters), None),
+        n_ranks=loaded.n_ranks,
     )
     tolerance = sharing.TOLERANCE.get(dtype, sharing.TOLERANCE[torch.float32])
     ids, other = (probe_ids(network, 2 * sharing.N_PROBE, seed) for seed in (1, 2))
@@ -258,6 +262,14 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
     notes += [] if note is None else [note]
     model.warnings = tuple(f"{checkpoint.name}: {note}" for note in notes)
     return model
+
+
+def _devices(network: Any, n_ranks: int) -> str:
+    """cuda:0, `cuda:0 + cuda:1` of spread layers, `2 x cuda` of split ones."""
+    if n_ranks > 1:
+        return f"{n_ranks} x {torch.device(network.device).type}"
+    devices = {str(parameter.device) for parameter in network.parameters()}
+    return str(network.device) if len(devices) == 1 else " + ".join(sorted(devices))
 
 
 def _prove_sharing(model: Model, config: Any, ids: Tensor, tolerance: float) -> str | None:

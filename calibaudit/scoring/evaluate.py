@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import template_source
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.models.distributed import own_device
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
 from calibaudit.scores.thinking import Thinking
@@ -31,7 +30,7 @@ Notice = Callable[[str], None]
 class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
-    batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
+    parallel: how several processes share a model's work, see `layout_of`. batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
     models that can think are allowed before they answer. cache_dir: where finished items are kept, None to keep none.
     engine: what runs a checkpoint's network, `transformers` or `vllm`. tokenizer: of a served model, a folder or hub
     id; None where its name is one. concurrency: requests at once to a server.
@@ -40,6 +39,7 @@ class RunOptions:
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"
+    parallel: str = "auto"
     batch_size: int | None = None
     chat: ChatSettings = field(default_factory=ChatSettings)
     thinking: Thinking | None = None
@@ -102,7 +102,8 @@ def load(name: str, options: RunOptions, notice: Notice) -> Model:
         name,
         revision=options.revision,
         dtype=options.dtype,
-        device=own_device(options.device),
+        device=options.device,
+        parallel=options.parallel,
         offline=options.offline,
     )
     for warning in model.warnings:
