@@ -183,7 +183,9 @@ def _exchanged(value: Any) -> list[Any]:
         padded[: len(own)] = own
         parts = _allgather(padded)
     except RuntimeError as error:  # Gloo's words for a peer that is gone
-        raise CalibauditError(f"process {rank()}: another of torchrun's processes ended; its own line says why") from error
+        raise CalibauditError(
+            f"process {rank()}: another of torchrun's processes ended; its own line says why"
+        ) from error
     return [pickle.loads(part[: int(n)].numpy().tobytes()) for part, n in zip(parts, sizes, strict=True)]
 
 

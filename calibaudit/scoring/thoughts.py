@@ -191,7 +191,8 @@ def _batch_size(model: Model, n_rows: int | None, rows: Sequence[GivenRow]) -> B
     elif rows and n_rows != 1 and not pads_truly(model):
         logger.warning("%s: padding changes what it writes: thoughts are written one at a time", model.info.name)
         n_rows = 1
-    return BatchSize(n_rows, TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"]))
+    budget = TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"])
+    return BatchSize(n_rows, min(budget, model.max_tokens or budget))
 
 
 def _rows(jobs: Sequence[_Job], model: Model, thinking: Thinking) -> list[GivenRow]:

@@ -14,7 +14,7 @@ import torch
 
 from calibaudit.errors import TrainingError
 from calibaudit.models.devices import is_out_of_memory
-from calibaudit.models.distributed import gathered, world_size
+from calibaudit.models.distributed import join, world_size
 from calibaudit.models.library import quiet
 from calibaudit.training.data.encode import Example
 from calibaudit.training.levers import scale_of, softcap_entry_of, take_in
@@ -113,7 +113,7 @@ def train(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     checkpoints.mkdir(parents=True, exist_ok=True)
-    gathered([0])  # under torchrun the process group is made, and at the end left, by `models.distributed`
+    join(world_size())  # under torchrun the process group is made, and at the end left, by `models.distributed`
     with quiet(), interruptible() as interrupt, _trainable(network, settings) as model, _loss(model, settings, anchor):
         try:
             arguments = arguments_of(settings, checkpoints, len(plan.steps), device)

@@ -34,6 +34,27 @@ def head_maker(network: Any) -> Callable[..., Head]:
     return partial(SplitHead, first=min(dist.get_rank() * rows, weight.shape[0]))
 
 
+@torch.no_grad()
+def tokens_that_fit(forward: Callable[..., Any], ids: Tensor) -> int | None:
+    """How many tokens a batch of a split network may have, alike on all processes of the copy; None: any, on a CPU.
+
+    Where memory runs out, one process cannot try again with less while the others wait for its part. So what `ids`
+    (1, tokens) take on top of the weights is measured, and half of what is free is shared out.
+    """
+    if ids.device.type != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated(ids.device)
+    torch.cuda.reset_peak_memory_stats(ids.device)
+    forward(ids)
+    taken = torch.cuda.max_memory_allocated(ids.device) - before
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(ids.device)
+    fit = torch.tensor([free // 2 * ids.numel() // max(1, taken)], device=ids.device)
+    dist.all_reduce(fit, dist.ReduceOp.MIN)
+    return max(1, int(fit))
+
+
 @dataclass(frozen=True, eq=False)
 class SplitHead(Head):
     """A Head whose rows are split over the processes of a copy, each of which holds those from `first` on.
@@ -44,11 +65,11 @@ class SplitHead(Head):
 
     first: int = 0
 
-    def logprobs(self, hidden: Tensor, targets: Tensor) -> LinearLogprobs:
+    def logprobs(self, hidden: Tensor, targets: Tensor, **checks: bool) -> LinearLogprobs:
         """hidden (N, D), targets (N,) or (N, K) -> log-probabilities in nats.
 
         Each process has the log-sum-exp of its own rows, and the logits of the targets among them: the softmax over all
-        rows is made of these, in float64, so that nothing is lost beyond float32's rounding of a logit.
+        rows is made of these, in float64, so that nothing is lost beyond float32's rounding of a logit. checks: Head's.
         """
         device = self.weight.device
         hidden, targets = hidden.to(device), targets.to(device)
@@ -56,7 +77,7 @@ class SplitHead(Head):
         own = (targets >= self.first) & (targets < self.first + n_own)
         if n_own:
             inside = torch.where(own, targets - self.first, IGNORE_INDEX)
-            found = self.own_rows(n_own).logprobs(hidden, inside)
+            found = self.own_rows(n_own).logprobs(hidden, inside, **checks)
             lse, top, token = found.lse.double(), found.top_logprob.double() + found.lse, found.top_token + self.first
             columns = lse if targets.ndim == 1 else lse[:, None]
             logits = torch.where(own, found.logprob.double() + columns, 0.0)
@@ -89,4 +110,6 @@ class SplitHead(Head):
         padded[:, : own.shape[1]] = own
         parts = [torch.empty_like(padded) for _ in counts]
         dist.all_gather(parts, padded)
-        return torch.cat([part[:, : int(n)] for part, n in zip(parts, counts, strict=True)], dim=1)[:, : self.vocab_size]
+        return torch.cat([part[:, : int(n)] for part, n in zip(parts, counts, strict=True)], dim=1)[
+            :, : self.vocab_size
+        ]
