@@ -30,10 +30,11 @@ Notice = Callable[[str], None]
 class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
-    parallel: how several processes share a model's work, see `layout_of`. batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
-    models that can think are allowed before they answer. cache_dir: where finished items are kept, None to keep none.
-    engine: what runs a checkpoint's network, `transformers` or `vllm`. tokenizer: of a served model, a folder or hub
-    id; None where its name is one. concurrency: requests at once to a server.
+    parallel: how processes share a model's work, see `layout_of`. batch_size: rows a forward pass, None for auto. chat:
+    how prompts stand in the chat template. thinking: what models that can think are allowed before they answer.
+    cache_dir: where finished items are kept, None to keep none. engine: what runs a checkpoint's network,
+    `transformers` or `vllm`. tokenizer: of a served model, a folder or hub id; None where its name is one. concurrency:
+    requests at once to a server.
     """
 
     revision: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,10 @@ def score(
     model: a network in this process, or an engine that runs one elsewhere; that writes no thoughts. chat: how prompts
     stand in the tokenizer's chat template; None for as the command does it, inside the template where there is one.
     thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep that with the
-    scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there and read them
-    back, None for neither. progress: called with (finished, all) items, or thoughts, of this process: those that were
-    kept, and its share of the others. Results do not depend on batch_size or on what was cached, to 1e-4 nats in float32,
-    where this process runs the network.
+    scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: where finished items are kept and read
+    from, None for nowhere. progress: called with (finished, all) items, or thoughts, of this process: those that were
+    kept, and its share of the others. Results do not depend on batch_size, on what was cached or on how many processes
+    share the work, to 1e-4 nats in float32, where these processes run the network.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     writer = prompts_for(model.tokenizer, chat or ChatSettings())

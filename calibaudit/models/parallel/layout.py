@@ -155,6 +155,6 @@ def _uneven(weights: Weights, n: int) -> str:
 
 
 def _least_memory() -> int:
-    """Bytes of the smallest of this machine's GPUs that are in use, whole: what is free, each process sees for itself."""
+    """Bytes of the smallest GPU in use on this machine, taken or free: of what is free each process sees its own."""
     n = min(local_world_size(), torch.cuda.device_count())
     return min(torch.cuda.get_device_properties(i).total_memory for i in range(n))
