@@ -20,7 +20,7 @@ from calibaudit.models.formats.families import text_config
 from calibaudit.models.head import Head, check_finite, find_head, probe_ids
 from calibaudit.models.library import first_line
 from calibaudit.models.load import Loaded, load_network
-from calibaudit.models.parallel.split import head_maker, tokens_that_fit
+from calibaudit.models.parallel.split import devices_of, head_maker, tokens_that_fit
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
@@ -30,9 +30,6 @@ networks had names of their own."""
 
 COPIES_BYTES = {"cpu": 2 << 30, "cuda": 8 << 30}
 """Memory for the recurrent states of a batch whose cache is copied; keys and values go by the batch's tokens."""
-
-N_FIT = 2_048
-"""Tokens of the batch by which a split network's need of memory is measured."""
 
 _WAYS: tuple[tuple[bool, bool, prefix_cache.CacheKind], ...] = (
     (False, False, "own"),
@@ -59,7 +56,7 @@ class Model:
     serve all lengths. Rows for which neither is true run whole, once a choice. max_copies: rows of such a batch, which
     a recurrent state of many megabytes a row limits. one_by_one: behind a copied cache it takes one token a call.
     n_ranks: processes that hold a part of every layer each; they must run the same calls, in the same order.
-    max_tokens: of their batches, padding included; None: as many as fit, which a network in one process can try.
+    max_tokens: of their batches at most, padding included; None: as many as fit.
     warnings: one line each, for the user.
     """
 
@@ -226,7 +223,7 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
             name=checkpoint.name,
             revision=checkpoint.revision,
             dtype=str(dtype).removeprefix("torch."),
-            device=_devices(network, loaded.n_ranks),
+            device=devices_of(network, loaded.n_ranks),
             family=str(network.config.model_type),
             n_parameters=loaded.n_parameters,
             vocab_size=vocab_size,
@@ -266,17 +263,9 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
     note = _prove_sharing(model, config, ids, tolerance)
     notes += [] if note is None else [note]
     if model.n_ranks > 1:
-        model.max_tokens = tokens_that_fit(model.forward, probe_ids(network, min(model.max_length, N_FIT)))
+        model.max_tokens = tokens_that_fit(network, model.forward, model.max_length)
     model.warnings = tuple(f"{checkpoint.name}: {note}" for note in notes)
     return model
-
-
-def _devices(network: Any, n_ranks: int) -> str:
-    """cuda:0, `cuda:0 + cuda:1` of spread layers, `2 x cuda` of split ones."""
-    if n_ranks > 1:
-        return f"{n_ranks} x {torch.device(network.device).type}"
-    devices = {str(parameter.device) for parameter in network.parameters()}
-    return str(network.device) if len(devices) == 1 else " + ".join(sorted(devices))
 
 
 def _prove_sharing(model: Model, config: Any, ids: Tensor, tolerance: float) -> str | None:

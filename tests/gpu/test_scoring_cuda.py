@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, save_tiny
+from families import FAMILIES, save_tiny, tiny_network
 from whole_rows import assert_equal, make_task, whole_rows
 
+from calibaudit.models import load
 from calibaudit.models.model import load_model
+from calibaudit.models.parallel.layout import Layout
 from calibaudit.scoring import batches
 from calibaudit.scoring.score import score
 
@@ -62,28 +64,71 @@ def test_a_real_lack_of_memory_halves_the_batch(
     np.testing.assert_allclose(found[np.isfinite(found)], expected[np.isfinite(expected)], atol=1e-4)
 
 
-@pytest.mark.parametrize("n_processes", [1, 2])
-def test_torchrun_gives_what_one_process_gives(n_processes: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["llama", "llama-tied", "gemma2", "qwen2-window", "gpt2"])
+def test_layers_spread_over_gpus_give_what_the_cpu_gives(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By accelerate, as where a model is larger than a GPU; contexts are shared all the same."""
+    pytest.importorskip("accelerate")
+    if torch.cuda.device_count() < 2:
+        pytest.skip(f"{torch.cuda.device_count()} GPU here: layers spread over two")
+    folder = str(save_tiny(tmp_path / family, family))
+    one = load_model(folder, device="cpu")
+    size = sum(p.numel() * p.itemsize for p in one.network.parameters())
+    monkeypatch.setattr(load, "layout_of", lambda *_: Layout("auto", gpus=(0, 1)))
+    monkeypatch.setattr(load, "memory_of", lambda _: {0: size // 2, 1: 1 << 30, "cpu": 1 << 30})
+    model, task = load_model(folder), make_task()
+    assert model.info.device == "cuda:0 + cuda:1"
+    assert (model.shares_prefix, model.copies_cache) == (one.shares_prefix, one.copies_cache), model.warnings
+    expected = whole_rows(task, one)
+    for batch_size in (1, None):
+        assert_equal(score(task, model, batch_size=batch_size), expected)
+
+
+RUN = """
+import sys, numpy as np
+from calibaudit.models.model import load_model
+from calibaudit.models.distributed import local_rank, rank
+from calibaudit.scoring.score import score
+from whole_rows import make_task
+folder, place, parallel, device = sys.argv[1:]
+model = load_model(folder, parallel=parallel)
+assert model.info.device == device.replace("RANK", str(local_rank())), model.info.device
+assert model.shares_prefix, model.warnings
+np.save(f"{place}/{rank()}.npy", score(make_task(30), model).logprobs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("n_processes", "parallel", "device"),
+    [
+        (1, "auto", "cuda:RANK"),
+        (2, "auto", "cuda:RANK"),
+        (4, "data", "cuda:RANK"),
+        (2, "tensor", "2 x cuda"),
+        (4, "tensor:2", "2 x cuda"),  # two copies
+        (4, "tensor:4", "4 x cuda"),
+    ],
+)
+def test_torchrun_gives_what_one_process_gives(n_processes: int, parallel: str, device: str, tmp_path: Path) -> None:
     if torch.cuda.device_count() < n_processes:
-        pytest.skip(f"{torch.cuda.device_count()} GPU here: {n_processes} processes want one each")
-    code = (
-        "import sys, numpy as np\n"
-        "from calibaudit.models.model import load_model\nfrom calibaudit.models.distributed import own_device, rank\n"
-        "from calibaudit.scoring.score import score\nfrom whole_rows import make_task\n"
-        "model = load_model(sys.argv[1], device=own_device('auto'))\n"
-        "assert model.info.device == f'cuda:{rank()}', model.info.device\n"
-        "np.save(f'{sys.argv[2]}/{rank()}.npy', score(make_task(30), model).logprobs)\n"
-    )
+        pytest.skip(f"{torch.cuda.device_count()} GPUs here: {n_processes} processes want one each")
     script = tmp_path / "run.py"
-    script.write_text(code)
-    folder = save_tiny(tmp_path / "model", "llama")
+    script.write_text(RUN)
+    network = None
+    if "tensor" in parallel:
+        pytest.importorskip("transformers.distributed.mixin", reason="this transformers splits no model")
+        network = tiny_network("llama", 0, vocab_size=132, num_attention_heads=8, num_key_value_heads=4)
+    folder = save_tiny(tmp_path / "model", "llama", network=network)
     paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes)]
-    subprocess.run(
-        [*launcher, str(script), str(folder), str(tmp_path)],
+    done = subprocess.run(
+        [*launcher, str(script), str(folder), str(tmp_path), parallel, device],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        check=True,
+        capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr[-3000:]
     expected = whole_rows(make_task(30), load_model(str(folder), device="cpu"))
     for rank in range(n_processes):
         for row, values in zip(np.load(tmp_path / f"{rank}.npy"), expected, strict=True):

@@ -14,7 +14,10 @@ from torch import Tensor
 from calibaudit.kernels import IGNORE_INDEX, LinearLogprobs
 from calibaudit.models.devices import own_part
 from calibaudit.models.distributed import join
-from calibaudit.models.head import Head
+from calibaudit.models.head import Head, probe_ids
+
+N_PROBE = 2_048
+"""Tokens of the row by which the need of memory is measured."""
 
 
 def split_options(n_ranks: int) -> dict[str, Any]:
@@ -23,6 +26,14 @@ def split_options(n_ranks: int) -> dict[str, Any]:
 
     join(n_ranks)
     return {"distributed_config": DistributedConfig(tp_size=n_ranks, tp_plan="auto")}
+
+
+def devices_of(network: Any, n_ranks: int) -> str:
+    """cuda:0, `cuda:0 + cuda:1` of spread layers, `2 x cuda` of split ones."""
+    if n_ranks > 1:
+        return f"{n_ranks} x {network.device.type}"
+    devices = {str(parameter.device) for parameter in network.parameters()}
+    return str(network.device) if len(devices) == 1 else " + ".join(sorted(devices))
 
 
 def head_maker(network: Any) -> Callable[..., Head]:
@@ -35,14 +46,15 @@ def head_maker(network: Any) -> Callable[..., Head]:
 
 
 @torch.no_grad()
-def tokens_that_fit(forward: Callable[..., Any], ids: Tensor) -> int | None:
+def tokens_that_fit(network: Any, forward: Callable[..., Any], max_length: int) -> int | None:
     """How many tokens a batch of a split network may have, alike on all processes of the copy; None: any, on a CPU.
 
-    Where memory runs out, one process cannot try again with less while the others wait for its part. So what `ids`
-    (1, tokens) take on top of the weights is measured, and half of what is free is shared out.
+    Where memory runs out, one process cannot try again with less while the others wait for its part. So what a row of
+    N_PROBE tokens takes on top of the weights is measured, and half of what is free is shared out.
     """
-    if ids.device.type != "cuda":
+    if network.device.type != "cuda":
         return None
+    ids = probe_ids(network, min(max_length, N_PROBE))
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated(ids.device)
     torch.cuda.reset_peak_memory_stats(ids.device)
