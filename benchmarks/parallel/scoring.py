@@ -1,12 +1,15 @@
 """`calibaudit score` on one device against `torchrun` with several processes: the whole command, and its scoring part.
 
-    python benchmarks/parallel/scoring.py [--processes 1 2 4] [--items 20000] [--tensor 2] [--device cpu --small]
+    python benchmarks/parallel/scoring.py [--processes 1 2 4] [--items 20000] [--tensor 2]
+    python benchmarks/parallel/scoring.py --size middle --device cpu --cores 4
 
-A random Llama of Llama 3.2 1B's shape (bfloat16; 1.24 billion parameters), and one cloze task as long as ARC's: a
-question of about 33 tokens, four answers of about 6. Each row is one run of the command as a user starts it, without
+A random Llama of Llama 3.2 1B's shape (bfloat16; 1.24 billion parameters), or a smaller one, and one cloze task as long
+as ARC's: a question of about 33 tokens, four answers of about 6. Each row is one run of the command as a user starts it, without
 kept items: torchrun's own start, imports, weights, scoring, statistics and the saved result are in it. Loading and
 scoring are clocked inside the first process; scoring ends when all processes know all results, so that it waits for
 the slowest. A run of a few items goes before, which compiles kernels and brings the weights into the page cache.
+--cores gives each process so many cores of its own, and as many threads, so that a machine without several GPUs shows
+how the work is shared; whoever else is on the machine then decides the figures.
 No ratio is printed where any log-probability differs from one process's by more than three roundings of 2^-8.
 """
 
@@ -26,10 +29,15 @@ from typing import Any
 import numpy as np
 
 WORDS = 3_000
+SHAPES = {
+    "large": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "vocab_size": 128_256},
+    "middle": {"hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 3, "vocab_size": 4_096},
+    "small": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 4_096},
+}
 LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
-def save_model(folder: Path, *, small: bool) -> int:
+def save_model(folder: Path, size: str) -> int:
     """A random Llama and a word-level tokenizer in a folder; the number of parameters."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -40,23 +48,21 @@ def save_model(folder: Path, *, small: bool) -> int:
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 4_096}
-    if not small:
-        shape = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "vocab_size": 128_256}
+    large = size == "large"
     config = LlamaConfig(
-        **shape,
-        num_attention_heads=4 if small else 32,
-        num_key_value_heads=2 if small else 8,
+        **SHAPES[size],
+        num_attention_heads=32 if large else 4,
+        num_key_value_heads=8 if large else 4,
         max_position_embeddings=4_096,
         rope_theta=500_000.0,
         tie_word_embeddings=True,
         bos_token_id=0,
         eos_token_id=1,
-        dtype="bfloat16",
+        dtype="bfloat16" if large else "float32",
     )
     torch.manual_seed(0)
-    with torch.device("cuda" if torch.cuda.is_available() and not small else "cpu"):
-        network = LlamaForCausalLM(config).to(torch.bfloat16)
+    with torch.device("cuda" if torch.cuda.is_available() and large else "cpu"):
+        network = LlamaForCausalLM(config).to(config.dtype)
     network.save_pretrained(folder)
     return sum(p.numel() for p in network.parameters())
 
@@ -94,6 +100,10 @@ def save_task(folder: Path, n_items: int) -> Path:
 
 def clocked(clock: Path, arguments: list[str]) -> None:
     """The command in this process, its parts timed; the first process writes them to `clock`."""
+    if n_cores := int(os.environ.get("BENCHMARK_CORES", "0")):
+        first = n_cores * int(os.environ.get("LOCAL_RANK", "0"))
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[first : first + n_cores])
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS"), str(n_cores))
     from calibaudit.models import model
     from calibaudit.models.distributed import rank
     from calibaudit.scoring import score as scoring
@@ -120,7 +130,7 @@ def clocked(clock: Path, arguments: list[str]) -> None:
             clock.write_text(json.dumps(times))
 
 
-def command(folder: Path, n_processes: int, arguments: list[str]) -> dict[str, Any]:
+def command(folder: Path, n_processes: int, n_cores: int, arguments: list[str]) -> dict[str, Any]:
     """Seconds of one run of the command and of its parts, and the log-probabilities that it saved."""
     clock, result = folder / "clock.json", folder / "result.json"
     launcher = [*LAUNCHER, str(n_processes)] if n_processes > 1 else []
@@ -128,6 +138,7 @@ def command(folder: Path, n_processes: int, arguments: list[str]) -> dict[str, A
     whole = [sys.executable, *launcher, str(Path(__file__).resolve()), *arguments, *saved]
     start = time.time()
     env = {**os.environ, "BENCHMARK_START": str(start), "BENCHMARK_CLOCK": str(clock)}
+    env |= {"BENCHMARK_CORES": str(n_cores)}
     done = subprocess.run(whole, capture_output=True, text=True, env=env, check=False)
     seconds = time.time() - start
     if done.returncode:
@@ -152,14 +163,15 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--tensor", type=int, nargs="*", default=[], help="also --parallel tensor:N with N processes")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--small", action="store_true", help="a network of a few thousand parameters")
+    parser.add_argument("--size", choices=SHAPES, default="large")
+    parser.add_argument("--cores", type=int, default=0, help="of each process [default: all, for all]")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parallel-") as name:
         folder = Path(name)
-        n_parameters = save_model(folder / "model", small=args.small)
+        n_parameters = save_model(folder / "model", args.size)
         task = save_task(folder, args.items)
         fixed = ["score", str(folder / "model"), "-t", str(task), "--device", args.device]
-        command(folder, 1, [*fixed, "--limit", "64"])
+        command(folder, 1, args.cores, [*fixed, "--limit", "64"])
         print(f"{n_parameters / 1e9:.2f} B parameters, {args.items:,} items; seconds", flush=True)
         print("| processes | whole | imports | loading | scoring | items/s | whole, times | scoring, times | differs |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -167,7 +179,7 @@ def main() -> None:
         one: dict[str, Any] = {}
         for n, parallel in runs:
             try:
-                run = command(folder, n, [*fixed, *(["--parallel", parallel] if n > 1 else [])])
+                run = command(folder, n, args.cores, [*fixed, *(["--parallel", parallel] if n > 1 else [])])
             except RuntimeError as error:
                 print(f"| {n} {parallel} | failed |\n{error}", flush=True)
                 continue

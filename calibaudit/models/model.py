@@ -262,8 +262,7 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         )
     note = _prove_sharing(model, config, ids, tolerance)
     notes += [] if note is None else [note]
-    if model.n_ranks > 1:
-        model.max_tokens = tokens_that_fit(network, model.forward, model.max_length)
+    model.max_tokens = tokens_that_fit(network, model.forward, model.max_length) if model.n_ranks > 1 else None
     model.warnings = tuple(f"{checkpoint.name}: {note}" for note in notes)
     return model
 
