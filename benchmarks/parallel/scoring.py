@@ -4,13 +4,13 @@
     python benchmarks/parallel/scoring.py --size middle --device cpu --cores 4
 
 A random Llama of Llama 3.2 1B's shape (bfloat16; 1.24 billion parameters), or a smaller one, and one cloze task as long
-as ARC's: a question of about 33 tokens, four answers of about 6. Each row is one run of the command as a user starts it, without
-kept items: torchrun's own start, imports, weights, scoring, statistics and the saved result are in it. Loading and
-scoring are clocked inside the first process; scoring ends when all processes know all results, so that it waits for
-the slowest. A run of a few items goes before, which compiles kernels and brings the weights into the page cache.
---cores gives each process so many cores of its own, and as many threads, so that a machine without several GPUs shows
-how the work is shared; whoever else is on the machine then decides the figures.
-No ratio is printed where any log-probability differs from one process's by more than three roundings of 2^-8.
+as ARC's: a question of about 33 tokens, four answers of about 6. Each row is one run of the command as a user starts
+it, without kept items: torchrun's own start, imports, weights, scoring, statistics and the saved result are in it.
+Loading and scoring are clocked inside the first process; scoring ends when all processes know all results, so that it
+waits for the slowest. A run of a few items goes before, which compiles kernels and brings the weights into the page
+cache. --cores gives each process so many cores of its own, and as many threads: a machine without several GPUs shows
+so how the work is shared, if nobody else is on it. No ratio is printed where any log-probability differs from one
+process's by more than three roundings of 2^-8.
 """
 
 from __future__ import annotations

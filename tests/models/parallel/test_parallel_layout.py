@@ -123,4 +123,5 @@ def test_what_cannot_be_is_refused_in_one_line(
     machine(4, n_processes, n_processes - 1)
     with pytest.raises(ModelError) as error:
         layout_of(weights(monkeypatch, 16, **options), device, parallel)
-    assert words in str(error.value) and "\n" not in str(error.value)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
