@@ -14,6 +14,7 @@ from calibaudit.errors import ModelError
 from calibaudit.models.devices import choose_device, n_bytes, placement_of
 from calibaudit.models.distributed import check_parallel, local_rank, local_world_size, world_size
 from calibaudit.models.formats.families import text_config
+from calibaudit.models.library import VERSION
 
 FILLED = 0.8
 """The part of a GPU's memory that weights may fill where several processes must decide alike; the rest is for batches.
@@ -151,6 +152,10 @@ def _uneven(weights: Weights, n: int) -> str:
     for count, what in ((heads, "attention heads"), (kv_heads, "key-value heads")):
         if count % n:
             return f"{count} {what} are no multiple of {n}"
+    if VERSION < (5, 24) and config.vocab_size % n:
+        return (
+            f"{config.vocab_size} rows of the output layer are no multiple of {n}; newer transformers splits them too"
+        )
     return ""
 
 

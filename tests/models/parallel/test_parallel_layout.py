@@ -63,7 +63,11 @@ def weights(
     monkeypatch.setattr("calibaudit.models.devices.n_bytes", lambda *_: gigabytes * GB)
     plan = options.pop("plan", {"layers.*.mlp.up_proj": "colwise"})
     config = SimpleNamespace(
-        model_type="made", num_attention_heads=heads, num_key_value_heads=kv_heads, base_model_tp_plan=plan
+        model_type="made",
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        vocab_size=128_256,
+        base_model_tp_plan=plan,
     )
     config.get_text_config = lambda **_: config
     return Weights("M", config, (Path("x"),), torch.bfloat16, **options)
