@@ -7,10 +7,10 @@
 Shapes: A (Gemma-2-2B: D 2304, V 256,000) and B (Llama-3-8B: D 4096, V 128,256), N = 8192, bfloat16, smoothing 0.1, rows
 peaked at their target by a random amount. "products" are cuBLAS's own: one for a forward pass, three for a step
 (logits, dH, dW). Ours is what a user calls, `calibaudit.kernels.linear_cross_entropy(...).backward()`. Peers run when
-they can be imported, and each one that cannot is named: torch, torch.compile, liger-kernel (Triton, CuTe DSL),
-cut-cross-entropy, quack-kernels, torch's own linear_cross_entropy (2.13). Those that know no smoothing are compared
-with ours without. A side is checked before it is timed: the loss within 0.1 %, 64 rows of dH and 64 of dW against
-float64, error at most twice that of materialised bfloat16 + 1e-6, else no speed. Memory is the peak beyond inputs and gradients;
+they can be imported, and each one that cannot is named: torch, torch.compile, liger-kernel (Triton, CuTe DSL), cut-
+cross-entropy, quack-kernels, torch's own linear_cross_entropy (2.13). Those that know no smoothing are compared with
+ours without. A side is checked before it is timed: the loss within 0.1 %, 64 rows of dH and 64 of dW against float64,
+error at most twice that of materialised bfloat16 + 1e-6, else no speed. Memory is the peak beyond inputs and gradients;
 the queue is kept full while timing. The claim (at every memory budget faster than any peer that fits in it) is computed
 from the rows. --save keeps them, --show prints the tables of such a file. --cpu runs benchmarks/kernels_cpu.py.
 """
