@@ -98,7 +98,13 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
     full, full_types = head("", 256, descriptor, True, True)
     shape = {"ROWS": 128, "COLUMNS": 256, "DEPTH": 64}
     single = {"n_rows": 1}  # Triton makes a constant of 1
-    dlogits = {"PROGRAMS": 132, "OUT_DESCRIPTOR": descriptor, "RESULT": tl.bfloat16, "FLATTEN": False}
+    dlogits = {
+        "PROGRAMS": 132,
+        "OUT_DESCRIPTOR": descriptor,
+        "RESULT": tl.bfloat16,
+        "GROUP": backward.GROUP,
+        "FLATTEN": backward.FLATTEN,
+    }
     out = {"out": tile(descriptor, 128, 256)}
     both, both_types = head("", 128, descriptor, True, True)
     prior, prior_types = head("prior_", 128, descriptor, False, False)
@@ -114,11 +120,11 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
         types = {"a": tile(descriptor, *left), "b": tile(descriptor, 64, 256)}
         return shape | constants, types if transposed else types | {"out": "*i16"}
 
-    sweep = {"TOP": False, "MEAN": False, "SLOT": 0}
+    sweep = {"TOP": False, "MEAN": False, "SLOT": 0, "SCALE_FIRST": False, "FLATTEN": forward.FLATTEN}
     return [
         ("sweep", forward._sweep_kernel, shape | plain | sweep, plain_types, 8, 3),
         ("sweep, all options, one row", forward._sweep_kernel,
-         shape | full | single | {"TOP": True, "MEAN": True, "SLOT": 0}, full_types, 8, 3),
+         shape | full | single | sweep | {"TOP": True, "MEAN": True, "SCALE_FIRST": True}, full_types, 8, 3),
         ("sweep, logits kept", forward._sweep_kernel, shape | plain | sweep | {"SLOT": 256},
          plain_types | {"slot_step": "i64"}, 8, 3),
         ("join", forward._join_kernel, {"TOP": True, "MEAN": True, "ROWS": 256, "n_shares": 1},
@@ -136,9 +142,9 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
          {"ROWS": 128, "COLUMNS": 256, "BIAS_GRADIENT": True, "RESULT": tl.bfloat16}, {}, 8, 3),
         ("dH", products._product_kernel, *product(False), 8, 3),
         ("dW", products._product_kernel, *product(True), 8, 3),
-        ("anchored sweep", anchored._sweep_kernel, two | both | prior, both_types | prior_types, 8, 4),
+        ("anchored sweep", anchored._sweep_kernel, two | both | prior | {"FLATTEN": anchored.SWEEP_FLATTEN}, both_types | prior_types, 8, 4),
         ("anchored dlogits", anchored._dlogits_kernel,
-         two | both | prior | {k: v for k, v in dlogits.items() if k != "FLATTEN"} | {"BIAS_GRADIENT": True},
+         two | both | prior | dlogits | {"FLATTEN": anchored.FLATTEN, "BIAS_GRADIENT": True},
          both_types | prior_types | {"out": tile(descriptor, 128, 128)}, 8, 4),
     ]  # fmt: skip
 

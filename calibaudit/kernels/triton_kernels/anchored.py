@@ -15,66 +15,74 @@ import triton.language as tl
 from torch import Tensor
 
 from calibaudit.kernels.heads import AnchoredForward, Gradients, Head, Needs
-from calibaudit.kernels.triton_kernels.backward import dlogits_arguments, store_dlogits
-from calibaudit.kernels.triton_kernels.forward import share_count
+from calibaudit.kernels.triton_kernels.backward import dlogits_arguments, place_of, store_dlogits
+from calibaudit.kernels.triton_kernels.forward import cuts_of, work_of
 from calibaudit.kernels.triton_kernels.gather import target_logits
 from calibaudit.kernels.triton_kernels.gradients import Chunk, by_recomputation, by_rows, smoothing_terms
 from calibaudit.kernels.triton_kernels.tiles import HeadLogits, Tiles, block_shape, compute_type, tile_bits
+
+SWEEP_FLATTEN = True
+FLATTEN = True
 
 
 @triton.jit
 def _sweep_kernel(
     h, w, bias, prior_h, prior_w, prior_bias, top_out, total_out, prior_top_out, prior_total_out, product_out,
-    n_rows, stop, n_shares, depth, h_row, h_column, w_row, w_column, bias_step, inner_scale, cap_bits,
+    n_rows, stop, groups, at_once, shares, split, rest, depth, h_row, h_column, w_row, w_column, bias_step, inner_scale, cap_bits,
     prior_depth, prior_h_row, prior_h_column, prior_w_row, prior_w_column, prior_bias_step, prior_inner_scale,
     prior_cap_bits,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
     BIAS: tl.constexpr, SOFTCAP: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
     prior_BIAS: tl.constexpr, prior_SOFTCAP: tl.constexpr, prior_DESCRIPTOR: tl.constexpr, prior_COMPUTE: tl.constexpr,
+    FLATTEN: tl.constexpr,
 ):  # fmt: skip
     row_blocks = tl.cdiv(n_rows, ROWS)
-    row = (tl.program_id(0) % row_blocks) * ROWS
-    share = tl.program_id(0) // row_blocks
     n_tiles = tl.cdiv(stop, COLUMNS)
-    rows = row + tl.arange(0, ROWS)
-    m = tl.full((ROWS,), float("-inf"), tl.float32)
-    s = tl.zeros((ROWS,), tl.float32)
-    prior_m = tl.full((ROWS,), float("-inf"), tl.float32)
-    prior_s = tl.zeros((ROWS,), tl.float32)
-    product = tl.zeros((ROWS,), tl.float32)
-    for tile in range(share * n_tiles // n_shares, (share + 1) * n_tiles // n_shares):
-        column = tile * COLUMNS
-        inside = (column + tl.arange(0, COLUMNS) < stop)[None, :]
-        z = tile_bits(
-            h, w, bias, row, column, n_rows, stop, depth, h_row, h_column, w_row, w_column, bias_step,
-            inner_scale, cap_bits, ROWS, COLUMNS, DEPTH, BIAS, SOFTCAP, DESCRIPTOR, COMPUTE,
-        )  # fmt: skip
-        z = tl.where(inside, z, float("-inf"))
-        new_m = tl.maximum(m, tl.max(z, 1))
-        shift = tl.where(new_m == float("-inf"), 0.0, new_m)
-        s = s * tl.exp2(m - shift) + tl.sum(tl.exp2(z - shift[:, None]), 1)
-        m = new_m
-        u = tile_bits(
-            prior_h, prior_w, prior_bias, row, column, n_rows, stop, prior_depth, prior_h_row, prior_h_column,
-            prior_w_row, prior_w_column, prior_bias_step, prior_inner_scale, prior_cap_bits,
-            ROWS, COLUMNS, DEPTH, prior_BIAS, prior_SOFTCAP, prior_DESCRIPTOR, prior_COMPUTE,
-        )  # fmt: skip
-        u = tl.where(inside, u, float("-inf"))
-        new_m = tl.maximum(prior_m, tl.max(u, 1))
-        shift = tl.where(new_m == float("-inf"), 0.0, new_m)
-        e = tl.exp2(u - shift[:, None])
-        shrink = tl.exp2(prior_m - shift)
-        prior_s = prior_s * shrink + tl.sum(e, 1)
-        # 0 * -inf: a token that both rule out adds nothing
-        product = product * shrink + tl.sum(tl.where((e == 0.0) & (z == float("-inf")), 0.0, e * z), 1)
-        prior_m = new_m
-    out = share.to(tl.int64) * n_rows + rows
-    keep = rows < n_rows
-    tl.store(top_out + out, m, mask=keep)
-    tl.store(total_out + out, s, mask=keep)
-    tl.store(prior_top_out + out, prior_m, mask=keep)
-    tl.store(prior_total_out + out, prior_s, mask=keep)
-    tl.store(product_out + out, product, mask=keep)
+    for group in range(groups):
+        first_block, last_block, first_tile, last_tile, place = work_of(
+            group, row_blocks, n_tiles, groups, at_once, shares, split, rest
+        )
+        for block in range(first_block, last_block):
+            row = block * ROWS
+            rows = row + tl.arange(0, ROWS)
+            m = tl.full((ROWS,), float("-inf"), tl.float32)
+            s = tl.zeros((ROWS,), tl.float32)
+            prior_m = tl.full((ROWS,), float("-inf"), tl.float32)
+            prior_s = tl.zeros((ROWS,), tl.float32)
+            product = tl.zeros((ROWS,), tl.float32)
+            for tile in tl.range(first_tile, last_tile, flatten=FLATTEN):
+                column = tile * COLUMNS
+                inside = (column + tl.arange(0, COLUMNS) < stop)[None, :]
+                z = tile_bits(
+                    h, w, bias, row, column, n_rows, stop, depth, h_row, h_column, w_row, w_column, bias_step,
+                    inner_scale, cap_bits, ROWS, COLUMNS, DEPTH, BIAS, SOFTCAP, DESCRIPTOR, COMPUTE,
+                )  # fmt: skip
+                z = tl.where(inside, z, float("-inf"))
+                new_m = tl.maximum(m, tl.max(z, 1))
+                shift = tl.where(new_m == float("-inf"), 0.0, new_m)
+                s = s * tl.exp2(m - shift) + tl.sum(tl.exp2(z - shift[:, None]), 1)
+                m = new_m
+                u = tile_bits(
+                    prior_h, prior_w, prior_bias, row, column, n_rows, stop, prior_depth, prior_h_row, prior_h_column,
+                    prior_w_row, prior_w_column, prior_bias_step, prior_inner_scale, prior_cap_bits,
+                    ROWS, COLUMNS, DEPTH, prior_BIAS, prior_SOFTCAP, prior_DESCRIPTOR, prior_COMPUTE,
+                )  # fmt: skip
+                u = tl.where(inside, u, float("-inf"))
+                new_m = tl.maximum(prior_m, tl.max(u, 1))
+                shift = tl.where(new_m == float("-inf"), 0.0, new_m)
+                e = tl.exp2(u - shift[:, None])
+                shrink = tl.exp2(prior_m - shift)
+                prior_s = prior_s * shrink + tl.sum(e, 1)
+                # 0 * -inf: a token that both rule out adds nothing
+                product = product * shrink + tl.sum(tl.where((e == 0.0) & (z == float("-inf")), 0.0, e * z), 1)
+                prior_m = new_m
+            out = place.to(tl.int64) * n_rows + rows
+            keep = rows < n_rows
+            tl.store(top_out + out, m, mask=keep)
+            tl.store(total_out + out, s, mask=keep)
+            tl.store(prior_top_out + out, prior_m, mask=keep)
+            tl.store(prior_total_out + out, prior_s, mask=keep)
+            tl.store(product_out + out, product, mask=keep)
 
 
 @triton.jit
@@ -117,12 +125,15 @@ def _dlogits_kernel(
     PROGRAMS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
     BIAS: tl.constexpr, SOFTCAP: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
     prior_BIAS: tl.constexpr, prior_SOFTCAP: tl.constexpr, prior_DESCRIPTOR: tl.constexpr, prior_COMPUTE: tl.constexpr,
-    BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr,
+    BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr, GROUP: tl.constexpr,
+    FLATTEN: tl.constexpr,
 ):  # fmt: skip
     row_blocks = tl.cdiv(n_rows, ROWS)
-    for tile in range(tl.program_id(0), row_blocks * tl.cdiv(stop - first, COLUMNS), PROGRAMS):
-        row = tile % row_blocks * ROWS
-        inside = tile // row_blocks * COLUMNS
+    column_blocks = tl.cdiv(stop - first, COLUMNS)
+    for tile in tl.range(tl.program_id(0), row_blocks * column_blocks, PROGRAMS, flatten=FLATTEN):
+        row_block, column_block = place_of(tile, row_blocks, column_blocks, GROUP)
+        row = row_block * ROWS
+        inside = column_block * COLUMNS
         rows = row + tl.arange(0, ROWS)
         u = tile_bits(
             prior_h, prior_w, prior_bias, row, first + inside, n_rows, stop, prior_depth, prior_h_row, prior_h_column,
@@ -162,14 +173,14 @@ def anchored_forward(hidden: Tensor, head: Head, prior_hidden: Tensor, prior: He
     lse, prior_lse, mean = (torch.empty(n_rows, dtype=torch.float32, device=device) for _ in range(3))
     if n_rows:
         tiles, named = _both(z, u)
-        n_shares = share_count(n_rows, head.n_vocab, tiles, device)
-        top, total, prior_top, prior_total, product = parts = torch.empty(5, n_shares, n_rows, device=device).unbind()
-        _sweep_kernel[(triton.cdiv(n_rows, tiles.rows) * n_shares,)](
+        cuts = cuts_of(n_rows, head.n_vocab, tiles, device)
+        top, total, prior_top, prior_total, product = parts = torch.empty(5, cuts.parts, n_rows, device=device).unbind()
+        _sweep_kernel[(cuts.programs,)](
             top_out=top, total_out=total, prior_top_out=prior_top, prior_total_out=prior_total, product_out=product,
-            n_rows=n_rows, stop=head.n_vocab, n_shares=n_shares, **named,
+            n_rows=n_rows, stop=head.n_vocab, **cuts._asdict(), FLATTEN=SWEEP_FLATTEN, **named,
         )  # fmt: skip
         block = 16 if device.type == "cpu" else 256
-        _join_kernel[(triton.cdiv(n_rows, block),)](*parts, lse, prior_lse, mean, n_rows, n_shares, ROWS=block)
+        _join_kernel[(triton.cdiv(n_rows, block),)](*parts, lse, prior_lse, mean, n_rows, cuts.parts, ROWS=block)
     return AnchoredForward(lse, target_logits(z, targets[:, None])[:, 0], prior_lse, mean)
 
 
@@ -187,7 +198,9 @@ def anchored_backward(
 
         def write(chunk: Chunk) -> None:
             common = dlogits_arguments(z, terms, tiles, chunk)
-            _dlogits_kernel[(common["PROGRAMS"],)](prior_lse=prior_lse[rows], soft=label_smoothing, **common, **named)
+            _dlogits_kernel[(common["PROGRAMS"],)](
+                prior_lse=prior_lse[rows], soft=label_smoothing, FLATTEN=FLATTEN, **common, **named
+            )
 
         return by_recomputation(z, tiles, needs, factor, scratch_bytes, write)
 

@@ -59,18 +59,29 @@ def store_dlogits(
 
 
 @triton.jit
+def place_of(tile, row_blocks, column_blocks, GROUP: tl.constexpr):
+    """Row block and column block of a tile: GROUP row blocks go through all columns before the next ones."""
+    group = tile // (GROUP * column_blocks)
+    size = tl.minimum(row_blocks - group * GROUP, GROUP)
+    within = tile % (GROUP * column_blocks)
+    return group * GROUP + within % size, within // size
+
+
+@triton.jit
 def _dlogits_kernel(
     h, w, bias, out, bias_out, lse, targets, upstream, n_rows, first, stop, depth, h_row, h_column, w_row, w_column,
     bias_step, out_row, inner_scale, cap_bits, hard, share,
     PROGRAMS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
     BIAS: tl.constexpr, SOFTCAP: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
-    BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr, FLATTEN: tl.constexpr,
+    BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr, GROUP: tl.constexpr,
+    FLATTEN: tl.constexpr,
 ):  # fmt: skip
     row_blocks = tl.cdiv(n_rows, ROWS)
-    n_tiles = row_blocks * tl.cdiv(stop - first, COLUMNS)
-    for tile in tl.range(tl.program_id(0), n_tiles, PROGRAMS, flatten=FLATTEN):
-        row = tile % row_blocks * ROWS
-        inside = tile // row_blocks * COLUMNS
+    column_blocks = tl.cdiv(stop - first, COLUMNS)
+    for tile in tl.range(tl.program_id(0), row_blocks * column_blocks, PROGRAMS, flatten=FLATTEN):
+        row_block, column_block = place_of(tile, row_blocks, column_blocks, GROUP)
+        row = row_block * ROWS
+        inside = column_block * COLUMNS
         a = tile_bits(
             h, w, bias, row, first + inside, n_rows, stop, depth, h_row, h_column, w_row, w_column, bias_step,
             inner_scale, cap_bits, ROWS, COLUMNS, DEPTH, BIAS, SOFTCAP, DESCRIPTOR, COMPUTE,
@@ -88,6 +99,7 @@ def _dlogits_kernel(
 
 
 FLATTEN = True
+GROUP = 16  # row blocks whose rows of hidden stay in the cache
 
 
 def dlogits_arguments(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk) -> dict[str, Any]:
@@ -110,7 +122,8 @@ def dlogits_arguments(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk:
         "PROGRAMS": min(n_tiles, multiprocessors(dlogits.device)),
         "BIAS_GRADIENT": bias_parts is not None,
         "OUT_DESCRIPTOR": descriptor,
-        "RESULT": TRITON_TYPES[logits.dtype],
+        "RESULT": TRITON_TYPES[dlogits.dtype],
+        "GROUP": GROUP,
     }
 
 

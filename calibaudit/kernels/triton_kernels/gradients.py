@@ -13,7 +13,8 @@ from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_col
 from calibaudit.kernels.triton_kernels.tiles import HeadLogits, Tiles
 
 HALF_RANGE = 2.0**14  # float16 dlogits are scaled so that the largest possible one is this
-SMALL_BYTES = 1 << 20  # a sweep's shares and the mean row's partial sums
+SMALL_BYTES = 1 << 20  # the mean row's partial sums
+ROW_BYTES = 320  # a row's own figures, and its shares of three sweeps
 BIAS_SHARE = 32  # of the scratch, for the bias gradient's sums over blocks of 64 rows or more
 
 
@@ -129,7 +130,7 @@ def chunk_scratch(logits: HeadLogits, tiles: Tiles, room: int, needs: Needs, mos
     Never less than one block of columns needs, nor more than most_per_logit bytes for every logit.
     """
     n_rows = logits.hidden.shape[0]
-    room -= SMALL_BYTES + 64 * n_rows
+    room -= SMALL_BYTES + ROW_BYTES * n_rows
     if needs.bias:
         room -= room // BIAS_SHARE
     floor = n_rows * tiles.columns * logits.dtype.itemsize

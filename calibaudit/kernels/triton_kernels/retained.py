@@ -192,9 +192,7 @@ def head_loss_gradients(
         Kept(ends[1], n_vocab, None),
     ]
     homes = [kept for kept in homes if kept.first < kept.stop]
-    parts = [sweep(logits, tiles, kept.first, kept.stop, retained=kept.home) for kept in homes]
-    lse = join(parts, n_vocab)[0]
-    del parts
+    lse = join(sweep(logits, tiles, [tuple(kept) for kept in homes]), n_vocab)[0]
     mean = mean_logits(logits) if label_smoothing > 0 else None
     target = target_logits(logits, targets[:, None])
     terms, _ = smoothing_terms(logits, lse, targets, upstream, label_smoothing)
