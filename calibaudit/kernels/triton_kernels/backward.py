@@ -73,8 +73,8 @@ def _dlogits_kernel(
     bias_step, out_row, inner_scale, cap_bits, hard, share,
     PROGRAMS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
     BIAS: tl.constexpr, SOFTCAP: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
-    BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr, GROUP: tl.constexpr,
-    FLATTEN: tl.constexpr,
+    SLOPE: tl.constexpr, BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr,
+    GROUP: tl.constexpr, FLATTEN: tl.constexpr,
 ):  # fmt: skip
     row_blocks = tl.cdiv(n_rows, ROWS)
     column_blocks = tl.cdiv(stop - first, COLUMNS)
@@ -90,11 +90,11 @@ def _dlogits_kernel(
         lse_bits = tl.load(lse + rows, mask=rows < n_rows, other=0.0) * 1.4426950408889634
         p = tl.exp2(a - lse_bits[:, None])
         slope = p
-        if SOFTCAP:
+        if SLOPE:
             slope = 1.0 - (a / cap_bits) * (a / cap_bits)
         store_dlogits(
             p, slope, out, bias_out, targets, upstream, row, first + inside, inside, n_rows, stop, out_row, hard, share,
-            ROWS, COLUMNS, SOFTCAP, BIAS_GRADIENT, OUT_DESCRIPTOR, RESULT,
+            ROWS, COLUMNS, SLOPE, BIAS_GRADIENT, OUT_DESCRIPTOR, RESULT,
         )  # fmt: skip
 
 
@@ -127,10 +127,14 @@ def dlogits_arguments(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk:
     }
 
 
-def launch_dlogits(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk) -> None:
+def launch_dlogits(
+    logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk, *, by_capped: bool = False
+) -> None:
+    """Fill the chunk. by_capped: the gradient is that by the logits after their softcap."""
     named = dlogits_arguments(logits, terms, tiles, chunk)
     _dlogits_kernel[(named["PROGRAMS"],)](
-        share=terms.share, ROWS=tiles.rows, COLUMNS=tiles.columns, DEPTH=tiles.depth,
+        share=terms.share, SLOPE=logits.head.softcap is not None and not by_capped,
+        ROWS=tiles.rows, COLUMNS=tiles.columns, DEPTH=tiles.depth,
         COMPUTE=compute_type(logits.dtype), FLATTEN=FLATTEN, num_warps=tiles.warps, num_stages=tiles.stages,
         **named, **logits.arguments(tiles),
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """One pass over the vocabulary in Triton: log-sum-exp, target, top and mean logits, with no logit written to memory.
 
-Each program holds a block of rows at a time and sweeps a share of the vocabulary's tiles, with a running maximum and a running
-sum of exponentials (Milakov & Gimelshein 2018, arXiv 1805.02867) in registers; a second kernel joins the shares in
-order. No locks and no atomics, so two runs are bit-equal. Memory beyond results: 8 to 16 bytes a row and share.
+Each program holds a block of rows at a time and sweeps a share of the vocabulary's tiles, with a running maximum and a
+running sum of exponentials (Milakov & Gimelshein 2018, arXiv 1805.02867) in registers; a second kernel joins the shares
+in order. No locks and no atomics, so two runs are bit-equal. Memory beyond results: 8 to 16 bytes a row and share.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators

@@ -7,6 +7,7 @@ else needs before its rows are final, and in the scratch; a slot is read before 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -30,8 +31,10 @@ from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
-GOOD_CHUNK = 8192
-"""Columns of the chunk in work where the scratch allows; what is left keeps logits."""
+GOOD_CHUNK = 8448
+"""Columns of the chunk in work where the scratch allows; what is left keeps logits. 33 tiles for each of 64 row blocks
+are whole waves of 132 multiprocessors."""
+WIDEST_CHUNK = 32768
 
 
 @triton.jit
@@ -63,17 +66,6 @@ def _expand_kernel(
         )  # fmt: skip
 
 
-class Slots(NamedTuple):
-    """Tiles of columns that are kept, each in a slot of `bytes`: the first `in_weight` in dW's storage, `step` apart,
-    the next `in_scratch` in the scratch behind a chunk of `columns` columns of dlogits."""
-
-    columns: int
-    bytes: int
-    step: int
-    in_weight: int
-    in_scratch: int
-
-
 class Kept(NamedTuple):
     """Columns first..stop of the logits and where they are kept; None: nowhere."""
 
@@ -82,23 +74,71 @@ class Kept(NamedTuple):
     home: Retained | None
 
 
-def plan(logits: HeadLogits, tiles: Tiles, storage: Tensor, row_bytes: int, scratch: int) -> Slots:
-    """How many tiles to keep in dW's storage (empty: not wanted), of row_bytes a row, and in the scratch's bytes."""
+def storage_of(gradients: GradientSum, out: Tensor | None, scratch: Tensor) -> tuple[Tensor, int]:
+    """The bytes of dW that may keep logits (none where it is not wanted), and how many a row of dW takes.
+
+    out: dW whose upper half holds the weight itself; see rounded_head.
+    """
+    weight = gradients.weight
+    if weight is None:
+        return scratch[:0], 0
+    storage = weight.view(torch.uint8).view(-1)
+    return storage if out is None else storage[: storage.numel() // 2], weight.shape[1] * weight.element_size()
+
+
+def homes_of(
+    logits: HeadLogits, tiles: Tiles, kept_tiles: Tiles, slot: int, storage: Tensor, row_bytes: int, scratch: Tensor
+) -> tuple[int, list[Kept]]:
+    """Columns of a chunk of dlogits, and what of the logits is kept where, in slots of `slot` bytes a tile.
+
+    A chunk of dlogits lies at the start of the scratch. Slots lie first in dW's storage, so far apart that one is read
+    before its tile's rows of dW reach the next, then in the scratch behind the chunk. Neither may be empty of rows.
+    """
     n_rows, width = logits.hidden.shape
-    itemsize, n_vocab = logits.dtype.itemsize, logits.head.n_vocab
-    n_tiles, size = triton.cdiv(n_vocab, tiles.columns), slot_bytes(n_rows, tiles.columns, tiles.columns)
-    step = triton.cdiv(max(size, tiles.columns * row_bytes), 128) * 128
-    in_weight = min(n_tiles, (storage.numel() - size) // step + 1 if storage.numel() >= size else 0)
+    itemsize, n_vocab, step_columns = logits.dtype.itemsize, logits.head.n_vocab, kept_tiles.columns
+    n_tiles = triton.cdiv(n_vocab, step_columns)
+    step = triton.cdiv(max(slot, step_columns * row_bytes), 128) * 128
+    in_weight = min(n_tiles, (storage.numel() - slot) // step + 1 if storage.numel() >= slot else 0)
 
     def columns_in(room: int) -> int:
         return chunk_columns(n_rows, width, n_vocab, itemsize, room, tiles.columns, logits.hidden.device)
 
-    columns = columns_in(min(scratch, n_rows * GOOD_CHUNK * itemsize))
-    left = max(0, scratch - n_rows * columns * itemsize)
-    in_scratch = min(n_tiles - in_weight, left // size)
+    columns = columns_in(min(scratch.numel(), n_rows * GOOD_CHUNK * itemsize))
+    in_scratch = min(n_tiles - in_weight, max(0, scratch.numel() - n_rows * columns * itemsize) // slot)
     if in_weight + in_scratch == n_tiles:  # all is kept: what is left makes the chunks wider
-        columns = max(columns, columns_in(min(scratch - in_scratch * size, 4 * n_rows * GOOD_CHUNK * itemsize)))
-    return Slots(columns, size, step, in_weight, in_scratch)
+        room = min(scratch.numel() - in_scratch * slot, WIDEST_CHUNK * n_rows * itemsize)
+        columns = max(columns, columns_in(room))
+    behind = scratch[n_rows * columns * itemsize :]
+    ends = [min(n * step_columns, n_vocab) for n in (in_weight, in_weight + in_scratch)]
+    homes = [
+        Kept(0, ends[0], Retained(storage, step, step_columns)),
+        Kept(ends[0], ends[1], Retained(behind, slot, step_columns)),
+        Kept(ends[1], n_vocab, None),
+    ]
+    return columns, [kept for kept in homes if kept.first < kept.stop]
+
+
+def in_chunks(
+    logits: HeadLogits, tiles: Tiles, gradients: GradientSum, columns: int, scratch: Tensor, homes: list[Kept],
+    expand: Callable[[Kept, Chunk], None], recompute: Callable[[Chunk], None],
+) -> None:  # fmt: skip
+    """All columns to the gradients, `columns` at a time; a chunk may be kept in part, and in two places."""
+
+    def write(chunk: Chunk) -> None:
+        for kept in homes:
+            first, stop = max(kept.first, chunk.first), min(kept.stop, chunk.stop)
+            if first >= stop:
+                continue
+            within = slice(first - chunk.first, stop - chunk.first)
+            bias_parts = None if chunk.bias_parts is None else chunk.bias_parts[:, within]
+            part = Chunk(chunk.dlogits[:, within], first, stop, bias_parts)
+            if kept.home is None:
+                recompute(part)
+            else:
+                expand(kept, part)
+
+    with full_sums(scratch.device):
+        add_chunks(logits, tiles, gradients, columns, scratch, write)
 
 
 def _expand(kept: Kept, tile: Tiles, terms: Smoothing, target_logit: Tensor, chunk: Chunk) -> None:
@@ -115,17 +155,7 @@ def _expand(kept: Kept, tile: Tiles, terms: Smoothing, target_logit: Tensor, chu
     )  # fmt: skip
 
 
-def _within(chunk: Chunk, first: int, stop: int) -> Chunk | None:
-    """The chunk's columns that lie in first..stop."""
-    first, stop = max(first, chunk.first), min(stop, chunk.stop)
-    if first >= stop:
-        return None
-    columns = slice(first - chunk.first, stop - chunk.first)
-    bias_parts = None if chunk.bias_parts is None else chunk.bias_parts[:, columns]
-    return Chunk(chunk.dlogits[:, columns], first, stop, bias_parts)
-
-
-def _rounded(head: Head, needs: Needs) -> tuple[Head, Tensor | None]:
+def rounded_head(head: Head, needs: Needs) -> tuple[Head, Tensor | None]:
     """The head with its float32 weight in bfloat16, and the storage of dW, whose upper half holds that copy.
 
     Row r of dW takes the bytes from 4 D r, the copy's row r those from 2 D (rows + r), so rows of dW that are final
@@ -168,44 +198,27 @@ def head_loss_gradients(
     if rounded and head.weight.dtype == torch.float32:
         if not keeps:
             low = head._replace(weight=head.weight.to(torch.bfloat16))
-            found, gradients = _in_two_passes(hidden, low, targets, upstream, label_smoothing, needs, scratch_bytes)
-            by_weight = None if gradients.weight is None else gradients.weight.float()
-            return found, gradients._replace(weight=by_weight)
-        head, out = _rounded(head, needs)
+            found, made = _in_two_passes(hidden, low, targets, upstream, label_smoothing, needs, scratch_bytes)
+            return found, made._replace(weight=None if made.weight is None else made.weight.float())
+        head, out = rounded_head(head, needs)
     if not keeps or head.weight.dtype != torch.bfloat16:
         return _in_two_passes(hidden, head, targets, upstream, label_smoothing, needs, scratch_bytes)
     logits = HeadLogits(hidden, head)
     tiles = block_shape(hidden.device, logits.dtype, n_rows)
     gradients = GradientSum(logits, None, needs, scratch_bytes, out)
     scratch = chunk_scratch(logits, tiles, scratch_bytes - held, needs, most_per_logit=4)
-    storage, row_bytes = scratch[:0], 0
-    if gradients.weight is not None:
-        row_bytes = gradients.weight.shape[1] * gradients.weight.element_size()
-        storage = gradients.weight.view(torch.uint8).view(-1)
-        storage = storage if out is None else storage[: storage.numel() // 2]
-    slots = plan(logits, tiles, storage, row_bytes, scratch.numel())
-    buffer = scratch[: n_rows * slots.columns * logits.dtype.itemsize]
-    ends = [min(n * tiles.columns, n_vocab) for n in (slots.in_weight, slots.in_weight + slots.in_scratch)]
-    homes = [
-        Kept(0, ends[0], Retained(storage, slots.step, tiles.columns)),
-        Kept(ends[0], ends[1], Retained(scratch[buffer.numel() :], slots.bytes, tiles.columns)),
-        Kept(ends[1], n_vocab, None),
-    ]
-    homes = [kept for kept in homes if kept.first < kept.stop]
-    lse = join(sweep(logits, tiles, [tuple(kept) for kept in homes]), n_vocab)[0]
+    slot = slot_bytes(n_rows, tiles.columns, tiles.columns)
+    columns, homes = homes_of(logits, tiles, tiles, slot, *storage_of(gradients, out, scratch), scratch)
+    lse = join(sweep(logits, tiles, [(kept.first, kept.stop, kept.home) for kept in homes]), n_vocab)[0]
     mean = mean_logits(logits) if label_smoothing > 0 else None
     target = target_logits(logits, targets[:, None])
     terms, _ = smoothing_terms(logits, lse, targets, upstream, label_smoothing)
 
-    def write(chunk: Chunk) -> None:
-        for kept in homes:
-            if (part := _within(chunk, kept.first, kept.stop)) is None:
-                continue
-            if kept.home is None:
-                launch_dlogits(logits, terms, tiles, part)
-            else:
-                _expand(kept, tiles, terms, target, part)
+    def expand(kept: Kept, chunk: Chunk) -> None:
+        _expand(kept, tiles, terms, target, chunk)
 
-    with full_sums(hidden.device):
-        add_chunks(logits, tiles, gradients, slots.columns, buffer, write)
+    def recompute(chunk: Chunk) -> None:
+        launch_dlogits(logits, terms, tiles, chunk)
+
+    in_chunks(logits, tiles, gradients, columns, scratch, homes, expand, recompute)
     return HeadForward(lse, target, None, None, mean), gradients.result()
