@@ -11,8 +11,9 @@ they can be imported, and each one that cannot is named: torch, torch.compile, l
 cross-entropy, quack-kernels, torch's own linear_cross_entropy (2.13). Those that know no smoothing are compared with
 ours without. A side is checked before it is timed: the loss within 0.1 %, 64 rows of dH and 64 of dW against float64,
 error at most twice that of materialised bfloat16 + 1e-6, else no speed. Memory is the peak beyond inputs and gradients;
-the queue is kept full while timing. The claim (at every memory budget faster than any peer that fits in it) is computed
-from the rows. --save keeps them, --show prints the tables of such a file. --cpu runs benchmarks/kernels_cpu.py.
+the card is warm and the queue full while timing, and the products are timed before and after each section. The claim
+(at every memory budget faster than any peer that fits in it) is computed from the rows. --save keeps them, --show
+prints the tables of such a file. --cpu runs benchmarks/kernels_cpu.py.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import datetime
 import gc
 import json
 import runpy
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -209,11 +211,13 @@ def main() -> None:
     sections = {"forward": forward_section, "step": step_section, "anchored": anchored_section}
     for shape in options.shapes:
         world = World(*SHAPES[shape])
-        one, three = products(world, options.runs)
-        report.add("products", shape=shape, size=SHAPES[shape], one=one, three=three)
+        floors = [products(world, options.runs)]  # before the sections and after each one: clocks drift with heat
         for name, section in sections.items():
             if name in options.sections:
                 section(shape, world, options.runs, report)
+                floors.append(products(world, options.runs))
+        one, three = (statistics.median(values) for values in zip(*floors, strict=True))
+        report.add("products", shape=shape, size=SHAPES[shape], one=one, three=three, floors=floors)
         del world
         torch.cuda.empty_cache()
         if "rows" in options.sections:

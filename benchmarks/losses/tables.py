@@ -52,6 +52,12 @@ def shape_line(products: Row) -> str:
     return f"shape {products['shape']}: N {n:,}, D {d:,}, V {v:,}"
 
 
+def _floor(products: Row, which: int) -> str:
+    """The median, and between what the products of the run lay."""
+    values = [floor[which] for floor in products["floors"]]
+    return f"{products['one' if which == 0 else 'three']:.2f} ms, {min(values):.2f} to {max(values):.2f}"
+
+
 def forward_table(rows: list[Row], shape: str) -> str:
     (products,) = _of(rows, "products", shape)
     cells = [
@@ -60,7 +66,7 @@ def forward_table(rows: list[Row], shape: str) -> str:
         else [row["side"], f"no speed: {row['why']}", "", ""]
         for row in _of(rows, "forward", shape)
     ]
-    title = f"**Forward, {shape_line(products)}** (one product: {products['one']:.2f} ms)"
+    title = f"**Forward, {shape_line(products)}** (one product: {_floor(products, 0)})"
     return f"{title}\n\n{_grid(['', 'ms', '/ product', 'MiB'], cells)}"
 
 
@@ -74,7 +80,7 @@ def step_table(rows: list[Row], shape: str) -> str:
         else:
             ratio = _ratio(row, products, "three")
             cells.append([row["side"], f"{row['ms']:.2f}", ratio, f"{row['mib']:,.0f}", *errors])
-    title = f"**Forward and backward, {shape_line(products)}** (three products: {products['three']:.2f} ms)"
+    title = f"**Forward and backward, {shape_line(products)}** (three products: {_floor(products, 1)})"
     return f"{title}\n\n{_grid(['', 'ms', '/ products', 'MiB', 'error dH', 'error dW'], cells)}"
 
 

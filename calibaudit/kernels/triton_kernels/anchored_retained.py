@@ -21,7 +21,14 @@ from calibaudit.kernels.triton_kernels.anchored import (
 )
 from calibaudit.kernels.triton_kernels.backward import store_dlogits
 from calibaudit.kernels.triton_kernels.gather import target_logits
-from calibaudit.kernels.triton_kernels.gradients import Chunk, GradientSum, Smoothing, chunk_scratch, smoothing_terms
+from calibaudit.kernels.triton_kernels.gradients import (
+    ROW_BYTES,
+    Chunk,
+    GradientSum,
+    Smoothing,
+    chunk_scratch,
+    smoothing_terms,
+)
 from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.triton_kernels.products import HiddenGradient
 from calibaudit.kernels.triton_kernels.retained import Kept, homes_of, in_chunks, rounded_head, storage_of
@@ -112,7 +119,8 @@ def anchored_loss_gradients(
     pair = Pair(HeadLogits(hidden, head), HeadLogits(prior_hidden, prior))
     tiles, pair_tiles = block_shape(hidden.device, torch.bfloat16, n_rows), pair.tiles
     gradients = GradientSum(pair.z, None, needs, scratch_bytes, out)
-    scratch = chunk_scratch(pair.z, tiles, scratch_bytes - held, needs, most_per_logit=6)
+    room = scratch_bytes - held - ROW_BYTES * n_rows  # of two heads
+    scratch = chunk_scratch(pair.z, tiles, room, needs, most_per_logit=6)
     slot = 2 * slot_bytes(n_rows, pair_tiles.columns, pair_tiles.columns)
     columns, homes = homes_of(pair.z, tiles, pair_tiles, slot, *storage_of(gradients, out, scratch), scratch)
     lse, prior_lse, mean = sweep_both(pair, [(kept.first, kept.stop, kept.home) for kept in homes])
