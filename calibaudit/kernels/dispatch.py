@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.chunked import anchored, backward, forward
+from calibaudit.kernels.chunked import anchored, at_once, backward, forward
 from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, GPU_SCRATCH_BYTES
-from calibaudit.kernels.heads import Head
+from calibaudit.kernels.heads import Head, Needs
 from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, LinearLogprobs
 
 logger = logging.getLogger(__name__)
@@ -27,12 +27,19 @@ _TRITON = {
     "head_backward": "backward",
     "anchored_forward": "anchored",
     "anchored_backward": "anchored",
+    "head_loss_gradients": "retained",
+    "anchored_loss_gradients": "anchored_retained",
+    "keeps": "keeping",
+    "scale_": "scaling",
 }
 _CHUNKED: dict[str, ModuleType] = {
     "head_forward": forward,
     "head_backward": backward,
     "anchored_forward": anchored,
     "anchored_backward": anchored,
+    "head_loss_gradients": at_once,
+    "anchored_loss_gradients": at_once,
+    "scale_": at_once,
 }
 _failed: dict[str, str] = {}
 """Device type to the failure that ended its use of Triton in this process."""
@@ -64,6 +71,27 @@ def kernel_path(device: torch.device | str) -> tuple[str, str]:
 def default_scratch(device: torch.device) -> int:
     """Bytes of scratch of a backward pass that names none."""
     return CPU_SCRATCH_BYTES if device.type == "cpu" else GPU_SCRATCH_BYTES
+
+
+def kept_scratch(device: torch.device) -> int:
+    """Bytes of scratch of a pass that makes loss and gradients at once and names none."""
+    return at_once.MOST_KEPT if device.type == "cpu" else GPU_SCRATCH_BYTES
+
+
+def keeps(rows: tuple[Tensor, ...], heads: tuple[Head, ...], needs: Needs, scratch_bytes: int | None) -> bool:
+    """Whether `head_loss_gradients` (one head) or `anchored_loss_gradients` (two) saves products on this device.
+
+    rows: hidden, and the prior's. A weight of another dtype than its rows is taken to be rounded to theirs.
+    """
+    hidden = rows[0]
+    alike = tuple(
+        head if head.weight.dtype == h.dtype else head._replace(weight=head.weight.to("meta", h.dtype))
+        for h, head in zip(rows, heads, strict=True)
+    )
+    scratch_bytes = scratch_bytes or kept_scratch(hidden.device)
+    if kernel_path(hidden.device)[0] == "chunked":
+        return at_once.keeps(rows, alike, needs, scratch_bytes)
+    return bool(_triton_function("keeps")(rows, alike, needs, scratch_bytes))
 
 
 def run(function: str, *arguments: Any, **options: Any) -> Any:

@@ -386,7 +386,7 @@ def test_gradients_made_with_the_loss(needs: tuple[bool, bool, bool], v: int, n_
     for leaf, need in zip(leaves, needs, strict=True):
         leaf.requires_grad_(need)
     scratch, head = 4 * 64 * v, made["head"]
-    assert direct.suits(made["hidden"], head_of(made), scratch)
+    assert direct.suits((made["hidden"],), (head_of(made),), scratch, None)
     loss = linear_cross_entropy(
         made["hidden"], made["weight"], made["targets"], bias=head["bias"], logit_scale=head["logit_scale"],
         vocab_size=head["n_vocab"], label_smoothing=0.1, scratch_bytes=scratch,
