@@ -49,10 +49,13 @@ def suits(
     mixed = any(h.dtype != one.weight.dtype for h, one in zip(rows, heads, strict=True))
     if not any(needs) or hidden.dtype == torch.float16 or (mixed and compute_dtype is None):
         return False
+    rounded = head.weight.dtype != hidden.dtype
+    if rounded and head.weight.dtype != torch.float32:
+        return False
     if torch.compiler.is_compiling():
         fast = torch.float32 if hidden.device.type == "cpu" else torch.bfloat16
         return hidden.dtype == fast and head.softcap is None
-    return dispatch.keeps(rows, heads, needs, scratch_bytes)
+    return dispatch.keeps(hidden, heads, needs, scratch_bytes, rounded=rounded)
 
 
 def _weights(targets: Tensor, ignore_index: int, n_items: Tensor | None, mean: bool) -> tuple[Tensor, Tensor | None]:
@@ -97,7 +100,7 @@ def _made_anew(upstream: Tensor, targets: Tensor, ignore_index: int, n_items: Te
 )
 def scale(gradient: Tensor, factor: Tensor) -> None:
     """In place, by a single number."""
-    dispatch.run("scale_", gradient, factor)
+    dispatch.run("scale_by", (gradient,), factor)
 
 
 @scale.register_fake
@@ -119,16 +122,15 @@ def linear(
     weights, divisor = _weights(targets, ignore_index, n_items, mean)
     targets, rows = operators.active_rows(targets, n_vocab, ignore_index)
     h, y, weights = operators.at_rows(rows, hidden, targets, weights)
-    head = Head(weight.to(h.dtype), bias, softcap, logit_scale, n_vocab)
-    found, (by_hidden, by_weight, by_bias) = dispatch.run(
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    found, gradients = dispatch.run(
         "head_loss_gradients", h, head, y, weights, label_smoothing=label_smoothing,
-        needs=Needs(need_hidden, need_weight, need_bias),
+        needs=Needs(need_hidden, need_weight, need_bias), rounded=weight.dtype != h.dtype,
         scratch_bytes=scratch_bytes or dispatch.kept_scratch(h.device),
     )  # fmt: skip
-    by_weight = None if by_weight is None else by_weight.to(weight.dtype)
     loss = _loss(operators.losses_of(found, label_smoothing), y, divisor)
     lse = operators.spread_rows(found.lse, rows, hidden.shape[0])
-    return loss, lse, *operators.delivered((by_hidden, by_weight, by_bias), rows, hidden)
+    return loss, lse, *operators.delivered(gradients, rows, hidden)
 
 
 @linear.register_fake
@@ -183,17 +185,16 @@ def anchored(
     weights, divisor = _weights(targets, ignore_index, n_items, mean)
     targets, rows = operators.active_rows(targets, n_vocab, ignore_index)
     h, prior_h, y, weights = operators.at_rows(rows, hidden, prior_hidden, targets, weights)
-    head = Head(weight.to(h.dtype), bias, softcap, logit_scale, n_vocab)
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
     prior = Head(prior_weight.to(prior_h.dtype), prior_bias, prior_softcap, prior_logit_scale, n_vocab)
-    found, (by_hidden, by_weight, by_bias) = dispatch.run(
+    found, gradients = dispatch.run(
         "anchored_loss_gradients", h, head, prior_h, prior, y, weights, label_smoothing=label_smoothing,
-        needs=Needs(need_hidden, need_weight, need_bias),
+        needs=Needs(need_hidden, need_weight, need_bias), rounded=weight.dtype != h.dtype,
         scratch_bytes=scratch_bytes or dispatch.kept_scratch(h.device),
     )  # fmt: skip
-    by_weight = None if by_weight is None else by_weight.to(weight.dtype)
     loss = _loss(operators.anchored_losses_of(found, label_smoothing), y, divisor)
     lses = (operators.spread_rows(lse, rows, hidden.shape[0]) for lse in (found.lse, found.prior_lse))
-    return loss, *lses, *operators.delivered((by_hidden, by_weight, by_bias), rows, hidden)
+    return loss, *lses, *operators.delivered(gradients, rows, hidden)
 
 
 @anchored.register_fake

@@ -29,8 +29,7 @@ _TRITON = {
     "anchored_backward": "anchored",
     "head_loss_gradients": "retained",
     "anchored_loss_gradients": "anchored_retained",
-    "keeps": "keeping",
-    "scale_": "scaling",
+    "scale_by": "scale",
 }
 _CHUNKED: dict[str, ModuleType] = {
     "head_forward": forward,
@@ -39,7 +38,7 @@ _CHUNKED: dict[str, ModuleType] = {
     "anchored_backward": anchored,
     "head_loss_gradients": at_once,
     "anchored_loss_gradients": at_once,
-    "scale_": at_once,
+    "scale_by": at_once,
 }
 _failed: dict[str, str] = {}
 """Device type to the failure that ended its use of Triton in this process."""
@@ -78,20 +77,13 @@ def kept_scratch(device: torch.device) -> int:
     return at_once.MOST_KEPT if device.type == "cpu" else GPU_SCRATCH_BYTES
 
 
-def keeps(rows: tuple[Tensor, ...], heads: tuple[Head, ...], needs: Needs, scratch_bytes: int | None) -> bool:
-    """Whether `head_loss_gradients` (one head) or `anchored_loss_gradients` (two) saves products on this device.
-
-    rows: hidden, and the prior's. A weight of another dtype than its rows is taken to be rounded to theirs.
-    """
-    hidden = rows[0]
-    alike = tuple(
-        head if head.weight.dtype == h.dtype else head._replace(weight=head.weight.to("meta", h.dtype))
-        for h, head in zip(rows, heads, strict=True)
-    )
-    scratch_bytes = scratch_bytes or kept_scratch(hidden.device)
-    if kernel_path(hidden.device)[0] == "chunked":
-        return at_once.keeps(rows, alike, needs, scratch_bytes)
-    return bool(_triton_function("keeps")(rows, alike, needs, scratch_bytes))
+def keeps(hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int | None, *, rounded: bool) -> bool:
+    """Whether `head_loss_gradients` (one head) or `anchored_loss_gradients` (two) saves products on this device."""
+    module: Any = at_once
+    if kernel_path(hidden.device)[0] == "triton":
+        name = _TRITON["head_loss_gradients" if len(heads) == 1 else "anchored_loss_gradients"]
+        module = importlib.import_module(f"calibaudit.kernels.triton_kernels.{name}")
+    return bool(module.keeps(hidden, heads, needs, scratch_bytes or kept_scratch(hidden.device), rounded=rounded))
 
 
 def run(function: str, *arguments: Any, **options: Any) -> Any:
@@ -100,7 +92,7 @@ def run(function: str, *arguments: Any, **options: Any) -> Any:
     A Triton failure other than a refusal or a lack of memory is warned of, with its cause, and sends this device's
     work to the chunked path from then on.
     """
-    hidden: Tensor = arguments[0]
+    hidden: Tensor = arguments[0][0] if isinstance(arguments[0], tuple) else arguments[0]
     fallback: Callable[..., Any] = getattr(_CHUNKED[function], function)
     if kernel_path(hidden.device)[0] == "triton" and not _in_float64(arguments):
         try:
@@ -137,8 +129,8 @@ def _triton_function(name: str) -> Callable[..., Any]:
 
 
 def _in_float64(arguments: tuple[Any, ...]) -> bool:
-    """The Triton kernels take no float64, neither in a tensor nor in a head."""
-    values = chain.from_iterable(value if isinstance(value, Head) else (value,) for value in arguments)
+    """The Triton kernels take no float64, neither in a tensor nor in a head or another tuple."""
+    values = chain.from_iterable(value if isinstance(value, tuple) else (value,) for value in arguments)
     return any(isinstance(value, Tensor) and value.dtype == torch.float64 for value in values)
 
 

@@ -9,7 +9,8 @@ and the weight's gradient is read and written once for each, so that they pay on
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,12 +30,13 @@ _ENOUGH_ROWS = 64
 _COLUMNS = 2048
 
 
-def keeps(rows: tuple[Tensor, ...], heads: tuple[Head, ...], needs: Needs, scratch_bytes: int) -> bool:
+def keeps(
+    hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int, *, rounded: bool = False
+) -> bool:  # fmt: skip
     """As kernels/heads.py says: float32 on a CPU, no softcap on what learns, and room for blocks of rows."""
-    hidden = rows[0]
-    if hidden.device.type != "cpu" or heads[0].softcap is not None or hidden.shape[0] == 0:
+    if rounded or hidden.device.type != "cpu" or heads[0].softcap is not None or hidden.shape[0] == 0:
         return False
-    given = [*rows, *(tensor for head in heads for tensor in (head.weight, head.bias) if tensor is not None)]
+    given = [hidden, *(tensor for head in heads for tensor in (head.weight, head.bias) if tensor is not None)]
     if any(tensor.dtype != torch.float32 for tensor in given):
         return False
     in_gradient, in_scratch = _room(hidden, heads, needs, scratch_bytes)
@@ -129,18 +131,28 @@ class _Pass:
         return self.buffer[: kept.numel()].view(kept.shape)
 
 
+def _rounded(head: Head, hidden: Tensor) -> Head:
+    return head._replace(weight=head.weight.to(hidden.dtype))
+
+
+def _widened(gradients: Gradients, head: Head) -> Gradients:
+    by_weight = gradients.weight
+    return gradients._replace(weight=None if by_weight is None else by_weight.to(head.weight.dtype))
+
+
 @torch.no_grad()
 def head_loss_gradients(
     hidden: Tensor, head: Head, targets: Tensor, upstream: Tensor, *,
-    label_smoothing: float, needs: Needs, scratch_bytes: int,
+    label_smoothing: float, needs: Needs, scratch_bytes: int, rounded: bool = False,
 ) -> tuple[HeadForward, Gradients]:  # fmt: skip
     """As kernels/heads.py says; where `keeps` says no, one pass after the other."""
-    if not keeps((hidden,), (head,), needs, scratch_bytes):
+    options: Any = {"label_smoothing": label_smoothing, "needs": needs, "scratch_bytes": scratch_bytes}
+    if rounded:
+        found, gradients = head_loss_gradients(hidden, _rounded(head, hidden), targets, upstream, **options)
+        return found, _widened(gradients, head)
+    if not keeps(hidden, (head,), needs, scratch_bytes):
         found = head_forward(hidden, head, targets[:, None], top=False, mean=label_smoothing > 0.0)
-        return found, head_backward(
-            hidden, head, targets, found.lse, upstream, label_smoothing=label_smoothing, needs=needs,
-            scratch_bytes=scratch_bytes,
-        )  # fmt: skip
+        return found, head_backward(hidden, head, targets, found.lse, upstream, **options)
     n_rows, n_vocab = hidden.shape[0], head.n_vocab
     work = _Pass(hidden, (head,), needs, scratch_bytes)
     lse, target, mean = (torch.zeros(n_rows) for _ in range(3))
@@ -169,16 +181,18 @@ def head_loss_gradients(
 @torch.no_grad()
 def anchored_loss_gradients(
     hidden: Tensor, head: Head, prior_hidden: Tensor, prior: Head, targets: Tensor, upstream: Tensor, *,
-    label_smoothing: float, needs: Needs, scratch_bytes: int,
+    label_smoothing: float, needs: Needs, scratch_bytes: int, rounded: bool = False,
 ) -> tuple[AnchoredForward, Gradients]:  # fmt: skip
     """As kernels/heads.py says: four products instead of six where `keeps` says yes, else one pass after the other."""
-    if not keeps((hidden, prior_hidden), (head, prior), needs, scratch_bytes):
+    options: Any = {"label_smoothing": label_smoothing, "needs": needs, "scratch_bytes": scratch_bytes}
+    if rounded:
+        given = (hidden, _rounded(head, hidden), prior_hidden, prior, targets)
+        found, gradients = anchored_loss_gradients(*given, upstream, **options)
+        return found, _widened(gradients, head)
+    if prior_hidden.dtype != torch.float32 or not keeps(hidden, (head, prior), needs, scratch_bytes):
         given = (hidden, head, prior_hidden, prior, targets)
         found = anchored_forward(*given)
-        return found, anchored_backward(
-            *given, found.lse, found.prior_lse, upstream, label_smoothing=label_smoothing, needs=needs,
-            scratch_bytes=scratch_bytes,
-        )  # fmt: skip
+        return found, anchored_backward(*given, found.lse, found.prior_lse, upstream, **options)
     n_rows = hidden.shape[0]
     work = _Pass(hidden, (head, prior), needs, scratch_bytes)
     lse, target, prior_lse, mean = (torch.zeros(n_rows) for _ in range(4))
@@ -207,7 +221,8 @@ def anchored_loss_gradients(
     return found, work.sums.result()
 
 
-def scale_(gradient: Tensor, factor: Tensor) -> None:
-    """gradient * factor, a single number, in place; without a pass over it where a CPU sees that it is 1."""
-    if gradient.device.type != "cpu" or factor.item() != 1.0:
-        gradient.mul_(factor)
+def scale_by(tensors: Iterable[Tensor | None], factor: Tensor) -> None:
+    """Each tensor times factor, a single number, in place; without a pass over them where a CPU sees that it is 1."""
+    for tensor in tensors:
+        if tensor is not None and (tensor.device.type != "cpu" or factor.item() != 1.0):
+            tensor.mul_(factor)
