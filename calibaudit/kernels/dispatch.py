@@ -29,6 +29,7 @@ _TRITON = {
     "anchored_backward": "anchored",
     "head_loss_gradients": "retained",
     "anchored_loss_gradients": "anchored_retained",
+    "keeps": "keeping",
     "scale_by": "scale",
 }
 _CHUNKED: dict[str, ModuleType] = {
@@ -79,11 +80,10 @@ def kept_scratch(device: torch.device) -> int:
 
 def keeps(hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int | None, *, rounded: bool) -> bool:
     """Whether `head_loss_gradients` (one head) or `anchored_loss_gradients` (two) saves products on this device."""
-    module: Any = at_once
+    found: Callable[..., bool] = at_once.keeps
     if kernel_path(hidden.device)[0] == "triton":
-        name = _TRITON["head_loss_gradients" if len(heads) == 1 else "anchored_loss_gradients"]
-        module = importlib.import_module(f"calibaudit.kernels.triton_kernels.{name}")
-    return bool(module.keeps(hidden, heads, needs, scratch_bytes or kept_scratch(hidden.device), rounded=rounded))
+        found = _triton_function("keeps")
+    return found(hidden, heads, needs, scratch_bytes or kept_scratch(hidden.device), rounded=rounded)
 
 
 def run(function: str, *arguments: Any, **options: Any) -> Any:
