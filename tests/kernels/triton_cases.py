@@ -181,21 +181,33 @@ def test_rows_sure_of_their_target_keep_its_small_gradient(peak: float, eps: flo
     assert_as_good_as_naive(found, case)
 
 
-def test_kept_logits_of_every_home() -> None:
-    """Slots in dW, slots in the scratch and recomputed chunks, all in one call."""
-    case = Case((50, 24, 420), torch.bfloat16, eps=0.1)
-    logits = tiles.HeadLogits(case.hidden, case.head)
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patch:
-        patch.setattr(retained, "GOOD_CHUNK", 32)
-        scratch = 50 * 32 * 2 + packing.slot_bytes(50, 32, 32) * 2
-        room = (1 << 20) + 64 * 50 + 50 * 24 + scratch
-        shape = tiles.block_shape(case.hidden.device, torch.bfloat16, 50)
-        slots = retained.plan(logits, shape, case.weight.numel() * 2, scratch)
-        assert slots.in_weight > 1
-        assert slots.in_scratch > 1
-        assert (slots.in_weight + slots.in_scratch) * slots.columns < 420
-        found = retained.head_loss_gradients(case.hidden, case.head, case.targets, case.upstream, **case.needs(room))[1]
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("n_slots", [2, 20])
+def test_kept_logits_of_every_home(n_slots: int, rounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slots in dW, slots in the scratch and recomputed tiles, in chunks that hold more than one of these kinds."""
+    case = Case((17, 8, 630), torch.bfloat16, bias=True, padding=9, eps=0.1)
+    monkeypatch.setattr(retained, "GOOD_CHUNK", 160)
+    size = packing.slot_bytes(17, 32, 32)
+    scratch = 17 * 160 * 2 + size * n_slots
+    plans: list[Any] = []
+    plan = retained.plan
+    monkeypatch.setattr(retained, "plan", lambda *given: plans.append(plan(*given)) or plans[-1])
+    room = (1 << 20) + 64 * 17 + 17 * 8 + scratch * 32 // 31 + 32
+    if rounded:
+        case.weight = case.weight.float()
+    found = retained.head_loss_gradients(
+        case.hidden, case.head, case.targets, case.upstream, **case.needs(room), rounded=rounded
+    )[1]
+    (slots,) = plans
+    n_tiles = -(-case.n_vocab // 32)
+    assert slots.in_weight > 5
+    assert slots.in_scratch == min(n_slots, n_tiles - slots.in_weight)
+    assert slots.in_weight % (slots.columns // 32)
+    assert (slots.in_weight + slots.in_scratch == n_tiles) == (n_slots == 20)
+    if rounded:
+        assert found[1].dtype == torch.float32
+        found = found._replace(weight=found[1].to(torch.bfloat16))
+        case.weight = case.weight.to(torch.bfloat16)
     assert_as_good_as_naive(found, case)
 
 

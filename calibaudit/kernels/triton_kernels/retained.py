@@ -1,7 +1,7 @@
 """Loss and gradients in one call: part of the first pass's logits is kept, and need not be computed again.
 
-What is kept of a logit is 12 bits (packing.py). Slots of one chunk of columns each lie in dW's own storage, which
-nothing else needs before its rows are final, and in the scratch; a slot is read before dW's rows are written over it.
+What is kept of a logit is 12 bits (packing.py). Slots of one tile's columns each lie in dW's own storage, which nothing
+else needs before its rows are final, and in the scratch; a slot is read before dW's rows are written over it.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
@@ -30,21 +30,21 @@ from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
-GOOD_CHUNK = (
-    8192  # columns: at least this many, or a third of the scratch, for the chunk in work; the rest keeps logits
-)
+GOOD_CHUNK = 8192
+"""Columns of the chunk in work where the scratch allows; what is left keeps logits."""
 
 
 @triton.jit
 def _expand_kernel(
-    planes, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
-    SLOT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
+    planes, slot_step, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
 ):  # fmt: skip
     PART: tl.constexpr = COLUMNS // 8
     row = tl.program_id(0) * ROWS
     inside = tl.program_id(1) * COLUMNS
     rows = row + tl.arange(0, ROWS)
-    a, b, c, d, level = load_words(planes, rows, n_rows, inside, COLUMNS, SLOT)
+    slot = planes + tl.program_id(1).to(tl.int64) * slot_step
+    a, b, c, d, level = load_words(slot, rows, n_rows, 0, COLUMNS, COLUMNS)
     lse_bits = tl.load(lse + rows, mask=rows < n_rows, other=0.0) * 1.4426950408889634
     level = level * 0.0078125 - lse_bits
     # near 1 the difference to the hard target would lose what 12 bits do not say, so the target's logit is exact
@@ -64,101 +64,150 @@ def _expand_kernel(
 
 
 class Slots(NamedTuple):
-    """Chunks of `columns` columns that are kept: first `in_weight` ones in dW's storage, then `in_scratch`."""
+    """Tiles of columns that are kept, each in a slot of `bytes`: the first `in_weight` in dW's storage, `step` apart,
+    the next `in_scratch` in the scratch behind a chunk of `columns` columns of dlogits."""
 
     columns: int
     bytes: int
-    step_in_weight: int
+    step: int
     in_weight: int
     in_scratch: int
 
 
-def plan(logits: HeadLogits, tiles: Tiles, weight_bytes: int, scratch: int) -> Slots:
-    """How many chunks to keep, given the bytes of dW (0: not wanted) and of scratch; the scratch also holds dlogits."""
+class Kept(NamedTuple):
+    """Columns first..stop of the logits and where they are kept; None: nowhere."""
+
+    first: int
+    stop: int
+    home: Retained | None
+
+
+def plan(logits: HeadLogits, tiles: Tiles, storage: Tensor, row_bytes: int, scratch: int) -> Slots:
+    """How many tiles to keep in dW's storage (empty: not wanted), of row_bytes a row, and in the scratch's bytes."""
     n_rows, width = logits.hidden.shape
-    itemsize = logits.dtype.itemsize
-    buffer = max(scratch // 3, min(scratch, n_rows * GOOD_CHUNK * itemsize))
-    columns = chunk_columns(n_rows, width, logits.head.n_vocab, itemsize, buffer, tiles.columns, logits.hidden.device)
-    n_chunks = triton.cdiv(logits.head.n_vocab, columns)
-    size = slot_bytes(n_rows, columns, tiles.columns)
-    step = triton.cdiv(max(size, columns * width * logits.head.weight.element_size()), 128) * 128
-    in_weight = min(n_chunks, (weight_bytes - size) // step + 1 if weight_bytes >= size else 0)
+    itemsize, n_vocab = logits.dtype.itemsize, logits.head.n_vocab
+    n_tiles, size = triton.cdiv(n_vocab, tiles.columns), slot_bytes(n_rows, tiles.columns, tiles.columns)
+    step = triton.cdiv(max(size, tiles.columns * row_bytes), 128) * 128
+    in_weight = min(n_tiles, (storage.numel() - size) // step + 1 if storage.numel() >= size else 0)
+
+    def columns_in(room: int) -> int:
+        return chunk_columns(n_rows, width, n_vocab, itemsize, room, tiles.columns, logits.hidden.device)
+
+    columns = columns_in(min(scratch, n_rows * GOOD_CHUNK * itemsize))
     left = max(0, scratch - n_rows * columns * itemsize)
-    return Slots(columns, size, step, in_weight, min(n_chunks - in_weight, left // size))
+    in_scratch = min(n_tiles - in_weight, left // size)
+    if in_weight + in_scratch == n_tiles:  # all is kept: what is left makes the chunks wider
+        columns = max(columns, columns_in(min(scratch - in_scratch * size, 4 * n_rows * GOOD_CHUNK * itemsize)))
+    return Slots(columns, size, step, in_weight, in_scratch)
 
 
-def _expand(
-    logits: HeadLogits,
-    terms: Smoothing,
-    target_logit: Tensor,
-    gradients: GradientSum,
-    planes: Tensor,
-    buffer: Tensor,
-    first: int,
-    tile_columns: int,
-) -> None:
-    """The slot at `planes`, whose first column is `first`, through buffer (N, columns of a slot) into the gradients."""
-    n_rows, columns = buffer.shape
-    stop = min(first + columns, logits.head.n_vocab)
-    rows = 16 if buffer.device.type == "cpu" else 64
-    bias_parts = gradients.bias_parts(columns, rows)
-    _expand_kernel[(triton.cdiv(n_rows, rows), triton.cdiv(stop - first, tile_columns))](
-        planes, buffer, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, target_logit,
-        terms.upstream, n_rows, first, stop, columns, terms.hard, terms.share,
-        SLOT=columns, ROWS=rows, COLUMNS=tile_columns, BIAS_GRADIENT=bias_parts is not None,
-        RESULT=TRITON_TYPES[logits.dtype], num_warps=4,
+def _expand(kept: Kept, tile: Tiles, terms: Smoothing, target_logit: Tensor, chunk: Chunk) -> None:
+    """The slots of the chunk's columns to its dlogits."""
+    out, first, stop, bias_parts = chunk
+    assert kept.home is not None
+    n_rows, step = out.shape[0], kept.home.step
+    slots = kept.home.planes[(first - kept.first) // tile.columns * step :]
+    _expand_kernel[(triton.cdiv(n_rows, tile.rows), triton.cdiv(stop - first, tile.columns))](
+        slots, step, out, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, target_logit,
+        terms.upstream, n_rows, first, stop, out.stride(0), terms.hard, terms.share,
+        ROWS=tile.rows, COLUMNS=tile.columns, BIAS_GRADIENT=bias_parts is not None,
+        RESULT=TRITON_TYPES[out.dtype], num_warps=8,
     )  # fmt: skip
-    gradients.add(Chunk(buffer[:, : stop - first], first, stop, bias_parts))
+
+
+def _within(chunk: Chunk, first: int, stop: int) -> Chunk | None:
+    """The chunk's columns that lie in first..stop."""
+    first, stop = max(first, chunk.first), min(stop, chunk.stop)
+    if first >= stop:
+        return None
+    columns = slice(first - chunk.first, stop - chunk.first)
+    bias_parts = None if chunk.bias_parts is None else chunk.bias_parts[:, columns]
+    return Chunk(chunk.dlogits[:, columns], first, stop, bias_parts)
+
+
+def _rounded(head: Head, needs: Needs) -> tuple[Head, Tensor | None]:
+    """The head with its float32 weight in bfloat16, and the storage of dW, whose upper half holds that copy.
+
+    Row r of dW takes the bytes from 4 D r, the copy's row r those from 2 D (rows + r), so rows of dW that are final
+    lie below the copy's rows that are still needed.
+    """
+    weight, n = head.weight, head.n_vocab
+    if not needs.weight:
+        return head._replace(weight=weight.to(torch.bfloat16)), None
+    out = torch.empty(weight.shape, dtype=torch.float32, device=weight.device)
+    copy = out.view(-1).view(torch.bfloat16)[weight.numel() :].view(weight.shape)
+    copy[:n].copy_(weight[:n])
+    return head._replace(weight=copy), out
+
+
+def _in_two_passes(
+    hidden: Tensor, head: Head, targets: Tensor, upstream: Tensor, label_smoothing: float, needs: Needs, scratch: int
+) -> tuple[HeadForward, Gradients]:
+    found = head_forward(hidden, head, targets[:, None], top=False, mean=label_smoothing > 0)
+    return found, head_backward(
+        hidden, head, targets, found.lse, upstream, label_smoothing=label_smoothing, needs=needs, scratch_bytes=scratch
+    )
 
 
 @torch.no_grad()
 def head_loss_gradients(
     hidden: Tensor, head: Head, targets: Tensor, upstream: Tensor, *,
-    label_smoothing: float, needs: Needs, scratch_bytes: int,
+    label_smoothing: float, needs: Needs, scratch_bytes: int, rounded: bool = False,
 ) -> tuple[HeadForward, Gradients]:  # fmt: skip
     """head_forward (targets (N,), no top, mean where label_smoothing > 0) and head_backward at once.
 
     upstream must be known before the loss: the weight of each row in the sum.
     bfloat16 without softcap keeps logits; everything else is head_forward, then head_backward.
+    rounded: a float32 weight is multiplied as bfloat16, as autocast does; its gradient is float32 still, and no copy of
+    the weight is held beyond the storage of that gradient.
     """
-    logits = HeadLogits(hidden, head)
     n_rows, n_vocab = hidden.shape[0], head.n_vocab
     held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
-    keeps = head.weight.dtype == hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0
-    if not keeps or held > scratch_bytes // 2:
-        found = head_forward(hidden, head, targets[:, None], top=False, mean=label_smoothing > 0)
-        return found, head_backward(
-            hidden, head, targets, found.lse, upstream, label_smoothing=label_smoothing, needs=needs,
-            scratch_bytes=scratch_bytes,
-        )  # fmt: skip
+    out: Tensor | None = None
+    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0 and held <= scratch_bytes // 2
+    if rounded and head.weight.dtype == torch.float32:
+        if not keeps:
+            low = head._replace(weight=head.weight.to(torch.bfloat16))
+            found, gradients = _in_two_passes(hidden, low, targets, upstream, label_smoothing, needs, scratch_bytes)
+            by_weight = None if gradients.weight is None else gradients.weight.float()
+            return found, gradients._replace(weight=by_weight)
+        head, out = _rounded(head, needs)
+    if not keeps or head.weight.dtype != torch.bfloat16:
+        return _in_two_passes(hidden, head, targets, upstream, label_smoothing, needs, scratch_bytes)
+    logits = HeadLogits(hidden, head)
     tiles = block_shape(hidden.device, logits.dtype, n_rows)
-    gradients = GradientSum(logits, None, needs, scratch_bytes)
+    gradients = GradientSum(logits, None, needs, scratch_bytes, out)
     scratch = chunk_scratch(logits, tiles, scratch_bytes - held, needs, most_per_logit=4)
-    storage = scratch[:0] if gradients.weight is None else gradients.weight.view(torch.uint8).view(-1)
-    slots = plan(logits, tiles, storage.numel(), scratch.numel())
-    columns, rest = slots.columns, scratch[n_rows * slots.columns * logits.dtype.itemsize :]
-    ends = [min(n * columns, n_vocab) for n in (slots.in_weight, slots.in_weight + slots.in_scratch)]
-    homes = (Retained(storage, slots.step_in_weight, columns), Retained(rest, slots.bytes, columns), None)
-    parts = [
-        sweep(logits, tiles, first, stop, retained=home)
-        for first, stop, home in zip((0, *ends), (*ends, n_vocab), homes, strict=True)
-        if first < stop
+    storage, row_bytes = scratch[:0], 0
+    if gradients.weight is not None:
+        row_bytes = gradients.weight.shape[1] * gradients.weight.element_size()
+        storage = gradients.weight.view(torch.uint8).view(-1)
+        storage = storage if out is None else storage[: storage.numel() // 2]
+    slots = plan(logits, tiles, storage, row_bytes, scratch.numel())
+    buffer = scratch[: n_rows * slots.columns * logits.dtype.itemsize]
+    ends = [min(n * tiles.columns, n_vocab) for n in (slots.in_weight, slots.in_weight + slots.in_scratch)]
+    homes = [
+        Kept(0, ends[0], Retained(storage, slots.step, tiles.columns)),
+        Kept(ends[0], ends[1], Retained(scratch[buffer.numel() :], slots.bytes, tiles.columns)),
+        Kept(ends[1], n_vocab, None),
     ]
+    homes = [kept for kept in homes if kept.first < kept.stop]
+    parts = [sweep(logits, tiles, kept.first, kept.stop, retained=kept.home) for kept in homes]
     lse = join(parts, n_vocab)[0]
     del parts
     mean = mean_logits(logits) if label_smoothing > 0 else None
     target = target_logits(logits, targets[:, None])
     terms, _ = smoothing_terms(logits, lse, targets, upstream, label_smoothing)
-    buffer = scratch[: n_rows * columns * logits.dtype.itemsize].view(logits.dtype).view(n_rows, columns)
 
     def write(chunk: Chunk) -> None:
-        launch_dlogits(logits, terms, tiles, chunk)
+        for kept in homes:
+            if (part := _within(chunk, kept.first, kept.stop)) is None:
+                continue
+            if kept.home is None:
+                launch_dlogits(logits, terms, tiles, part)
+            else:
+                _expand(kept, tiles, terms, target, part)
 
     with full_sums(hidden.device):
-        for chunk in range(slots.in_weight + slots.in_scratch):
-            within = chunk - slots.in_weight
-            planes = storage[chunk * slots.step_in_weight :] if within < 0 else rest[within * slots.bytes :]
-            _expand(logits, terms, target, gradients, planes, buffer, chunk * columns, tiles.columns)
-        if ends[1] < n_vocab:
-            add_chunks(logits, tiles, gradients, ends[1], scratch, write)
+        add_chunks(logits, tiles, gradients, slots.columns, buffer, write)
     return HeadForward(lse, target, None, None, mean), gradients.result()
