@@ -1,7 +1,7 @@
 """Loss and gradients in one operator, where a single number is asked for and each row's share in it is known before.
 
 A backward pass that learns the rows' upstream gradients only when it runs must make the logits again: four products. A
-sum or a mean has one upstream for all rows, so the gradients can be made with the loss, while logits are at hand, and be
+sum or a mean has one upstream for all rows, so the gradients can be made with the loss, while logits are at hand, and
 multiplied by it later; where it is 1 that costs nothing. The first backward pass hands these gradients out. One after
 it, over a kept graph, makes them anew, and so does one that is to be differentiated, which is then refused.
 
@@ -111,7 +111,8 @@ def _(_gradient: Tensor, _factor: Tensor) -> None:
 @torch.library.custom_op(
     "calibaudit::linear_cross_entropy_at_once",
     mutates_args=(),
-    schema=f"(Tensor hidden, Tensor weight, Tensor targets, {operators.LINEAR}, {_DIVISOR}, {operators.NEEDS}) -> {_FIVE}",
+    schema="(Tensor hidden, Tensor weight, Tensor targets, "
+    f"{operators.LINEAR}, {_DIVISOR}, {operators.NEEDS}) -> {_FIVE}",
 )
 def linear(
     hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, label_smoothing: float,
@@ -134,9 +135,7 @@ def linear(
 
 
 @linear.register_fake
-def _(
-    hidden: Tensor, weight: Tensor, _targets: Tensor, bias: Tensor | None, *others: Any
-) -> tuple[Tensor, ...]:  # fmt: skip
+def _(hidden: Tensor, weight: Tensor, _targets: Tensor, bias: Tensor | None, *others: Any) -> tuple[Tensor, ...]:
     loss, lse = (hidden.new_empty(shape, dtype=torch.float32) for shape in ((), hidden.shape[:1]))
     return loss, lse, *operators.fake_gradients(hidden, weight, bias, others[-3:])
 
@@ -205,10 +204,8 @@ def _(hidden: Tensor, weight: Tensor, *others: Any) -> tuple[Tensor, ...]:
 
 
 def _keep_anchored(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    *tensors, bias, eps, softcap, scale_of, prior_bias, prior_softcap, prior_scale, n_vocab, ignored, scratch = inputs[:15]
+    tensors, (bias, *ctx.student), (prior_bias, *ctx.settings) = inputs[:5], inputs[5:9], inputs[9:15]
     n_items, ctx.mean = inputs[15:17]
-    ctx.student = (eps, softcap, scale_of)
-    ctx.settings = (prior_softcap, prior_scale, n_vocab, ignored, scratch)
     ctx.save_for_backward(*tensors, output[1], output[2], bias, prior_bias, n_items)
     _kept(ctx, output[3:])
 

@@ -1,4 +1,4 @@
-"""The public losses on a GPU: gradients made with the loss, what they cost, and what autograd and compilers do with them.
+"""The public losses on a GPU: gradients made with the loss, what they cost, what autograd and compilers do with them.
 
 The rule for gradients is that of test_kernels_cuda.py: relative Frobenius error at most twice that of the materialised
 path in the inputs' own dtype.

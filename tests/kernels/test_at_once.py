@@ -6,7 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ ALL = Needs(True, True, True)
 
 
 class Case:
-    """A head of v rows, the last `padded` past the vocabulary, and a prior of another width; every fifth row ignored."""
+    """A head of v rows, the last `padded` past the vocabulary; a prior of another width; every fifth row ignored."""
 
     def __init__(self, n: int, d: int, v: int, *, padded: int = 0, scale: float = 1.0, seed: int = 0) -> None:
         g = torch.Generator().manual_seed(seed)
@@ -69,7 +69,7 @@ def assert_close(found: Any, exact: Any, tolerance: float = 2e-5) -> None:
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the passes that run, in their order."""
     names: list[str] = []
     own = dispatch.run
@@ -79,7 +79,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return own(function, *arguments, **options)
 
     monkeypatch.setattr(dispatch, "run", watched)
-    yield names
+    return names
 
 
 CHOICES = list(itertools.product((0, 1), repeat=3))[1:]
