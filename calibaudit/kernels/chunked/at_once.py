@@ -24,7 +24,7 @@ from calibaudit.kernels.precision import full_float32
 from calibaudit.kernels.validation import IGNORE_INDEX
 
 MOST_KEPT = 37 << 20
-"""Bytes of scratch that keep logits at most, unless the caller names fewer: 72 rows of 128,256."""
+"""Bytes of scratch unless the caller names another: 74 rows of 128,256 logits."""
 
 _ENOUGH_ROWS = 64
 _COLUMNS = 2048
@@ -46,7 +46,8 @@ def keeps(
 def _room(hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int) -> tuple[int, int]:
     """How many rows' logits the weight's gradient holds, and how many the scratch; an anchored row has two of each."""
     in_gradient = hidden.shape[1] // len(heads) if needs.weight else 0
-    return in_gradient, scratch_bytes // (4 * heads[0].n_vocab * len(heads))
+    n_vocab = heads[0].n_vocab
+    return in_gradient, scratch_bytes // (4 * (n_vocab * len(heads) + min(n_vocab, _COLUMNS)))
 
 
 class _Kept(NamedTuple):
@@ -114,12 +115,12 @@ class _Pass:
 
     def __init__(self, hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int) -> None:
         n_vocab = heads[0].n_vocab
-        columns = min(n_vocab, _COLUMNS)
         self.hidden = hidden
-        self.sums = GradientSums(hidden, heads[0], Blocks(hidden.shape[0], n_vocab, 1, columns), needs)
+        self.sums = GradientSums(hidden, heads[0], Blocks(hidden.shape[0], n_vocab, 1, 1), needs)
         self.blocks = _blocks(hidden, heads, needs, scratch_bytes, self.sums)
+        most = max(last - first for first, last, _ in self.blocks)
+        columns = max(1, min(n_vocab, _COLUMNS, scratch_bytes // (4 * most)))
         self.spans = [[span_of(head, *cut) for head in heads] for cut in cuts(n_vocab, columns)]
-        most = max((last - first for first, last, _ in self.blocks), default=0)
         self.buffer = torch.empty(most * columns, dtype=torch.float32)
 
     def add(self, dz: Tensor, span: Span, targets: Tensor, upstream: Tensor, hard: float, rows: slice) -> None:
