@@ -11,6 +11,7 @@ gradient is float32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -78,11 +79,15 @@ def _kept(ctx: Any, gradients: tuple[Tensor, ...]) -> None:
     ctx.held = tuple(gradient.detach() for gradient in gradients)
 
 
-def _taken(ctx: Any, upstream: Tensor, needs: Needs) -> list[Tensor | None] | None:
-    """The gradients made with the loss, times upstream; None where they were taken before, or a graph is asked for."""
+def _gradients(
+    ctx: Any, upstream: Tensor | None, needs: Needs, anew: Callable[[Any, Tensor, Needs], list[Tensor | None]]
+) -> list[Tensor | None]:
+    """Those made with the loss, times upstream; anew where they were handed out before, or a graph is asked for."""
+    if upstream is None:  # of the loss: only what else the operator gives was used
+        return [None, None, None]
     held, ctx.held = ctx.held, None
     if held is None or torch.is_grad_enabled():
-        return None
+        return anew(ctx, upstream, needs)
     factor = upstream.float()
     for gradient, need in zip(held, needs, strict=True):
         if need:
@@ -90,8 +95,8 @@ def _taken(ctx: Any, upstream: Tensor, needs: Needs) -> list[Tensor | None] | No
     return operators.given(held, needs)
 
 
-def _made_anew(upstream: Tensor, targets: Tensor, ignore_index: int, n_items: Tensor | None, mean: bool) -> Tensor:
-    """The rows' upstream gradients."""
+def _by_row(upstream: Tensor, targets: Tensor, ignore_index: int, n_items: Tensor | None, mean: bool) -> Tensor:
+    """The rows' upstream gradients, (N,) float32."""
     return upstream * _weights(targets, ignore_index, n_items, mean)[0]
 
 
@@ -148,16 +153,15 @@ def _keep_linear(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) 
 
 def _linear_gradient(ctx: Any, upstream: Tensor | None, *_others: Any) -> tuple[Tensor | None, ...]:
     needs = Needs(*(ctx.needs_input_grad[place] for place in (0, 1, 3)))
-    found: list[Tensor | None] | None = [None, None, None]
-    if upstream is not None:
-        found = _taken(ctx, upstream, needs)
-        if found is None:
-            hidden, weight, targets, lse, bias, n_items = ctx.saved_tensors
-            by_row = _made_anew(upstream, targets, ctx.settings[-2], n_items, ctx.mean)
-            given = (by_row, hidden, weight.to(hidden.dtype), targets, lse, bias, *ctx.settings, *needs)
-            found = _in_dtype_of(weight, operators.given(operators.linear_backward(*given), needs))
-    by_hidden, by_weight, by_bias = found
+    by_hidden, by_weight, by_bias = _gradients(ctx, upstream, needs, _linear_anew)
     return by_hidden, by_weight, None, by_bias, *([None] * 11)
+
+
+def _linear_anew(ctx: Any, upstream: Tensor, needs: Needs) -> list[Tensor | None]:
+    hidden, weight, targets, lse, bias, n_items = ctx.saved_tensors
+    by_row = _by_row(upstream, targets, ctx.settings[-2], n_items, ctx.mean)
+    given = (by_row, hidden, weight.to(hidden.dtype), targets, lse, bias, *ctx.settings, *needs)
+    return _in_dtype_of(weight, operators.given(operators.linear_backward(*given), needs))
 
 
 def _in_dtype_of(weight: Tensor, gradients: list[Tensor | None]) -> list[Tensor | None]:
@@ -212,17 +216,16 @@ def _keep_anchored(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 
 def _anchored_gradient(ctx: Any, upstream: Tensor | None, *_others: Any) -> tuple[Tensor | None, ...]:
     needs = Needs(*(ctx.needs_input_grad[place] for place in (0, 1, 5)))
-    found: list[Tensor | None] | None = [None, None, None]
-    if upstream is not None:
-        found = _taken(ctx, upstream, needs)
-        if found is None:
-            hidden, weight, prior_h, prior_weight, targets, *lses, bias, prior_bias, n_items = ctx.saved_tensors
-            by_row = _made_anew(upstream, targets, ctx.settings[-2], n_items, ctx.mean)
-            heads = (hidden, weight.to(hidden.dtype), prior_h, prior_weight.to(prior_h.dtype))
-            given = (by_row, *heads, targets, *lses, bias, *ctx.student, prior_bias, *ctx.settings, *needs)
-            found = _in_dtype_of(weight, operators.given(operators.anchored_backward(*given), needs))
-    by_hidden, by_weight, by_bias = found
+    by_hidden, by_weight, by_bias = _gradients(ctx, upstream, needs, _anchored_anew)
     return by_hidden, by_weight, None, None, None, by_bias, *([None] * 14)
+
+
+def _anchored_anew(ctx: Any, upstream: Tensor, needs: Needs) -> list[Tensor | None]:
+    hidden, weight, prior_h, prior_weight, targets, *lses, bias, prior_bias, n_items = ctx.saved_tensors
+    by_row = _by_row(upstream, targets, ctx.settings[-2], n_items, ctx.mean)
+    heads = (hidden, weight.to(hidden.dtype), prior_h, prior_weight.to(prior_h.dtype))
+    given = (by_row, *heads, targets, *lses, bias, *ctx.student, prior_bias, *ctx.settings, *needs)
+    return _in_dtype_of(weight, operators.given(operators.anchored_backward(*given), needs))
 
 
 anchored.register_autograd(_anchored_gradient, setup_context=_keep_anchored)

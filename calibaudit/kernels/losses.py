@@ -62,9 +62,10 @@ def linear_cross_entropy(
     head = Head(weight, bias, softcap, logit_scale, n_vocab)
     settings = (label_smoothing, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes)
     if reduction != "none" and direct.suits((rows,), (head,), scratch_bytes, compute_dtype):
-        return direct.linear(
+        total: Tensor = direct.linear(
             rows, weight, flat, bias, *settings, items, reduction == "mean", *direct.needed(rows, head)
-        )[0]  # fmt: skip
+        )[0]
+        return total
     loss, _ = operators.linear(rows, _as(compute_dtype, weight), flat, bias, *settings)
     return _reduced(loss, targets, ignore_index, reduction, items)
 
@@ -119,10 +120,11 @@ def anchored_cross_entropy(
     head = Head(weight, bias, softcap, logit_scale, n_vocab)
     settings = (label_smoothing, softcap, logit_scale, *prior_head[1:], n_vocab, ignore_index, scratch_bytes)
     if reduction != "none" and direct.suits((rows, prior_rows), (head, prior), scratch_bytes, compute_dtype):
-        return direct.anchored(
+        total: Tensor = direct.anchored(
             rows, weight, prior_rows, prior_weight, flat, bias, *settings, items, reduction == "mean",
             *direct.needed(rows, head),
         )[0]  # fmt: skip
+        return total
     weights = (_as(compute_dtype, weight), _as(compute_dtype, prior_weight))
     loss, _, _ = operators.anchored(rows, weights[0], prior_rows, weights[1], flat, bias, *settings)
     return _reduced(loss, targets, ignore_index, reduction, items)
