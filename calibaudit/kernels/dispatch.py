@@ -82,7 +82,10 @@ def keeps(hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: 
     """Whether `head_loss_gradients` (one head) or `anchored_loss_gradients` (two) saves products on this device."""
     found: Callable[..., bool] = at_once.keeps
     if kernel_path(hidden.device)[0] == "triton":
-        found = _triton_function("keeps")
+        try:
+            found = _triton_function("keeps")
+        except Exception:  # an import that fails: `run` meets it again, and says so
+            return False
     return found(hidden, heads, needs, scratch_bytes or kept_scratch(hidden.device), rounded=rounded)
 
 
