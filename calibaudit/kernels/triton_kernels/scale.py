@@ -10,16 +10,19 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, narrow
+from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, multiprocessors, narrow
+
+_PROGRAMS = 8  # a multiprocessor: few, so that a factor of 1 costs a launch and no more
 
 
 @triton.jit
-def _scale_kernel(x, factor, n, BLOCK: tl.constexpr, RESULT: tl.constexpr):
+def _scale_kernel(x, factor, n, PROGRAMS: tl.constexpr, BLOCK: tl.constexpr, RESULT: tl.constexpr):
     scale = tl.load(factor).to(tl.float32)
     if scale != 1.0:
-        at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-        value = tl.load(x + at, mask=at < n, other=0.0).to(tl.float32) * scale
-        tl.store(x + at, narrow(value, RESULT), mask=at < n)
+        for block in range(tl.program_id(0), tl.cdiv(n, BLOCK), PROGRAMS):
+            at = tl.cast(block, tl.int64) * BLOCK + tl.arange(0, BLOCK)
+            value = tl.load(x + at, mask=at < n, other=0.0).to(tl.float32) * scale
+            tl.store(x + at, narrow(value, RESULT), mask=at < n)
 
 
 @torch.no_grad()
@@ -35,6 +38,8 @@ def scale_by(tensors: Iterable[Tensor | None], factor: Tensor) -> None:
             tensor.mul_(factor.reshape(()))
             continue
         block = 256 if tensor.device.type == "cpu" else 4096
-        _scale_kernel[(triton.cdiv(tensor.numel(), block),)](
-            tensor, factor, tensor.numel(), BLOCK=block, RESULT=TRITON_TYPES[tensor.dtype], num_warps=4
-        )
+        programs = min(_PROGRAMS * multiprocessors(tensor.device), triton.cdiv(tensor.numel(), block))
+        _scale_kernel[(programs,)](
+            tensor, factor, tensor.numel(), PROGRAMS=programs, BLOCK=block, RESULT=TRITON_TYPES[tensor.dtype],
+            num_warps=4,
+        )  # fmt: skip
