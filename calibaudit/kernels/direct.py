@@ -50,6 +50,8 @@ def suits(
     mixed = any(h.dtype != one.weight.dtype for h, one in zip(rows, heads, strict=True))
     if not any(needs) or hidden.dtype == torch.float16 or (mixed and compute_dtype is None):
         return False
+    if any(h.dtype != hidden.dtype for h in rows):
+        return False
     rounded = head.weight.dtype != hidden.dtype
     if rounded and head.weight.dtype != torch.float32:
         return False

@@ -136,7 +136,7 @@ def test_float32_weights_under_autocast(ran: list[str]) -> None:
 
 
 @pytest.mark.parametrize("mixed", [False, True], ids=["bfloat16", "float32 weights"])
-def test_anchored(mixed: bool) -> None:
+def test_anchored(mixed: bool, ran: list[str]) -> None:
     """At the model's own distribution its gradient is 1 - eps times that of the plain loss."""
     inputs, eps = Inputs(), 0.5
     leaves = [tensor.detach().to(torch.float32 if mixed else BF16).requires_grad_() for tensor in inputs.leaves()]
@@ -146,6 +146,8 @@ def test_anchored(mixed: bool) -> None:
     for factor in (1.0, 2.0):
         found = torch.autograd.grad(loss, leaves, torch.tensor(factor, device="cuda"), retain_graph=True)
         assert_as_good_as_naive(found, inputs, factor * (1 - eps), 0.0)
+    assert ran.count("anchored_loss_gradients") == 1
+    assert ran.count("anchored_backward") == 1
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -212,6 +214,23 @@ def test_memory_of_a_step(n: int, d: int, v: int, upstream: float) -> None:
                 leaf.grad = None
 
         assert peak(step) - gradients <= scratch + MIB
+
+
+def test_memory_of_an_anchored_step() -> None:
+    n, d, v = 8192, 4096, 128256
+    inputs, prior = Inputs(n, d, v), Inputs(n, 2048, v, seed=1)
+    leaves = inputs.leaves()
+    for scratch in (160 * MIB, 512 * MIB):
+
+        def step(scratch: int = scratch) -> None:
+            loss = anchored_cross_entropy(
+                *leaves, prior.hidden, prior.weight, inputs.targets, label_smoothing=0.5, scratch_bytes=scratch
+            )
+            loss.backward()
+            for leaf in leaves:
+                leaf.grad = None
+
+        assert peak(step) - 2 * (n * d + v * d) <= scratch + MIB
 
 
 def test_memory_of_float32_weights() -> None:
