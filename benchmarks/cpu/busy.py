@@ -1,9 +1,9 @@
 """What other work on the same cores costs a command: its seconds alone, and beside processes that never rest.
 
-    python benchmarks/cpu/busy.py [--cores 0,1] [--spinners 2] [--steps 40] [--commands fix compare] [--ways own ...]
+    python benchmarks/cpu/busy.py [--cores 0,1] [--loops 0 2] [--steps 40] [--commands fix compare] [--ways own ...]
 
-Linux. Each command runs on the bundled pair, from an empty cache, on the named cores alone and then beside that many
-endless loops on the same cores: `fix` with so many steps of a smoothed run and its proof, and `compare`. Ways:
+Linux. Each command runs on the bundled pair, from an empty cache, on the named cores, beside each number of endless
+loops on the same cores: `fix` with so many steps of a smoothed run and its proof, and `compare`. Ways:
 
     own      as calibaudit does it: threads spin while they wait, and sleep while the process queues for a core
     spin     libgomp's own 300,000 rounds, always: what it was
@@ -87,7 +87,7 @@ def seconds_of(command: str, steps: int, way: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cores", default=",".join(map(str, sorted(os.sched_getaffinity(0))[:2])))
-    parser.add_argument("--spinners", type=int, default=2)
+    parser.add_argument("--loops", nargs="+", type=int, default=[0, 2])
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--commands", nargs="+", choices=["fix", "compare"], default=["fix", "compare"])
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
@@ -96,14 +96,16 @@ def main() -> None:
     os.sched_setaffinity(0, cores)
     if (use := use_of(cores)) > 0.1:
         sys.exit(f"cores {asked.cores}: {use:.0%} of their time is used already")
-    print(f"cores {asked.cores} ({use:.0%} used before), {asked.spinners} endless loops, {asked.steps} steps")
-    print(f"{'command':8} {'way':8} {'alone':>8} {'beside':>8} {'ratio':>6}", flush=True)
+    print(f"cores {asked.cores} ({use:.0%} used before), {asked.steps} steps, endless loops beside: {asked.loops}")
     for command in asked.commands:
         for way in asked.ways:
-            alone = seconds_of(command, asked.steps, way)
-            with spinning(asked.spinners):
-                beside = seconds_of(command, asked.steps, way)
-            print(f"{command:8} {way:8} {alone:6.1f} s {beside:6.1f} s {beside / alone:6.2f}", flush=True)
+            first = None
+            for n in asked.loops:
+                with spinning(n):
+                    seconds = seconds_of(command, asked.steps, way)
+                first = seconds if first is None else first
+                told = f"{command:8} {way:8} {n:2} loops {seconds:7.1f} s"
+                print(f"{told} {seconds / first:6.2f}" if n != asked.loops[0] else told, flush=True)
 
 
 if __name__ == "__main__":
