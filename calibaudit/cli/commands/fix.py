@@ -170,6 +170,21 @@ def fix(
     factor = _factor(smoothing)
     if method is None:  # a factor, or a pilot, is of a smoothed run
         method = MethodChoice.auto if factor is None and not pilot else MethodChoice.smooth
+    if method not in (MethodChoice.auto, MethodChoice.smooth):
+        _refuse_tuning(
+            method,
+            {
+                "--learning-rate": tuning.learning_rate,
+                "--epochs": tuning.epochs,
+                "--max-steps": tuning.max_steps,
+                "--batch-size": batch_size,
+                "--gradient-accumulation": gradient_accumulation,
+                "--gradient-checkpointing": "" if gradient_checkpointing else None,
+                "--save-steps": save_steps,
+                "--start": None if start is StartChoice.auto else start.value,
+                "--prior": None if prior is PriorChoice.auto else prior.value,
+            },
+        )
     settings = FixSettings(
         method=method.value,
         start=start.value,
@@ -217,6 +232,16 @@ def fix(
     deliver(result, (), page, lambda console: render_repair(repair, console, quiet=page.quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)
+
+
+def _refuse_tuning(method: MethodChoice, given: dict[str, object]) -> None:
+    """Raises CalibauditError for the first flag of a smoothed run that has a value, where none is made."""
+    from calibaudit.errors import CalibauditError
+
+    for flag, value in given.items():
+        if value is not None:
+            told = f"{value:g}" if isinstance(value, float) else str(value)
+            raise CalibauditError(f"{f'{flag} {told}'.strip()}: only --method smooth trains, not {method.value}")
 
 
 def _factor(text: str) -> float | None:
