@@ -22,8 +22,9 @@ from calibaudit.training.loss.anchored import use_anchored_loss
 from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
-from calibaudit.training.settings import LoraSettings, TrainingSettings
+from calibaudit.training.settings import SCHEDULERS, LoraSettings, TrainingSettings
 from calibaudit.training.trainer import Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+from calibaudit.training.watching import check_reporters, own_wandb_run
 
 CHECKPOINTS = "checkpoints"
 
@@ -114,7 +115,13 @@ def train(
         torch.cuda.reset_peak_memory_stats(device)
     checkpoints.mkdir(parents=True, exist_ok=True)
     gathered([0])  # under torchrun the process group is made, and at the end left, by `models.distributed`
-    with quiet(), interruptible() as interrupt, _trainable(network, settings) as model, _loss(model, settings, anchor):
+    with (
+        quiet(),
+        interruptible() as interrupt,
+        _trainable(network, settings) as model,
+        _loss(model, settings, anchor),
+        own_wandb_run(settings.report_to),
+    ):
         try:
             arguments = arguments_of(settings, checkpoints, len(plan.steps), device)
             trainer = PlannedTrainer(model, arguments, batches, job, interrupt)
@@ -178,10 +185,13 @@ def _check(
         ("logit_scale", 0 < settings.logit_scale < math.inf, "above 0"),
         ("softcap", settings.softcap is None or 0 < settings.softcap < math.inf, "above 0"),
         ("where", settings.where in ("all", "known"), "all or known"),
+        ("lr_scheduler", settings.lr_scheduler in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
+        ("neftune_alpha", settings.neftune_alpha is None or 0 < settings.neftune_alpha < math.inf, "above 0"),
     )
     for name, holds, rule in rules:
         if not holds:
             raise TrainingError(f"{name} must be {rule}, not {getattr(settings, name)}")
+    check_reporters(settings.report_to)
     if not examples:
         raise TrainingError("there is no example to train on")
     if without := sum(n_targets(example) == 0 for example in examples):
