@@ -31,7 +31,7 @@ class TrainingSettings:
     takes it into its weights. softcap: put around them then; above 0, None: as the network has it (`training.levers`).
     where: which rows are smoothed; known: those that base knows (`training.known`), the others have hard labels.
     neftune_alpha: above 0, noise on the embeddings of tokens in training (NEFTune, Jain et al. 2023, arXiv 2310.05914);
-    None: none. packing: short rows share a line of a batch, where the network keeps them apart (`training.packing`).
+    None: none. packing: short rows share a line of a batch, where the network keeps them apart (`training.packed`).
     report_to: some of `watching.REPORTERS`, which get each step's record.
     """
 

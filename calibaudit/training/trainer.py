@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import SequentialSampler
+from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from calibaudit.errors import TrainingError
 from calibaudit.models.formats.save import put_in_place, write_failure
 from calibaudit.training.resume import MADE_FROM, drop_earlier, last_checkpoint
-from calibaudit.training.schedule import MicroBatches, Plan
+from calibaudit.training.schedule import Plan
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.watching import WATCHED, tell, write_below
 
@@ -128,7 +128,12 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
     """Trainer over micro-batches in the plan's order, whose checkpoints appear under their name only when whole."""
 
     def __init__(
-        self, network: Any, arguments: TrainingArguments, batches: MicroBatches, job: Job, interrupt: Interrupt
+        self,
+        network: Any,
+        arguments: TrainingArguments,
+        batches: Dataset[Any],
+        job: Job,
+        interrupt: Interrupt,
     ) -> None:
         self._job = job
         self.step_loss: Tensor | float = 0.0
@@ -151,8 +156,10 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
     def _get_grad_norm(self, *_: Any, **__: Any) -> float:
         return 0.0  # the Recorder takes it, on every version
 
-    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        loss: Tensor = super().training_step(*args, **kwargs)
+    def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
+        if inputs["input_ids"].shape[1] == 0:  # a round in which no process has rows (packing)
+            return torch.zeros((), device=self.args.device)
+        loss: Tensor = super().training_step(model, inputs, *args, **kwargs)
         self.step_loss = self.step_loss + loss.detach().float()
         return loss
 
