@@ -24,7 +24,7 @@ from test_train import (
 )
 
 from calibaudit.training.loss.forward import SMOOTHED_ROWS
-from calibaudit.training.packed.lines import PackedBatches, lines_of, n_passes
+from calibaudit.training.packed.lines import PackedBatches, cheapest_lines, lines_of, n_passes
 from calibaudit.training.packed.proof import why_not_packed
 from calibaudit.training.schedule import plan_steps
 from calibaudit.training.settings import LoraSettings
@@ -55,6 +55,13 @@ def test_lines_are_filled_first_fit_the_longest_first() -> None:
     lengths = [5, 9, 3, 4, 2, 1]
     assert lines_of(range(6), lengths, 10) == [(1, 5), (0, 3), (2, 4)]
     assert lines_of([], lengths, 10) == []
+
+
+def test_the_width_is_the_cheapest() -> None:
+    """Rows of one length are left alone; short ones beside a long one fill its lines."""
+    assert cheapest_lines(range(4), [100] * 4, 1_000) == ([(0,), (1,), (2,), (3,)], 100)
+    assert cheapest_lines(range(4), [90, 30, 30, 30], 1_000) == ([(0,), (1, 2, 3)], 90)
+    assert cheapest_lines(range(3), [60, 50, 10], 50) == ([(0,), (1, 2)], 60)
 
 
 @pytest.mark.parametrize("n_processes", [1, 2])
@@ -95,6 +102,8 @@ def test_a_line_holds_its_rows_whole_and_each_begins_anew() -> None:
                 assert batch["labels"][place, part].tolist() == list(example.labels)
                 assert batch["position_ids"][place, part].tolist() == list(range(n))
                 at += n
+            rest = batch["position_ids"][place, at:].tolist()
+            assert rest == list(range(n, n + len(rest))), "of no row of their own"
             assert set(batch["labels"][place, at:].tolist()) <= {-100}
 
 
@@ -192,7 +201,7 @@ class TestNetworksThatMixRows:
         with caplog.at_level(logging.WARNING):
             chosen = settings(packing=True, max_steps=1, accumulation=2)
             _, run = tuned(tmp_path, chosen, network=sure_network("bloom"), examples=examples)
-        assert "packing: BloomForCausalLM: it takes no positions" in caplog.text
+        assert "packing: BloomForCausalLM: " in caplog.text
         assert "rows are not packed" in caplog.text
         assert run.packed is False
         wanted = total_loss(sure_network("bloom"), None, examples) / n_targets(examples)

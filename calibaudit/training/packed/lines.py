@@ -19,8 +19,11 @@ from calibaudit.training.loss.forward import SMOOTHED_ROWS
 from calibaudit.training.schedule import Plan
 
 LINE = 1_024
-"""Tokens of a line, where no row is longer and the data's longest is not shorter. Attention that is not made for
-packed rows works through a whole line for each of its tokens, so a longer one costs more; a shorter one fits worse."""
+"""Tokens of a line, at most, where no row is longer: attention works through a whole line for each of its tokens."""
+
+_ATTENTION = 1 / 8_192
+"""What attention to one more column costs a token, in units of all else that it costs: about 1 / (4 x hidden size) in
+a network of 2,048. Half of that where rows do not share lines, since causal attention skips what lies ahead."""
 
 Line = tuple[int, ...]
 
@@ -41,6 +44,21 @@ def lines_of(rows: Sequence[int], lengths: Sequence[int], width: int) -> list[Li
         lines[place].append(row)
         room[place] -= lengths[row]
     return [tuple(line) for line in lines]
+
+
+def cheapest_lines(rows: Sequence[int], lengths: Sequence[int], top: int) -> tuple[list[Line], int]:
+    """The lines that cost least of a few widths up to `top`, and their width: of the longest row or more.
+
+    Narrow ones leave room unused, wide ones cost more attention; rows of one length are best left alone.
+    """
+    longest = max(lengths[row] for row in rows)
+    found = []
+    for width in sorted({min(times * longest, max(top, longest)) for times in (1, 2, 4, top)}):
+        lines = lines_of(rows, lengths, width)
+        share = _ATTENTION if len(lines) < len(rows) else _ATTENTION / 2
+        found.append((len(lines) * width * (1 + share * width), width, lines))
+    _, width, lines = min(found)
+    return lines, width
 
 
 class PackedBatches(Dataset[dict[str, Tensor]]):
@@ -66,11 +84,10 @@ class PackedBatches(Dataset[dict[str, Tensor]]):
         steps = []
         for step in plan.steps:
             rows = [row for micro_batch in step for row in micro_batch]
-            width = max(max(lengths[row] for row in rows), min(longest, LINE))
-            lines: list[Line] = []
-            for kind in (True, False):
-                own = [row for row in rows if smoothed is None or smoothed[row] is kind]
-                lines += lines_of(own, lengths, width) if smoothed is not None or kind else []
+            lines, width = [], 1
+            for own in _alike(rows, smoothed):
+                more, wide = cheapest_lines(own, lengths, min(longest, LINE))
+                lines, width = lines + more, max(width, wide)
             per_pass = max(1, batch_size * longest // width)
             n_rounds = -(-len(lines) // (per_pass * n_processes))
             n_passes = n_rounds * n_processes
@@ -89,10 +106,12 @@ class PackedBatches(Dataset[dict[str, Tensor]]):
         return self._batches[index] or []
 
     def shared_line(self) -> list[tuple[int, ...]]:
-        """The token ids of the rows of the line that the most rows share; of none where no two rows share one."""
+        """The token ids of the rows of the line that the most rows share; where none do, of the first two rows."""
         every = [line for index in range(len(self)) for line in self.lines(index)]
-        most = max(every, key=len)
-        return [self._examples[row].input_ids for row in most] if len(most) > 1 else []
+        most: Sequence[int] = max(every, key=len)
+        if len(most) < 2:
+            most = range(min(2, len(self._examples)))
+        return [self._examples[row].input_ids for row in most]
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         lines = self._batches[index]
@@ -107,18 +126,26 @@ class PackedBatches(Dataset[dict[str, Tensor]]):
         ids, labels = torch.full(shape, self._pad_id), torch.full(shape, IGNORE_INDEX)
         positions = torch.zeros(shape, dtype=torch.long)
         for place, line in enumerate(filled):
-            at = 0
+            at = n = 0
             for row in line:
                 example, n = self._examples[row], len(self._examples[row].input_ids)
                 ids[place, at : at + n] = torch.tensor(example.input_ids)
                 labels[place, at + 1 : at + n] = torch.tensor(example.labels[1:], dtype=torch.long)
                 positions[place, at : at + n] = torch.arange(n)
                 at += n
-            positions[place, at:] = torch.arange(width - at)
+            positions[place, at:] = torch.arange(n, n + width - at)  # of the last row: nothing begins anew there
         batch = {"input_ids": ids, "position_ids": positions, "labels": labels}
         if self._smoothed is not None:
             batch[SMOOTHED_ROWS] = torch.tensor([bool(line) and self._smoothed[line[0]] for line in filled])
         return batch
+
+
+def _alike(rows: Sequence[int], smoothed: Sequence[bool] | None) -> list[list[int]]:
+    """The rows in groups that may share lines."""
+    if smoothed is None:
+        return [list(rows)]
+    groups = [[row for row in rows if smoothed[row] is kind] for kind in (True, False)]
+    return [group for group in groups if group]
 
 
 def n_passes(batches: PackedBatches) -> int:

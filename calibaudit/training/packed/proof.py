@@ -64,13 +64,13 @@ def in_lines(
     n_processes: int,
     smoothed: Sequence[bool] | None,
 ) -> PackedBatches | None:
-    """The plan's rows in lines; None where no two rows share one, or one of the networks mixes them: that is told.
+    """The plan's rows in lines; None for a single row, or where one of the networks mixes them: that is told.
 
     networks: that run on the batches; None among them for one that there is not.
     """
     batches = PackedBatches(examples, plan, pad_id, batch_size=batch_size, n_processes=n_processes, smoothed=smoothed)
     line = batches.shared_line()
-    if not line:
+    if len(line) < 2:
         return None
     for network in networks:
         reason = None if network is None else why_not_packed(network, line)
