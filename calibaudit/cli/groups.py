@@ -183,6 +183,43 @@ class TuningFlags:
     )
 
 
+class SchedulerChoice(str, Enum):
+    linear = "linear"
+    cosine = "cosine"
+    inverse_sqrt = "inverse_sqrt"
+    constant = "constant"
+
+
+@dataclass(frozen=True)
+class RecipeFlags:
+    """How a smoothed run steps, packs its rows, and where it can be watched."""
+
+    lr_scheduler: Annotated[
+        SchedulerChoice, typer.Option("--lr-scheduler", help="Tuning: how the rate goes on after the warm-up.")
+    ] = SchedulerChoice.linear
+    warmup: Annotated[
+        float, typer.Option("--warmup", metavar="X", help="Tuning: share of the steps over which the rate rises.")
+    ] = 0.03
+    weight_decay: Annotated[float, typer.Option("--weight-decay", metavar="X", help="Tuning: AdamW's.")] = 0.0
+    max_grad_norm: Annotated[
+        float, typer.Option("--max-grad-norm", metavar="X", help="Tuning: clip gradients there; 0: never.")
+    ] = 1.0
+    neftune_alpha: Annotated[
+        float | None,
+        typer.Option(
+            "--neftune-alpha", metavar="X", help="Tuning: noise on the embeddings (NEFTune; 5 is usual).",
+            show_default=False,
+        ),
+    ] = None  # fmt: skip
+    packing: Annotated[
+        bool, typer.Option("--packing", help="Tuning: short rows share a line of a batch, kept apart.")
+    ] = False
+    report_to: Annotated[
+        str,
+        typer.Option("--report-to", metavar="NAME,...", help="Tuning: watch it in wandb, trackio or tensorboard."),
+    ] = ""
+
+
 class WhereChoice(str, Enum):
     all = "all"
     known = "known"

@@ -192,7 +192,7 @@ def load_model(
         checkpoint = find_checkpoint(name, revision=revision, cache_dir=cache_dir, offline=offline)
     loaded = load_network(fetch(checkpoint), dtype, device)
     try:
-        return _prove(checkpoint, loaded)
+        return prove(checkpoint, loaded)
     except ModelError:
         raise
     except Exception as error:  # a forward pass of a network that nobody here wrote
@@ -203,7 +203,7 @@ def load_model(
         raise ModelError(f"{checkpoint.name}: {reason}") from error
 
 
-def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
+def prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
     network, tokenizer, dtype, notes = loaded.network, loaded.tokenizer, loaded.dtype, list(loaded.warnings)
     config = text_config(network.config)
     vocab_size = check_finite(network, checkpoint.name)

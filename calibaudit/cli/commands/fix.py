@@ -15,6 +15,7 @@ from calibaudit.cli.groups import (
     ItemFlags,
     LeverFlags,
     PageFlags,
+    RecipeFlags,
     RunFlags,
     SessionFlags,
     StatisticsFlags,
@@ -85,6 +86,7 @@ def fix(
         ),
     ] = StartChoice.auto,
     tuning: TuningFlags,
+    recipe: RecipeFlags,
     levers: LeverFlags,
     batch_size: Annotated[
         int | None,
@@ -160,8 +162,9 @@ def fix(
     refuse_served((base, instruct), "a repair tunes and compares them")
     if chat.chat_template == "both":
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
+    training = inputs.training_settings(data or "", tuning, batch_size, seed, lora=lora)
     training = replace(
-        inputs.with_levers(inputs.training_settings(data or "", tuning, batch_size, seed, lora=lora), levers),
+        inputs.with_recipe(inputs.with_levers(training, levers), recipe),
         accumulation=gradient_accumulation,
         gradient_checkpointing=gradient_checkpointing,
         lora=LoraSettings(rank=lora_rank, alpha=2 * lora_rank) if lora else None,

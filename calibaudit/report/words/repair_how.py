@@ -105,6 +105,12 @@ def training_facts(repair: Repair) -> str:
         how += f", logits capped at {training.softcap:g} in the loss {kept}"
     if run.n_known is not None:
         how += f", smoothed on the {run.n_known:,} rows that base knows"
+    if run.packed:
+        how += ", rows packed"
+    if training.neftune_alpha is not None:
+        how += f", NEFTune {training.neftune_alpha:g}"
+    if training.lr_scheduler != "linear":
+        how += f", {training.lr_scheduler.replace('_', ' ')} schedule"
     return (
         f"{run.n_steps:,} steps, {run.epochs:.3g} epochs{rows} "
         f"({run.n_tokens:,} tokens, {run.n_target_tokens:,} learned){how}, learning rate "
