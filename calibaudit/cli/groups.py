@@ -54,6 +54,7 @@ from calibaudit.cli.options import (
     ThinkSamples,
     ThinkSeed,
     Tokenizer,
+    Verify,
     revision_of,
 )
 
@@ -96,6 +97,7 @@ class RunFlags:
     device: Device = "auto"
     cache_dir: CacheDir = None
     no_cache: NoCache = False
+    verify: Verify = False
     offline: Offline = False
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,7 @@ from calibaudit.tasks.items import Task
 from calibaudit.tasks.load import member_names
 
 if TYPE_CHECKING:
+    from calibaudit.models.checkpoints import Checkpoint
     from calibaudit.models.model import Model
     from calibaudit.scoring.engines.engine import Engine
 
@@ -32,7 +36,8 @@ class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
     batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
-    models that can think are allowed before they answer. cache_dir: where finished items are kept, None to keep none.
+    models that can think are allowed before they answer. cache_dir: where finished items are kept, and what was found
+    out about checkpoints; None to keep nothing. verify: hash a folder's files though it is known what they hold.
     engine: what runs a checkpoint's network, `transformers` or `vllm`. tokenizer: of a served model, a folder or hub
     id; None where its name is one. concurrency: requests at once to a server.
     """
@@ -45,6 +50,7 @@ class RunOptions:
     thinking: Thinking | None = None
     save_thoughts: bool = False
     cache_dir: Path | None = None
+    verify: bool = False
     offline: bool = False
     engine: str = "transformers"
     tokenizer: str | None = None
@@ -53,12 +59,18 @@ class RunOptions:
 
 def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice) -> list[Scores]:
     """The scores of checkpoint or served model `name` on every task, in order; see `evaluate_model`."""
-    from calibaudit.models.devices import free_memory
+    from calibaudit.scoring.engines.remembered import ChangedModelError
 
     model = open_engine(name, options, notice)
-    results = evaluate_model(model, tasks, options, progress, notice)
+    try:
+        results = evaluate_model(model, tasks, options, progress, notice)
+    except ChangedModelError as changed:
+        results = evaluate_model(changed.model, tasks, options, progress, notice)
     del model
-    free_memory()
+    if "torch" in sys.modules:
+        from calibaudit.models.devices import free_memory
+
+        free_memory()
     return results
 
 
@@ -90,24 +102,70 @@ def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engin
             offline=options.offline,
             notice=notice,
         )
-    return load(name, options, notice)
+    refuse_served((name,), "this needs them")
+    return _remembered_or_loaded(name, options, notice)
 
 
 def load(name: str, options: RunOptions, notice: Notice) -> Model:
     """The checkpoint, loaded as `options` say. notice: called with each sentence the user should read."""
-    from calibaudit.models.model import load_model
-
     refuse_served((name,), "this needs them")
-    model = load_model(
-        name,
-        revision=options.revision,
-        dtype=options.dtype,
-        device=own_device(options.device),
-        offline=options.offline,
-    )
+    model = _load(_found(name, options), options)
     for warning in model.warnings:
         notice(warning)
     return model
+
+
+def _remembered_or_loaded(name: str, options: RunOptions, notice: Notice) -> Model | Engine:
+    """What an earlier run found out about the checkpoint, in the place of its network, which is loaded when needed."""
+    from calibaudit.scoring.engines.remembered import ModelMemory, Remembered, facts_of
+
+    checkpoint = _found(name, options)
+    memory = ModelMemory(options.cache_dir)
+    facts = None if options.thinking is not None else memory.get(checkpoint, options.dtype, options.device)
+    model: Model | Engine
+    if facts is None:
+        model = _load(checkpoint, options)
+        facts = facts_of(model)
+        memory.keep(checkpoint, options.dtype, options.device, facts)
+    else:
+        model = Remembered(checkpoint, facts, lambda: _load(checkpoint, options), options.batch_size)
+    for warning in facts.warnings:
+        notice(warning)
+    return model
+
+
+def _found(name: str, options: RunOptions) -> Checkpoint:
+    """The checkpoint; while a folder's files are hashed, PyTorch starts."""
+    from calibaudit.models.checkpoints import find_checkpoint
+    from calibaudit.models.formats.digests import Digests
+
+    finding: Future[Checkpoint] = Future()
+
+    def find() -> None:
+        try:
+            digests = Digests(options.cache_dir, options.verify)
+            found = find_checkpoint(name, revision=options.revision, offline=options.offline, digests=digests)
+            finding.set_result(found)
+        except BaseException as error:
+            finding.set_exception(error)
+
+    if not (Path(name).expanduser() / "config.json").is_file():  # nothing to hash, or an adapter, which is small
+        find()
+        return finding.result()
+    threading.Thread(target=find, daemon=True).start()  # not waited for when the command is interrupted
+    if wait([finding], timeout=_AT_ONCE).not_done:
+        import calibaudit.models.model  # noqa: F401  # what loading needs
+    return finding.result()
+
+
+_AT_ONCE = 0.1
+"""Seconds in which a folder is found whose files need no hashing."""
+
+
+def _load(checkpoint: Checkpoint, options: RunOptions) -> Model:
+    from calibaudit.models.model import load_model
+
+    return load_model(checkpoint, dtype=options.dtype, device=own_device(options.device))
 
 
 def evaluate_model(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError, ScoresError
 from calibaudit.models.distributed import gathered, own_share
-from calibaudit.models.model import Model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.scores.thinking import Thinking, Thought, Thoughts
@@ -20,8 +20,10 @@ from calibaudit.scoring.encode import EncodedPrompt, Encoder
 from calibaudit.scoring.engines.engine import Engine, engine_of
 from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of, where_of
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
-from calibaudit.scoring.thoughts import think
 from calibaudit.tasks.items import Task
+
+if TYPE_CHECKING:
+    from calibaudit.models.model import Model
 
 PROMPTS_PER_BLOCK = 4_096
 """Prompts are tokenized and sorted in blocks of this size, so that a 14,000-item task starts at once."""
@@ -60,6 +62,9 @@ def score(
         return _collect(task, model, writer.is_chat, writer.format(task), asked, alone)
     if isinstance(writer, PlainPrompts):
         raise ModelError(f"{model.info.name}: --think needs a chat template: it says where a thought begins and ends")
+    from calibaudit.models.model import Model
+    from calibaudit.scoring.thoughts import think
+
     if not isinstance(model, Model):
         raise ModelError(
             f"{model.info.name}: --think: thoughts are written only by networks that run in this process, "
@@ -175,6 +180,8 @@ def _complete(prompts: Sequence[Prompt], engine: Engine, cache: ItemCache, repor
     missing = {prompt.key: prompt for prompt in prompts if cache.get(prompt.key) is None}
     todo = list(missing.values())
     report(len(prompts) - len(todo))
+    if not todo:
+        return
     encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length, engine.n_embeddings)
     for start in range(0, len(todo), PROMPTS_PER_BLOCK):
         block = todo[start : start + PROMPTS_PER_BLOCK]
