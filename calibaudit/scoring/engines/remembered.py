@@ -115,10 +115,19 @@ class Remembered:
         self._facts = facts
         self._load = load
         self._batch_size = batch_size
-        self.info = facts.info
         self.max_length = facts.max_length
         self.prefix_token_id = facts.prefix_token_id
         self.n_embeddings: int | None = facts.n_embeddings
+
+    @property
+    def info(self) -> ModelInfo:
+        """Of the network where it was loaded; it may lie on another device than the last time."""
+        return self._engine.info if "_engine" in self.__dict__ else self._facts.info
+
+    @property
+    def n_ranks(self) -> int:
+        """Processes that run one copy of the network together. Loads it."""
+        return int(getattr(self._engine, "n_ranks", 1))
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -130,7 +139,7 @@ class Remembered:
     @cached_property
     def _engine(self) -> InProcess:
         model = self._load()
-        if facts_of(model) != self._facts:
+        if _decisive(facts_of(model)) != _decisive(self._facts):
             raise ChangedModelError(model)
         return InProcess(model, self._batch_size)
 
@@ -145,6 +154,11 @@ class Remembered:
 
     def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
         return self._engine.score_rows(rows, names)
+
+
+def _decisive(facts: Facts) -> str:
+    """What the rows and the keys of kept items hang on; as JSON, which is how one side of a comparison was kept."""
+    return json.dumps([facts.max_length, facts.prefix_token_id, facts.n_embeddings, facts.settings], sort_keys=True)
 
 
 def _key(checkpoint: Checkpoint, dtype: str, device: str) -> str:
