@@ -52,7 +52,7 @@ class Head:
         )
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(N, D) -> (N, vocab_size) in float32, for the probe's few rows only; the head is made float32 part by part."""
+        """(N, D) -> (N, vocab_size) in float32, for the probe's few rows: the head is made float32 part by part."""
         wide, step = hidden.float(), max(1, _N_NUMBERS // self.weight.shape[1])
         parts = self.weight[: self.vocab_size].split(step)
         z = torch.cat([wide @ part.float().T for part in parts], dim=-1)
