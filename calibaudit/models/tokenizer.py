@@ -12,7 +12,6 @@ from typing import Any
 
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings, text_settings
-from calibaudit.models.library import VERSION, first_line
 
 
 def check_tokenizer_files(checkpoint: Checkpoint) -> None:
@@ -85,6 +84,8 @@ def _class_of(kind: TokenizerKind) -> Any:
 def _loader_of(checkpoint: Checkpoint) -> Any:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    from calibaudit.models.library import VERSION
+
     if VERSION < (5,) and (checkpoint.tokenizer_path / "tokenizer_config.json").is_file():
         settings = _settings(checkpoint, "tokenizer_config.json")
         if settings.get("tokenizer_class") == "TokenizersBackend":  # what transformers 5 calls this class
@@ -93,6 +94,8 @@ def _loader_of(checkpoint: Checkpoint) -> Any:
 
 
 def _read(checkpoint: Checkpoint, loader: Any) -> Any:
+    from calibaudit.models.library import first_line
+
     folder = checkpoint.tokenizer_path
     try:
         tokenizer = loader.from_pretrained(folder, trust_remote_code=False, local_files_only=True)

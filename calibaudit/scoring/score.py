@@ -18,6 +18,7 @@ from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.cache import ItemCache, PromptResult
 from calibaudit.scoring.encode import EncodedPrompt, Encoder
 from calibaudit.scoring.engines.engine import Engine, engine_of
+from calibaudit.scoring.engines.remembered import PromptCache, TaskPrompts, task_key
 from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of, where_of
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
 from calibaudit.tasks.items import Task
@@ -40,6 +41,7 @@ def score(
     save_thoughts: bool = False,
     batch_size: int | None = None,
     cache_dir: Path | None = None,
+    kept: PromptCache | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Log-probabilities of every choice of every item.
@@ -49,8 +51,8 @@ def score(
     thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep that with the
     scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there and read them
     back, None for neither. progress: called with (finished, all) items, or thoughts, of this process; under torchrun
-    each process scores its share. Results do not depend on batch_size or on what was cached, to 1e-4 nats in float32,
-    where this process runs the network.
+    each process scores its share. kept: where to note which prompts the task came to, for `kept_score`. Results do not
+    depend on batch_size or on what was cached, to 1e-4 nats in float32, where this process runs the network.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     writer = prompts_for(model.tokenizer, chat or ChatSettings())
@@ -59,7 +61,11 @@ def score(
     engine.check_task(task)
     if thinking is None:
         asked, alone = _answered([prompts, bare], engine, cache_dir, progress)
-        return _collect(task, model, writer.is_chat, writer.format(task), asked, alone)
+        form = writer.format(task)
+        if kept is not None and (key := task_key(task, chat or ChatSettings())) is not None:
+            keys = (tuple(prompt.key for prompt in part) for part in (prompts, bare))
+            kept.add([TaskPrompts(key, writer.is_chat, form, *keys)])
+        return _collect(task, model, writer.is_chat, form, asked, alone)
     if isinstance(writer, PlainPrompts):
         raise ModelError(f"{model.info.name}: --think needs a chat template: it says where a thought begins and ends")
     from calibaudit.models.model import Model
@@ -85,6 +91,23 @@ def score(
     results = [mean_result(results) for results in zip(*reasoned, strict=True)]
     scores = _collect(task, model, True, writer.format(task, thinking), results, alone)
     return dataclasses.replace(scores, thinking=_record(thinking, thoughts, asked, save_thoughts))
+
+
+def kept_score(
+    task: Task, engine: Engine, *, chat: ChatSettings, cache_dir: Path, kept: PromptCache, progress: Progress
+) -> Scores | None:
+    """What `score` gives, of kept prompts and kept results alone; None where one of them is missing."""
+    key = task_key(task, chat)
+    prompts = None if key is None else kept.get(key)
+    if prompts is None:
+        return None
+    with ItemCache(cache_dir, engine.settings()) as cache:
+        asked, bare = ([cache.get(one) for one in keys] for keys in (prompts.asked, prompts.bare))
+    if None in asked or None in bare:
+        return None
+    progress(len(asked), len(asked))
+    found, alone = ([one for one in part if one is not None] for part in (asked, bare))
+    return _collect(task, engine, prompts.is_chat, prompts.form, found, alone)
 
 
 def _answered(

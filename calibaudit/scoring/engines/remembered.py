@@ -14,11 +14,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calibaudit.chat.settings import ChatSettings
+from calibaudit.chat.template import CHOICES
 from calibaudit.files.memory import Memory
 from calibaudit.models.checkpoints import Checkpoint, fetch_tokenizer
-from calibaudit.models.library import quiet
 from calibaudit.models.tokenizer import TokenizerKind, kind_of, load_tokenizer
+from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo
+from calibaudit.scoring.cache import LineCache
 from calibaudit.scoring.engines.engine import InProcess, RowResults
 from calibaudit.tasks.items import Task
 
@@ -35,7 +38,7 @@ FORMAT = 1
 
 _LIBRARIES = (
     "calibaudit", "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes", "torchao",
-    "compressed-tensors", "optimum", "gptqmodel", "autoawq", "kernels",
+    "compressed-tensors", "optimum", "gptqmodel", "autoawq", "kernels", "jinja2", "sentencepiece", "tiktoken",
 )  # fmt: skip
 
 
@@ -49,7 +52,10 @@ class ChangedModelError(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What loading a checkpoint found out, as far as scores and keys of kept items hold it. settings: an engine's."""
+    """What loading a checkpoint found out, as far as scores and keys of kept items hold it.
+
+    settings: an engine's. has_template: whether its tokenizer has a chat template; None where it has several by name.
+    """
 
     info: ModelInfo
     max_length: int
@@ -58,6 +64,7 @@ class Facts:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
     tokenizer: TokenizerKind | None
+    has_template: bool | None
 
 
 def facts_of(model: Model) -> Facts:
@@ -69,6 +76,7 @@ def facts_of(model: Model) -> Facts:
         settings=InProcess(model).settings(),
         warnings=model.warnings,
         tokenizer=kind_of(model.tokenizer),
+        has_template=bool(own) if (own := model.tokenizer.chat_template) is None or isinstance(own, str) else None,
     )
 
 
@@ -94,6 +102,7 @@ class ModelMemory:
                 settings=dict(entry["settings"]),
                 warnings=tuple(entry["warnings"]),
                 tokenizer=None if entry["tokenizer"] is None else TokenizerKind(**entry["tokenizer"]),
+                has_template=entry["has_template"],
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -115,6 +124,7 @@ class Remembered:
         self._facts = facts
         self._load = load
         self._batch_size = batch_size
+        self.has_template = facts.has_template
         self.max_length = facts.max_length
         self.prefix_token_id = facts.prefix_token_id
         self.n_embeddings: int | None = facts.n_embeddings
@@ -132,6 +142,8 @@ class Remembered:
     @cached_property
     def tokenizer(self) -> Any:
         """As loading the network gives it."""
+        from calibaudit.models.library import quiet
+
         found = fetch_tokenizer(self._checkpoint)
         with quiet():
             return load_tokenizer(found, self._facts.tokenizer)
@@ -154,6 +166,58 @@ class Remembered:
 
     def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
         return self._engine.score_rows(rows, names)
+
+
+@dataclass(frozen=True)
+class TaskPrompts:
+    """A task's prompts, by the keys under which their results are kept. bare: those of the pmi scoring.
+
+    is_chat: whether they stand in the chat template. form: how. key: see `task_key`.
+    """
+
+    key: str
+    is_chat: bool
+    form: PromptFormat | None
+    asked: tuple[str, ...]
+    bare: tuple[str, ...]
+
+
+class PromptCache(LineCache[TaskPrompts]):
+    """Which prompts the tasks of earlier runs came to, so that they need not be written again to be looked up.
+
+    They hang on the tokenizer's files, on the libraries that read them and on the code that writes prompts.
+    """
+
+    kind = "prompts"
+    format = FORMAT
+
+    def __init__(self, folder: Path | None, checkpoint: Checkpoint) -> None:
+        super().__init__(folder, {"revision": checkpoint.revision, "versions": _versions(), "code": _code()})
+
+    def _read(self, fields: Mapping[str, Any]) -> TaskPrompts:
+        return TaskPrompts(
+            fields["key"],
+            fields["is_chat"],
+            None if fields["form"] is None else PromptFormat(**fields["form"]),
+            tuple(fields["asked"]),
+            tuple(fields["bare"]),
+        )
+
+
+def task_key(task: Task, chat: ChatSettings) -> str | None:
+    """Of everything in the task and the settings that a prompt is made of; None where a file holds some of it."""
+    if chat.template not in CHOICES:
+        return None
+    items = [dataclasses.astuple(item) for item in task.items]
+    content = [task.scoring, task.system, task.n_fewshot, dataclasses.asdict(chat), items]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _code() -> str:
+    """A digest of the modules that make prompts of items."""
+    root = Path(__file__).parents[2]
+    files = [*sorted((root / "chat").glob("*.py")), root / "scoring" / "prompts.py", root / "models" / "tokenizer.py"]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:32]
 
 
 def _decisive(facts: Facts) -> str:

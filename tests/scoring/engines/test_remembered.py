@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
+from calibaudit.chat.settings import ChatSettings
 from calibaudit.models import model as models
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.tokenizer import TokenizerKind, kind_of, load_tokenizer
@@ -87,17 +89,50 @@ def test_another_dtype_another_name_and_other_weights_are_other_models(
     assert loads == ["auto", "bfloat16", "auto", "auto"]
 
 
-@pytest.mark.parametrize("spoil", ["gone", "damaged", "another window", "another class", "another tokenizer"])
+TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}<A>{% endif %}"
+
+
+@pytest.mark.parametrize("template", ["auto", "off", "both", "a file"])
+def test_prompts_are_looked_up_as_they_would_be_written(
+    folder: Path, tmp_path: Path, loads: list[str], template: str
+) -> None:
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    (tmp_path / "other.jinja").write_text(TEMPLATE.replace("\n", "|"))
+    chat = ChatSettings(str(tmp_path / "other.jinja") if template == "a file" else template)
+    (first, _), (again, _) = (run(folder, tmp_path / "cache", chat=chat) for _ in range(2))
+    assert [whole(scores) for scores in again] == [whole(scores) for scores in first]
+    assert [scores.chat_template for scores in again] == {
+        "auto": [True, True], "off": [False, False], "both": [False, True] * 2, "a file": [True, True]
+    }[template]  # fmt: skip
+    assert loads == ["auto"]
+    (tmp_path / "other.jinja").write_text(TEMPLATE.replace("\n", "/"))
+    other = replace(chat, template="auto") if template == "off" else replace(chat, answer_at="generation-prompt")
+    (changed, _), (fresh, _) = run(folder, tmp_path / "cache", chat=other), run(folder, None, chat=other)
+    assert [scores.prompt for scores in changed] == [scores.prompt for scores in fresh]
+    for mine, theirs in zip(changed, fresh, strict=True):
+        np.testing.assert_allclose(mine.logprobs, theirs.logprobs, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "spoil", ["gone", "damaged", "another window", "another class", "another tokenizer", "prompts"]
+)
 def test_what_was_remembered_wrongly_changes_no_number(
     folder: Path, tmp_path: Path, loads: list[str], spoil: str
 ) -> None:
     first, path = run(folder, tmp_path / "cache"), tmp_path / "cache" / FILE
     entry = json.loads(path.read_text())
+    (prompts,) = (tmp_path / "cache" / "prompts").iterdir()
+    if spoil == "prompts":
+        text = prompts.read_text()
+        prompts.write_text(text.replace('"asked": ["', '"asked": ["0'))
+        assert prompts.read_text() != text
+    else:
+        prompts.unlink()
     if spoil == "gone":
         path.unlink()
     elif spoil == "damaged":
         path.write_text(path.read_text()[:200])
-    else:
+    elif spoil != "prompts":
         if spoil == "another window":
             entry["max_length"] = entry["settings"]["max_length"] = 16
         elif spoil == "another class":
@@ -108,7 +143,7 @@ def test_what_was_remembered_wrongly_changes_no_number(
     again = run(folder, tmp_path / "cache")
     assert [whole(scores) for scores in again[0]] == [whole(scores) for scores in first[0]]
     assert again[1] == first[1]
-    assert len(loads) == (1 if "another c" in spoil or "another t" in spoil else 2)
+    assert len(loads) == (1 if spoil in ("another class", "another tokenizer", "prompts") else 2)
 
 
 def test_the_class_alone_reads_the_tokenizer_that_was_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +172,7 @@ digests._hash = refused
 try:
     main()
 finally:
-    print(sorted({"torch", "datasets"} & set(sys.modules)), file=sys.stderr)
+    print(sorted({"torch", "datasets", "transformers"} & set(sys.modules)), file=sys.stderr)
 """
 
 
