@@ -54,6 +54,7 @@ from calibaudit.cli.options import (
     ThinkSamples,
     ThinkSeed,
     Tokenizer,
+    Verify,
     revision_of,
 )
 from calibaudit.errors import Interrupted
@@ -100,6 +101,7 @@ class RunFlags:
     device: Device = "auto"
     cache_dir: CacheDir = None
     no_cache: NoCache = False
+    verify: Verify = False
     offline: Offline = False
 
 

@@ -177,7 +177,9 @@ def _read_as(
     options: dict[str, Any] = {"dtype" if VERSION >= (4, 56) else "torch_dtype": dtype}
     if placement == "auto":
         options["device_map"] = "auto"
-    elif quantized:  # such weights are not moved once they are there
+    elif quantized or placement.startswith("cuda"):
+        # Read straight to where they stay: quantized weights cannot be moved, and others would be in the host's memory
+        # too, once for each process.
         options["device_map"] = {"": placement}
     try:
         network, report = loader.from_pretrained(
