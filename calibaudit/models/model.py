@@ -156,14 +156,15 @@ class Model:
         """A new cache whose row i is row rows[i] of `past`; `past` stays as it is and can be used again."""
         return prefix_cache.repeat_cache(past, rows)
 
-    def target_logprobs(self, features: Tensor, targets: Tensor) -> LinearLogprobs:
+    def target_logprobs(self, features: Tensor, targets: Tensor, *, known: bool = False) -> LinearLogprobs:
         """Rows of `forward`'s features (n, D or V), targets (n,) or (n, K) -> log-probabilities in nats, float32.
 
-        -100 marks padding in targets; its logprob is 0.
+        -100 marks padding in targets; its logprob is 0. known: they are an `Encoder`'s, which has checked them; others
+        are checked, for which the host waits.
         """
         if self.head is None:
             return logprobs_from_logits(features, targets.to(features.device))
-        result = self.head.logprobs(features, targets)
+        result = self.head.logprobs(features, targets, known=known)
         return LinearLogprobs(*(tensor.to(features.device) for tensor in result))
 
 

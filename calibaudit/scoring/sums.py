@@ -131,14 +131,14 @@ class Logprobs:
 
     def each(self, features: Tensor, targets: Sequence[Sequence[int]]) -> Late[list[list[float]]]:
         padded = pad(targets, max(map(len, targets)), NO_TARGET, features.device)
-        logprobs = fetched(self._model.target_logprobs(features, padded).logprob.double())
+        logprobs = fetched(self._model.target_logprobs(features, padded, known=True).logprob.double())
         return lambda: [values[: len(t)] for values, t in zip(logprobs(), targets, strict=True)]
 
     def sums(self, features: Tensor, spans: Sequence[Span]) -> Late[list[float]]:
         if not spans:
             return list
         owner, chosen, targets = scored_columns(features, spans)
-        logprob = self._model.target_logprobs(chosen, targets).logprob.double()
+        logprob = self._model.target_logprobs(chosen, targets, known=True).logprob.double()
         totals = torch.zeros(len(spans), dtype=torch.float64, device=features.device)
         return fetched(totals.index_add_(0, owner, logprob))
 
