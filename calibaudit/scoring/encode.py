@@ -9,7 +9,8 @@ spans the boundary, the shared token is scored with the continuation instead. Wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,13 +198,34 @@ class Encoder:
         return (self._prefix,), tokens
 
 
+def encoded_blocks(
+    encoder: Encoder, prompts: Sequence[Prompt], first: int, most: int
+) -> Iterator[tuple[int, list[EncodedPrompt]]]:
+    """Where each block of prompts starts, and their tokens: the next block is tokenized while this one is scored.
+
+    Blocks grow from `first` prompts to `most`, so that scoring begins at once. Raises as `Encoder.encode`, at the block
+    that holds the prompt.
+    """
+    stop = min(first, len(prompts))
+    with ThreadPoolExecutor(1, "tokenizing") as pool:
+        block, start = pool.submit(encoder.encode, prompts[:stop]), 0
+        while start < len(prompts):
+            encoded = block.result()
+            after = min(len(prompts), stop + min(most, 3 * stop))
+            block = pool.submit(encoder.encode, prompts[stop:after])
+            yield start, encoded
+            start, stop = stop, after
+
+
 def _move_whitespace(context: str, continuation: str) -> tuple[str, str]:
     kept = context.rstrip()
     return kept, context[len(kept) :] + continuation
 
 
 def _common(a: Tokens, b: Tokens) -> int:
-    """Length of the longest common prefix."""
+    """Length of the longest common prefix; mostly all of a."""
+    if b[: len(a)] == a:
+        return len(a)
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
