@@ -57,7 +57,9 @@ def made_tasks(limit: int) -> list[Task]:
         return f"Question: {words.some(24.6, 14.3)}"
 
     def listed() -> str:
-        return "\n".join([question(), *(f"{x}. {c}" for x, c in zip("ABCD", choices(5.0, 3.3), strict=True)), "Answer:"])
+        return "\n".join(
+            [question(), *(f"{x}. {c}" for x, c in zip("ABCD", choices(5.0, 3.3), strict=True)), "Answer:"]
+        )
 
     arc = [Item(f"arc{i}", f"{question()}\nAnswer:", choices(5.0, 3.3), words.one_of(4)) for i in range(limit)]
     swag = [Item(f"swag{i}", words.some(37.6, 14.8), choices(24.0, 12.0), words.one_of(4)) for i in range(limit)]

@@ -25,6 +25,7 @@ from calibaudit.models.load import Loaded, load_network
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
+
 @dataclass(eq=False)
 class Model:
     """network: a transformers causal LM in eval mode. tokenizer: its tokenizer.

@@ -27,9 +27,7 @@ class Group(NamedTuple):
     cut: int
 
 
-def whole(
-    model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]
-) -> Found[V]:
+def whole(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]) -> Found[V]:
     """Every context and continuation as a row of its own, right-padded: right for any causal model.
 
     rows_of: rows of a given length that one call takes. Returns the reader's value of each continuation.
@@ -39,9 +37,7 @@ def whole(
     return totals
 
 
-def copied(
-    model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]
-) -> Found[V]:
+def copied(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]) -> Found[V]:
     """Each continuation behind a copy of its context's cache; what all contexts start with runs once for the batch."""
     n_common = common_prefix([row.context for row in rows])
     call = TOKENS_PER_CALL.get(model.device.type, TOKENS_PER_CALL["cpu"])
