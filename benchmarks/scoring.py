@@ -10,8 +10,8 @@ take turns; the figure is the median of the repeats. `--peer-python` is an inter
 `--random-llama` adds a randomly initialised Llama (33 M parameters, vocabulary 32,000, the tokenizer of MODEL), where
 the arithmetic and not the calls around it takes the time.
 
-`--device cuda` makes a random Llama of 1.24 B parameters and items as long as those of ARC, HellaSwag and letters behind
-five examples (benchmarks/made_llama.py), runs both sides in bfloat16, each warmed up on 64 items that are timed again
+`--device cuda` makes a random Llama of 1.24 B parameters and items as long as those of ARC, of HellaSwag, and letters
+behind five examples (benchmarks/made_llama.py), runs both sides in bfloat16, each warmed up on 64 items that are timed again
 later, and prints items/s, tokens/s, peak memory beside the weights, and how near our tokens/s come to a plain
 `network(ids)` of as many tokens, in rows as long as the task's mean one.
 """
@@ -59,7 +59,7 @@ def ours(model: str, tasks: list[str], limit: int, mirror: Path | None) -> tuple
 
 
 def ours_on_gpu(model: str, limit: int, repeats: int) -> list[dict[str, Any]]:
-    """Seconds, tokens run, peak bytes and log-likelihoods of each made task, and the tokens/s of a plain forward pass."""
+    """Seconds, tokens run, peak bytes and log-likelihoods of each made task, and tokens/s of a plain forward pass."""
     import torch
     from made_llama import made_tasks
 

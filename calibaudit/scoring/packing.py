@@ -29,7 +29,7 @@ SEEN_PER_TOKEN = 8
 
 
 class Planted(NamedTuple):
-    """Rows of a forest, and the columns of each: of every distinct way through it, and which way each continuation is."""
+    """Rows of a forest, the distinct ways of each through it, and which way each of its continuations takes."""
 
     forest: Forest
     rows: list[Row]

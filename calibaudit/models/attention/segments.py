@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -60,14 +61,9 @@ _asked: list[_Asked] = []
 
 def to_device(parts: list[Any], device: torch.device) -> list[Tensor]:
     """int64 sequences as tensors, in one copy that the host does not wait for."""
-    import numpy as np
-
     arrays = [np.asarray(part, dtype=np.int64) for part in parts]
     whole = torch.from_numpy(np.concatenate(arrays))
-    if device.type == "cuda":
-        whole = whole.pin_memory().to(device, non_blocking=True)
-    else:
-        whole = whole.to(device)
+    whole = whole.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else whole.to(device)
     return list(torch.split(whole, [len(array) for array in arrays]))
 
 
