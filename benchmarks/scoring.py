@@ -11,8 +11,8 @@ take turns; the figure is the median of the repeats. `--peer-python` is an inter
 the arithmetic and not the calls around it takes the time.
 
 `--device cuda` makes a random Llama of 1.24 B parameters and items as long as those of ARC, of HellaSwag, and letters
-behind five examples (benchmarks/made_llama.py), runs both sides in bfloat16, each warmed up on 64 items that are timed again
-later, and prints items/s, tokens/s, peak memory beside the weights, and how near our tokens/s come to a plain
+behind five examples (benchmarks/made_llama.py), runs both sides in bfloat16, each warmed up on 64 items that are timed
+again later, and prints items/s, tokens/s, peak memory beside the weights, and how near our tokens/s come to a plain
 `network(ids)` of as many tokens, in rows as long as the task's mean one.
 """
 
