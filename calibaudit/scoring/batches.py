@@ -201,7 +201,7 @@ def make_room(model: Model, size: BatchSize, length: int, name: str, error: Base
 def make_room_for_forest(model: Model, size: BatchSize, planted: Planted, name: str, error: BaseException) -> None:
     """As `make_room`, after memory ran out on a forest."""
     n_rows, n_tokens = len(planted.rows), planted.forest.n_tokens
-    if n_rows == 1:
+    if n_rows == 1 or getattr(model, "n_ranks", 1) > 1:
         make_room(model, BatchSize(1, 1), n_tokens, name, error)
     size.halve_forest(n_rows, n_tokens)
     torch.cuda.empty_cache()
