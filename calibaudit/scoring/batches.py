@@ -136,12 +136,17 @@ def read_rows(
         if before is not None:
             yield before[0], before[1]()
         before = (indices, found)
-        if model.device.type != "cuda":
-            yield indices, found()
+        if not is_late(model):
+            yield before[0], before[1]()
             before = None
         start += len(indices)
     if before is not None:
         yield before[0], before[1]()
+
+
+def is_late(model: Model) -> bool:
+    """Whether a batch's values are read while the next one is computed: a CPU has no time to prepare that meanwhile."""
+    return model.device.type == "cuda"
 
 
 def _at_most(limit: int, rows_of: Callable[[int], int], length: int) -> int:
