@@ -126,7 +126,7 @@ class Model:
         """
         tokens, positions = to_device([forest.tokens, forest.positions()], self.device)
         options = {"position_ids": positions[None], "use_cache": False}
-        with attending(self.network, forest.segments(), self.device):
+        with attending(self.network, forest.segments()):
             output = self._body(input_ids=tokens[None], **options)
         return output.logits if self.head is None else output.last_hidden_state
 

@@ -29,7 +29,7 @@ def has_flash(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cuda" and dtype in HALF and hasattr(torch.ops.aten, "_flash_attention_forward")
 
 
-class _Placed(NamedTuple):
+class Placed(NamedTuple):
     """Segments on one device. sources: None where each segment sees itself only, and all columns are in order."""
 
     ends: Tensor
@@ -37,21 +37,25 @@ class _Placed(NamedTuple):
     source_ends: Tensor
 
 
+def placed(segments: Segments, device: torch.device) -> Placed:
+    """Its indices, in int32 where flash attention wants that."""
+    apart = len(segments.sources) == segments.ends[-1]
+    ends, source_ends, sources = to_device(
+        [segments.ends, segments.source_ends, () if apart else segments.sources], device
+    )
+    return Placed(ends.int(), None if apart else sources, source_ends.int())
+
+
 class _Asked:
     """The segments of the forward pass that runs now, on each device that its layers are on."""
 
-    def __init__(self, segments: Segments, device: torch.device) -> None:
+    def __init__(self, segments: Segments) -> None:
         self.segments = segments
-        apart = len(segments.sources) == segments.ends[-1]
-        packed = to_device([segments.ends, segments.source_ends, () if apart else segments.sources], device)
-        ends, source_ends, sources = packed
-        self._placed = {device: _Placed(ends.int(), None if apart else sources, source_ends.int())}
-        self._first = device
+        self._placed: dict[torch.device, Placed] = {}
 
-    def on(self, device: torch.device) -> _Placed:
+    def on(self, device: torch.device) -> Placed:
         if device not in self._placed:
-            first = self._placed[self._first]
-            self._placed[device] = _Placed(*(part if part is None else part.to(device) for part in first))
+            self._placed[device] = placed(self.segments, device)
         return self._placed[device]
 
 
@@ -68,7 +72,7 @@ def to_device(parts: list[Any], device: torch.device) -> list[Tensor]:
 
 
 @contextmanager
-def attending(network: nn.Module, segments: Segments, device: torch.device) -> Iterator[None]:
+def attending(network: nn.Module, segments: Segments) -> Iterator[None]:
     """The network's layers attend by segments while the block runs. Raises KeyError where transformers has no way."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -76,7 +80,7 @@ def attending(network: nn.Module, segments: Segments, device: torch.device) -> I
         ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
     configs = list({id(config): config for config in map(_config_of, network.modules()) if config is not None}.values())
     before = [config._attn_implementation for config in configs]
-    _asked.append(_Asked(segments, device))
+    _asked.append(_Asked(segments))
     try:
         for config in configs:
             config._attn_implementation = NAME
@@ -111,29 +115,35 @@ def attend(
     if unknown or attention_mask is not None or query.shape[0] != 1:
         raise NotImplementedError(f"attention with {', '.join(unknown) or 'a mask of its own'}")
     asked = _asked[-1]
-    placed = asked.on(query.device)
+    here = asked.on(query.device)
     queries, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))
-    if placed.sources is not None:
-        keys, values = keys.index_select(0, placed.sources), values.index_select(0, placed.sources)
+    if here.sources is not None:
+        keys, values = keys.index_select(0, here.sources), values.index_select(0, here.sources)
     if has_flash(query.device, query.dtype):
-        found = torch.ops.aten._flash_attention_forward(
-            queries,
-            keys,
-            values,
-            placed.ends,
-            placed.source_ends,
-            asked.segments.longest,
-            asked.segments.longest_source,
-            0.0,
-            True,
-            False,
-            scale=scaling,
-            window_size_left=None if sliding_window is None else sliding_window - 1,
-            window_size_right=None if sliding_window is None else 0,
-        )[0]
+        found = flash(queries, keys, values, here, asked.segments, scaling, sliding_window)
     else:
         found = one_by_one(queries, keys, values, asked.segments, scaling, sliding_window)
     return found[None], None
+
+
+def flash(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    here: Placed,
+    segments: Segments,
+    scaling: float | None,
+    window: int | None,
+) -> Tensor:
+    """`one_by_one` in one kernel: rows of all lengths, each query's last key its own column."""
+    attention = torch.ops.aten._flash_attention_forward
+    left, right = (None, None) if window is None else (window - 1, 0)
+    longest = segments.longest, segments.longest_source
+    found: Tensor = attention(
+        queries, keys, values, here.ends, here.source_ends, *longest, 0.0, True, False,
+        scale=scaling, window_size_left=left, window_size_right=right,
+    )[0]  # fmt: skip
+    return found
 
 
 def one_by_one(
