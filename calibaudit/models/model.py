@@ -128,7 +128,8 @@ class Model:
         options = {"position_ids": positions[None], "use_cache": False}
         with attending(self.network, forest.segments()):
             output = self._body(input_ids=tokens[None], **options)
-        return output.logits if self.head is None else output.last_hidden_state
+        features: Tensor = output.logits if self.head is None else output.last_hidden_state
+        return features
 
     def extend(self, input_ids: Tensor, past: Any, n_past: int, use_cache: bool = False) -> tuple[Tensor, Any]:
         """`forward` behind a copied cache of n_past tokens (0: an empty one), as this network was found to go on."""

@@ -70,8 +70,8 @@ def run_planted(model: Model, planted: Planted, reader: Reader[V]) -> Found[V]:
             if len(continuation) > 1:
                 longer.append((r, c))
                 spans.append(Span(0, columns_of(way)[1:], continuation[1:]))
-    owners = [(r, c) for r, row in enumerate(planted.rows) for c in range(len(row.continuations))]
-    totals.add_each(owners, reader.each(features[0, integers(lasts, features.device)], firsts))
+    each = [(r, c) for r, row in enumerate(planted.rows) for c in range(len(row.continuations))]
+    totals.add_each(each, reader.each(features[0, integers(lasts, features.device)], firsts))
     totals.add(longer, reader.sums(features, spans))
     return totals
 

@@ -38,7 +38,7 @@ def fetched(tensor: Tensor) -> Late[Any]:
         values = tensor.tolist()
         return lambda: values
     host = tensor.to("cpu", non_blocking=True)
-    done = torch.cuda.Event()
+    done = torch.cuda.Event()  # type: ignore[no-untyped-call]
     done.record(torch.cuda.current_stream(tensor.device))
 
     def wait() -> Any:

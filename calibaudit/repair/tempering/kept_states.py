@@ -49,7 +49,9 @@ class KeptStates:
     def each(self, features: Tensor, targets: Sequence[Sequence[int]]) -> Late[list[list[Tokens]]]:
         width = max(map(len, targets))
         start = self._keep(features, pad(targets, width, NO_TARGET, features.device))
-        places = [[(start + r * width + c,) for c in range(len(row))] for r, row in enumerate(targets)]
+        places: list[list[Tokens]] = [
+            [(start + r * width + c,) for c in range(len(row))] for r, row in enumerate(targets)
+        ]
         return lambda: places
 
     def sums(self, features: Tensor, spans: Sequence[Span]) -> Late[list[Tokens]]:
