@@ -14,7 +14,7 @@ from calibaudit.errors import ModelError
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.models import lengths, prefix_cache, sharing
 from calibaudit.models.attention.forest import Forest
-from calibaudit.models.attention.segments import attending, to_device
+from calibaudit.models.attention.segments import attending, configs_of, to_device
 from calibaudit.models.attention.ways import CACHE_NAMES, prove_sharing
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.models.devices import is_out_of_memory
@@ -63,6 +63,7 @@ class Model:
     _copied_cache: prefix_cache.CacheKind = "own"
     _tells_positions: bool = False
     _windows: prefix_cache.Locals = None
+    _configs: list[Any] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -126,7 +127,9 @@ class Model:
         """
         tokens, positions = to_device([forest.tokens, forest.positions()], self.device)
         options = {"position_ids": positions[None], "use_cache": False}
-        with attending(self.network, forest.segments()):
+        if self._configs is None:
+            self._configs = configs_of(self.network)
+        with attending(self._configs, forest.segments()):
             output = self._body(input_ids=tokens[None], **options)
         features: Tensor = output.logits if self.head is None else output.last_hidden_state
         return features

@@ -7,7 +7,7 @@ compute on megabytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -71,14 +71,19 @@ def to_device(parts: list[Any], device: torch.device) -> list[Tensor]:
     return list(torch.split(whole, [len(array) for array in arrays]))
 
 
+def configs_of(network: nn.Module) -> list[Any]:
+    """Every config that one of the network's modules asks for its attention, outer ones first."""
+    found = (getattr(module, "config", None) for module in network.modules())
+    return list({id(config): config for config in found if hasattr(config, "_attn_implementation")}.values())
+
+
 @contextmanager
-def attending(network: nn.Module, segments: Segments) -> Iterator[None]:
-    """The network's layers attend by segments while the block runs. Raises KeyError where transformers has no way."""
+def attending(configs: Sequence[Any], segments: Segments) -> Iterator[None]:
+    """The layers of these configs (`configs_of`) attend by segments while the block runs."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     if NAME not in ALL_ATTENTION_FUNCTIONS:
         ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
-    configs = list({id(config): config for config in map(_config_of, network.modules()) if config is not None}.values())
     before = [config._attn_implementation for config in configs]
     _asked.append(_Asked(segments))
     try:
@@ -89,11 +94,6 @@ def attending(network: nn.Module, segments: Segments) -> Iterator[None]:
         _asked.pop()
         for config, name in zip(configs, before, strict=True):  # outer ones first: each sets those within it as well
             config._attn_implementation = name
-
-
-def _config_of(module: nn.Module) -> Any:
-    config = getattr(module, "config", None)
-    return config if hasattr(config, "_attn_implementation") else None
 
 
 def attend(
