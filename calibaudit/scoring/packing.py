@@ -59,20 +59,15 @@ def plant(rows: Iterable[Row], fits: Callable[[int, int], bool]) -> Planted:
 
 
 def run_planted(model: Model, planted: Planted, reader: Reader[V]) -> Found[V]:
-    """The reader's value of each continuation of the rows: their context's last column scores all first tokens."""
+    """The reader's value of each continuation of the rows."""
     features = model.run_forest(planted.forest)
     totals: Totals[V] = Totals(len(planted.rows))
-    firsts, lasts, longer, spans = [], [], [], []
-    for r, (row, ways, owners) in enumerate(zip(planted.rows, planted.ways, planted.owners, strict=True)):
-        lasts.append(ways[0][0][0])
-        firsts.append([continuation[0] for continuation in row.continuations])
-        for c, (way, continuation) in enumerate(zip(map(ways.__getitem__, owners), row.continuations, strict=True)):
-            if len(continuation) > 1:
-                longer.append((r, c))
-                spans.append(Span(0, columns_of(way)[1:], continuation[1:]))
-    each = [(r, c) for r, row in enumerate(planted.rows) for c in range(len(row.continuations))]
-    totals.add_each(each, reader.each(features[0, integers(lasts, features.device)], firsts))
-    totals.add(longer, reader.sums(features, spans))
+    owners, spans = [], []
+    for r, (row, ways, own) in enumerate(zip(planted.rows, planted.ways, planted.owners, strict=True)):
+        for c, (continuation, way) in enumerate(zip(row.continuations, own, strict=True)):
+            owners.append((r, c))
+            spans.append(Span(0, columns_of(ways[way]), continuation))
+    totals.add(owners, reader.sums(features, spans))
     return totals
 
 

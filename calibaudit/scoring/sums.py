@@ -20,6 +20,9 @@ LEAST_COMMON_PREFIX = 16
 
 NO_TARGET = -100
 
+ROWS_MULTIPLE = {"cuda": 16}
+"""Rows that the head is given: Triton compiles its kernels once for such counts and once more for all others."""
+
 
 def common_prefix(contexts: Sequence[Tokens]) -> int:
     """Tokens that all contexts start with, where a pass of their own pays; each keeps a token after them."""
@@ -137,17 +140,22 @@ class Logprobs:
     def sums(self, features: Tensor, spans: Sequence[Span]) -> Late[list[float]]:
         if not spans:
             return list
-        owner, chosen, targets = scored_columns(features, spans)
+        owner, chosen, targets = scored_columns(features, spans, ROWS_MULTIPLE.get(features.device.type, 1))
         logprob = self._model.target_logprobs(chosen, targets, known=True).logprob.double()
         totals = torch.zeros(len(spans), dtype=torch.float64, device=features.device)
         return fetched(totals.index_add_(0, owner, logprob))
 
 
-def scored_columns(features: Tensor, spans: Sequence[Span]) -> tuple[Tensor, Tensor, Tensor]:
-    """Of every token of the spans, one behind the other: (n,) its span, (n, width) what predicts it, (n,) its id."""
+def scored_columns(features: Tensor, spans: Sequence[Span], multiple: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Of every token of the spans, one behind the other: (n,) its span, (n, width) what predicts it, (n,) its id.
+
+    Up to a multiple of so many, the last span's first column is repeated, without a token.
+    """
     lengths = [len(span.tokens) for span in spans]
+    n_more = -sum(lengths) % multiple
+    lengths[-1] += n_more
     places = np.repeat(np.array([(s, span.row) for s, span in enumerate(spans)], dtype=np.int64), lengths, axis=0)
-    columns = [column for span in spans for column in span.columns]
-    targets = [token for span in spans for token in span.tokens]
+    columns = [column for span in spans for column in span.columns] + [spans[-1].columns[0]] * n_more
+    targets = [token for span in spans for token in span.tokens] + [NO_TARGET] * n_more
     owner, rows, columns, targets = integers([*places.T, columns, targets], features.device)
     return owner, features[rows, columns], targets
