@@ -38,8 +38,9 @@ class Head:
     logit_scale: float
     vocab_size: int
 
-    def logprobs(self, hidden: Tensor, targets: Tensor) -> LinearLogprobs:
-        """hidden (N, D), targets (N,) or (N, K) -> log-probabilities in nats."""
+    def logprobs(self, hidden: Tensor, targets: Tensor, *, known: bool = False) -> LinearLogprobs:
+        """hidden (N, D), targets (N,) or (N, K) -> log-probabilities in nats. known: the targets are in the vocabulary,
+        and are not checked."""
         device = self.weight.device
         return linear_logprobs(
             hidden.to(device),
@@ -49,6 +50,7 @@ class Head:
             softcap=self.softcap,
             logit_scale=self.logit_scale,
             vocab_size=self.vocab_size,
+            known=known,
         )
 
     def logits(self, hidden: Tensor) -> Tensor:

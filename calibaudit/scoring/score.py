@@ -16,7 +16,7 @@ from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.cache import ItemCache, PromptResult
-from calibaudit.scoring.encode import EncodedPrompt, Encoder
+from calibaudit.scoring.encode import EncodedPrompt, Encoder, encoded_blocks
 from calibaudit.scoring.engines.engine import Engine, engine_of
 from calibaudit.scoring.engines.remembered import PromptCache, TaskPrompts, task_key
 from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of, where_of
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PROMPTS_PER_BLOCK = 4_096
 """Prompts are tokenized and sorted in blocks of this size, so that a 14,000-item task starts at once."""
+
+FIRST_PROMPTS = {"cuda": 128}
+"""Prompts of the first block: a GPU waits for it alone, while the next one is tokenized as this one is scored."""
 
 Progress = Callable[[int, int], None]
 
@@ -206,9 +209,9 @@ def _complete(prompts: Sequence[Prompt], engine: Engine, cache: ItemCache, repor
     if not todo:
         return
     encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length, engine.n_embeddings)
-    for start in range(0, len(todo), PROMPTS_PER_BLOCK):
-        block = todo[start : start + PROMPTS_PER_BLOCK]
-        encoded = encoder.encode(block)
+    first = FIRST_PROMPTS.get(engine.settings().get("device", ""), PROMPTS_PER_BLOCK)
+    for start, encoded in encoded_blocks(encoder, todo, first, PROMPTS_PER_BLOCK):
+        block = todo[start : start + len(encoded)]
         rows = [row for prompt in encoded for row in (*prompt.rows, *prompt.shared)]
         owner = [i for i, prompt in enumerate(encoded) for _ in (*prompt.rows, *prompt.shared)]
         open_rows = [len(prompt.rows) + len(prompt.shared) for prompt in encoded]

@@ -13,7 +13,7 @@ from calibaudit.scoring.batches import batch_size_for, read_rows
 from calibaudit.scoring.encode import Encoder, Row, Tokens
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.scoring.prompts import prompts_for, prompts_of
-from calibaudit.scoring.sums import NO_TARGET, Span, pad
+from calibaudit.scoring.sums import NO_TARGET, Late, Span, fetched, integers, pad
 from calibaudit.tasks.items import Task
 
 
@@ -23,14 +23,17 @@ class _TopTokens:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def each(self, features: Tensor, targets: Sequence[Sequence[int]]) -> list[list[int]]:
+    def each(self, features: Tensor, targets: Sequence[Sequence[int]]) -> Late[list[list[int]]]:
         padded = pad(targets, max(map(len, targets)), NO_TARGET, features.device)
-        top = self._model.target_logprobs(features, padded).top_token.tolist()
-        return [[token] * len(row) for token, row in zip(top, targets, strict=True)]
+        top = fetched(self._model.target_logprobs(features, padded).top_token)
+        return lambda: [[token] * len(row) for token, row in zip(top(), targets, strict=True)]
 
-    def sums(self, features: Tensor, spans: Sequence[Span]) -> list[int]:
-        rows = [features[span.row, span.columns[-1]][None] for span in spans]
-        return [int(self.each(row, [span.tokens[-1:]])[0][0]) for row, span in zip(rows, spans, strict=True)]
+    def sums(self, features: Tensor, spans: Sequence[Span]) -> Late[list[int]]:
+        if not spans:
+            return list
+        rows, columns = integers([[s.row for s in spans], [s.columns[-1] for s in spans]], features.device)
+        found = self.each(features[rows, columns], [span.tokens[-1:] for span in spans])
+        return lambda: [tokens[0] for tokens in found()]
 
 
 def contexts_of(model: Model, tasks: Sequence[Task], options: RunOptions | None = None) -> list[Tokens]:
