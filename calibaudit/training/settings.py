@@ -25,6 +25,8 @@ class TrainingSettings:
     save_steps: steps between checkpoints; None: a fifth of the run.
     logit_scale: a factor above 0 on the logits in the loss, 1 / T where logits are divided by T; the trained network
     takes it into its weights. softcap: put around them then; above 0, None: as the network has it (`training.levers`).
+    sharding: fsdp: weights, gradients and optimizer state in shares over the processes (`training.state.sharding`);
+    none: each process has all of them.
     where: which rows are smoothed; known: those that base knows (`training.known`), the others have hard labels.
     """
 
@@ -45,3 +47,4 @@ class TrainingSettings:
     logit_scale: float = 1.0
     softcap: float | None = None
     where: Literal["all", "known"] = "all"
+    sharding: Literal["none", "fsdp"] = "none"

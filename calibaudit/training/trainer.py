@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import shutil
@@ -25,6 +26,7 @@ from calibaudit.models.formats.save import put_in_place, write_failure
 from calibaudit.training.resume import MADE_FROM, drop_earlier, last_checkpoint
 from calibaudit.training.schedule import MicroBatches, Plan
 from calibaudit.training.settings import TrainingSettings
+from calibaudit.training.state.sharding import whole
 
 _WRITING = ".writing"
 _LOG = "training.jsonl"
@@ -58,7 +60,10 @@ def interruptible() -> Iterator[Interrupt]:
 
 @dataclass(frozen=True)
 class Job:
-    """What a run is, beside transformers' arguments. made_from: goes into each checkpoint. n_rows: in the data."""
+    """What a run is, beside transformers' arguments. made_from: goes into each checkpoint. n_rows: in the data.
+
+    sharded: whether the network's weights lie in shares.
+    """
 
     folder: Path
     plan: Plan
@@ -67,6 +72,7 @@ class Job:
     save_steps: int
     max_grad_norm: float
     progress: Callable[[int, int, float, float], None] | None
+    sharded: bool = False
 
 
 class DeviceArguments(TrainingArguments):  # type: ignore[misc]
@@ -81,7 +87,8 @@ class DeviceArguments(TrainingArguments):  # type: ignore[misc]
 
     @property
     def n_gpu(self) -> int:
-        return int(self.device.type == "cuda")
+        # not by the device: that is asked for while it is being found
+        return int(not self.use_cpu and torch.cuda.is_available())
 
 
 def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device: torch.device) -> DeviceArguments:
@@ -99,7 +106,8 @@ def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device:
         optim="adamw_torch" if kind == "mps" else "adamw_torch_fused",
         max_grad_norm=0.0,  # the Recorder clips
         seed=settings.seed,
-        bf16=kind == "cuda" and torch.cuda.is_bf16_supported(),
+        # sharded weights are gathered in bfloat16 already
+        bf16=kind == "cuda" and torch.cuda.is_bf16_supported() and settings.sharding == "none",
         use_cpu=kind == "cpu",
         gradient_checkpointing=settings.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
@@ -138,6 +146,8 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
         for callback in list(self.callback_handler.callbacks):
             if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
                 self.remove_callback(callback)
+        if job.sharded:  # it is distributed already: no DDP around it
+            self.accelerator.prepare_model = functools.partial(self.accelerator.prepare_model, evaluation_mode=True)
 
     def _get_train_sampler(self, *_: Any) -> Any:
         return SequentialSampler(self.train_dataset)
@@ -153,6 +163,8 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         """Written below _WRITING by Trainer, then renamed; the one before stays until then."""
         writing = Path(self.args.output_dir)
+        if self._job.sharded:
+            return
         try:
             super()._save_checkpoint(*args, **kwargs)
             self.accelerator.wait_for_everyone()
@@ -205,7 +217,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         if args.world_size > 1:
             values = trainer.accelerator.reduce(values, "mean")
         self._loss, pressed = values.tolist()
-        self._norm, self._stop = float(norm), pressed > 0
+        self._norm, self._stop = float(whole(norm)), pressed > 0
         for what, value in (("loss", self._loss), ("gradient", self._norm)):
             if not abs(value) < float("inf"):
                 good = last_checkpoint(self._job.folder)
