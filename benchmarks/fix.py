@@ -242,7 +242,10 @@ def several(kind: str, batches: list[int], size: Size) -> None:
             result = one(kind, n_rows, size)
         except Exception as error:
             lines = str(error).strip().splitlines() or [""]
-            print(f"RESULT {json.dumps({'rows': n_rows, 'error': f'{type(error).__name__}: {lines[0]}'[:160]})}", flush=True)
+            print(
+                f"RESULT {json.dumps({'rows': n_rows, 'error': f'{type(error).__name__}: {lines[0]}'[:160]})}",
+                flush=True,
+            )
             return
         print(f"RESULT {json.dumps({'rows': n_rows, **result})}", flush=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,8 +24,9 @@ from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
 from calibaudit.training.settings import LoraSettings, TrainingSettings
+from calibaudit.training.state.checkpoints import WRITING
 from calibaudit.training.state.sharding import in_shares, why_not_sharded
-from calibaudit.training.trainer import Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+from calibaudit.training.trainer import LEAST_SECONDS, Job, PlannedTrainer, arguments_of, interruptible, run_trainer
 
 CHECKPOINTS = "checkpoints"
 
@@ -80,7 +82,7 @@ def train(
     folder: gets training.jsonl, a line a step, and checkpoints/ with the last checkpoint. Ctrl-C writes one and raises
     KeyboardInterrupt. resume: go on from the last checkpoint, if there is one, to the same weights.
     Under torchrun every process calls it with the same arguments and its own device: DDP, or in shares where
-    settings.sharding is fsdp. Then the network may be in any dtype, and in it, and the anchor is sharded too; afterwards
+    settings.sharding is fsdp. Then the network may be in any dtype, and the anchor is sharded too, in place; afterwards
     the first process has the weights, on the CPU, and the others have none.
     Raises TrainingError: unusable settings or examples, a loss or gradient that is no number, memory or disk full, a
     checkpoint made otherwise; ModelError where the loss cannot be computed from hidden states.
@@ -110,13 +112,16 @@ def train(
     save_steps = settings.save_steps or math.ceil(len(plan.steps) / 5)
     clip = settings.max_grad_norm * settings.logit_scale
     sharded = settings.sharding == "fsdp"
-    job = Job(checkpoints, plan, identity, len(examples), save_steps, clip, progress, sharded)
+    least_seconds = LEAST_SECONDS if settings.save_steps is None else 0.0
+    job = Job(checkpoints, plan, identity, len(examples), save_steps, least_seconds, clip, progress, sharded)
     pad_id = getattr(tokenizer, "pad_token_id", None)
     batches = MicroBatches(examples, plan, 0 if pad_id is None else pad_id, known)
     device = network.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     checkpoints.mkdir(parents=True, exist_ok=True)
+    if rank() == 0:
+        shutil.rmtree(checkpoints / WRITING, ignore_errors=True)
     gathered([0])  # under torchrun the process group is made, and at the end left, by `models.distributed`
     with (
         quiet(),

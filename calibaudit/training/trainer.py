@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import math
-import shutil
 import signal
 import threading
 import time
@@ -22,14 +21,18 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from calibaudit.errors import TrainingError
-from calibaudit.models.formats.save import put_in_place, write_failure
-from calibaudit.training.resume import MADE_FROM, drop_earlier, last_checkpoint
+from calibaudit.models.formats.save import write_failure
+from calibaudit.training.resume import last_checkpoint
 from calibaudit.training.schedule import MicroBatches, Plan
 from calibaudit.training.settings import TrainingSettings
+from calibaudit.training.state.checkpoints import WRITING, Checkpoints
 from calibaudit.training.state.sharding import whole
 
-_WRITING = ".writing"
 _LOG = "training.jsonl"
+_SCHEDULER = "scheduler.pt"
+
+LEAST_SECONDS = 600.0
+"""Between two checkpoints, where no number of steps is given: what an interruption costs is bounded by that as well."""
 
 
 class Interrupt:
@@ -62,6 +65,7 @@ def interruptible() -> Iterator[Interrupt]:
 class Job:
     """What a run is, beside transformers' arguments. made_from: goes into each checkpoint. n_rows: in the data.
 
+    save_steps: after each so many steps a checkpoint is due, where least_seconds have gone by since the last one.
     sharded: whether the network's weights lie in shares.
     """
 
@@ -70,6 +74,7 @@ class Job:
     made_from: Mapping[str, Any]
     n_rows: int
     save_steps: int
+    least_seconds: float
     max_grad_norm: float
     progress: Callable[[int, int, float, float], None] | None
     sharded: bool = False
@@ -95,7 +100,7 @@ def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device:
     """What Trainer is told. folder: of the checkpoints."""
     kind = device.type
     arguments = DeviceArguments(
-        output_dir=str(folder / _WRITING),
+        output_dir=str(folder / WRITING),
         per_device_train_batch_size=1,  # an item of the data set is a whole micro-batch
         gradient_accumulation_steps=settings.accumulation,
         max_steps=n_steps,
@@ -135,6 +140,7 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
         self, network: Any, arguments: TrainingArguments, batches: MicroBatches, job: Job, interrupt: Interrupt
     ) -> None:
         self._job = job
+        self.checkpoints = Checkpoints(job.folder, job.made_from, arguments.device, sharded=job.sharded)
         self.step_loss: Tensor | float = 0.0
         super().__init__(
             model=network,
@@ -160,28 +166,29 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
         self.step_loss = self.step_loss + loss.detach().float()
         return loss
 
-    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        """Written below _WRITING by Trainer, then renamed; the one before stays until then."""
-        writing = Path(self.args.output_dir)
-        if self._job.sharded:
-            return
-        try:
-            super()._save_checkpoint(*args, **kwargs)
-            self.accelerator.wait_for_everyone()
-            if self.is_world_process_zero():
-                partial = next(writing.iterdir())
-                (partial / MADE_FROM).write_text(json.dumps(self._job.made_from) + "\n", encoding="utf-8")
-                put_in_place(partial, writing.parent / partial.name)
-                drop_earlier(writing.parent / partial.name)
-            self.accelerator.wait_for_everyone()
-        except Exception as error:  # OSError, RuntimeError or a Rust exception when the disk is full
-            shutil.rmtree(writing, ignore_errors=True)
-            earlier = last_checkpoint(writing.parent)
-            advice = "make room and start again" if earlier is None else f"make room and resume from {earlier}"
-            raise TrainingError(
-                f"step {self.state.global_step}: the checkpoint cannot be written to {writing.parent}: "
-                f"{write_failure(error, writing.parent)}; {advice}"
-            ) from error
+    def _save_checkpoint(self, *_: Any, **__: Any) -> None:
+        step = self.state.global_step
+        is_last = step == len(self._job.plan.steps)
+        self.checkpoints.save(step, self.model, None if is_last else self.optimizer, self._write_small)
+
+    def _write_small(self, folder: Path) -> None:
+        self._save_rng_state(str(folder))
+        if self.is_world_process_zero():
+            self.state.save_to_json(str(folder / "trainer_state.json"))
+            torch.save(self.lr_scheduler.state_dict(), folder / _SCHEDULER)
+            config = getattr(self.model, "config", None)
+            if hasattr(config, "save_pretrained"):
+                config.save_pretrained(folder)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self.checkpoints.load_network(Path(resume_from_checkpoint), self.model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            self.checkpoints.load_optimizer(Path(checkpoint), self.model, self.optimizer)
+            self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULER, weights_only=True))
+            for group, rate in zip(self.optimizer.param_groups, self.lr_scheduler.get_last_lr(), strict=True):
+                group["lr"] = rate
 
 
 class Recorder(TrainerCallback):  # type: ignore[misc]
@@ -193,7 +200,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def __init__(self, trainer: PlannedTrainer, job: Job, interrupt: Interrupt) -> None:
         self._trainer, self._job, self._interrupt = trainer, job, interrupt
         self._loss = self._norm = self._rate = 0.0
-        self._stop = False
+        self._stop = self._due = False
+        self._saved = 0.0
         self._before = 0.0
         self._first = 0
 
@@ -201,7 +209,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         done = records(state)
         self._before = done[-1]["seconds"] if done else 0.0
         self._first = state.global_step
-        self._started = time.monotonic()
+        self._started = self._saved = time.monotonic()
         self._write("".join(json.dumps(record) + "\n" for record in done), "w")
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -212,19 +220,29 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         norm = trainer.accelerator.clip_grad_norm_(parameters, self._job.max_grad_norm or float("inf"))
         loss = torch.as_tensor(trainer.step_loss, device=args.device)
         trainer.step_loss = 0.0
-        # a process that was interrupted stops all of them, after the same step
-        values = torch.stack([loss, loss.new_tensor(float(self._interrupt.pressed))])
+        checkpoints = trainer.checkpoints
+        due = time.monotonic() - self._saved >= self._job.least_seconds
+        # what happened in one process, all act on after the same step
+        flags = (self._interrupt.pressed, due, checkpoints.failed, checkpoints.busy)
+        values = torch.cat([loss.reshape(1), loss.new_tensor(list(map(float, flags)))])
         if args.world_size > 1:
             values = trainer.accelerator.reduce(values, "mean")
-        self._loss, pressed = values.tolist()
-        self._norm, self._stop = float(whole(norm)), pressed > 0
+        self._loss = float(values[0])
+        self._stop, self._due, failed, busy = (value > 0 for value in values[1:].tolist())
+        self._norm = float(whole(norm))
+        if failed:
+            raise checkpoints.failure()
+        if checkpoints.pending and not busy:
+            checkpoints.finish()
         for what, value in (("loss", self._loss), ("gradient", self._norm)):
             if not abs(value) < float("inf"):
+                checkpoints.settle()
                 good = last_checkpoint(self._job.folder)
                 kept = "no checkpoint was written yet" if good is None else f"the last good checkpoint is {good}"
                 raise TrainingError(
                     f"step {state.global_step + 1}: the {what} is {value}; {kept}; try a smaller learning rate"
                 )
+        checkpoints.before_change()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         step, plan = state.global_step, self._job.plan
@@ -246,8 +264,13 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         if self._job.progress and state.is_world_process_zero:
             self._job.progress(step, len(plan.steps), self._loss, speed)
         stop = self._stop or (args.world_size == 1 and self._interrupt.pressed)
-        control.should_save = stop or step % self._job.save_steps == 0 or step == len(plan.steps)
-        control.should_training_stop = stop or step == len(plan.steps)
+        is_last = step == len(plan.steps)
+        control.should_save = stop or is_last or (self._due and step % self._job.save_steps == 0)
+        control.should_training_stop = stop or is_last
+        if control.should_save:
+            self._saved = time.monotonic()
+        elif step == self._first + 1 and step + self._job.save_steps < len(plan.steps):
+            self._trainer.checkpoints.reserve(self._trainer.model, self._trainer.optimizer)
         return control
 
     def _write(self, text: str, mode: str) -> None:
@@ -270,7 +293,11 @@ def run_trainer(trainer: PlannedTrainer, checkpoint: Path | None) -> list[dict[s
     """Train, from the checkpoint on; the records of all steps. The network keeps its own forward."""
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        trainer.checkpoints.settle()
         return records(trainer.state)
+    except BaseException:
+        trainer.checkpoints.leave()
+        raise
     finally:
         # Accelerate puts autocast around the network's own forward
         with contextlib.suppress(Exception):

@@ -402,7 +402,7 @@ class TestFailures:
         def full(*_: Any) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr("calibaudit.training.trainer.put_in_place", full)
+        monkeypatch.setattr("calibaudit.training.state.checkpoints.put_in_place", full)
         with pytest.raises(TrainingError, match=r"No space left on device; make room and start again$"):
             tuned(tmp_path, settings(max_steps=2))
 

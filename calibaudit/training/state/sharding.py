@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from calibaudit.errors import TrainingError
 from calibaudit.models.distributed import gathered, rank, world_size
 
 TORCH = (2, 7)
