@@ -2,12 +2,11 @@
 
     python benchmarks/fix.py [--hidden 2048 --layers 16 --vocab 128256 --length 4096] [--rows 1,2,4,8] [--steps 8]
     python benchmarks/fix.py --gradient-checkpointing
-    python benchmarks/fix.py --writes
 
 One random Llama, rows of random tokens that are all learned from, smoothing 0.1 towards the uniform distribution, AdamW
 in float32. On all sides the same weights, rows, attention (torch's), optimizer (fused) and dtypes: float32 weights,
 bfloat16 products on a GPU. Gradient checkpointing is off on all sides, or with its flag on on all. No side writes a
-checkpoint while it is timed; what one costs, `--writes` measures apart.
+checkpoint while it is timed; what one costs, `benchmarks/tuning/writes.py` measures.
 
 Contenders: `ours` (what `calibaudit fix` runs), `ours-fsdp` (the same with `--sharding fsdp`: bfloat16 weights gathered
 from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `trainer`
@@ -52,6 +51,7 @@ class Size:
     length: int
     steps: int
     checkpointing: bool = False
+    save_at: int | None = None
 
 
 def network_of(size: Size) -> Any:
@@ -96,7 +96,7 @@ def expected_loss(network: Any, rows: list[list[int]]) -> float:
     return total / n
 
 
-class _Clock:
+class Clock:
     """Seconds of each step, from one step's end to the next's."""
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class _EnoughError(Exception):
 
 
 def run_ours(
-    kind: str, network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: _Clock
+    kind: str, network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: Clock
 ) -> float:
     from calibaudit.training.data.encode import Example
     from calibaudit.training.settings import TrainingSettings
@@ -136,7 +136,7 @@ def run_ours(
         max_steps=size.steps + 1,
         warmup=0.0,
         gradient_checkpointing=size.checkpointing,
-        save_steps=size.steps + 1,  # which is never reached, so that no checkpoint is written
+        save_steps=size.save_at or size.steps + 1,  # which is never reached, so that no checkpoint is written
         sharding="fsdp" if kind == "ours-fsdp" else "none",
     )
     losses: list[float] = []
@@ -155,7 +155,7 @@ def run_ours(
 
 
 def run_trainer(
-    kind: str, network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: _Clock
+    kind: str, network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: Clock
 ) -> float:
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -184,7 +184,8 @@ def run_trainer(
         "label_smoothing_factor": SMOOTHING,
         "bf16": torch.cuda.is_available(),
         "logging_steps": 1,
-        "save_strategy": "no",
+        "save_strategy": "steps" if size.save_at else "no",
+        "save_steps": size.save_at or size.steps,
         "report_to": [],
         "disable_tqdm": True,
         "use_cpu": not torch.cuda.is_available(),
@@ -224,7 +225,7 @@ def _tokenizer() -> Any:
 
 def one(kind: str, n_rows: int, size: Size) -> dict[str, Any]:
     """One contender at one batch size: loss of the first step, tokens a second, peak bytes."""
-    network, rows, clock = network_of(size), rows_of(size, n_rows * size.steps), _Clock()
+    network, rows, clock = network_of(size), rows_of(size, n_rows * size.steps), Clock()
     network.train()
     wanted = expected_loss(network, rows[:1])  # random tokens: every row's loss is the same to a fraction of 1 %
     _fresh()
@@ -267,7 +268,7 @@ def main() -> None:
     with torch.device("meta"):
         n_parameters = sum(p.numel() for p in _llama(size).parameters())
     print(
-        f"{_device_name()}: random Llama of {n_parameters / 1e6:,.0f} M parameters, V {size.vocab:,}, "
+        f"{device_name()}: random Llama of {n_parameters / 1e6:,.0f} M parameters, V {size.vocab:,}, "
         f"length {size.length:,}, gradient checkpointing {'on' if size.checkpointing else 'off'}"
     )
     found: dict[tuple[str, int], float] = {}
@@ -342,8 +343,8 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _device_name() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+def device_name() -> str:
+    return torch.cuda.getdevice_name() if torch.cuda.is_available() else "CPU"
 
 
 if __name__ == "__main__":

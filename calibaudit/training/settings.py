@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
+
+FSDP_VARIABLE = "ACCELERATE_USE_FSDP"
+"""Set by `accelerate launch --use_fsdp`."""
+
+DEEPSPEED_VARIABLE = "ACCELERATE_USE_DEEPSPEED"
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class TrainingSettings:
     takes it into its weights. softcap: put around them then; above 0, None: as the network has it (`training.levers`).
     sharding: fsdp: weights, gradients and optimizer state in shares over the processes (`training.state.sharding`);
     none: each process has all of them.
+    optim: AdamW with its state in float32, or in 8 bits (torchao, or bitsandbytes where nothing is sharded).
     where: which rows are smoothed; known: those that base knows (`training.known`), the others have hard labels.
     """
 
@@ -48,3 +55,9 @@ class TrainingSettings:
     softcap: float | None = None
     where: Literal["all", "known"] = "all"
     sharding: Literal["none", "fsdp"] = "none"
+    optim: Literal["adamw", "adamw-8bit"] = "adamw"
+
+
+def launched(variable: str) -> bool:
+    """Whether `accelerate launch` was told so."""
+    return os.environ.get(variable, "false").lower() in ("1", "true", "yes", "y", "on")

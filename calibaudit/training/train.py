@@ -23,7 +23,7 @@ from calibaudit.training.loss.anchored import use_anchored_loss
 from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
-from calibaudit.training.settings import LoraSettings, TrainingSettings
+from calibaudit.training.settings import DEEPSPEED_VARIABLE, LoraSettings, TrainingSettings, launched
 from calibaudit.training.state.checkpoints import WRITING
 from calibaudit.training.state.sharding import in_shares, why_not_sharded
 from calibaudit.training.trainer import LEAST_SECONDS, Job, PlannedTrainer, arguments_of, interruptible, run_trainer
@@ -94,7 +94,7 @@ def train(
     checkpoints = folder / CHECKPOINTS
     n_processes = world_size()
     identity = made_from(network, anchor, examples, settings, n_processes, known)
-    checkpoint = last_checkpoint(checkpoints)
+    checkpoint = gathered([last_checkpoint(checkpoints)])[0]  # the first process renames and removes them
     if checkpoint is not None and not resume:
         raise TrainingError(f"{checkpoint}: left by another run; resume it, or give another folder")
     if checkpoint is not None:
@@ -195,6 +195,7 @@ def _check(
         ("softcap", settings.softcap is None or 0 < settings.softcap < math.inf, "above 0"),
         ("where", settings.where in ("all", "known"), "all or known"),
         ("sharding", settings.sharding in ("none", "fsdp"), "none or fsdp"),
+        ("optim", settings.optim in ("adamw", "adamw-8bit"), "adamw or adamw-8bit"),
     )
     for name, holds, rule in rules:
         if not holds:
@@ -220,6 +221,11 @@ def _check(
         raise TrainingError(f"an example has token {highest}, the model only {n_ids}; use the model's own tokenizer")
     if len(set(map(str, (getattr(network, "hf_device_map", None) or {}).values()))) > 1:
         raise TrainingError("the model is spread over several devices; name one device, or use torchrun")
+    if launched(DEEPSPEED_VARIABLE):
+        raise TrainingError(
+            "DeepSpeed is not supported: the loss needs the head's weight as a plain tensor; start with torchrun, or "
+            "accelerate launch --use_fsdp, and --sharding fsdp"
+        )
     if settings.sharding == "fsdp":
         if settings.lora is not None:
             raise TrainingError("LoRA is not sharded: each process has the whole model; leave the sharding out")

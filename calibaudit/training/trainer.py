@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import json
 import math
 import signal
@@ -27,6 +28,7 @@ from calibaudit.training.schedule import MicroBatches, Plan
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.state.checkpoints import WRITING, Checkpoints
 from calibaudit.training.state.sharding import whole
+from calibaudit.training.state.tensors import set_rates
 
 _LOG = "training.jsonl"
 _SCHEDULER = "scheduler.pt"
@@ -108,7 +110,7 @@ def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device:
         lr_scheduler_type="linear",
         warmup_steps=math.floor(settings.warmup * n_steps),
         weight_decay=settings.weight_decay,
-        optim="adamw_torch" if kind == "mps" else "adamw_torch_fused",
+        optim=_optimizer_of(settings, kind),
         max_grad_norm=0.0,  # the Recorder clips
         seed=settings.seed,
         # sharded weights are gathered in bfloat16 already
@@ -131,6 +133,18 @@ def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device:
         if kind == "cuda":
             torch.cuda.set_device(device)
     return arguments
+
+
+def _optimizer_of(settings: TrainingSettings, kind: str) -> str:
+    """Trainer's name for it. Raises TrainingError where the package that has it is missing."""
+    if settings.optim == "adamw":
+        return "adamw_torch" if kind == "mps" else "adamw_torch_fused"
+    if importlib.util.find_spec("torchao") is not None:
+        return "adamw_torch_8bit"
+    if settings.sharding == "none" and importlib.util.find_spec("bitsandbytes") is not None:
+        return "adamw_bnb_8bit"
+    needed = "torchao" if settings.sharding == "fsdp" else "torchao or bitsandbytes"
+    raise TrainingError(f"optim adamw-8bit needs {needed}: pip install torchao")
 
 
 class PlannedTrainer(Trainer):  # type: ignore[misc]
@@ -187,8 +201,7 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
         if checkpoint is not None:
             self.checkpoints.load_optimizer(Path(checkpoint), self.model, self.optimizer)
             self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULER, weights_only=True))
-            for group, rate in zip(self.optimizer.param_groups, self.lr_scheduler.get_last_lr(), strict=True):
-                group["lr"] = rate
+            set_rates(self.optimizer, self.lr_scheduler.get_last_lr())
 
 
 class Recorder(TrainerCallback):  # type: ignore[misc]

@@ -123,6 +123,7 @@ class Checkpoints:
             if any(gathered([self.failed])):
                 raise self.failure()
             self.finish()
+            gathered([0])  # whoever looks next finds this one
 
     def leave(self) -> None:
         """When training has failed: wait for what is being written. A process alone can still give it its name."""

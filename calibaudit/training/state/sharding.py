@@ -20,12 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from calibaudit.models.distributed import gathered, rank, world_size
+from calibaudit.training.settings import FSDP_VARIABLE
 
 TORCH = (2, 7)
 """The least version: earlier ones cannot leave weights out of a unit."""
-
-FSDP_VARIABLE = "ACCELERATE_USE_FSDP"
-"""Set by `accelerate launch --use_fsdp`."""
 
 
 def why_not_sharded(network: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -42,16 +42,24 @@ def begin_state(optimizer: Any) -> None:
     The state's values are to be overwritten; the weights stay as they are.
     """
     optimizer = getattr(optimizer, "optimizer", optimizer)  # Accelerate's wrapper skips steps
-    rates = [group["lr"] for group in optimizer.param_groups]
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    set_rates(optimizer, [0.0] * len(rates))
     for group in optimizer.param_groups:
-        group["lr"] = 0.0
         for parameter in group["params"]:
             if parameter.requires_grad:
                 parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+    set_rates(optimizer, rates)
+
+
+def set_rates(optimizer: Any, rates: Sequence[Any]) -> None:
+    """The learning rate of each group; some optimizers keep it as a tensor, which stays the same one."""
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def keep_only(network: Any, optimizer: Any, kept: set[str], others: dict[str, Any]) -> None:
