@@ -2,9 +2,9 @@
 
     python benchmarks/tuning/writes.py [--rows 4] [--steps 45] [--folder DIR]
 
-The run of benchmarks/fix.py, with one checkpoint (weights and AdamW's state, in float32) after two thirds of the steps.
-A step is timed from its end to the end of the next one, so that the time of a checkpoint is that of the step in which it
-is written beyond the usual, and of those that follow. Each contender has a process of its own.
+The run of benchmarks/fix.py, with one checkpoint (weights and AdamW's state, in float32) after two thirds of the
+steps. From the end of a step to the end of the next one is one time; what the checkpoint costs is how much longer than
+usual that is after it, and in all steps that follow. Each contender has a process of its own.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def measured(kind: str, n_rows: int, size: fix.Size, where: str | None) -> str:
     before, after = clock.seconds[fix.WARM_UP : at], clock.seconds[at:]
     usual = statistics.median(before)
     return (
-        f"  {kind:10s} a step {usual:.3f} s (at most {max(before):.3f} before the checkpoint); with it {after[0]:.3f} s, "
-        f"then at most {max(after[1:]):.3f} s; {n_bytes / 1e9:.1f} GB cost {sum(after) - usual * len(after):.2f} s"
+        f"  {kind:10s} a step {usual:.3f} s (at most {max(before):.3f} before the checkpoint); with it "
+        f"{after[0]:.3f} s, then at most {max(after[1:]):.3f} s; {n_bytes / 1e9:.1f} GB cost {sum(after) - usual * len(after):.2f} s"
     )
 
 
