@@ -279,17 +279,15 @@ def main() -> None:
 
 def _verdict(found: dict[tuple[str, int], float]) -> None:
     """Ours against the best peer, each at its own best batch, and the largest batches."""
-    best: dict[str, tuple[float, int]] = {}
-    largest: dict[str, int] = {}
-    for (kind, rows), speed in found.items():
-        best[kind] = max(best.get(kind, (0.0, 0)), (speed, rows))
-        largest[kind] = max(largest.get(kind, 0), rows)
+    kinds = {kind for kind, _ in found}
+    best = {kind: max((speed, rows) for (k, rows), speed in found.items() if k == kind) for kind in kinds}
+    largest = {kind: max(rows for k, rows in found if k == kind) for kind in kinds}
     peers = [kind for kind in best if not kind.startswith("ours")]
     if not peers:
         return
     peer = max(peers, key=lambda kind: best[kind])
     most = max(largest[kind] for kind in peers)
-    for kind in [kind for kind in best if kind.startswith("ours")]:
+    for kind in sorted(kinds.difference(peers)):
         (speed, rows), (theirs, their_rows) = best[kind], best[peer]
         print(
             f"  {kind}: {speed:,.0f} tokens/s at {rows} rows = {speed / theirs:.2f} x the best peer ({peer}, "

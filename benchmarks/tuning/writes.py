@@ -32,9 +32,10 @@ def measured(kind: str, n_rows: int, size: fix.Size, where: str | None) -> str:
     at = size.save_at - 1  # seconds[i]: from the end of step i + 1 to that of the next one
     before, after = clock.seconds[fix.WARM_UP : at], clock.seconds[at:]
     usual = statistics.median(before)
+    cost = sum(after) - usual * len(after)
     return (
         f"  {kind:10s} a step {usual:.3f} s (at most {max(before):.3f} before the checkpoint); with it "
-        f"{after[0]:.3f} s, then at most {max(after[1:]):.3f} s; {n_bytes / 1e9:.1f} GB cost {sum(after) - usual * len(after):.2f} s"
+        f"{after[0]:.3f} s, then at most {max(after[1:]):.3f} s; {n_bytes / 1e9:.1f} GB cost {cost:.2f} s"
     )
 
 
