@@ -342,7 +342,7 @@ def _device() -> str:
 
 
 def device_name() -> str:
-    return torch.cuda.getdevice_name() if torch.cuda.is_available() else "CPU"
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 
 if __name__ == "__main__":
