@@ -242,7 +242,7 @@ def main() -> None:
     print(f"{_device_name()}: length {args.length:,}, {ROWS_PER_STEP} rows a step, {args.batch} at a time on each GPU")
     losses: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        running = []
+        running: list[tuple[int, Any]] = []
         first_gpu = 0
         for n_gpus in numbers[:-1]:  # one after another where they do not fit beside each other
             if first_gpu + n_gpus > most:

@@ -190,9 +190,7 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
         if self.is_world_process_zero():
             self.state.save_to_json(str(folder / "trainer_state.json"))
             torch.save(self.lr_scheduler.state_dict(), folder / _SCHEDULER)
-            config = getattr(self.model, "config", None)
-            if hasattr(config, "save_pretrained"):
-                config.save_pretrained(folder)
+            self.model.config.save_pretrained(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         self.checkpoints.load_network(Path(resume_from_checkpoint), self.model)

@@ -71,7 +71,9 @@ class HostCopy:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._blocks: list[Tensor] = []
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream: Any = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._copied: Any = None
 
     def reserve(self, n_blocks: int) -> None:
@@ -81,7 +83,7 @@ class HostCopy:
 
     def fits(self, n_blocks: int, n_processes: int = 1) -> bool:
         """Whether there is host memory for so many blocks, with as many for each other process of this host."""
-        import psutil
+        import psutil  # type: ignore[import-untyped]
 
         missing = max(0, n_blocks - len(self._blocks)) * BLOCK * n_processes
         return bool(missing <= SHARE_OF_FREE * psutil.virtual_memory().available)
@@ -148,7 +150,7 @@ def _write(path: Path, layout: Layout, blocks: Iterator[Tensor]) -> None:
     with path.open("wb", buffering=0) as file:
         _all(file, memoryview(layout.header))
         for block in blocks:
-            _all(file, memoryview(block.numpy())[: min(left, BLOCK)])
+            _all(file, memoryview(block.numpy().data)[: min(left, BLOCK)])
             left -= min(left, BLOCK)
         os.fsync(file.fileno())
 
