@@ -5,26 +5,32 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError, ScoresError
 from calibaudit.models.distributed import dealt, gathered, leads, rank, world_size
-from calibaudit.models.model import Model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.cache import ItemCache, PromptResult
-from calibaudit.scoring.encode import EncodedPrompt, Encoder
+from calibaudit.scoring.encode import EncodedPrompt, Encoder, encoded_blocks
 from calibaudit.scoring.engines.engine import Engine, engine_of
+from calibaudit.scoring.engines.remembered import PromptCache, TaskPrompts, task_key
 from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, where_of
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
-from calibaudit.scoring.thoughts import think
 from calibaudit.tasks.items import Item, Task
+
+if TYPE_CHECKING:
+    from calibaudit.models.model import Model
 
 PROMPTS_PER_BLOCK = 4_096
 """Prompts are tokenized and sorted in blocks of this size, so that a 14,000-item task starts at once."""
+
+FIRST_PROMPTS = {"cuda": 128}
+"""Prompts of the first block: a GPU waits for it alone, while the next one is tokenized as this one is scored."""
 
 Progress = Callable[[int, int], None]
 
@@ -38,6 +44,7 @@ def score(
     save_thoughts: bool = False,
     batch_size: int | None = None,
     cache_dir: Path | None = None,
+    kept: PromptCache | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Log-probabilities of every choice of every item.
@@ -47,8 +54,9 @@ def score(
     thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep that with the
     scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: where finished items are kept and read
     from, None for nowhere. progress: called with (finished, all) items, or thoughts, of this process: those that were
-    kept, and its share of the others. Results do not depend on batch_size, on what was cached or on how many processes
-    share the work, to 1e-4 nats in float32, where these processes run the network.
+    kept, and its share of the others. kept: where to note which prompts the task came to, for `kept_score`. Results do
+    not depend on batch_size, on what was cached or on how many processes share the work, to 1e-4 nats in float32, where
+    these processes run the network.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     writer = prompts_for(model.tokenizer, chat or ChatSettings())
@@ -61,9 +69,16 @@ def score(
     )
     if thinking is None:
         asked, alone = _answered([direct, bare], engine, cache_dir, progress)
-        return _collect(task, model, writer.is_chat, writer.format(task), asked, alone)
+        form = writer.format(task)
+        if kept is not None and (key := task_key(task, chat or ChatSettings())) is not None:
+            keys = (tuple(result.key for result in part) for part in (asked, alone))
+            kept.add([TaskPrompts(key, writer.is_chat, form, *keys)])
+        return _collect(task, model, writer.is_chat, form, asked, alone)
     if isinstance(writer, PlainPrompts):
         raise ModelError(f"{model.info.name}: --think needs a chat template: it says where a thought begins and ends")
+    from calibaudit.models.model import Model
+    from calibaudit.scoring.thoughts import think
+
     if not isinstance(model, Model):
         raise ModelError(
             f"{model.info.name}: --think: thoughts are written only by networks that run in this process, "
@@ -102,6 +117,23 @@ class _Questions:
         if i not in self._made:
             self._made[i] = self._make(i, self._items[i])
         return self._made[i]
+
+
+def kept_score(
+    task: Task, engine: Engine, *, chat: ChatSettings, cache_dir: Path, kept: PromptCache, progress: Progress
+) -> Scores | None:
+    """What `score` gives, of kept prompts and kept results alone; None where one of them is missing."""
+    key = task_key(task, chat)
+    prompts = None if key is None else kept.get(key)
+    if prompts is None:
+        return None
+    with ItemCache(cache_dir, engine.settings()) as cache:
+        asked, bare = ([cache.get(one) for one in keys] for keys in (prompts.asked, prompts.bare))
+    if None in asked or None in bare:
+        return None
+    progress(len(asked), len(asked))
+    found, alone = ([one for one in part if one is not None] for part in (asked, bare))
+    return _collect(task, engine, prompts.is_chat, prompts.form, found, alone)
 
 
 def _answered(
@@ -223,9 +255,9 @@ def _complete(
     if not todo:
         return
     encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length, engine.n_embeddings)
-    for start in range(0, len(todo), PROMPTS_PER_BLOCK):
-        block = todo[start : start + PROMPTS_PER_BLOCK]
-        encoded = encoder.encode(block)
+    first = FIRST_PROMPTS.get(engine.settings().get("device", ""), PROMPTS_PER_BLOCK)
+    for start, encoded in encoded_blocks(encoder, todo, first, PROMPTS_PER_BLOCK):
+        block = todo[start : start + len(encoded)]
         rows = [row for prompt in encoded for row in (*prompt.rows, *prompt.shared)]
         owner = [i for i, prompt in enumerate(encoded) for _ in (*prompt.rows, *prompt.shared)]
         open_rows = [len(prompt.rows) + len(prompt.shared) for prompt in encoded]
