@@ -101,7 +101,7 @@ def test_a_model_split_over_two_processes_of_one_gpu(tmp_path: Path) -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    arguments = [str(tmp_path / "run.py"), str(folder), str(tmp_path), "tensor", "2 x cuda", "gloo"]
+    arguments = [str(tmp_path / "run.py"), str(folder), str(tmp_path), "tensor", "2 x cuda", "cpu:gloo,cuda:gloo"]
     here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     processes = [
         subprocess.Popen(
