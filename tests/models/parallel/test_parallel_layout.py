@@ -108,7 +108,7 @@ def test_what_is_left_open_goes_by_size(
 @pytest.mark.parametrize(("name", "engine"), [("server:http://localhost:1/v1#M", "transformers"), ("M", "vllm")])
 def test_what_others_run_is_not_split_here(name: str, engine: str) -> None:
     """Refused before anything is asked of them."""
-    with pytest.raises(ModelError, match="--parallel tensor:2: (a server|vllm) splits its models itself"):
+    with pytest.raises(ModelError, match=r"--parallel tensor:2: (a server|vllm) splits its models itself"):
         open_engine(name, RunOptions(parallel="tensor:2", engine=engine), print)
 
 
