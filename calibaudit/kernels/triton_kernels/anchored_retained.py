@@ -136,4 +136,5 @@ def anchored_loss_gradients(
         launch_dlogits_towards(pair, terms, towards, tiles, chunk)
 
     in_chunks(pair.z, tiles, gradients, columns, scratch, homes, expand, recompute)
+    del scratch, homes  # dH's 16-bit result takes their room
     return AnchoredForward(lse, target, prior_lse, mean), gradients.result()

@@ -29,7 +29,7 @@ from calibaudit.kernels.triton_kernels.tiles import (
     tile_products,
 )
 
-FLATTEN = True
+FLATTEN = True  # where logits are kept: the work after a tile's product is longer then
 
 
 class Shares(NamedTuple):
@@ -238,7 +238,7 @@ def sweep(
             MEAN=mean,
             SLOT=0 if retained is None else retained.columns,
             SCALE_FIRST=logits.head.softcap is not None or logits.head.logit_scale < 0,
-            FLATTEN=FLATTEN,
+            FLATTEN=FLATTEN and retained is not None,
             num_warps=tiles.warps,
             num_stages=tiles.stages,
             **logits.arguments(tiles),

@@ -156,6 +156,7 @@ def by_recomputation(
     )
     with full_sums(scratch.device):
         add_chunks(logits, tiles, gradients, columns, scratch, write)
+    del scratch  # dH's 16-bit result takes its room
     return gradients.result()
 
 

@@ -31,9 +31,9 @@ from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
-GOOD_CHUNK = 8448
-"""Columns of the chunk in work where the scratch allows; what is left keeps logits. 33 tiles for each of 64 row blocks
-are whole waves of 132 multiprocessors."""
+GOOD_CHUNK = 11264
+"""Columns of the chunk in work where the scratch allows; what is left keeps logits. Narrower ones cost the library's
+products more, and dH's float32 sum is read and written once a chunk."""
 WIDEST_CHUNK = 32768
 
 
@@ -221,4 +221,5 @@ def head_loss_gradients(
         launch_dlogits(logits, terms, tiles, chunk)
 
     in_chunks(logits, tiles, gradients, columns, scratch, homes, expand, recompute)
+    del scratch, homes  # dH's 16-bit result takes their room
     return HeadForward(lse, target, None, None, mean), gradients.result()
