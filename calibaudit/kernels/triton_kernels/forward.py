@@ -89,6 +89,11 @@ def cuts_of(n_rows: int, n_columns: int, tiles: Tiles, device: torch.device) -> 
     return Cuts(groups, at_once, shares, n_tiles - left, rest if left else 0)
 
 
+def most_parts(n_rows: int, tiles: Tiles, device: torch.device) -> int:
+    """A bound of a sweep's partial results of a row, whatever its columns."""
+    return cuts_of(n_rows, 1 << 30, tiles, device).parts
+
+
 @triton.jit
 def work_of(group, row_blocks, n_tiles, groups, at_once, shares, split, rest):
     """Of this program in a group: row blocks from, to, tiles from, to, and the place of its partial results."""
