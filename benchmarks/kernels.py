@@ -1,7 +1,7 @@
 """The head's losses on one GPU: time and memory as ratios to the products alone, beside peers, in one process.
 
     python benchmarks/kernels.py [--sections forward step anchored rows] [--shapes A B] [--runs 5] [--save ROWS.jsonl]
-    python benchmarks/kernels.py --show ROWS.jsonl
+    python benchmarks/kernels.py --show ROWS.jsonl [--into docs/kernels.md]
     python benchmarks/kernels.py --cpu
 
 Shapes: A (Gemma-2-2B: D 2304, V 256,000) and B (Llama-3-8B: D 4096, V 128,256), N = 8192, bfloat16, smoothing 0.1, rows
@@ -189,10 +189,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--save", type=Path, metavar="ROWS.jsonl", help="keep the rows in this file")
     parser.add_argument("--show", type=Path, metavar="ROWS.jsonl", help="print the tables of a run's rows")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="with --show: put them into this page instead")
     parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
     if options.show:
-        print(tables.page(tables.read(options.show)))
+        text = tables.page(tables.read(options.show))
+        if options.into:
+            options.into.write_text(tables.put(options.into.read_text("utf-8"), text), encoding="utf-8")
+        else:
+            print(text)
         return
     if options.cpu:
         script = str(Path(__file__).with_name("kernels_cpu.py"))

@@ -184,3 +184,15 @@ def page(rows: list[Row]) -> str:
     if _of(rows, "step"):
         parts += [absent_line(rows), "With smoothing:", claim_table(rows, True), "Without:", claim_table(rows, False)]
     return "\n\n".join(parts)
+
+
+MARKS = ("<!-- measured -->", "<!-- /measured -->")
+
+
+def put(page_text: str, text: str) -> str:
+    """The page with `text` between its marks."""
+    before, _, rest = page_text.partition(MARKS[0])
+    _, mark, after = rest.partition(MARKS[1])
+    if not mark:
+        raise SystemExit(f"the page has no {MARKS[0]} … {MARKS[1]} to put tables between")
+    return f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}"

@@ -20,6 +20,7 @@ from calibaudit.kernels.triton_kernels.anchored import (
     sweep_both,
 )
 from calibaudit.kernels.triton_kernels.backward import store_dlogits
+from calibaudit.kernels.triton_kernels.forward import most_parts
 from calibaudit.kernels.triton_kernels.gather import target_logits
 from calibaudit.kernels.triton_kernels.gradients import (
     ROW_BYTES,
@@ -119,8 +120,8 @@ def anchored_loss_gradients(
     pair = Pair(HeadLogits(hidden, head), HeadLogits(prior_hidden, prior))
     tiles, pair_tiles = block_shape(hidden.device, torch.bfloat16, n_rows), pair.tiles
     gradients = GradientSum(pair.z, None, needs, scratch_bytes, out)
-    room = scratch_bytes - held - ROW_BYTES * n_rows  # of two heads
-    scratch = chunk_scratch(pair.z, tiles, room, needs, most_per_logit=6)
+    shares = 3 * 20 * most_parts(n_rows, pair_tiles, hidden.device) + ROW_BYTES
+    scratch = chunk_scratch(pair.z, tiles, scratch_bytes - held, needs, most_per_logit=6, row_bytes=shares)
     slot = 2 * slot_bytes(n_rows, pair_tiles.columns, pair_tiles.columns)
     columns, homes = homes_of(pair.z, tiles, pair_tiles, slot, *storage_of(gradients, out, scratch), scratch)
     lse, prior_lse, mean = sweep_both(pair, [(kept.first, kept.stop, kept.home) for kept in homes])
@@ -136,4 +137,5 @@ def anchored_loss_gradients(
         launch_dlogits_towards(pair, terms, towards, tiles, chunk)
 
     in_chunks(pair.z, tiles, gradients, columns, scratch, homes, expand, recompute)
+    del scratch, homes  # dH's 16-bit result takes their room
     return AnchoredForward(lse, target, prior_lse, mean), gradients.result()

@@ -29,7 +29,7 @@ from calibaudit.kernels.triton_kernels.tiles import (
     tile_products,
 )
 
-FLATTEN = True
+FLATTEN = True  # where logits are kept: the work after a tile's product is longer then
 
 
 class Shares(NamedTuple):
@@ -87,6 +87,11 @@ def cuts_of(n_rows: int, n_columns: int, tiles: Tiles, device: torch.device) -> 
     rest = min(side_by_side - shares * at_once, at_once)
     left = n_tiles // (shares * triton.cdiv(at_once, rest) + 1) if rest else 0
     return Cuts(groups, at_once, shares, n_tiles - left, rest if left else 0)
+
+
+def most_parts(n_rows: int, tiles: Tiles, device: torch.device) -> int:
+    """A bound of a sweep's partial results of a row, whatever its columns."""
+    return cuts_of(n_rows, 1 << 30, tiles, device).parts
 
 
 @triton.jit
@@ -238,7 +243,7 @@ def sweep(
             MEAN=mean,
             SLOT=0 if retained is None else retained.columns,
             SCALE_FIRST=logits.head.softcap is not None or logits.head.logit_scale < 0,
-            FLATTEN=FLATTEN,
+            FLATTEN=FLATTEN and retained is not None,
             num_warps=tiles.warps,
             num_stages=tiles.stages,
             **logits.arguments(tiles),

@@ -14,7 +14,7 @@ from calibaudit.kernels.triton_kernels.tiles import HeadLogits, Tiles
 
 HALF_RANGE = 2.0**14  # float16 dlogits are scaled so that the largest possible one is this
 SMALL_BYTES = 1 << 20  # the mean row's partial sums
-ROW_BYTES = 320  # a row's own figures, and its shares of three sweeps
+ROW_BYTES = 64  # a row's own figures
 BIAS_SHARE = 32  # of the scratch, for the bias gradient's sums over blocks of 64 rows or more
 
 
@@ -124,13 +124,15 @@ def add_chunks(
         gradients.add(chunk)
 
 
-def chunk_scratch(logits: HeadLogits, tiles: Tiles, room: int, needs: Needs, most_per_logit: int) -> Tensor:
-    """Bytes for chunks: what `room` leaves beside a few floats a row and the bias gradient's partial sums.
+def chunk_scratch(
+    logits: HeadLogits, tiles: Tiles, room: int, needs: Needs, most_per_logit: int, row_bytes: int = 0
+) -> Tensor:
+    """Bytes for chunks: what `room` leaves beside the bias gradient's sums and, for a row, a few floats and row_bytes.
 
     Never less than one block of columns needs, nor more than most_per_logit bytes for every logit.
     """
     n_rows = logits.hidden.shape[0]
-    room -= SMALL_BYTES + ROW_BYTES * n_rows
+    room -= SMALL_BYTES + (ROW_BYTES + row_bytes) * n_rows
     if needs.bias:
         room -= room // BIAS_SHARE
     floor = n_rows * tiles.columns * logits.dtype.itemsize
@@ -156,6 +158,7 @@ def by_recomputation(
     )
     with full_sums(scratch.device):
         add_chunks(logits, tiles, gradients, columns, scratch, write)
+    del scratch  # dH's 16-bit result takes its room
     return gradients.result()
 
 
