@@ -36,7 +36,7 @@ from calibaudit.kernels.triton_kernels.retained import Kept, homes_of, in_chunks
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["first", "stop"])
 def _expand_kernel(
     planes, prior_planes, slot_step, out, bias_out, lse, prior_lse, targets, target_logit, q_target, upstream,
     n_rows, first, stop, out_row, hard, soft,
@@ -102,7 +102,8 @@ def anchored_loss_gradients(
     """
     n_rows = hidden.shape[0]
     held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
-    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0 and held <= scratch_bytes // 2
+    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0
+    keeps = keeps and (not needs.hidden or HiddenGradient.fits(hidden, scratch_bytes))
     keeps = keeps and prior_hidden.dtype == prior.weight.dtype == torch.bfloat16
     wide, out = rounded and head.weight.dtype == torch.float32, None
     if wide and keeps:

@@ -110,7 +110,11 @@ def work_of(group, row_blocks, n_tiles, groups, at_once, shares, split, rest):
     return first_block, last_block, first_tile, last_tile, place
 
 
-@triton.jit
+CUT_ARGUMENTS = ["first", "stop", "groups", "at_once", "shares", "split", "rest"]
+"""Numbers of which a kernel must not be compiled once more for a multiple of 16."""
+
+
+@triton.jit(do_not_specialize=CUT_ARGUMENTS)
 def _sweep_kernel(
     h, w, bias, top_out, total_out, token_out, logits_out, planes, slot_step,
     n_rows, first, stop, groups, at_once, shares, split, rest,
@@ -167,7 +171,7 @@ def _sweep_kernel(
                 tl.store(logits_out + out, logits, mask=rows < n_rows)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_shares"])
 def _join_kernel(
     top_in, total_in, token_in, logits_in, lse_out, top_out, token_out, mean_out, n_rows, n_shares, n_vocab,
     TOP: tl.constexpr, MEAN: tl.constexpr, ROWS: tl.constexpr,

@@ -212,6 +212,11 @@ class HiddenGradient:
             return hidden.numel() * (4 - hidden.element_size())
         return hidden.numel() * (4 if hidden.dtype == torch.float64 else 1)
 
+    @classmethod
+    def fits(cls, hidden: Tensor, scratch_bytes: int) -> bool:
+        """Whether that leaves room for chunks: five eighths of the scratch at most."""
+        return cls.scratch_bytes(hidden, scratch_bytes) <= scratch_bytes * 5 // 8
+
     @property
     def bits(self) -> Tensor:
         """What kernels add to: the result, or its bits as int16 where `low` has the others."""

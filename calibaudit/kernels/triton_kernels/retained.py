@@ -37,7 +37,7 @@ products more, and dH's float32 sum is read and written once a chunk."""
 WIDEST_CHUNK = 32768
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["first", "stop"])
 def _expand_kernel(
     planes, slot_step, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
@@ -194,7 +194,8 @@ def head_loss_gradients(
     n_rows, n_vocab = hidden.shape[0], head.n_vocab
     held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
     out: Tensor | None = None
-    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0 and held <= scratch_bytes // 2
+    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0
+    keeps = keeps and (not needs.hidden or HiddenGradient.fits(hidden, scratch_bytes))
     if rounded and head.weight.dtype == torch.float32:
         if not keeps:
             low = head._replace(weight=head.weight.to(torch.bfloat16))
