@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -173,7 +175,6 @@ def teams(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_watch_ends_with_the_network(teams: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock, crowd = [0.0], [0.5]
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: clock[0])
     queue = [0.0]
 
     def sleep(_: float) -> None:
@@ -184,10 +185,10 @@ def test_a_watch_ends_with_the_network(teams: list[str], monkeypatch: pytest.Mon
         if clock[0] == 20:
             networks.clear()
 
-    monkeypatch.setattr(waiting.time, "sleep", sleep)
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
     monkeypatch.setattr(waiting, "queued", lambda: {"1": queue[0]})
     networks = [Network()]
-    monkeypatch.setattr(waiting, "_networks", waiting.weakref.WeakSet(networks))
+    monkeypatch.setattr(waiting, "_networks", WeakSet(networks))
     Watch(["libgomp.so"]).run()
     assert teams == ["made of libgomp.so", "dismissed"]
     assert clock[0] == 20
@@ -201,9 +202,9 @@ def test_teams_go_when_the_network_does(teams: list[str], monkeypatch: pytest.Mo
         if teams:
             networks.clear()
 
-    monkeypatch.setattr(waiting.time, "sleep", sleep)
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     monkeypatch.setattr(waiting, "queued", lambda: {"1": queue[0]})
-    monkeypatch.setattr(waiting, "_networks", waiting.weakref.WeakSet(networks))
+    monkeypatch.setattr(waiting, "_networks", WeakSet(networks))
     Watch(["one", "two"]).run()
     assert teams == ["made of one", "made of two", "dismissed", "dismissed"]
 
