@@ -532,7 +532,7 @@ for kind in KINDS:
 """
 
 
-KINDS = ("full", "lora", "levers")
+KINDS = ("full", "lora", "levers", "packed")
 
 
 def distributed(folder: Path, kind: str, batch_size: int) -> Any:
@@ -547,7 +547,7 @@ def distributed(folder: Path, kind: str, batch_size: int) -> Any:
         return tuned(folder, chosen, examples=examples, anchor=anchor, known=known)[0]
     if kind == "lora":
         return tuned(folder, replace(chosen, lora=LoraSettings(rank=4)), n=22, anchor=None)[0]
-    return tuned(folder, chosen, n=22)[0]
+    return tuned(folder, replace(chosen, packing=kind == "packed"), n=22)[0]
 
 
 @pytest.fixture(scope="module")
