@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from calibaudit.errors import CalibauditError, TrainingError
 from calibaudit.repair.settings import FixSettings
 from calibaudit.training.retune import _put_in_place
 from calibaudit.training.settings import LoraSettings
-from calibaudit.training.watching import check_reporters
+from calibaudit.training.watching import check_reporters, own_wandb_run
 
 N_STEPS, N_WARM, PEAK = 8, 2, 1e-3
 
@@ -151,6 +153,19 @@ class TestWatching:
             "calibaudit: --report-to tensorboard,wandb: report to tensorboard: not installed; pip install "
             "tensorboard, or leave it out\n"
         )
+
+    @pytest.mark.parametrize("own", [None, "the caller's"])
+    def test_wandb_has_a_run_for_each_training(self, own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Trainer begins one where none goes on, and leaves it open: the next training would go on in it."""
+        ended: list[bool] = []
+        wandb = SimpleNamespace(run=own, finish=lambda: ended.append(True))
+        monkeypatch.setitem(sys.modules, "wandb", wandb)
+        with own_wandb_run(["wandb"]):
+            wandb.run = own or "Trainer's"
+        assert ended == ([] if own else [True])
+        with own_wandb_run(["tensorboard"]):
+            wandb.run = "another's"
+        assert len(ended) == (0 if own else 1)
 
     def test_what_nobody_knows(self) -> None:
         with pytest.raises(TrainingError, match="report to 'mlflow': not one of tensorboard, trackio, wandb"):
