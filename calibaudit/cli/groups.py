@@ -54,8 +54,13 @@ from calibaudit.cli.options import (
     ThinkSamples,
     ThinkSeed,
     Tokenizer,
+    Verify,
     revision_of,
 )
+from calibaudit.errors import Interrupted
+
+KEPT = "finished items are kept, the same command goes on from there"
+NOTHING_KEPT = "nothing is kept under --no-cache, the same command starts anew"
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class RunFlags:
     device: Device = "auto"
     cache_dir: CacheDir = None
     no_cache: NoCache = False
+    verify: Verify = False
     offline: Offline = False
 
 
@@ -243,7 +249,8 @@ class LeverFlags:
 def flagged(command: Callable[..., None]) -> Callable[..., None]:
     """`command` as Typer is to read it: where a parameter is one of the groups above, the flags of the group.
 
-    Called with the flags' values, it makes the groups and calls `command` with them.
+    Called with the flags' values, it makes the groups and calls `command` with them; an interrupt then says what is
+    kept of the work, where the command scores.
     Raises ValueError when two groups have a flag of one name.
     """
     hints = get_type_hints(command, include_extras=True)
@@ -262,7 +269,15 @@ def flagged(command: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
-        command(**values)
+        try:
+            command(**values)
+        except Interrupted:  # the command knows more
+            raise
+        except KeyboardInterrupt:
+            flags = next((group for group in values.values() if isinstance(group, RunFlags)), None)
+            if flags is None:
+                raise
+            raise Interrupted(NOTHING_KEPT if flags.no_cache else KEPT) from None
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature gives
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

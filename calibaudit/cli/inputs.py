@@ -93,6 +93,7 @@ def run_options(
         thinking=None if chat.think is None else Thinking(chat.think, chat.think_samples, chat.think_seed),
         save_thoughts=chat.save_thoughts,
         cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
+        verify=run.verify,
         offline=run.offline,
         engine="transformers" if engines is None else engines.engine.value,
         concurrency=8 if engines is None else engines.concurrency,

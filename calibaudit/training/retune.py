@@ -17,7 +17,7 @@ from typing import Any
 from calibaudit.errors import OutputError, SftError, TrainingError
 from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint
-from calibaudit.models.devices import DTYPES, free_memory
+from calibaudit.models.devices import DTYPES, choose_device, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
 from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
@@ -76,7 +76,9 @@ def retune(
     if resume and (out / RECORD).is_file():
         return _finished(out, identity)
     partial, device = partial_folder(out), own_device(device)
-    loaded = load_network(start, "float32", device)
+    on_cpu = choose_device(device).startswith("cpu")
+    # shares are made float32 one layer at a time
+    loaded = load_network(start, "float32" if settings.sharding == "none" or on_cpu else "auto", device)
     anchor, prior_dtype = None, "float32" if loaded.device == "cpu" else "auto"
     if prior is not None and settings.prior == "base" and settings.label_smoothing > 0:
         shares_weights = settings.lora is not None and prior.revision == start.revision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calibaudit.advice.words.repairs import ONLY_THE_DATA
 from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import LEFT, Candidate, Repair, Setting, Trial
 from calibaudit.repair.verdict import Retention
@@ -11,11 +12,6 @@ from calibaudit.report.words.text import bounds, number, signed
 _TRIALS = {**FAULTS, "not_least": "another has less NLL"}
 
 LEFT_TEXT = number(LEFT, 2)
-
-FROM_BASE = (
-    "Tuning again from base teaches these rows and nothing else: preference or safety tuning (DPO, RLHF, GRPO) that "
-    "INSTRUCT had beyond them is not in the result."
-)
 
 
 def setting_text(setting: Setting) -> str:
@@ -88,7 +84,7 @@ def how_sentences(repair: Repair) -> list[str]:
     found.append(data_sentence(repair))
     if chosen is not None and chosen.setting is not None:
         if chosen.setting.start == "base":
-            found.append(FROM_BASE)
+            found.append(f"{ONLY_THE_DATA[:1].upper()}{ONLY_THE_DATA[1:]}.")
         if chosen.setting.method in ("temperature", "aligned"):
             found.append(_sampling(chosen.setting.value))
         elif chosen.setting.temperature is not None:
