@@ -116,9 +116,7 @@ def test_a_checkpoint_of_other_tensors_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints/checkpoint-2/model.safetensors"
     layout = Layout({"other": torch.zeros(2)}, {})
     write_blocks(path, layout, HostCopy(CPU).take([layout])[0])
-    with pytest.raises(
-        TrainingError, match=r"checkpoint-2/model.safetensors: holds other tensors than this run;"
-    ):
+    with pytest.raises(TrainingError, match=r"checkpoint-2/model.safetensors: holds other tensors than this run;"):
         tuned(tmp_path, settings(max_steps=4), resume=True)
 
 
