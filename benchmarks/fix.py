@@ -9,8 +9,9 @@ bfloat16 products on a GPU. Gradient checkpointing is off on all sides, or with 
 checkpoint while it is timed; what one costs, `benchmarks/tuning/writes.py` measures.
 
 Contenders: `ours` (what `calibaudit fix` runs), `ours-fsdp` (the same with `--sharding fsdp`: bfloat16 weights gathered
-from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `trainer`
-(transformers.Trainer with label_smoothing_factor), `trl` and `trl-liger` (SFTTrainer without and with Liger's kernels).
+from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `ours-compiled` (that
+with `--compile`), `trainer` (transformers.Trainer with label_smoothing_factor), `trainer-compiled` (that with
+torch_compile), `trl` and `trl-liger` (SFTTrainer without and with Liger's kernels).
 One that cannot run is named with the reason. Each has a process of its own. Times are medians over the steps after the
 second. The loss of the first step must agree with a float64 loss of the same rows to 1 %, or no speed is printed.
 The bars, on one H100 or H200: 1.25 times the tokens a second of the best peer at that peer's own best batch, and twice
@@ -36,7 +37,7 @@ from typing import Any
 import torch
 
 SMOOTHING = 0.1
-CONTENDERS = ("ours", "ours-fsdp", "trainer", "trl", "trl-liger")
+CONTENDERS = ("ours", "ours-fsdp", "ours-compiled", "trainer", "trainer-compiled", "trl", "trl-liger")
 WARM_UP = 2
 SPEED_BAR, BATCH_BAR = 1.25, 2
 
@@ -137,7 +138,8 @@ def run_ours(
         warmup=0.0,
         gradient_checkpointing=size.checkpointing,
         save_steps=size.save_at or size.steps + 1,  # which is never reached, so that no checkpoint is written
-        sharding="fsdp" if kind == "ours-fsdp" else "none",
+        sharding="none" if kind == "ours" else "fsdp",
+        compiled=kind == "ours-compiled",
     )
     losses: list[float] = []
 
@@ -184,6 +186,7 @@ def run_trainer(
         "label_smoothing_factor": SMOOTHING,
         "bf16": torch.cuda.is_available(),
         "logging_steps": 1,
+        "torch_compile": kind == "trainer-compiled",
         "save_strategy": "steps" if size.save_at else "no",
         "save_steps": size.save_at or size.steps,
         "report_to": [],
@@ -191,7 +194,7 @@ def run_trainer(
         "use_cpu": not torch.cuda.is_available(),
     }
     data = [{"input_ids": row, "labels": row} for row in rows]
-    if kind == "trainer":
+    if kind.startswith("trainer"):
         stacked = lambda batch: {name: torch.tensor([row[name] for row in batch]) for name in ("input_ids", "labels")}  # noqa: E731
         trainer = Trainer(
             network, TrainingArguments(**common), data_collator=stacked, train_dataset=data, callbacks=[Watch()]
@@ -305,10 +308,10 @@ def _report(kind: str, batches: list[int], size: Size) -> dict[tuple[str, int], 
     results = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not results:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        print(f"  {kind:10s} did not run: {last[:150]}", flush=True)
+        print(f"  {kind:16s} did not run: {last[:150]}", flush=True)
     found = {}
     for result in results:
-        name = f"  {kind:10s} {result['rows']:3d} rows"
+        name = f"  {kind:16s} {result['rows']:3d} rows"
         if "error" in result:
             print(f"{name}  did not run: {result['error']}", flush=True)
         elif abs(result["loss"] / result["wanted"] - 1) > 0.01:

@@ -19,7 +19,7 @@ from calibaudit.training.settings import TrainingSettings
 
 MADE_FROM = "made_from.json"
 _CHECKPOINT = "checkpoint-"
-_FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing")
+_FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing", "compiled")
 _KNOWN = "known rows"
 _SHOWN = 60
 

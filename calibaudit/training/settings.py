@@ -33,6 +33,7 @@ class TrainingSettings:
     takes it into its weights. softcap: put around them then; above 0, None: as the network has it (`training.levers`).
     sharding: fsdp: weights, gradients and optimizer state in shares over the processes (`training.state.sharding`);
     none: each process has all of them.
+    compiled: whether torch.compile runs the layers.
     optim: AdamW with its state in float32, or in 8 bits (torchao, or bitsandbytes where nothing is sharded).
     where: which rows are smoothed; known: those that base knows (`training.known`), the others have hard labels.
     """
@@ -56,6 +57,7 @@ class TrainingSettings:
     where: Literal["all", "known"] = "all"
     sharding: Literal["none", "fsdp"] = "none"
     optim: Literal["adamw", "adamw-8bit"] = "adamw"
+    compiled: bool = False
 
 
 def launched(variable: str) -> bool:

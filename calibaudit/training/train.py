@@ -25,6 +25,7 @@ from calibaudit.training.resume import check_made_from, last_checkpoint, made_fr
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
 from calibaudit.training.settings import DEEPSPEED_VARIABLE, LoraSettings, TrainingSettings, launched
 from calibaudit.training.state.checkpoints import WRITING
+from calibaudit.training.state.compiling import compiled_layers
 from calibaudit.training.state.sharding import in_shares, why_not_sharded
 from calibaudit.training.trainer import LEAST_SECONDS, Job, PlannedTrainer, arguments_of, interruptible, run_trainer
 
@@ -129,6 +130,7 @@ def train(
         _trainable(network, settings) as plain,
         _loss(plain, settings, anchor),
         in_shares(plain, anchor, device) if sharded else nullcontext(plain) as model,
+        compiled_layers(model) if settings.compiled else nullcontext(),
     ):
         try:
             arguments = arguments_of(settings, checkpoints, len(plan.steps), device)
