@@ -9,8 +9,8 @@ bfloat16 products on a GPU. Gradient checkpointing is off on all sides, or with 
 checkpoint while it is timed; what one costs, `benchmarks/tuning/writes.py` measures.
 
 Contenders: `ours` (what `calibaudit fix` runs), `ours-fsdp` (the same with `--sharding fsdp`: bfloat16 weights gathered
-from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `ours-compiled` (that
-with `--compile`), `trainer` (transformers.Trainer with label_smoothing_factor), `trainer-compiled` (that with
+from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `ours-compiled`
+(that with `--compile`), `trainer` (transformers.Trainer with label_smoothing_factor), `trainer-compiled` (that with
 torch_compile), `trl` and `trl-liger` (SFTTrainer without and with Liger's kernels).
 One that cannot run is named with the reason. Each has a process of its own. Times are medians over the steps after the
 second. The loss of the first step must agree with a float64 loss of the same rows to 1 %, or no speed is printed.
@@ -80,8 +80,7 @@ def _llama(size: Size) -> Any:
 
 
 def rows_of(size: Size, n_rows: int) -> list[list[int]]:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randint(5, size.vocab, (n_rows, size.length), generator=generator).tolist()
+    return torch.randint(5, size.vocab, (n_rows, size.length), generator=torch.Generator().manual_seed(1)).tolist()
 
 
 @torch.no_grad()
@@ -260,7 +259,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rows", default="1,2,4,8,16", help="batch sizes, rising")
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
-    parser.add_argument("--gradient-checkpointing", action="store_true", help="on for all, instead of off for all")
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="on for all")
     parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
     args = parser.parse_args()
     size = Size(args.hidden, args.layers, args.vocab, args.length, args.steps, args.gradient_checkpointing)
@@ -302,9 +301,8 @@ def _verdict(found: dict[tuple[str, int], float]) -> None:
 def _report(kind: str, batches: list[int], size: Size) -> dict[tuple[str, int], float]:
     shape = [f"--{name}={getattr(size, name)}" for name in ("hidden", "layers", "vocab", "length", "steps")]
     shape += ["--gradient-checkpointing"] * size.checkpointing + ["--rows", ",".join(map(str, batches))]
-    done = subprocess.run(
-        [sys.executable, __file__, *shape, "--one", kind], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, __file__, *shape, "--one", kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     results = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not results:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
