@@ -19,7 +19,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from calibaudit.models.checkpoints import Checkpoint
+
+FILE = "heads.jsonl"
+"""Where bounds are kept, below the cache's folder."""
+
+FORMAT = 1
+"""To be raised when what is computed changes."""
 
 _NEGLIGIBLE = 1e-3
 _CHUNK = 1 << 24  # weights taken to float32 at a time
@@ -171,20 +178,38 @@ def _largest_singular_value(parts: Sequence[Tensor], mean: Tensor, scale: Tensor
     return math.sqrt(float(torch.linalg.eigvalsh(gram)[-1].clamp(min=0)))
 
 
-def bound_checkpoint(name: str, *, revision: str | None = None, offline: bool = False) -> HeadBound | str:
+def bound_checkpoint(
+    name: str, *, revision: str | None = None, offline: bool = False, kept_in: Path | None = None
+) -> HeadBound | str:
     """The bounds of a checkpoint's head: only the tensors of the head and of the final norm are read.
 
-    Or the reason why they cannot be told. Raises ModelError when there is no such checkpoint.
+    Or the reason why they cannot be told. kept_in: the cache's folder, where what an earlier run found is taken from;
+    None: it is found anew. Raises ModelError when there is no such checkpoint.
     """
+    from calibaudit.files.memory import Memory
     from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
     from calibaudit.models.formats.adapter_files import is_adapter
+    from calibaudit.models.formats.digests import Digests
 
     folder = Path(name).expanduser()
-    if revision is None and (folder / "config.json").is_file() and not is_adapter(folder):
-        checkpoint = Checkpoint(name, folder, "")  # found without hashing all of its weights
-    else:
-        checkpoint = fetch(find_checkpoint(name, revision=revision, offline=offline))
-    return bound_files(checkpoint)
+    is_whole = revision is None and (folder / "config.json").is_file() and not is_adapter(folder)
+    if kept_in is None:
+        # A folder is found without hashing all of its weights.
+        checkpoint = Checkpoint(name, folder, "")
+        if not is_whole:
+            checkpoint = find_checkpoint(name, revision=revision, offline=offline)
+        return bound_files(fetch(checkpoint))
+    checkpoint = find_checkpoint(name, revision=revision, offline=offline, digests=Digests(kept_in))
+    memory, key = Memory(kept_in / FILE), f"{FORMAT} {checkpoint.revision} transformers {version('transformers')}"
+    entry = memory.get(key)
+    try:
+        if entry is not None:
+            return entry["reason"] if "reason" in entry else HeadBound(**entry)
+    except TypeError:
+        pass
+    found = bound_files(fetch(checkpoint))
+    memory.keep(key, {"reason": found} if isinstance(found, str) else asdict(found))
+    return found
 
 
 def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
@@ -290,15 +315,20 @@ def _unit(rows: Tensor) -> Tensor:
     return rows / rows.square().mean(dim=1, keepdim=True).sqrt()
 
 
-def head_of(base: str, instruct: str, revisions: Sequence[str | None], *, offline: bool) -> HeadBound | None:
-    """How sure the tuned model's head can be, or base's; None where neither is a checkpoint whose head can be read."""
+def head_of(
+    base: str, instruct: str, revisions: Sequence[str | None], *, offline: bool, kept_in: Path | None = None
+) -> HeadBound | None:
+    """How sure the tuned model's head can be, or base's; None where neither is a checkpoint whose head can be read.
+
+    kept_in: see `bound_checkpoint`.
+    """
     from calibaudit.advice.head_bound import HeadBound, bound_checkpoint
     from calibaudit.scores.saved import is_saved_scores
     from calibaudit.scoring.engines.address import is_server
 
     for name, revision in ((instruct, revisions[1]), (base, revisions[0])):
         if not is_saved_scores(name) and not is_server(name):
-            found = bound_checkpoint(name, revision=revision, offline=offline)
+            found = bound_checkpoint(name, revision=revision, offline=offline, kept_in=kept_in)
             if isinstance(found, HeadBound):
                 return found
     return None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         EngineFlags,
         ItemFlags,
         LeverFlags,
+        RecipeFlags,
         RunFlags,
         StatisticsFlags,
         TuningFlags,
@@ -92,6 +93,7 @@ def run_options(
         thinking=None if chat.think is None else Thinking(chat.think, chat.think_samples, chat.think_seed),
         save_thoughts=chat.save_thoughts,
         cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
+        verify=run.verify,
         offline=run.offline,
         engine="transformers" if engines is None else engines.engine.value,
         concurrency=8 if engines is None else engines.concurrency,
@@ -299,3 +301,33 @@ def with_levers(training: TrainingSettings, levers: LeverFlags) -> TrainingSetti
         if value is not None and not 0 < value < float("inf"):
             raise CalibauditError(f"{flag} {value:g}: give a number above 0")
     return replace(training, logit_scale=levers.logit_scale, softcap=levers.softcap, where=levers.where.value)
+
+
+def with_recipe(training: TrainingSettings, recipe: RecipeFlags) -> TrainingSettings:
+    """Raises CalibauditError for a number out of range, and for a name that cannot be reported to, by its flag."""
+    from calibaudit.training.watching import check_reporters
+
+    reporters = tuple(dict.fromkeys(name.strip() for name in recipe.report_to.split(",") if name.strip()))
+    try:
+        check_reporters(reporters)
+    except CalibauditError as error:
+        raise CalibauditError(f"--report-to {recipe.report_to}: {error}") from error
+    alpha = recipe.neftune_alpha
+    for flag, value, holds, rule in (
+        ("--warmup", recipe.warmup, 0 <= recipe.warmup < 1, "a share from 0 and below 1"),
+        ("--weight-decay", recipe.weight_decay, 0 <= recipe.weight_decay < float("inf"), "0 or more"),
+        ("--max-grad-norm", recipe.max_grad_norm, 0 <= recipe.max_grad_norm < float("inf"), "0 or more"),
+        ("--neftune-alpha", alpha, alpha is None or 0 < alpha < float("inf"), "a number above 0"),
+    ):
+        if not holds:
+            raise CalibauditError(f"{flag} {value:g}: give {rule}")
+    return replace(
+        training,
+        lr_scheduler=recipe.lr_scheduler.value,
+        warmup=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        neftune_alpha=alpha,
+        packing=recipe.packing,
+        report_to=reporters,
+    )

@@ -207,6 +207,10 @@ CacheDir = Annotated[
     ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no finished items, use none.")]
+Verify = Annotated[
+    bool,
+    typer.Option("--verify", help="Hash a folder's weights anew, even if unchanged since the last time."),
+]
 Mirror = Annotated[
     Path | None,
     typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
@@ -20,6 +19,7 @@ from calibaudit.models.formats.adapter_files import (
     read_adapter,
     recorded_folder,
 )
+from calibaudit.models.formats.digests import Digests
 from calibaudit.models.formats.hub import HUB_ID, hub_file, hub_has_adapter, hub_snapshot, nearest
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names, weights_in, why_no_weights
 
@@ -76,23 +76,37 @@ class BaseNotFoundError(ModelError):
 
 
 def find_checkpoint(
-    name: str, *, revision: str | None = None, cache_dir: str | Path | None = None, offline: bool = False
+    name: str,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    offline: bool = False,
+    digests: Digests | None = None,
 ) -> Checkpoint:
     """The checkpoint called `name`: a bundled one (DEMO), a folder, or else a hub id; BASE+ADAPTER names two.
 
     Loads no weights; from the hub fetches only the config.
 
     revision: a hub branch, tag or commit; of BASE+ADAPTER the adapter's, where that is on the hub. cache_dir: the hub
-    cache. offline: never ask the network.
+    cache. offline: never ask the network. digests: where those of folders are remembered; None: in this process.
     Raises ModelError when there is none, or when it has neither config.json nor adapter_config.json.
     """
-    cache = None if cache_dir is None else Path(cache_dir).expanduser()
+    search = _Search(None if cache_dir is None else Path(cache_dir).expanduser(), offline, digests or Digests())
     base, adapter = _parts(name)
     if base is None:
-        return _find(name, revision, cache, offline)
+        return _find(name, revision, search)
     of_adapter = revision is None or not Path(adapter).expanduser().is_dir()
-    below = _find(base, None if of_adapter else revision, cache, offline)
-    return replace(_find(adapter, revision if of_adapter else None, cache, offline, below), name=name)
+    below = _find(base, None if of_adapter else revision, search)
+    return replace(_find(adapter, revision if of_adapter else None, search, below), name=name)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """cache: the hub's."""
+
+    cache: Path | None
+    offline: bool
+    digests: Digests
 
 
 def base_beside(
@@ -126,10 +140,9 @@ def _parts(name: str) -> tuple[str | None, str]:
     return None, name
 
 
-def _find(
-    name: str, revision: str | None, cache: Path | None, offline: bool, base: Checkpoint | None = None
-) -> Checkpoint:
+def _find(name: str, revision: str | None, search: _Search, base: Checkpoint | None = None) -> Checkpoint:
     """base: what an adapter is applied to; None for what it says itself."""
+    cache, offline = search.cache, search.offline
     folder = _demo_folder(name) if name.startswith("demo:") else Path(name).expanduser()
     if folder.is_dir():
         if revision is not None:
@@ -138,9 +151,10 @@ def _find(
             )
         check_not_both(name, folder)
         if is_adapter(folder):
-            return _on_base(Checkpoint(name, folder, _hash_folder(folder, name), False, cache, offline), base)
+            revised = _revision_of(folder, name, search.digests)
+            return _on_base(Checkpoint(name, folder, revised, False, cache, offline), search, base)
         _check_config_file(name, folder)
-        found = Checkpoint(name, folder, _hash_folder(folder, name))
+        found = Checkpoint(name, folder, _revision_of(folder, name, search.digests))
     elif folder.exists():
         raise ModelError(f"{name}: is a file, not a checkpoint folder{_gguf_advice(folder)}")
     elif not HUB_ID.fullmatch(name):
@@ -149,20 +163,20 @@ def _find(
         path = hub_file(name, ("config.json", ADAPTER_CONFIG), revision, cache, offline)
         found = Checkpoint(name, path.parent, path.parent.name, True, cache, offline)
         if hub_has_adapter(name, found.revision, path.parent, cache, offline):
-            return _on_base(found, base)
+            return _on_base(found, search, base)
     if base is not None:
         raise ModelError(f"{base.name}+{name}: {name} is not an adapter, it has weights of its own; name it alone")
     return found
 
 
-def _on_base(own: Checkpoint, base: Checkpoint | None) -> Checkpoint:
+def _on_base(own: Checkpoint, search: _Search, base: Checkpoint | None) -> Checkpoint:
     adapter = read_adapter(own.name, own.path)
     if base is None:
         named = _recorded_base(own.name, own.path, adapter, own.cache_dir, own.offline)
         is_folder = Path(named).is_dir()
         if is_folder and Path(named).resolve() == own.path.resolve():
             raise ModelError(f"{own.name}: {ADAPTER_CONFIG} names the adapter itself as its base; give BASE+{own.name}")
-        base = _find(named, None if is_folder else adapter.base_revision, own.cache_dir, own.offline)
+        base = _find(named, None if is_folder else adapter.base_revision, search)
     return replace(own, revision=f"{own.revision}+{base.revision}", base=base)
 
 
@@ -309,8 +323,8 @@ def _gguf_advice(path: Path) -> str:
     return "; GGUF files are not read, give the original safetensors checkpoint" if path.suffix == ".gguf" else ""
 
 
-def _hash_folder(folder: Path, name: str) -> str:
-    """sha256 over name, size and content of every file that changes the network or how text is tokenized."""
+def _revision_of(folder: Path, name: str, digests: Digests) -> str:
+    """By name, size and content of every file that changes the network or how text is tokenized. Raises ModelError."""
     wanted = {"config.json", *TOKENIZER_FILES, *_TOKENIZER_SETTINGS}
     if is_adapter(folder):
         wanted = {ADAPTER_CONFIG, ADAPTER_WEIGHTS, *wanted} - {"config.json"}
@@ -319,10 +333,5 @@ def _hash_folder(folder: Path, name: str) -> str:
     weights = weights_in(name, folder)
     if weights and weights[0] != folder / WEIGHTS:
         files.append(folder / INDEX)
-    digest = hashlib.sha256()
-    for file in sorted([*files, *weights]):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return f"sha256:{digest.hexdigest()[:16]}"
+    named = {file.relative_to(folder).as_posix(): file for file in sorted([*files, *weights])}
+    return f"sha256:{digests.of(named)[:16]}"

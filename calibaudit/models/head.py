@@ -21,6 +21,9 @@ TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-3, torch.bfloat16: 2e-2}
 N_PROBE = 12
 _STRETCH = (1.0, 8.0, 64.0)
 
+_N_NUMBERS = 1 << 24
+"""Weights that are taken to float32 at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Head:
@@ -35,8 +38,9 @@ class Head:
     logit_scale: float
     vocab_size: int
 
-    def logprobs(self, hidden: Tensor, targets: Tensor) -> LinearLogprobs:
-        """hidden (N, D), targets (N,) or (N, K) -> log-probabilities in nats."""
+    def logprobs(self, hidden: Tensor, targets: Tensor, *, known: bool = False) -> LinearLogprobs:
+        """hidden (N, D), targets (N,) or (N, K) -> log-probabilities in nats. known: the targets are in the vocabulary,
+        and are not checked."""
         device = self.weight.device
         return linear_logprobs(
             hidden.to(device),
@@ -46,11 +50,14 @@ class Head:
             softcap=self.softcap,
             logit_scale=self.logit_scale,
             vocab_size=self.vocab_size,
+            known=known,
         )
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(N, D) -> (N, vocab_size) in float32: for the probe's few rows only."""
-        z = hidden.float() @ self.weight[: self.vocab_size].float().T
+        """(N, D) -> (N, vocab_size) in float32, for the probe's few rows: the head is made float32 part by part."""
+        wide, step = hidden.float(), max(1, _N_NUMBERS // self.weight.shape[1])
+        parts = self.weight[: self.vocab_size].split(step)
+        z = torch.cat([wide @ part.float().T for part in parts], dim=-1)
         if self.bias is not None:
             z = z + self.bias[: self.vocab_size].float()
         z = z * self.logit_scale
@@ -87,9 +94,16 @@ def check_finite(network: Any, name: str) -> int:
 
 
 def _is_sound(weight: Tensor) -> bool:
-    """Whether a weight holds numbers; a bias may hold -inf. One sum tells in nearly all cases, without a copy."""
+    """Whether a weight holds numbers; a bias may hold -inf. A sum tells in nearly all cases.
+
+    On a CPU in parts, since PyTorch makes a float32 copy there of what it sums.
+    """
     weight = plain_values(weight)
-    if not weight.is_floating_point() or weight.is_meta or bool(weight.sum(dtype=torch.float32).isfinite()):
+    if not weight.is_floating_point() or weight.is_meta:
+        return True
+    step = max(1, _N_NUMBERS * max(1, len(weight)) // max(1, weight.numel())) if weight.ndim else 1
+    parts = weight.split(step) if weight.ndim and weight.device.type == "cpu" else [weight]
+    if all(bool(part.sum(dtype=torch.float32).isfinite()) for part in parts):
         return True
     bad = weight.isnan() | (weight == torch.inf)
     return not bool((bad if weight.ndim == 1 else bad | weight.isinf()).any())

@@ -13,6 +13,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_files
+from calibaudit.models.cpu.waiting import wait_well
 from calibaudit.models.devices import DTYPES, choose_device, choose_dtype, dtype_name, is_out_of_memory, placement_of
 from calibaudit.models.formats.adapter_files import read_adapter
 from calibaudit.models.formats.adapters import with_adapter
@@ -72,6 +73,8 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
         )
     quantization = "" if settings is None else as_run(network, settings)
     network.eval().requires_grad_(False)
+    if placement == "cpu":
+        wait_well(network)
     return Loaded(network, tokenizer, chosen_dtype, placement, tuple(notes), n_parameters, quantization, adapter)
 
 
@@ -174,7 +177,9 @@ def _read_as(
     options: dict[str, Any] = {"dtype" if VERSION >= (4, 56) else "torch_dtype": dtype}
     if placement == "auto":
         options["device_map"] = "auto"
-    elif quantized:  # such weights are not moved once they are there
+    elif quantized or placement.startswith("cuda"):
+        # Read straight to where they stay: quantized weights cannot be moved, and others would be in the host's memory
+        # too, once for each process.
         options["device_map"] = {"": placement}
     try:
         network, report = loader.from_pretrained(

@@ -4,14 +4,14 @@ from, or be smoothed towards, the other?
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import importlib
+import json
+from dataclasses import dataclass, replace
 from typing import Any
-
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings, text_settings
-from calibaudit.models.library import VERSION, first_line
 
 
 def check_tokenizer_files(checkpoint: Checkpoint) -> None:
@@ -24,16 +24,79 @@ def check_tokenizer_files(checkpoint: Checkpoint) -> None:
         )
 
 
-def load_tokenizer(checkpoint: Checkpoint) -> Any:
+@dataclass(frozen=True)
+class TokenizerKind:
+    """Which of transformers' classes reads a checkpoint's tokenizer, and what it makes of the files.
+
+    module, name: the class. made: a digest of what the class decides: how text is cut before and after the vocabulary
+    and the merges, which stand in the files as they are, and which tokens are special.
+    """
+
+    module: str
+    name: str
+    made: str
+
+
+def kind_of(tokenizer: Any) -> TokenizerKind | None:
+    """None where it is no class of transformers with a backend of the tokenizers library."""
+    module, name = type(tokenizer).__module__, type(tokenizer).__qualname__
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not module.startswith("transformers.") or backend is None:
+        return None
+    parts = [getattr(backend, part) for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder")]
+    try:
+        state: list[Any] = [None if part is None else bytes(part.__getstate__()).decode() for part in parts]
+    except (AttributeError, TypeError, ValueError):  # a part written in Python
+        return None
+    state += [len(tokenizer), tokenizer.model_max_length, tokenizer.padding_side, tokenizer.truncation_side]
+    state += [sorted((key, str(value)) for key, value in tokenizer.special_tokens_map.items())]
+    state += [sorted((i, str(token)) for i, token in tokenizer.added_tokens_decoder.items()), tokenizer.chat_template]
+    made = hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return TokenizerKind(module, name, made)
+
+
+def load_tokenizer(checkpoint: Checkpoint, kind: TokenizerKind | None = None) -> Any:
     """The tokenizer of a checkpoint whose files are on disk. Raises ModelError.
 
     Where it has no chat template and the processor beside it has one (chat_template.json), that is taken.
+    kind: that of this tokenizer as it was loaded before. Its class then reads the files at once, which starts no
+    PyTorch; where it makes something else of them, the class is found as always.
     """
-    loader, folder = AutoTokenizer, checkpoint.tokenizer_path
-    if VERSION < (5,) and (folder / "tokenizer_config.json").is_file():
+    loader = None if kind is None else _class_of(kind)
+    if loader is not None:
+        tokenizer = _read(checkpoint, loader)
+        if kind_of(tokenizer) == kind:
+            return tokenizer
+    return _read(checkpoint, _loader_of(checkpoint))
+
+
+def _class_of(kind: TokenizerKind) -> Any:
+    """A class of transformers and nothing else; None where this version has none of that name."""
+    if not kind.module.startswith("transformers."):
+        return None
+    try:
+        found = getattr(importlib.import_module(kind.module), kind.name, None)
+    except ImportError:
+        return None
+    return found if isinstance(found, type) and hasattr(found, "from_pretrained") else None
+
+
+def _loader_of(checkpoint: Checkpoint) -> Any:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    from calibaudit.models.library import VERSION
+
+    if VERSION < (5,) and (checkpoint.tokenizer_path / "tokenizer_config.json").is_file():
         settings = _settings(checkpoint, "tokenizer_config.json")
         if settings.get("tokenizer_class") == "TokenizersBackend":  # what transformers 5 calls this class
-            loader = PreTrainedTokenizerFast
+            return PreTrainedTokenizerFast
+    return AutoTokenizer
+
+
+def _read(checkpoint: Checkpoint, loader: Any) -> Any:
+    from calibaudit.models.library import first_line
+
+    folder = checkpoint.tokenizer_path
     try:
         tokenizer = loader.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # tokenizers raise anything from KeyError to a bare Rust exception

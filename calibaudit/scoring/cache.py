@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import IO, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from calibaudit.errors import OutputError
 from calibaudit.files.read import decode_json
@@ -64,6 +64,28 @@ def default_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calibaudit"
 
 
+class _Stamp(NamedTuple):
+    """Changes with each change of a file, and where another file has taken its place. size: bytes."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file's results as this process last saw it. stamp: of the state that the file was in."""
+
+    stamp: _Stamp
+    results: dict[str, Any]
+
+
+_read_files: dict[Path, _Read] = {}
+"""So that a file is read once for all tasks of a command, not once for each."""
+
+
 class LineCache(ABC, Generic[R]):
     """The results of one model under one setting. Use as a context manager; `get`, then `add` after each batch.
 
@@ -81,6 +103,7 @@ class LineCache(ABC, Generic[R]):
         self.path = None if folder is None else folder / self.kind / f"{name}.jsonl"
         self._results: dict[str, R] = {}
         self._file: IO[bytes] | None = None
+        self._size = 0  # bytes of the file that are read or written
 
     @abstractmethod
     def _read(self, fields: Mapping[str, Any]) -> R:
@@ -108,6 +131,10 @@ class LineCache(ABC, Generic[R]):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
+            assert self.path is not None
+            stamp = _stamp(self._file)
+            if stamp.size == self._size:  # nothing of another process's that was not read
+                _read_files[self.path] = _Read(stamp, self._results)
             self._file.close()
             self._file = None
 
@@ -125,8 +152,10 @@ class LineCache(ABC, Generic[R]):
         if self._file is None or not new:
             return
         try:
-            self._file.write(b"".join(json.dumps(self._fields(result)).encode() + b"\n" for result in new))
+            lines = b"".join(json.dumps(self._fields(result)).encode() + b"\n" for result in new)
+            self._file.write(lines)
             self._file.flush()
+            self._size += len(lines)
         except OSError as error:
             logger.warning("%s: cannot keep results (%s); going on without", self.path, error.strerror or error)
             with contextlib.suppress(OSError):  # closing tries to write once more
@@ -134,6 +163,11 @@ class LineCache(ABC, Generic[R]):
             self._file = None
 
     def _load(self, file: IO[bytes]) -> None:
+        assert self.path is not None
+        known = _read_files.get(self.path)
+        if known is not None and known.stamp == _stamp(file):
+            self._results, self._size = known.results, known.stamp.size
+            return
         file.seek(0)
         content = file.read()
         lines = content.splitlines()
@@ -142,12 +176,19 @@ class LineCache(ABC, Generic[R]):
         elif not content.endswith(b"\n"):
             file.write(b"\n")  # ends a line torn by a crash; not truncated, for another run may be writing it
         file.flush()
+        self._size = _stamp(file).size
         for line in lines[1:]:
             try:
                 result = self._read(decode_json(line))
             except (ValueError, KeyError, TypeError):
                 continue  # torn: that result is computed again
             self._results[result.key] = result
+
+
+def _stamp(file: IO[bytes]) -> _Stamp:
+    file.flush()
+    found = os.fstat(file.fileno())
+    return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 class ItemCache(LineCache[PromptResult]):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibaudit.chat.settings import ChatSettings
-from calibaudit.chat.template import template_source
+from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.models.distributed import own_device
+from calibaudit.models.distributed import own_device, world_size
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
 from calibaudit.scores.thinking import Thinking
@@ -20,8 +24,10 @@ from calibaudit.tasks.items import Task
 from calibaudit.tasks.load import member_names
 
 if TYPE_CHECKING:
+    from calibaudit.models.checkpoints import Checkpoint
     from calibaudit.models.model import Model
     from calibaudit.scoring.engines.engine import Engine
+    from calibaudit.scoring.engines.remembered import PromptCache
 
 Progress = Callable[[str, int, int], None]
 Notice = Callable[[str], None]
@@ -32,7 +38,8 @@ class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
     batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
-    models that can think are allowed before they answer. cache_dir: where finished items are kept, None to keep none.
+    models that can think are allowed before they answer. cache_dir: where finished items are kept, and what was found
+    out about checkpoints; None to keep nothing. verify: hash a folder's files though it is known what they hold.
     engine: what runs a checkpoint's network, `transformers` or `vllm`. tokenizer: of a served model, a folder or hub
     id; None where its name is one. concurrency: requests at once to a server.
     """
@@ -45,6 +52,7 @@ class RunOptions:
     thinking: Thinking | None = None
     save_thoughts: bool = False
     cache_dir: Path | None = None
+    verify: bool = False
     offline: bool = False
     engine: str = "transformers"
     tokenizer: str | None = None
@@ -53,13 +61,29 @@ class RunOptions:
 
 def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice) -> list[Scores]:
     """The scores of checkpoint or served model `name` on every task, in order; see `evaluate_model`."""
-    from calibaudit.models.devices import free_memory
+    from calibaudit.scoring.engines.remembered import ChangedModelError
 
-    model = open_engine(name, options, notice)
-    results = evaluate_model(model, tasks, options, progress, notice)
+    model, checkpoint = _opened(name, options, notice)
+    with _kept_prompts(checkpoint, options) as kept:
+        try:
+            results = evaluate_model(model, tasks, options, progress, notice, kept)
+        except ChangedModelError as changed:
+            results = evaluate_model(changed.model, tasks, options, progress, notice)
     del model
-    free_memory()
+    if "torch" in sys.modules:
+        from calibaudit.models.devices import free_memory
+
+        free_memory()
     return results
+
+
+def _kept_prompts(checkpoint: Checkpoint | None, options: RunOptions) -> AbstractContextManager[PromptCache | None]:
+    """Of one process alone: several have to agree on what is kept before they share what is not."""
+    from calibaudit.scoring.engines.remembered import PromptCache
+
+    if checkpoint is None or options.cache_dir is None or options.thinking is not None or world_size() > 1:
+        return nullcontext()
+    return PromptCache(options.cache_dir, checkpoint)
 
 
 def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engine:
@@ -67,22 +91,28 @@ def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engin
 
     notice: called with each sentence the user should read.
     """
+    return _opened(name, options, notice)[0]
+
+
+def _opened(name: str, options: RunOptions, notice: Notice) -> tuple[Model | Engine, Checkpoint | None]:
+    """The same, with the checkpoint whose network this process would run."""
     if is_server(name):
         from calibaudit.scoring.engines.server import open_server
 
         if options.revision is not None:
             raise ModelError(f"{shown(name)}: --revision {options.revision} chooses nothing on a server; drop it")
-        return open_server(
+        served = open_server(
             name,
             tokenizer=options.tokenizer,
             concurrency=options.concurrency,
             offline=options.offline,
             notice=notice,
         )
+        return served, None
     if options.engine == "vllm":
         from calibaudit.scoring.engines.vllm_engine import open_vllm
 
-        return open_vllm(
+        vllm = open_vllm(
             name,
             revision=options.revision,
             dtype=options.dtype,
@@ -90,38 +120,94 @@ def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engin
             offline=options.offline,
             notice=notice,
         )
-    return load(name, options, notice)
+        return vllm, None
+    refuse_served((name,), "this needs them")
+    return _remembered_or_loaded(name, options, notice)
 
 
 def load(name: str, options: RunOptions, notice: Notice) -> Model:
     """The checkpoint, loaded as `options` say. notice: called with each sentence the user should read."""
-    from calibaudit.models.model import load_model
-
     refuse_served((name,), "this needs them")
-    model = load_model(
-        name,
-        revision=options.revision,
-        dtype=options.dtype,
-        device=own_device(options.device),
-        offline=options.offline,
-    )
+    model = _load(_found(name, options), options)
     for warning in model.warnings:
         notice(warning)
     return model
 
 
+def _remembered_or_loaded(name: str, options: RunOptions, notice: Notice) -> tuple[Model | Engine, Checkpoint]:
+    """What an earlier run found out about the checkpoint, in the place of its network, which is loaded when needed."""
+    from calibaudit.scoring.engines.remembered import ModelMemory, Remembered, facts_of
+
+    checkpoint = _found(name, options)
+    memory = ModelMemory(options.cache_dir)
+    facts = None if options.thinking is not None else memory.get(checkpoint, options.dtype, options.device)
+    model: Model | Engine
+    if facts is None:
+        model = _load(checkpoint, options)
+        facts = facts_of(model)
+        memory.keep(checkpoint, options.dtype, options.device, facts)
+    else:
+        model = Remembered(checkpoint, facts, lambda: _load(checkpoint, options), options.batch_size)
+    for warning in facts.warnings:
+        notice(warning)
+    return model, checkpoint
+
+
+def _found(name: str, options: RunOptions) -> Checkpoint:
+    """The checkpoint; while a folder's files are hashed, PyTorch starts."""
+    from calibaudit.models.checkpoints import find_checkpoint
+    from calibaudit.models.formats.digests import Digests
+
+    finding: Future[Checkpoint] = Future()
+
+    def find() -> None:
+        try:
+            digests = Digests(options.cache_dir, options.verify)
+            found = find_checkpoint(name, revision=options.revision, offline=options.offline, digests=digests)
+            finding.set_result(found)
+        except BaseException as error:
+            finding.set_exception(error)
+
+    if not (Path(name).expanduser() / "config.json").is_file():  # nothing to hash, or an adapter, which is small
+        find()
+        return finding.result()
+    threading.Thread(target=find, daemon=True).start()  # not waited for when the command is interrupted
+    if wait([finding], timeout=_AT_ONCE).not_done:
+        import calibaudit.models.model  # noqa: F401  # what loading needs
+    return finding.result()
+
+
+_AT_ONCE = 0.1
+"""Seconds in which a folder is found whose files need no hashing."""
+
+
+def _load(checkpoint: Checkpoint, options: RunOptions) -> Model:
+    from calibaudit.models.model import load_model
+
+    return load_model(checkpoint, dtype=options.dtype, device=own_device(options.device))
+
+
 def evaluate_model(
-    model: Model | Engine, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice
+    model: Model | Engine,
+    tasks: Sequence[Task],
+    options: RunOptions,
+    progress: Progress,
+    notice: Notice,
+    kept: PromptCache | None = None,
 ) -> list[Scores]:
-    """The model's scores on every task, in order.
+    """The model's scores on every task, in order. kept: which prompts earlier runs came to.
 
     With the template `both`, two entries a task: plain, then inside the chat template (plain again for a model that
     has none). progress: called with (label, finished, all). notice: called with each sentence the user should read.
     """
-    from calibaudit.scoring.score import score
+    from calibaudit.scoring.engines.remembered import Remembered
+    from calibaudit.scoring.score import kept_score, score
 
     chosen = options.chat.template
-    templated = template_source(model.tokenizer, chosen) is not None
+    if isinstance(model, Remembered) and model.has_template is not None and chosen in CHOICES:
+        templated = model.has_template and chosen != "off"
+    else:
+        templated = template_source(model.tokenizer, chosen) is not None
     if chosen == "both" and not templated:
         notice(f"{model.info.name}: its tokenizer has no chat template; both rows of a task show the plain prompt")
     passes = ["off", "auto"] if chosen == "both" else [chosen]
@@ -138,16 +224,22 @@ def evaluate_model(
             def report(done: int, total: int, label: str = label) -> None:
                 progress(label, done, total)
 
-            scores = score(
-                task,
-                model,
-                chat=replace(options.chat, template=template),
-                thinking=options.thinking if can_think and template != "off" else None,
-                save_thoughts=options.save_thoughts,
-                batch_size=options.batch_size,
-                cache_dir=options.cache_dir,
-                progress=report,
-            )
+            chat = replace(options.chat, template=template)
+            scores = None
+            if isinstance(model, Remembered) and kept is not None and options.cache_dir is not None:
+                scores = kept_score(task, model, chat=chat, cache_dir=options.cache_dir, kept=kept, progress=report)
+            if scores is None:
+                scores = score(
+                    task,
+                    model,
+                    chat=chat,
+                    thinking=options.thinking if can_think and template != "off" else None,
+                    save_thoughts=options.save_thoughts,
+                    batch_size=options.batch_size,
+                    cache_dir=options.cache_dir,
+                    kept=kept,
+                    progress=report,
+                )
             results += [scores] * (len(passes) if len(set(passes)) == 1 else 1)
     return results
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError, ScoresError
 from calibaudit.models.distributed import gathered, own_share
-from calibaudit.models.model import Model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.cache import ItemCache, PromptResult
-from calibaudit.scoring.encode import EncodedPrompt, Encoder
+from calibaudit.scoring.encode import EncodedPrompt, Encoder, encoded_blocks
 from calibaudit.scoring.engines.engine import Engine, engine_of
+from calibaudit.scoring.engines.remembered import PromptCache, TaskPrompts, task_key
 from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of, where_of
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
-from calibaudit.scoring.thoughts import think
 from calibaudit.tasks.items import Task
+
+if TYPE_CHECKING:
+    from calibaudit.models.model import Model
 
 PROMPTS_PER_BLOCK = 4_096
 """Prompts are tokenized and sorted in blocks of this size, so that a 14,000-item task starts at once."""
+
+FIRST_PROMPTS = {"cuda": 128}
+"""Prompts of the first block: a GPU waits for it alone, while the next one is tokenized as this one is scored."""
 
 Progress = Callable[[int, int], None]
 
@@ -38,6 +44,7 @@ def score(
     save_thoughts: bool = False,
     batch_size: int | None = None,
     cache_dir: Path | None = None,
+    kept: PromptCache | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Log-probabilities of every choice of every item.
@@ -47,8 +54,8 @@ def score(
     thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep that with the
     scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there and read them
     back, None for neither. progress: called with (finished, all) items, or thoughts, of this process; under torchrun
-    each process scores its share. Results do not depend on batch_size or on what was cached, to 1e-4 nats in float32,
-    where this process runs the network.
+    each process scores its share. kept: where to note which prompts the task came to, for `kept_score`. Results do not
+    depend on batch_size or on what was cached, to 1e-4 nats in float32, where this process runs the network.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     writer = prompts_for(model.tokenizer, chat or ChatSettings())
@@ -57,9 +64,16 @@ def score(
     engine.check_task(task)
     if thinking is None:
         asked, alone = _answered([prompts, bare], engine, cache_dir, progress)
-        return _collect(task, model, writer.is_chat, writer.format(task), asked, alone)
+        form = writer.format(task)
+        if kept is not None and (key := task_key(task, chat or ChatSettings())) is not None:
+            keys = (tuple(prompt.key for prompt in part) for part in (prompts, bare))
+            kept.add([TaskPrompts(key, writer.is_chat, form, *keys)])
+        return _collect(task, model, writer.is_chat, form, asked, alone)
     if isinstance(writer, PlainPrompts):
         raise ModelError(f"{model.info.name}: --think needs a chat template: it says where a thought begins and ends")
+    from calibaudit.models.model import Model
+    from calibaudit.scoring.thoughts import think
+
     if not isinstance(model, Model):
         raise ModelError(
             f"{model.info.name}: --think: thoughts are written only by networks that run in this process, "
@@ -80,6 +94,23 @@ def score(
     results = [mean_result(results) for results in zip(*reasoned, strict=True)]
     scores = _collect(task, model, True, writer.format(task, thinking), results, alone)
     return dataclasses.replace(scores, thinking=_record(thinking, thoughts, asked, save_thoughts))
+
+
+def kept_score(
+    task: Task, engine: Engine, *, chat: ChatSettings, cache_dir: Path, kept: PromptCache, progress: Progress
+) -> Scores | None:
+    """What `score` gives, of kept prompts and kept results alone; None where one of them is missing."""
+    key = task_key(task, chat)
+    prompts = None if key is None else kept.get(key)
+    if prompts is None:
+        return None
+    with ItemCache(cache_dir, engine.settings()) as cache:
+        asked, bare = ([cache.get(one) for one in keys] for keys in (prompts.asked, prompts.bare))
+    if None in asked or None in bare:
+        return None
+    progress(len(asked), len(asked))
+    found, alone = ([one for one in part if one is not None] for part in (asked, bare))
+    return _collect(task, engine, prompts.is_chat, prompts.form, found, alone)
 
 
 def _answered(
@@ -175,10 +206,12 @@ def _complete(prompts: Sequence[Prompt], engine: Engine, cache: ItemCache, repor
     missing = {prompt.key: prompt for prompt in prompts if cache.get(prompt.key) is None}
     todo = list(missing.values())
     report(len(prompts) - len(todo))
+    if not todo:
+        return
     encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length, engine.n_embeddings)
-    for start in range(0, len(todo), PROMPTS_PER_BLOCK):
-        block = todo[start : start + PROMPTS_PER_BLOCK]
-        encoded = encoder.encode(block)
+    first = FIRST_PROMPTS.get(engine.settings().get("device", ""), PROMPTS_PER_BLOCK)
+    for start, encoded in encoded_blocks(encoder, todo, first, PROMPTS_PER_BLOCK):
+        block = todo[start : start + len(encoded)]
         rows = [row for prompt in encoded for row in (*prompt.rows, *prompt.shared)]
         owner = [i for i, prompt in enumerate(encoded) for _ in (*prompt.rows, *prompt.shared)]
         open_rows = [len(prompt.rows) + len(prompt.shared) for prompt in encoded]

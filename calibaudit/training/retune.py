@@ -23,9 +23,11 @@ from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
 from calibaudit.training.data.encode import Example
 from calibaudit.training.known import known_rows, marks_of
-from calibaudit.training.resume import DEFAULTS, known_before
+from calibaudit.training.resume import DEFAULTS, deciding, known_before
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import CHECKPOINTS, TrainingRun, smooths_known, train
+from calibaudit.training.trainer import LOG
+from calibaudit.training.watching import WATCHED
 
 RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""
@@ -111,7 +113,9 @@ def _put_in_place(model: Path, out: Path, record: Mapping[str, Any]) -> None:
     partial = model.parent
     try:
         (model / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        (partial / "training.jsonl").replace(model / "training.jsonl")
+        (partial / LOG).replace(model / LOG)
+        if (partial / WATCHED).is_dir():
+            (partial / WATCHED).replace(model / WATCHED)
         if out.is_dir():
             out.rmdir()
         model.replace(out)
@@ -132,7 +136,7 @@ def _identity(
         "start": start.revision,
         "base": None if prior is None else prior.revision,
         "data": f"sha256:{digest.hexdigest()[:16]}",
-        **dataclasses.asdict(settings),
+        **deciding(settings),
     }
 
 

@@ -21,15 +21,17 @@ from calibaudit.training.data.encode import Example
 from calibaudit.training.levers import scale_of, softcap_entry_of, take_in
 from calibaudit.training.loss.anchored import use_anchored_loss
 from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
+from calibaudit.training.packed.proof import in_lines
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
-from calibaudit.training.settings import DEEPSPEED_VARIABLE, TrainingSettings, launched
+from calibaudit.training.settings import DEEPSPEED_VARIABLE, SCHEDULERS, TrainingSettings, launched
 from calibaudit.training.state.checkpoints import WRITING
 from calibaudit.training.state.compiling import compiled_layers
 from calibaudit.training.state.interrupt import interruptible
 from calibaudit.training.state.sharding import in_shares, why_not_sharded
 from calibaudit.training.state.trainable import trainable
 from calibaudit.training.trainer import LEAST_SECONDS, Job, PlannedTrainer, arguments_of, run_trainer
+from calibaudit.training.watching import check_reporters, own_wandb_run
 
 CHECKPOINTS = "checkpoints"
 
@@ -45,7 +47,8 @@ class TrainingRun:
     peak_bytes: of the GPU, else of the process; None: unknown. resumed_from: a step; None: from the start.
     rows_per_step: of all processes; 0 in records of earlier versions. n_known: rows of the data that base knows, which
     alone were smoothed; None: all were. softcap_kept: whether the trained network has settings.softcap in its config,
-    else it acted in training only; None: there is no such setting.
+    else it acted in training only; None: there is no such setting. packed: whether rows shared lines, where that was
+    wanted; None: it was not.
     """
 
     n_steps: int
@@ -60,6 +63,7 @@ class TrainingRun:
     rows_per_step: int = 0
     n_known: int | None = None
     softcap_kept: bool | None = None
+    packed: bool | None = None
 
 
 def train(
@@ -118,7 +122,12 @@ def train(
     least_seconds = LEAST_SECONDS if settings.save_steps is None else 0.0
     job = Job(checkpoints, plan, identity, len(examples), save_steps, least_seconds, clip, progress, sharded)
     pad_id = getattr(tokenizer, "pad_token_id", None)
-    batches = MicroBatches(examples, plan, 0 if pad_id is None else pad_id, known)
+    pad_id = 0 if pad_id is None else pad_id
+    packed = None
+    if settings.packing:
+        packed = in_lines([network, anchor], examples, plan, pad_id, settings.batch_size, n_processes, known)
+    batches = packed or MicroBatches(examples, plan, pad_id, known)
+    n_rounds = settings.accumulation if packed is None else packed.n_rounds
     device = network.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -133,9 +142,10 @@ def train(
         _loss(plain, settings, anchor),
         in_shares(plain, anchor, device) if sharded else nullcontext(plain) as model,
         compiled_layers(model) if settings.compiled else nullcontext(),
+        own_wandb_run(settings.report_to),
     ):
         try:
-            arguments = arguments_of(settings, checkpoints, len(plan.steps), device)
+            arguments = arguments_of(replace(settings, accumulation=n_rounds), checkpoints, len(plan.steps), device)
             trainer = PlannedTrainer(model, arguments, batches, job, interrupt)
             done = run_trainer(trainer, checkpoint)
         except Exception as error:
@@ -155,6 +165,7 @@ def train(
         rows_per_step=min(settings.batch_size * n_micro, len(examples)),
         n_known=None if known is None else sum(known),
         softcap_kept=None if settings.softcap is None else softcap_entry is not None,
+        packed=packed is not None if settings.packing else None,
     )
 
 
@@ -198,12 +209,15 @@ def _check(
         ("logit_scale", 0 < settings.logit_scale < math.inf, "above 0"),
         ("softcap", settings.softcap is None or 0 < settings.softcap < math.inf, "above 0"),
         ("where", settings.where in ("all", "known"), "all or known"),
+        ("lr_scheduler", settings.lr_scheduler in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
+        ("neftune_alpha", settings.neftune_alpha is None or 0 < settings.neftune_alpha < math.inf, "above 0"),
         ("sharding", settings.sharding in ("none", "fsdp"), "none or fsdp"),
         ("optim", settings.optim in ("adamw", "adamw-8bit"), "adamw or adamw-8bit"),
     )
     for name, holds, rule in rules:
         if not holds:
             raise TrainingError(f"{name} must be {rule}, not {getattr(settings, name)}")
+    check_reporters(settings.report_to)
     if not examples:
         raise TrainingError("there is no example to train on")
     if without := sum(n_targets(example) == 0 for example in examples):

@@ -15,20 +15,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import SequentialSampler
+from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from calibaudit.errors import TrainingError
 from calibaudit.models.formats.save import write_failure
 from calibaudit.training.resume import last_checkpoint
-from calibaudit.training.schedule import MicroBatches, Plan
+from calibaudit.training.schedule import Plan
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.state.checkpoints import WRITING, Checkpoints
 from calibaudit.training.state.interrupt import Interrupt
 from calibaudit.training.state.sharding import whole
 from calibaudit.training.state.tensors import set_rates
+from calibaudit.training.watching import WATCHED, tell, write_below
 
-_LOG = "training.jsonl"
+LOG = "training.jsonl"
 _SCHEDULER = "scheduler.pt"
 
 LEAST_SECONDS = 600.0
@@ -79,7 +80,8 @@ def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device:
         gradient_accumulation_steps=settings.accumulation,
         max_steps=n_steps,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
+        # Trainer's `constant` has no warm-up
+        lr_scheduler_type="constant_with_warmup" if settings.lr_scheduler == "constant" else settings.lr_scheduler,
         warmup_steps=math.floor(settings.warmup * n_steps),
         weight_decay=settings.weight_decay,
         optim=_optimizer_of(settings, kind),
@@ -97,7 +99,9 @@ def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device:
         logging_strategy="no",
         logging_nan_inf_filter=False,
         save_strategy="no",
-        report_to=[],
+        neftune_noise_alpha=settings.neftune_alpha,
+        report_to=list(settings.report_to),
+        run_name=folder.parent.name.removesuffix(".partial"),
         disable_tqdm=True,
     )
     if arguments.world_size == 1:
@@ -123,7 +127,12 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
     """Trainer over micro-batches in the plan's order, whose checkpoints appear under their name only when whole."""
 
     def __init__(
-        self, network: Any, arguments: TrainingArguments, batches: MicroBatches, job: Job, interrupt: Interrupt
+        self,
+        network: Any,
+        arguments: TrainingArguments,
+        batches: Dataset[Any],
+        job: Job,
+        interrupt: Interrupt,
     ) -> None:
         self._job = job
         self.checkpoints = Checkpoints(job.folder, job.made_from, arguments.device, sharded=job.sharded)
@@ -138,6 +147,8 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
         for callback in list(self.callback_handler.callbacks):
             if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
                 self.remove_callback(callback)
+            elif type(callback).__name__ == "TensorBoardCallback":
+                write_below(callback, arguments, job.folder.parent / WATCHED)
         if job.sharded:  # it is distributed already: no DDP around it
             self.accelerator.prepare_model = functools.partial(self.accelerator.prepare_model, evaluation_mode=True)
 
@@ -147,8 +158,10 @@ class PlannedTrainer(Trainer):  # type: ignore[misc]
     def _get_grad_norm(self, *_: Any, **__: Any) -> float:
         return 0.0  # the Recorder takes it, on every version
 
-    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        loss: Tensor = super().training_step(*args, **kwargs)
+    def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
+        if inputs["input_ids"].shape[1] == 0:  # a round in which no process has rows (packing)
+            return torch.zeros((), device=self.args.device)
+        loss: Tensor = super().training_step(model, inputs, *args, **kwargs)
         self.step_loss = self.step_loss + loss.detach().float()
         return loss
 
@@ -244,6 +257,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         }
         state.log_history.append(record)
         self._write(json.dumps(record) + "\n", "a")
+        if args.report_to:
+            tell(self._trainer, record)
         if self._job.progress and state.is_world_process_zero:
             self._job.progress(step, len(plan.steps), self._loss, speed)
         stop = self._stop or (args.world_size == 1 and self._interrupt.pressed)
@@ -259,7 +274,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def _write(self, text: str, mode: str) -> None:
         if not self._trainer.is_world_process_zero():
             return
-        path = self._job.folder.parent / _LOG
+        path = self._job.folder.parent / LOG
         try:
             with path.open(mode, encoding="utf-8") as file:
                 file.write(text)
@@ -282,6 +297,10 @@ def run_trainer(trainer: PlannedTrainer, checkpoint: Path | None) -> list[dict[s
         trainer.checkpoints.leave()
         raise
     finally:
+        if (noise := getattr(trainer, "neftune_hook_handle", None)) is not None:  # Trainer leaves it after a failure
+            noise.remove()
+            for module in trainer.model.modules():
+                module.__dict__.pop("neftune_noise_alpha", None)
         # Accelerate puts autocast around the network's own forward
         with contextlib.suppress(Exception):
             trainer.accelerator.unwrap_model(trainer.model_wrapped, keep_fp32_wrapper=False)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,3 +104,29 @@ def test_default_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert default_cache_dir() == Path("/x/calibaudit")
     monkeypatch.setenv("CALIBAUDIT_CACHE", "/y")
     assert default_cache_dir() == Path("/y")
+
+
+def test_a_file_is_read_once_as_long_as_nobody_else_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = ItemCache._read
+
+    def counted(self: ItemCache, fields: Any) -> PromptResult:
+        read.append(fields["key"])
+        return real(self, fields)
+
+    monkeypatch.setattr(ItemCache, "_read", counted)
+    for new in "abc":
+        with ItemCache(tmp_path, SETTINGS) as cache:
+            cache.add([result(new)])
+    assert read == []
+    assert cache.path is not None
+    with ItemCache(tmp_path, SETTINGS) as cache, cache.path.open("ab") as other:
+        other.write(json.dumps({**cache._fields(result("d"))}).encode() + b"\n")
+        other.flush()
+        cache.add([result("e")])
+    with ItemCache(tmp_path, SETTINGS) as cache:
+        assert [cache.get(key) for key in "abcde"] == [result(key) for key in "abcde"]
+    assert sorted(read) == list("abcde")
+    cache.path.unlink()
+    with ItemCache(tmp_path, SETTINGS) as cache:
+        assert cache.get("a") is None

@@ -281,7 +281,7 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
         scored.append(len(set(names)))
         return score_rows(model, rows, size, names)
 
-    monkeypatch.setattr("calibaudit.scoring.engines.engine.score_rows", counted)
+    monkeypatch.setattr("calibaudit.scoring.batches.score_rows", counted)
     task = make_task(24)
     seen: list[tuple[int, int]] = []
     first = score(task.limited(10), llama, cache_dir=tmp_path)
@@ -298,7 +298,7 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
 RUN = """
 import json, sys
 from pathlib import Path
-import calibaudit.scoring.engines.engine as engines
+import calibaudit.scoring.batches as engines
 import calibaudit.scoring.score as scoring
 from calibaudit.models.model import load_model
 from whole_rows import make_task

@@ -155,7 +155,7 @@ def recommend(
 
     before, after = without_doubles(*sides)
     comparison = compare(before, after, settings)
-    head = head_of(*models, pair.both(), offline=run.offline)
+    head = head_of(*models, pair.both(), offline=run.offline, kept_in=options.cache_dir)
     if runs:
         gap = comparison.pooled.after.metrics["gap"]
         allowed = MARGIN if margin is None else margin

@@ -7,9 +7,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-from huggingface_hub import errors as hub_errors
-
 from calibaudit.errors import ModelError
 from calibaudit.models.formats.adapter_files import ADAPTER_CONFIG
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, has_weights
@@ -19,6 +16,9 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 
 def hub_file(name: str, files: Sequence[str], revision: str | None, cache: Path | None, offline: bool) -> Path:
     """The first of the files that the repository has, in the cache. Raises ModelError, for the first of them."""
+    from huggingface_hub import errors as hub_errors
+    from huggingface_hub import hf_hub_download
+
     failure: Exception | None = None
     for file in files:
         try:
@@ -37,6 +37,9 @@ def hub_has_adapter(name: str, revision: str, snapshot: Path, cache: Path | None
 
     Gets adapter_config.json into the cache. Raises ModelError.
     """
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub import errors as hub_errors
+
     try:
         found = Path(
             hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=offline)
@@ -55,6 +58,8 @@ def hub_has_adapter(name: str, revision: str, snapshot: Path, cache: Path | None
 
 def hub_snapshot(name: str, patterns: Sequence[str], revision: str, cache: Path | None, offline: bool) -> Path:
     """The folder of a revision, with all its files that fit the patterns. Raises ModelError."""
+    from huggingface_hub import snapshot_download
+
     try:
         path = snapshot_download(
             name,
@@ -81,6 +86,8 @@ def nearest(folder: Path) -> str:
 
 def hub_failure(name: str, revision: str | None, offline: bool, error: Exception) -> ModelError:
     """One line for each way in which the hub says no; the most special errors first."""
+    from huggingface_hub import errors as hub_errors
+
     at = "" if revision is None else f" at revision {revision}"
     hint = nearest(Path(name))
     if isinstance(error, hub_errors.GatedRepoError):

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from calibaudit.models.model import Model
 from calibaudit.scores.scores import ModelInfo
-from calibaudit.scoring.batches import batch_size_for, score_rows
 from calibaudit.scoring.cache import ItemCache
 from calibaudit.scoring.encode import Row
 from calibaudit.tasks.items import Task
+
+if TYPE_CHECKING:
+    from calibaudit.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class InProcess:
     """A Model run here. batch_size: rows a forward pass, None for as many as fit."""
 
     def __init__(self, model: Model, batch_size: int | None = None) -> None:
+        from calibaudit.scoring.batches import batch_size_for
+
         self._model = model
         self._size = batch_size_for(model, batch_size)
         self.info = model.info
@@ -97,10 +100,14 @@ class InProcess:
         pass
 
     def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+        from calibaudit.scoring.batches import score_rows
+
         for batch in score_rows(self._model, rows, self._size, names):
             yield RowResults(batch.indices, batch.logprobs)
 
 
 def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
     """A Model as an engine; an engine as it is, and then batch_size says nothing."""
-    return InProcess(model, batch_size) if isinstance(model, Model) else model
+    if hasattr(model, "score_rows"):
+        return cast("Engine", model)
+    return InProcess(cast("Model", model), batch_size)
