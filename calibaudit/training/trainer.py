@@ -297,6 +297,7 @@ def run_trainer(trainer: PlannedTrainer, checkpoint: Path | None) -> list[dict[s
         trainer.checkpoints.leave()
         raise
     finally:
+        trainer.checkpoints.close()
         if (noise := getattr(trainer, "neftune_hook_handle", None)) is not None:  # Trainer leaves it after a failure
             noise.remove()
             for module in trainer.model.modules():
