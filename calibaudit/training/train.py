@@ -153,7 +153,8 @@ def train(
                 raise
             raise TrainingError(
                 f"out of memory on {device} with {settings.batch_size} rows of up to {_longest(examples)} tokens at a "
-                "time: try a smaller batch with more accumulation, gradient checkpointing, LoRA or shorter rows"
+                "time: try a smaller batch with more accumulation, gradient checkpointing, LoRA, shorter rows, or "
+                "sharding over several GPUs"
             ) from error
         if len(done) < len(plan.steps):
             raise KeyboardInterrupt(f"stopped after step {len(done)} of {len(plan.steps)}; resume from {checkpoints}")
