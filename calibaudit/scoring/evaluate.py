@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.models.distributed import own_device, world_size
+from calibaudit.models.distributed import once_a_node, world_size
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
 from calibaudit.scores.thinking import Thinking
@@ -37,16 +38,18 @@ Notice = Callable[[str], None]
 class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
-    batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
-    models that can think are allowed before they answer. cache_dir: where finished items are kept, and what was found
-    out about checkpoints; None to keep nothing. verify: hash a folder's files though it is known what they hold.
-    engine: what runs a checkpoint's network, `transformers` or `vllm`. tokenizer: of a served model, a folder or hub
-    id; None where its name is one. concurrency: requests at once to a server.
+    parallel: how processes share a model's work, see `layout_of`. batch_size: rows a forward pass, None for auto. chat:
+    how prompts stand in the chat template. thinking: what models that can think are allowed before they answer.
+    cache_dir: where finished items are kept, and what was found out about checkpoints; None to keep nothing. verify:
+    hash a folder's files though it is known what they hold. engine: what runs a checkpoint's network, `transformers` or
+    `vllm`. tokenizer: of a served model, a folder or hub id; None where its name is one. concurrency: requests at once
+    to a server.
     """
 
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"
+    parallel: str = "auto"
     batch_size: int | None = None
     chat: ChatSettings = field(default_factory=ChatSettings)
     thinking: Thinking | None = None
@@ -96,6 +99,9 @@ def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engin
 
 def _opened(name: str, options: RunOptions, notice: Notice) -> tuple[Model | Engine, Checkpoint | None]:
     """The same, with the checkpoint whose network this process would run."""
+    if options.parallel.startswith("tensor") and (is_server(name) or options.engine != "transformers"):
+        runner = "a server" if is_server(name) else options.engine
+        raise ModelError(f"{shown(name)}: --parallel {options.parallel}: {runner} splits its models itself; drop it")
     if is_server(name):
         from calibaudit.scoring.engines.server import open_server
 
@@ -140,12 +146,14 @@ def _remembered_or_loaded(name: str, options: RunOptions, notice: Notice) -> tup
 
     checkpoint = _found(name, options)
     memory = ModelMemory(options.cache_dir)
-    facts = None if options.thinking is not None else memory.get(checkpoint, options.dtype, options.device)
+    alone = world_size() == 1  # several processes would have to agree on what is remembered, and by whom
+    facts = memory.get(checkpoint, options.dtype, options.device) if alone and options.thinking is None else None
     model: Model | Engine
     if facts is None:
         model = _load(checkpoint, options)
         facts = facts_of(model)
-        memory.keep(checkpoint, options.dtype, options.device, facts)
+        if alone:
+            memory.keep(checkpoint, options.dtype, options.device, facts)
     else:
         model = Remembered(checkpoint, facts, lambda: _load(checkpoint, options), options.batch_size)
     for warning in facts.warnings:
@@ -163,8 +171,8 @@ def _found(name: str, options: RunOptions) -> Checkpoint:
     def find() -> None:
         try:
             digests = Digests(options.cache_dir, options.verify)
-            found = find_checkpoint(name, revision=options.revision, offline=options.offline, digests=digests)
-            finding.set_result(found)
+            found = partial(find_checkpoint, name, revision=options.revision, offline=options.offline, digests=digests)
+            finding.set_result(once_a_node(found))
         except BaseException as error:
             finding.set_exception(error)
 
@@ -184,7 +192,7 @@ _AT_ONCE = 0.1
 def _load(checkpoint: Checkpoint, options: RunOptions) -> Model:
     from calibaudit.models.model import load_model
 
-    return load_model(checkpoint, dtype=options.dtype, device=own_device(options.device))
+    return load_model(checkpoint, dtype=options.dtype, device=options.device, parallel=options.parallel)
 
 
 def evaluate_model(
