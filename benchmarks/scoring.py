@@ -12,10 +12,10 @@ the arithmetic and not the calls around it takes the time.
 
 `--device cuda` makes a random Llama of 1.24 B parameters and items as long as those of ARC, of HellaSwag, and letters
 behind five examples (benchmarks/made_llama.py), runs both sides in bfloat16, each warmed up on 64 items that are timed
-again later, and prints items/s (ours the median of the repeats, the peer's one run), peak memory beside the weights, and
-how near our tokens/s (each token that the network runs, of `score` as a whole and of its rows alone, tokenized before)
-come to a plain `network(ids)` of as many tokens, in rows as long as the task's mean one, logits of all positions
-included, and to its decoder's without them.
+again later, and prints items/s (ours the median of the repeats, the peer's one run) and peak memory beside the weights.
+Tokens/s are of each token that the network runs, of `score` as a whole and of its rows alone, tokenized before, and
+stand against a plain `network(ids)` of as many tokens, in rows as long as the task's mean one, logits of all positions
+included, and its decoder's without them.
 """
 
 from __future__ import annotations
