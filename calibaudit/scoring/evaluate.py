@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,9 +182,24 @@ _AT_ONCE = 0.1
 
 
 def _load(checkpoint: Checkpoint, options: RunOptions) -> Model:
+    device = own_device(options.device)
+    _wake(device)
     from calibaudit.models.model import load_model
 
-    return load_model(checkpoint, dtype=options.dtype, device=own_device(options.device))
+    return load_model(checkpoint, dtype=options.dtype, device=device)
+
+
+def _wake(device: str) -> None:
+    """Starts the GPU beside the import of what loads networks: its context and its libraries take a second or so."""
+    import torch
+
+    def first_product() -> None:
+        with suppress(Exception):  # loading says what is wrong
+            ones = torch.ones(16, 16, dtype=torch.bfloat16, device="cuda" if device == "auto" else device)
+            (ones @ ones).sum().item()
+
+    if device == "auto" or device.startswith("cuda"):
+        threading.Thread(target=first_product, daemon=True).start()
 
 
 def evaluate_model(
