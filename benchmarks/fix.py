@@ -1,18 +1,27 @@
 """Training with label smoothing at a large vocabulary: tokens a second and peak memory, against the usual trainers.
 
     python benchmarks/fix.py [--hidden 2048 --layers 16 --vocab 128256 --length 4096] [--rows 1,2,4,8] [--steps 8]
+    python benchmarks/fix.py --gradient-checkpointing
 
-One random Llama, rows of random tokens that are all learned from, bfloat16 autocast on a GPU, smoothing 0.1 towards the
-uniform distribution. Every contender runs in a process of its own at each batch size: `ours` (what `calibaudit fix`
-runs), `trainer` (transformers.Trainer with label_smoothing_factor), `trl` and `trl-liger` (SFTTrainer without and with
-Liger's kernels, where trl and liger-kernel are installed). Times are medians over the steps after the second. The loss
-of the first step must agree with a float64 loss of the same rows to 1 %, or no speed is printed.
-The bars, on one H200: 1.2 times the best peer's tokens a second at the same batch, or twice its largest batch.
+One random Llama, rows of random tokens that are all learned from, smoothing 0.1 towards the uniform distribution, AdamW
+in float32. On all sides the same weights, rows, attention (torch's), optimizer (fused) and dtypes: float32 weights,
+bfloat16 products on a GPU. Gradient checkpointing is off on all sides, or with its flag on on all. No side writes a
+checkpoint while it is timed; what one costs, `benchmarks/tuning/writes.py` measures.
+
+Contenders: `ours` (what `calibaudit fix` runs), `ours-fsdp` (the same with `--sharding fsdp`: bfloat16 weights gathered
+from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `trainer`
+(transformers.Trainer with label_smoothing_factor), `trl` and `trl-liger` (SFTTrainer without and with Liger's kernels).
+One that cannot run is named with the reason. Each has a process of its own. Times are medians over the steps after the
+second. The loss of the first step must agree with a float64 loss of the same rows to 1 %, or no speed is printed.
+The bars, on one H100 or H200: 1.25 times the tokens a second of the best peer at that peer's own best batch, and twice
+the largest batch of any peer.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import json
 import resource
 import statistics
@@ -27,8 +36,9 @@ from typing import Any
 import torch
 
 SMOOTHING = 0.1
-CONTENDERS = ("ours", "trainer", "trl", "trl-liger")
+CONTENDERS = ("ours", "ours-fsdp", "trainer", "trl", "trl-liger")
 WARM_UP = 2
+SPEED_BAR, BATCH_BAR = 1.25, 2
 
 
 @dataclass(frozen=True)
@@ -40,12 +50,19 @@ class Size:
     vocab: int
     length: int
     steps: int
+    checkpointing: bool = False
+    save_at: int | None = None
 
 
 def network_of(size: Size) -> Any:
+    torch.manual_seed(0)
+    with torch.device(_device()):
+        return _llama(size)
+
+
+def _llama(size: Size) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=size.vocab,
         hidden_size=size.hidden,
@@ -56,8 +73,9 @@ def network_of(size: Size) -> Any:
         max_position_embeddings=size.length,
         tie_word_embeddings=True,
         use_cache=False,
+        attn_implementation="sdpa",
     )
-    return LlamaForCausalLM(config).to(_device())
+    return LlamaForCausalLM(config)
 
 
 def rows_of(size: Size, n_rows: int) -> list[list[int]]:
@@ -78,12 +96,17 @@ def expected_loss(network: Any, rows: list[list[int]]) -> float:
     return total / n
 
 
-class _Clock:
+class Clock:
     """Seconds of each step, from one step's end to the next's."""
 
     def __init__(self) -> None:
         self._last: float | None = None
         self.seconds: list[float] = []
+        self.peak = 0
+
+    def end(self) -> None:
+        """After the last step."""
+        self.peak = _peak()
 
     def tick(self, *_: Any) -> None:
         if torch.cuda.is_available():
@@ -94,26 +117,45 @@ class _Clock:
         self._last = now
 
 
-def run_ours(network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: _Clock) -> float:
+class _EnoughError(Exception):
+    """All steps that are timed are done."""
+
+
+def run_ours(
+    kind: str, network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: Clock
+) -> float:
     from calibaudit.training.data.encode import Example
     from calibaudit.training.settings import TrainingSettings
     from calibaudit.training.train import train
 
     settings = TrainingSettings(
-        label_smoothing=SMOOTHING, prior="uniform", batch_size=n_rows, max_steps=size.steps, warmup=0.0
+        label_smoothing=SMOOTHING,
+        prior="uniform",
+        batch_size=n_rows,
+        accumulation=1,
+        max_steps=size.steps + 1,
+        warmup=0.0,
+        gradient_checkpointing=size.checkpointing,
+        save_steps=size.save_at or size.steps + 1,  # which is never reached, so that no checkpoint is written
+        sharding="fsdp" if kind == "ours-fsdp" else "none",
     )
     losses: list[float] = []
 
     def progress(_step: int, _n_steps: int, loss: float, _speed: float) -> None:
         losses.append(loss)
         clock.tick()
+        if len(losses) == size.steps:
+            clock.end()
+            raise _EnoughError
 
-    train(network, None, [Example(tuple(row), tuple(row)) for row in rows], folder, settings, progress=progress)
+    examples = [Example(tuple(row), tuple(row)) for row in rows]
+    with contextlib.suppress(_EnoughError):
+        train(network, None, examples, folder, settings, progress=progress)
     return losses[0]
 
 
 def run_trainer(
-    kind: str, network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: _Clock
+    kind: str, network: Any, rows: list[list[int]], n_rows: int, size: Size, folder: Path, clock: Clock
 ) -> float:
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -122,6 +164,9 @@ def run_trainer(
     class Watch(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:
             clock.tick()
+
+        def on_train_end(self, *_: Any, **__: Any) -> None:
+            clock.end()
 
         def on_log(self, _args: Any, _state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
             if logs and "loss" in logs:
@@ -133,10 +178,14 @@ def run_trainer(
         "max_steps": size.steps,
         "learning_rate": 2e-5,
         "lr_scheduler_type": "linear",
+        "optim": "adamw_torch_fused",
+        "gradient_checkpointing": size.checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if size.checkpointing else None,
         "label_smoothing_factor": SMOOTHING,
         "bf16": torch.cuda.is_available(),
         "logging_steps": 1,
-        "save_strategy": "no",
+        "save_strategy": "steps" if size.save_at else "no",
+        "save_steps": size.save_at or size.steps,
         "report_to": [],
         "disable_tqdm": True,
         "use_cpu": not torch.cuda.is_available(),
@@ -152,7 +201,7 @@ def run_trainer(
         from trl import SFTConfig, SFTTrainer
 
         settings = SFTConfig(
-            **common, use_liger_kernel=kind == "trl-liger", max_length=size.length, gradient_checkpointing=False,
+            **common, use_liger_kernel=kind == "trl-liger", max_length=size.length,
             dataset_kwargs={"skip_prepare_dataset": True},
         )  # fmt: skip
         trainer = SFTTrainer(
@@ -176,82 +225,123 @@ def _tokenizer() -> Any:
 
 def one(kind: str, n_rows: int, size: Size) -> dict[str, Any]:
     """One contender at one batch size: loss of the first step, tokens a second, peak bytes."""
-    network, rows, clock = network_of(size), rows_of(size, n_rows * size.steps), _Clock()
+    network, rows, clock = network_of(size), rows_of(size, n_rows * size.steps), Clock()
     network.train()
     wanted = expected_loss(network, rows[:1])  # random tokens: every row's loss is the same to a fraction of 1 %
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
+    _fresh()
     with tempfile.TemporaryDirectory() as folder:
-        if kind == "ours":
-            loss = run_ours(network, rows, n_rows, size, Path(folder), clock)
-        else:
-            loss = run_trainer(kind, network, rows, n_rows, size, Path(folder), clock)
+        run = run_ours if kind.startswith("ours") else run_trainer
+        loss = run(kind, network, rows, n_rows, size, Path(folder), clock)
     seconds = statistics.median(clock.seconds[WARM_UP - 1 :])
-    peak = (
-        torch.cuda.max_memory_allocated()
-        if torch.cuda.is_available()
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    )
-    return {"loss": loss, "wanted": wanted, "tokens_per_second": n_rows * size.length / seconds, "peak": peak}
+    return {"loss": loss, "wanted": wanted, "tokens_per_second": n_rows * size.length / seconds, "peak": clock.peak}
+
+
+def several(kind: str, batches: list[int], size: Size) -> None:
+    """One contender at rising batch sizes, a line of JSON each, up to the first that does not run."""
+    for n_rows in batches:
+        try:
+            result = one(kind, n_rows, size)
+        except Exception as error:
+            lines = str(error).strip().splitlines() or [""]
+            print(
+                f"RESULT {json.dumps({'rows': n_rows, 'error': f'{type(error).__name__}: {lines[0]}'[:160]})}",
+                flush=True,
+            )
+            return
+        print(f"RESULT {json.dumps({'rows': n_rows, **result})}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("hidden", 2048), ("layers", 16), ("vocab", 128_256), ("length", 4096), ("steps", 8)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--rows", default="1,2,4,8", help="batch sizes")
+    parser.add_argument("--rows", default="1,2,4,8,16", help="batch sizes, rising")
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
-    parser.add_argument("--one", nargs=2, metavar=("NAME", "ROWS"), help=argparse.SUPPRESS)
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="on for all, instead of off for all")
+    parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    size = Size(args.hidden, args.layers, args.vocab, args.length, args.steps)
+    size = Size(args.hidden, args.layers, args.vocab, args.length, args.steps, args.gradient_checkpointing)
+    batches = sorted(map(int, args.rows.split(",")))
     if args.one:
-        print("RESULT " + json.dumps(one(args.one[0], int(args.one[1]), size)), flush=True)
+        several(args.one, batches, size)
         return
-    n_parameters = sum(p.numel() for p in network_of(Size(size.hidden, size.layers, size.vocab, 8, 1)).parameters())
+    with torch.device("meta"):
+        n_parameters = sum(p.numel() for p in _llama(size).parameters())
     print(
-        f"{_device_name()}: random Llama of {n_parameters / 1e6:,.0f} M parameters, V {size.vocab:,}, "
-        f"length {size.length:,}"
+        f"{device_name()}: random Llama of {n_parameters / 1e6:,.0f} M parameters, V {size.vocab:,}, "
+        f"length {size.length:,}, gradient checkpointing {'on' if size.checkpointing else 'off'}"
     )
     found: dict[tuple[str, int], float] = {}
-    for n_rows in map(int, args.rows.split(",")):
-        for kind in args.contenders.split(","):
-            found |= _report(kind, n_rows, size)
-        peers = [speed for (kind, rows), speed in found.items() if rows == n_rows and kind != "ours"]
-        if ("ours", n_rows) in found and peers:
-            print(f"  batch {n_rows}: ours / best peer = {found['ours', n_rows] / max(peers):.2f} (bar 1.20)")
-    largest = {kind: max((rows for k, rows in found if k == kind), default=0) for kind in args.contenders.split(",")}
-    print("largest batch that ran: " + ", ".join(f"{kind} {rows}" for kind, rows in largest.items()))
+    for kind in args.contenders.split(","):
+        found |= _report(kind, batches, size)
+    _verdict(found)
 
 
-def _report(kind: str, n_rows: int, size: Size) -> dict[tuple[str, int], float]:
+def _verdict(found: dict[tuple[str, int], float]) -> None:
+    """Ours against the best peer, each at its own best batch, and the largest batches."""
+    kinds = {kind for kind, _ in found}
+    best = {kind: max((speed, rows) for (k, rows), speed in found.items() if k == kind) for kind in kinds}
+    largest = {kind: max(rows for k, rows in found if k == kind) for kind in kinds}
+    peers = [kind for kind in best if not kind.startswith("ours")]
+    if not peers:
+        return
+    peer = max(peers, key=lambda kind: best[kind])
+    most = max(largest[kind] for kind in peers)
+    for kind in sorted(kinds.difference(peers)):
+        (speed, rows), (theirs, their_rows) = best[kind], best[peer]
+        print(
+            f"  {kind}: {speed:,.0f} tokens/s at {rows} rows = {speed / theirs:.2f} x the best peer ({peer}, "
+            f"{theirs:,.0f} at {their_rows}), bar {SPEED_BAR}; largest batch {largest[kind]} = "
+            f"{largest[kind] / most:.1f} x the peers' {most}, bar {BATCH_BAR}"
+        )
+
+
+def _report(kind: str, batches: list[int], size: Size) -> dict[tuple[str, int], float]:
     shape = [f"--{name}={getattr(size, name)}" for name in ("hidden", "layers", "vocab", "length", "steps")]
+    shape += ["--gradient-checkpointing"] * size.checkpointing + ["--rows", ",".join(map(str, batches))]
     done = subprocess.run(
-        [sys.executable, __file__, *shape, "--one", kind, str(n_rows)], capture_output=True, text=True, check=False
+        [sys.executable, __file__, *shape, "--one", kind], capture_output=True, text=True, check=False
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    name = f"  batch {n_rows}  {kind:10s}"
-    if not lines:
+    results = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if not results:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        print(f"{name} did not run: {last[:150]}", flush=True)
-        return {}
-    result = json.loads(lines[0].removeprefix("RESULT "))
-    if abs(result["loss"] / result["wanted"] - 1) > 0.01:
-        print(f"{name} no speed: its loss is {result['loss']:.4f}, wanted {result['wanted']:.4f}", flush=True)
-        return {}
-    print(
-        f"{name} {result['tokens_per_second']:10,.0f} tokens/s   peak {result['peak'] / 2**30:6.2f} GiB   "
-        f"loss {result['loss']:.4f} (wanted {result['wanted']:.4f})",
-        flush=True,
-    )
-    return {(kind, n_rows): result["tokens_per_second"]}
+        print(f"  {kind:10s} did not run: {last[:150]}", flush=True)
+    found = {}
+    for result in results:
+        name = f"  {kind:10s} {result['rows']:3d} rows"
+        if "error" in result:
+            print(f"{name}  did not run: {result['error']}", flush=True)
+        elif abs(result["loss"] / result["wanted"] - 1) > 0.01:
+            print(f"{name}  no speed: its loss is {result['loss']:.4f}, wanted {result['wanted']:.4f}", flush=True)
+        else:
+            found[kind, result["rows"]] = result["tokens_per_second"]
+            print(
+                f"{name} {result['tokens_per_second']:10,.0f} tokens/s   peak {result['peak'] / 2**30:6.2f} GiB   "
+                f"loss {result['loss']:.4f} (wanted {result['wanted']:.4f})",
+                flush=True,
+            )
+    return found
+
+
+def _fresh() -> None:
+    """Nothing of an earlier run in the count."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak() -> int:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _device_name() -> str:
+def device_name() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 

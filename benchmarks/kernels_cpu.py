@@ -1,6 +1,7 @@
 """The smoothed loss on a CPU against F.cross_entropy over materialised logits: time and memory, forward and backward.
 
-    OMP_NUM_THREADS=2 python benchmarks/kernels_cpu.py [--scratch-mib 12 64] [--runs 5]
+    OMP_NUM_THREADS=2 python benchmarks/kernels_cpu.py [--rows 512 --width 1024 --vocabulary 128256]
+                                                       [--scratch-mib 12 64] [--runs 5]
 
 Runs alternate, so that what else the machine does falls on all; the best of each counts. One thread is timed in CPU
 seconds, which a busy machine distorts least; more threads in wall seconds. Memory is torch's own count of what is
@@ -21,9 +22,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from calibaudit.kernels import linear_cross_entropy
 
-N, D, V, EPS = 512, 1024, 128_256, 0.1
+EPS = 0.1
 MIB = 1 << 20
-TOLERANCE = 1e-5  # relative, Frobenius; float32 products of 1,024 and 128,256 terms
+TOLERANCE = 1e-5  # relative, Frobenius; float32 products of up to 1,024 and 128,256 terms
 
 Loss = Callable[[], Tensor]
 
@@ -58,13 +59,17 @@ def error(found: Tensor, exact: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=512)
+    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--vocabulary", type=int, default=128_256)
     parser.add_argument("--scratch-mib", type=int, nargs="*", default=[12, 64])
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     generator = torch.Generator().manual_seed(0)
-    hidden = torch.randn(N, D, generator=generator).requires_grad_()
-    weight = (torch.randn(V, D, generator=generator) * 0.03).requires_grad_()
-    targets = torch.randint(V, (N,), generator=generator)
+    n, d, v = options.rows, options.width, options.vocabulary
+    hidden = torch.randn(n, d, generator=generator).requires_grad_()
+    weight = (torch.randn(v, d, generator=generator) * 0.03).requires_grad_()
+    targets = torch.randint(v, (n,), generator=generator)
     leaves = (hidden, weight)
 
     def torchs() -> Tensor:
@@ -92,7 +97,7 @@ def main() -> None:
     gradients = sum(leaf.numel() * leaf.element_size() for leaf in leaves)
     beyond = {name: value - gradients for name, value in peaks.items()}
 
-    print(f"N {N}, D {D}, V {V:,}, float32, smoothing {EPS}, {torch.get_num_threads()} threads, {torch.__version__}")
+    print(f"N {n}, D {d}, V {v:,}, float32, smoothing {EPS}, {torch.get_num_threads()} threads, {torch.__version__}")
     print(f"{'':22} seconds  / torch  peak MiB  beyond gradients  / torch's peak  / torch's beyond")
     for name in losses:
         best = min(seconds[name])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calibaudit.models.model import Model, load_model
     from calibaudit.repair.candidates import Repair
     from calibaudit.repair.fix import fix
+    from calibaudit.repair.monitor.callback import CalibrationCallback
     from calibaudit.repair.settings import FixSettings
     from calibaudit.scores.saved import read_scores
     from calibaudit.scores.scores import Scores
@@ -33,6 +34,7 @@ __version__ = version("calibaudit")
 _HOME = {
     "Audit": "analysis.audit",
     "CalibauditError": "errors",
+    "CalibrationCallback": "repair.monitor.callback",
     "ChatSettings": "chat.settings",
     "Comparison": "analysis.compare",
     "FixSettings": "repair.settings",
@@ -60,6 +62,7 @@ _HOME = {
 __all__ = [
     "Audit",
     "CalibauditError",
+    "CalibrationCallback",
     "ChatSettings",
     "Comparison",
     "FixSettings",

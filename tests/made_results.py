@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.worst_errors import worst_errors, worst_new_errors
 from calibaudit.gating.verdict import Limits, gate
+from calibaudit.repair.proof import Proof
 from calibaudit.report.result_json import audit_dict, comparison_dict
 from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.tasks.items import Item, Task
@@ -32,6 +33,13 @@ HOSTILE = (
     "z" + "\u0300\u0489" * 400,
     "\x00\x07\x1b[31m|\\|](javascript:alert(1)) $\\frac{a$ @someone\nnew line",
 )
+
+
+def made_proof(
+    base: Sequence[Scores], before: Sequence[Scores], after: Sequence[Scores], settings: Settings | None = None
+) -> Proof:
+    """The comparisons that every proof has."""
+    return Proof(compare(base, before, settings), compare(before, after, settings), compare(base, after, settings))
 
 
 def task_of(scores: Scores, question: str, options: tuple[str, ...]) -> Task:

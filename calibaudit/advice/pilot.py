@@ -28,6 +28,7 @@ from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_m
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example
 from calibaudit.training.fit import fit_of
+from calibaudit.training.resume import deciding
 from calibaudit.training.retune import retune
 from calibaudit.training.settings import TrainingSettings
 
@@ -175,7 +176,7 @@ def _kept_file(
     parts = [
         *(None if model is None else model.revision for model in models),
         [task.fingerprint for task in tasks],
-        dataclasses.asdict(settings),
+        deciding(settings),
         [dtype, options.device, dataclasses.asdict(options.chat)],
     ]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())

@@ -81,8 +81,7 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
         command()
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        kept = "finished items are kept, the same command goes on from there"
-        print(f"calibaudit: interrupted; {stop if isinstance(stop, Interrupted) else kept}", file=sys.stderr)
+        print(f"calibaudit: interrupted{f'; {stop}' if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader is gone (`| head`); Python would complain again when it closes stdout.

@@ -40,6 +40,7 @@ from calibaudit.cli.options import (
     NumFewshot,
     Offline,
     Output,
+    Parallel,
     PerLevel,
     Plot,
     Quiet,
@@ -57,6 +58,10 @@ from calibaudit.cli.options import (
     Verify,
     revision_of,
 )
+from calibaudit.errors import Interrupted
+
+KEPT = "finished items are kept, the same command goes on from there"
+NOTHING_KEPT = "nothing is kept under --no-cache, the same command starts anew"
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class RunFlags:
 
     dtype: DType = "auto"
     device: Device = "auto"
+    parallel: Parallel = "auto"
     cache_dir: CacheDir = None
     no_cache: NoCache = False
     verify: Verify = False
@@ -181,6 +187,43 @@ class TuningFlags:
     )
 
 
+class SchedulerChoice(str, Enum):
+    linear = "linear"
+    cosine = "cosine"
+    inverse_sqrt = "inverse_sqrt"
+    constant = "constant"
+
+
+@dataclass(frozen=True)
+class RecipeFlags:
+    """How a smoothed run steps, packs its rows, and where it can be watched."""
+
+    lr_scheduler: Annotated[
+        SchedulerChoice, typer.Option("--lr-scheduler", help="Tuning: how the rate goes on after the warm-up.")
+    ] = SchedulerChoice.linear
+    warmup: Annotated[
+        float, typer.Option("--warmup", metavar="X", help="Tuning: share of the steps over which the rate rises.")
+    ] = 0.03
+    weight_decay: Annotated[float, typer.Option("--weight-decay", metavar="X", help="Tuning: AdamW's.")] = 0.0
+    max_grad_norm: Annotated[
+        float, typer.Option("--max-grad-norm", metavar="X", help="Tuning: clip gradients there; 0: never.")
+    ] = 1.0
+    neftune_alpha: Annotated[
+        float | None,
+        typer.Option(
+            "--neftune-alpha", metavar="X", help="Tuning: noise on the embeddings (NEFTune; 5 is usual).",
+            show_default=False,
+        ),
+    ] = None  # fmt: skip
+    packing: Annotated[
+        bool, typer.Option("--packing", help="Tuning: short rows share a line of a batch, kept apart.")
+    ] = False
+    report_to: Annotated[
+        str,
+        typer.Option("--report-to", metavar="NAME,...", help="Tuning: watch it in wandb, trackio or tensorboard."),
+    ] = ""
+
+
 class WhereChoice(str, Enum):
     all = "all"
     known = "known"
@@ -208,7 +251,8 @@ class LeverFlags:
 def flagged(command: Callable[..., None]) -> Callable[..., None]:
     """`command` as Typer is to read it: where a parameter is one of the groups above, the flags of the group.
 
-    Called with the flags' values, it makes the groups and calls `command` with them.
+    Called with the flags' values, it makes the groups and calls `command` with them; an interrupt then says what is
+    kept of the work, where the command scores.
     Raises ValueError when two groups have a flag of one name.
     """
     hints = get_type_hints(command, include_extras=True)
@@ -227,7 +271,15 @@ def flagged(command: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
-        command(**values)
+        try:
+            command(**values)
+        except Interrupted:  # the command knows more
+            raise
+        except KeyboardInterrupt:
+            flags = next((group for group in values.values() if isinstance(group, RunFlags)), None)
+            if flags is None:
+                raise
+            raise Interrupted(NOTHING_KEPT if flags.no_cache else KEPT) from None
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature gives
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         EngineFlags,
         ItemFlags,
         LeverFlags,
+        RecipeFlags,
         RunFlags,
         StatisticsFlags,
         TuningFlags,
@@ -70,7 +71,8 @@ def load_numpy() -> None:
 def run_options(
     run: RunFlags, chat: ChatFlags, batch_size: str = "auto", engines: EngineFlags | None = None
 ) -> RunOptions:
-    """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or faulty ChatFlags."""
+    """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or other faulty flags."""
+    from calibaudit.models.distributed import check_parallel
     from calibaudit.scores.thinking import Thinking
     from calibaudit.scoring.cache import default_cache_dir
     from calibaudit.scoring.evaluate import RunOptions
@@ -82,11 +84,13 @@ def run_options(
         raise CalibauditError(f"--think {chat.think}: --chat-template off leaves it out, and thoughts need a template")
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
+    check_parallel(run.parallel)
     if run.offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     return RunOptions(
         dtype=run.dtype,
         device=run.device,
+        parallel=run.parallel,
         batch_size=None if batch_size == "auto" else int(batch_size),
         chat=chat_settings(chat),
         thinking=None if chat.think is None else Thinking(chat.think, chat.think_samples, chat.think_seed),
@@ -221,11 +225,12 @@ def score_all(
     engines: EngineFlags,
 ) -> list[list[Scores]]:
     """The scores of each model, in order; revisions: of each on the hub."""
-    from calibaudit.scoring.evaluate import scores_of
+    from calibaudit.scoring.evaluate import hash_ahead, scores_of
 
     tokenizers = _tokenizers(models, engines.tokenizer or ())
     for text in questions.notices:
         report.notice(text)
+    hash_ahead(models[1:], options)
     found = [
         scores_of(
             name,
@@ -300,3 +305,33 @@ def with_levers(training: TrainingSettings, levers: LeverFlags) -> TrainingSetti
         if value is not None and not 0 < value < float("inf"):
             raise CalibauditError(f"{flag} {value:g}: give a number above 0")
     return replace(training, logit_scale=levers.logit_scale, softcap=levers.softcap, where=levers.where.value)
+
+
+def with_recipe(training: TrainingSettings, recipe: RecipeFlags) -> TrainingSettings:
+    """Raises CalibauditError for a number out of range, and for a name that cannot be reported to, by its flag."""
+    from calibaudit.training.watching import check_reporters
+
+    reporters = tuple(dict.fromkeys(name.strip() for name in recipe.report_to.split(",") if name.strip()))
+    try:
+        check_reporters(reporters)
+    except CalibauditError as error:
+        raise CalibauditError(f"--report-to {recipe.report_to}: {error}") from error
+    alpha = recipe.neftune_alpha
+    for flag, value, holds, rule in (
+        ("--warmup", recipe.warmup, 0 <= recipe.warmup < 1, "a share from 0 and below 1"),
+        ("--weight-decay", recipe.weight_decay, 0 <= recipe.weight_decay < float("inf"), "0 or more"),
+        ("--max-grad-norm", recipe.max_grad_norm, 0 <= recipe.max_grad_norm < float("inf"), "0 or more"),
+        ("--neftune-alpha", alpha, alpha is None or 0 < alpha < float("inf"), "a number above 0"),
+    ):
+        if not holds:
+            raise CalibauditError(f"{flag} {value:g}: give {rule}")
+    return replace(
+        training,
+        lr_scheduler=recipe.lr_scheduler.value,
+        warmup=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        neftune_alpha=alpha,
+        packing=recipe.packing,
+        report_to=reporters,
+    )

@@ -1,145 +1,233 @@
-"""Loss and gradients in one go, on the CPU, where a single number is asked for: three products instead of four.
+"""Loss and gradients in one operator, where a single number is asked for and each row's share in it is known before.
 
-The backward pass that knows each row's upstream gradient only later must make the logits a second time. A sum or mean
-over rows has one upstream for all, so whole rows of logits, as many as the scratch holds, can become gradients at once
-and be scaled later. The weight's gradient is then read and written once a block of rows, so it pays only where a block
-has enough of them.
+A backward pass that learns the rows' upstream gradients only when it runs must make the logits again: four products. A
+sum or a mean has one upstream for all rows, so the gradients can be made with the loss, while logits are at hand, and
+multiplied by it later; where it is 1 that costs nothing. The first backward pass hands these gradients out. One after
+it, over a kept graph, makes them anew, and so does one that is to be differentiated, which is then refused.
+
+The weight may be float32 where hidden is bfloat16 here: it is rounded for the products, as autocast does, and its
+gradient is float32.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from calibaudit.kernels import dispatch, operators
-from calibaudit.kernels.chunked.backward import GradientSums, subtract_targets
-from calibaudit.kernels.chunked.blocks import Blocks, cuts, span_of
-from calibaudit.kernels.heads import Gradients, Head, Needs
-from calibaudit.kernels.precision import full_float32
+from calibaudit.kernels.heads import Head, Needs
 from calibaudit.kernels.validation import IGNORE_INDEX
 
-DIRECT_BYTES = 37 << 20
-"""Scratch unless the caller names another: at 512 rows of 128,256 logits, below 5 % of what torch holds for them."""
-
-_ENOUGH_ROWS = 64
-_COLUMNS = 2048
+_DIVISOR = "Tensor? n_items, bool mean"
+_FIVE = "(Tensor, Tensor, Tensor, Tensor, Tensor)"
+_SIX = "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 
 
-def suits(hidden: Tensor, head: Head, scratch_bytes: int | None) -> bool:
-    """Whether this way is open and pays: eager float32 on the CPU, gradients wanted, no softcap, blocks of rows."""
-    if torch.compiler.is_compiling() or hidden.device.type != "cpu" or head.softcap is not None:
+def needed(hidden: Tensor, head: Head) -> Needs:
+    """Which gradients autograd will ask for; none where it is off."""
+    on = torch.is_grad_enabled()
+    return Needs(
+        on and hidden.requires_grad,
+        on and head.weight.requires_grad,
+        on and head.bias is not None and head.bias.requires_grad,
+    )
+
+
+def suits(
+    rows: tuple[Tensor, ...], heads: tuple[Head, ...], scratch_bytes: int | None, compute_dtype: torch.dtype | None
+) -> bool:
+    """Whether this way is open and pays for a sum or mean: gradients are wanted, and logits can be kept.
+
+    rows and heads: of what learns, then of the prior if there is one. Not for float16, whose small gradients need the
+    upstream gradient, a loss scale, before they are rounded. A compiler, for which nothing may be looked up, is told
+    yes wherever there are kernels for it.
+    """
+    hidden, head = rows[0], heads[0]
+    needs = needed(hidden, head)
+    mixed = any(h.dtype != one.weight.dtype for h, one in zip(rows, heads, strict=True))
+    if not any(needs) or hidden.dtype == torch.float16 or (mixed and compute_dtype is None):
         return False
-    tensors = [tensor for tensor in (hidden, head.weight, head.bias) if tensor is not None]
-    wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    if not wanted or any(tensor.dtype != torch.float32 for tensor in tensors):
+    if any(h.dtype != hidden.dtype for h in rows):
         return False
-    enough = min(_ENOUGH_ROWS, hidden.shape[0])
-    in_pytorch = dispatch.kernel_path(hidden.device)[0] == "chunked"
-    return _rows(head.weight.shape[0], scratch_bytes) >= max(1, enough) and in_pytorch
+    rounded = head.weight.dtype != hidden.dtype
+    if rounded and head.weight.dtype != torch.float32:
+        return False
+    if torch.compiler.is_compiling():
+        fast = torch.float32 if hidden.device.type == "cpu" else torch.bfloat16
+        return hidden.dtype == fast and head.softcap is None
+    return dispatch.keeps(hidden, heads, needs, scratch_bytes, rounded=rounded)
 
 
-def reduced(
-    hidden: Tensor, head: Head, targets: Tensor, label_smoothing: float, ignore_index: int,
-    scratch_bytes: int | None, *, mean: bool,
-) -> Tensor:  # fmt: skip
-    """The sum of the rows' losses, or their mean over those not ignored; arguments are checked but for targets."""
-    settings = (label_smoothing, head.logit_scale, head.n_vocab, ignore_index, scratch_bytes, mean)
-    loss: Tensor = _Reduced.apply(hidden, head.weight, head.bias, targets, settings)  # type: ignore[no-untyped-call]
-    return loss
+def _weights(targets: Tensor, ignore_index: int, n_items: Tensor | None, mean: bool) -> tuple[Tensor, Tensor | None]:
+    """Each row's share in the loss, (N,) float32, and what the sum of losses is divided by; None: nothing."""
+    counts = (targets != ignore_index).float()
+    divisor = counts.sum().clamp(min=1.0) if mean else n_items
+    if divisor is None:
+        return counts, None
+    return torch.where(counts > 0, 1.0 / divisor, 0.0), divisor
 
 
-class _Reduced(torch.autograd.Function):
-    """The first backward pass takes the gradients made with the loss; one after it makes them anew."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, settings: tuple[Any, ...]
-    ) -> Tensor:
-        eps, scale, n_vocab, ignore_index, scratch_bytes, mean = settings
-        mapped, rows = operators.active_rows(targets, n_vocab, ignore_index)
-        share = 1.0 / max(1, int((mapped != IGNORE_INDEX).sum())) if mean else 1.0
-        h, y = operators.at_rows(rows, hidden, mapped)
-        head, needs = Head(weight, bias, None, scale, n_vocab), Needs(*ctx.needs_input_grad[:3])
-        loss, lse, gradients = _loss_and_gradients(h, head, y, eps, share, needs, _rows(n_vocab, scratch_bytes))
-        by_hidden, by_weight, by_bias = gradients
-        if by_hidden is not None:
-            by_hidden = operators.spread_rows(by_hidden, rows, hidden.shape[0])
-        ctx.held = (by_hidden, by_weight, by_bias)
-        ctx.share, ctx.settings = share, settings
-        ctx.save_for_backward(hidden, weight, bias, targets, operators.spread_rows(lse, rows, hidden.shape[0]))
-        return loss.sum() * share
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        gradients, ctx.held = ctx.held, None
-        if gradients is None:  # a second pass over a kept graph
-            hidden, weight, bias, targets, lse = ctx.saved_tensors
-            eps, scale, n_vocab, ignore_index, scratch_bytes, _ = ctx.settings
-            needs = ctx.needs_input_grad[:3]
-            found = operators.linear_backward(
-                (upstream * ctx.share).expand(targets.shape), hidden, weight, targets, lse, bias, eps, None, scale,
-                n_vocab, ignore_index, scratch_bytes, *needs,
-            )  # fmt: skip
-            return *operators.given(found, needs), None, None
-        if (factor := upstream.item()) != 1.0:
-            for gradient in gradients:
-                if gradient is not None:
-                    gradient.mul_(factor)
-        return *gradients, None, None
+def _loss(loss: Tensor, targets: Tensor, divisor: Tensor | None) -> Tensor:
+    total = loss.masked_fill(targets == IGNORE_INDEX, 0.0).sum()
+    return total if divisor is None else total / divisor
 
 
-def _rows(n_vocab: int, scratch_bytes: int | None) -> int:
-    return (scratch_bytes or DIRECT_BYTES) // (4 * n_vocab)
+def _kept(ctx: Any, gradients: tuple[Tensor, ...]) -> None:
+    """Detached, or the graph would hold itself."""
+    ctx.set_materialize_grads(False)
+    ctx.held = tuple(gradient.detach() for gradient in gradients)
 
 
-def _loss_and_gradients(
-    hidden: Tensor, head: Head, targets: Tensor, label_smoothing: float, share: float, needs: Needs, rows: int
-) -> tuple[Tensor, Tensor, Gradients]:
-    """Each row's loss and lse, and the gradients of the losses' sum times `share`. hidden (N, D), targets (N,)."""
-    n_rows, n_vocab = hidden.shape[0], head.n_vocab
-    n_blocks = -(-n_rows // max(1, rows))
-    blocks = Blocks(n_rows, n_vocab, max(1, -(-n_rows // max(1, n_blocks))), min(n_vocab, _COLUMNS))
-    sums = GradientSums(hidden, head, blocks, needs)
-    scratch = torch.empty(blocks.rows * n_vocab, dtype=torch.float32)
-    spans = [span_of(head, start, stop) for start, stop in blocks.spans()]
-    losses, lses = torch.zeros(n_rows), torch.zeros(n_rows)
-    with full_float32(hidden.device):
-        for first, last in cuts(n_rows, blocks.rows):
-            block, y = hidden[first:last], targets[first:last]
-            top = torch.full((last - first,), -torch.inf)
-            total, logits, target = (torch.zeros(last - first) for _ in range(3))
-            chunks, tops = [], []
-            for span in spans:  # z becomes exp(z - the largest logit so far)
-                z = span.logits(block, scratch[span.start * blocks.rows :])
-                chunks.append(z)
-                column = y - span.start
-                inside = (column >= 0) & (column < z.shape[1])
-                found = z.gather(1, column.clamp(0, z.shape[1] - 1)[:, None])[:, 0]
-                target = torch.where(inside, found, target)
-                if label_smoothing:
-                    logits += z.sum(dim=1)
-                new_top = torch.maximum(top, z.amax(dim=1))
-                shift = new_top.masked_fill(new_top == -torch.inf, 0.0)  # -inf - -inf would be NaN
-                total = total * torch.exp(top - shift) + z.sub_(shift[:, None]).exp_().sum(dim=1)
-                top = new_top
-                tops.append(top)
-            lse = lses[first:last] = top + total.log()
-            loss = lse
-            if label_smoothing < 1.0:
-                loss = loss - (1.0 - label_smoothing) * target
-            if label_smoothing:
-                loss = loss - label_smoothing * (logits / n_vocab)
-            ignored = y == IGNORE_INDEX
-            losses[first:last] = loss.masked_fill(ignored, 0.0)
-            share_of_row = torch.full_like(lse, share).masked_fill(ignored, 0.0)
-            for span, z, largest in zip(spans, chunks, tops, strict=True):
-                z.mul_((torch.exp(largest - lse) * share_of_row)[:, None])
-                if label_smoothing:
-                    z.sub_((label_smoothing / n_vocab * share_of_row)[:, None])
-                subtract_targets(z, y, span.start, share * (1.0 - label_smoothing))
-                sums.add(z, block, span, first, last)
-    return losses, lses, sums.result()
+def _gradients(
+    ctx: Any, upstream: Tensor | None, needs: Needs, anew: Callable[[Any, Tensor, Needs], list[Tensor | None]]
+) -> list[Tensor | None]:
+    """Those made with the loss, times upstream; anew where they were handed out before, or a graph is asked for."""
+    if upstream is None:  # of the loss: only what else the operator gives was used
+        return [None, None, None]
+    held, ctx.held = ctx.held, None
+    if held is None or torch.is_grad_enabled():
+        return anew(ctx, upstream, needs)
+    factor = upstream.float()
+    for gradient, need in zip(held, needs, strict=True):
+        if need:
+            scale(gradient, factor)
+    return operators.given(held, needs)
+
+
+def _by_row(upstream: Tensor, targets: Tensor, ignore_index: int, n_items: Tensor | None, mean: bool) -> Tensor:
+    """The rows' upstream gradients, (N,) float32."""
+    return upstream * _weights(targets, ignore_index, n_items, mean)[0]
+
+
+@torch.library.custom_op(
+    "calibaudit::scale", mutates_args=("gradient",), schema="(Tensor(a!) gradient, Tensor factor) -> ()"
+)
+def scale(gradient: Tensor, factor: Tensor) -> None:
+    """In place, by a single number."""
+    dispatch.run("scale_by", (gradient,), factor)
+
+
+@scale.register_fake
+def _(_gradient: Tensor, _factor: Tensor) -> None:
+    return None
+
+
+@torch.library.custom_op(
+    "calibaudit::linear_cross_entropy_at_once",
+    mutates_args=(),
+    schema="(Tensor hidden, Tensor weight, Tensor targets, "
+    f"{operators.LINEAR}, {_DIVISOR}, {operators.NEEDS}) -> {_FIVE}",
+)
+def linear(
+    hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, label_smoothing: float,
+    softcap: float | None, logit_scale: float, n_vocab: int, ignore_index: int, scratch_bytes: int | None,
+    n_items: Tensor | None, mean: bool, need_hidden: bool, need_weight: bool, need_bias: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """The reduced loss, () float32; lse, (N,) float32, 0 where ignored rows were left out; and its gradients."""
+    weights, divisor = _weights(targets, ignore_index, n_items, mean)
+    targets, rows = operators.active_rows(targets, n_vocab, ignore_index)
+    h, y, weights = operators.at_rows(rows, hidden, targets, weights)
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    found, gradients = dispatch.run(
+        "head_loss_gradients", h, head, y, weights, label_smoothing=label_smoothing,
+        needs=Needs(need_hidden, need_weight, need_bias), rounded=weight.dtype != h.dtype,
+        scratch_bytes=scratch_bytes or dispatch.kept_scratch(h.device),
+    )  # fmt: skip
+    loss = _loss(operators.losses_of(found, label_smoothing), y, divisor)
+    lse = operators.spread_rows(found.lse, rows, hidden.shape[0])
+    return loss, lse, *operators.delivered(gradients, rows, hidden)
+
+
+@linear.register_fake
+def _(hidden: Tensor, weight: Tensor, _targets: Tensor, bias: Tensor | None, *others: Any) -> tuple[Tensor, ...]:
+    loss, lse = (hidden.new_empty(shape, dtype=torch.float32) for shape in ((), hidden.shape[:1]))
+    return loss, lse, *operators.fake_gradients(hidden, weight, bias, others[-3:])
+
+
+def _keep_linear(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    hidden, weight, targets, bias, *ctx.settings, n_items, ctx.mean, _, _, _ = inputs
+    ctx.save_for_backward(hidden, weight, targets, output[1], bias, n_items)
+    _kept(ctx, output[2:])
+
+
+def _linear_gradient(ctx: Any, upstream: Tensor | None, *_others: Any) -> tuple[Tensor | None, ...]:
+    needs = Needs(*(ctx.needs_input_grad[place] for place in (0, 1, 3)))
+    by_hidden, by_weight, by_bias = _gradients(ctx, upstream, needs, _linear_anew)
+    return by_hidden, by_weight, None, by_bias, *([None] * 11)
+
+
+def _linear_anew(ctx: Any, upstream: Tensor, needs: Needs) -> list[Tensor | None]:
+    hidden, weight, targets, lse, bias, n_items = ctx.saved_tensors
+    by_row = _by_row(upstream, targets, ctx.settings[-2], n_items, ctx.mean)
+    given = (by_row, hidden, weight.to(hidden.dtype), targets, lse, bias, *ctx.settings, *needs)
+    return _in_dtype_of(weight, operators.given(operators.linear_backward(*given), needs))
+
+
+def _in_dtype_of(weight: Tensor, gradients: list[Tensor | None]) -> list[Tensor | None]:
+    by_hidden, by_weight, by_bias = gradients
+    return [by_hidden, None if by_weight is None else by_weight.to(weight.dtype), by_bias]
+
+
+linear.register_autograd(_linear_gradient, setup_context=_keep_linear)
+
+
+@torch.library.custom_op(
+    "calibaudit::anchored_cross_entropy_at_once",
+    mutates_args=(),
+    schema="(Tensor hidden, Tensor weight, Tensor prior_hidden, Tensor prior_weight, Tensor targets, "
+    f"{operators.ANCHORED}, {_DIVISOR}, {operators.NEEDS}) -> {_SIX}",
+)
+def anchored(
+    hidden: Tensor, weight: Tensor, prior_hidden: Tensor, prior_weight: Tensor, targets: Tensor, bias: Tensor | None,
+    label_smoothing: float, softcap: float | None, logit_scale: float, prior_bias: Tensor | None,
+    prior_softcap: float | None, prior_logit_scale: float, n_vocab: int, ignore_index: int, scratch_bytes: int | None,
+    n_items: Tensor | None, mean: bool, need_hidden: bool, need_weight: bool, need_bias: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """The reduced loss, () float32; lse and the prior's lse, (N,) float32; and the loss's gradients."""
+    weights, divisor = _weights(targets, ignore_index, n_items, mean)
+    targets, rows = operators.active_rows(targets, n_vocab, ignore_index)
+    h, prior_h, y, weights = operators.at_rows(rows, hidden, prior_hidden, targets, weights)
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    prior = Head(prior_weight.to(prior_h.dtype), prior_bias, prior_softcap, prior_logit_scale, n_vocab)
+    found, gradients = dispatch.run(
+        "anchored_loss_gradients", h, head, prior_h, prior, y, weights, label_smoothing=label_smoothing,
+        needs=Needs(need_hidden, need_weight, need_bias), rounded=weight.dtype != h.dtype,
+        scratch_bytes=scratch_bytes or dispatch.kept_scratch(h.device),
+    )  # fmt: skip
+    loss = _loss(operators.anchored_losses_of(found, label_smoothing), y, divisor)
+    lses = (operators.spread_rows(lse, rows, hidden.shape[0]) for lse in (found.lse, found.prior_lse))
+    return loss, *lses, *operators.delivered(gradients, rows, hidden)
+
+
+@anchored.register_fake
+def _(hidden: Tensor, weight: Tensor, *others: Any) -> tuple[Tensor, ...]:
+    shapes = ((), hidden.shape[:1], hidden.shape[:1])
+    found = (hidden.new_empty(shape, dtype=torch.float32) for shape in shapes)
+    return *found, *operators.fake_gradients(hidden, weight, others[3], others[-3:])
+
+
+def _keep_anchored(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    tensors, (bias, *ctx.student), (prior_bias, *ctx.settings) = inputs[:5], inputs[5:9], inputs[9:15]
+    n_items, ctx.mean = inputs[15:17]
+    ctx.save_for_backward(*tensors, output[1], output[2], bias, prior_bias, n_items)
+    _kept(ctx, output[3:])
+
+
+def _anchored_gradient(ctx: Any, upstream: Tensor | None, *_others: Any) -> tuple[Tensor | None, ...]:
+    needs = Needs(*(ctx.needs_input_grad[place] for place in (0, 1, 5)))
+    by_hidden, by_weight, by_bias = _gradients(ctx, upstream, needs, _anchored_anew)
+    return by_hidden, by_weight, None, None, None, by_bias, *([None] * 14)
+
+
+def _anchored_anew(ctx: Any, upstream: Tensor, needs: Needs) -> list[Tensor | None]:
+    hidden, weight, prior_h, prior_weight, targets, *lses, bias, prior_bias, n_items = ctx.saved_tensors
+    by_row = _by_row(upstream, targets, ctx.settings[-2], n_items, ctx.mean)
+    heads = (hidden, weight.to(hidden.dtype), prior_h, prior_weight.to(prior_h.dtype))
+    given = (by_row, *heads, targets, *lses, bias, *ctx.student, prior_bias, *ctx.settings, *needs)
+    return _in_dtype_of(weight, operators.given(operators.anchored_backward(*given), needs))
+
+
+anchored.register_autograd(_anchored_gradient, setup_context=_keep_anchored)

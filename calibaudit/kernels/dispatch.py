@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibaudit.kernels.chunked import anchored, backward, forward
+from calibaudit.kernels.chunked import anchored, at_once, backward, forward
 from calibaudit.kernels.chunked.blocks import CPU_SCRATCH_BYTES, GPU_SCRATCH_BYTES
-from calibaudit.kernels.heads import Head
+from calibaudit.kernels.heads import Head, Needs
 from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, LinearLogprobs
 
 logger = logging.getLogger(__name__)
@@ -27,12 +27,19 @@ _TRITON = {
     "head_backward": "backward",
     "anchored_forward": "anchored",
     "anchored_backward": "anchored",
+    "head_loss_gradients": "retained",
+    "anchored_loss_gradients": "anchored_retained",
+    "keeps": "keeping",
+    "scale_by": "scale",
 }
 _CHUNKED: dict[str, ModuleType] = {
     "head_forward": forward,
     "head_backward": backward,
     "anchored_forward": anchored,
     "anchored_backward": anchored,
+    "head_loss_gradients": at_once,
+    "anchored_loss_gradients": at_once,
+    "scale_by": at_once,
 }
 _failed: dict[str, str] = {}
 """Device type to the failure that ended its use of Triton in this process."""
@@ -66,13 +73,29 @@ def default_scratch(device: torch.device) -> int:
     return CPU_SCRATCH_BYTES if device.type == "cpu" else GPU_SCRATCH_BYTES
 
 
+def kept_scratch(device: torch.device) -> int:
+    """Bytes of scratch of a pass that makes loss and gradients at once and names none."""
+    return at_once.MOST_KEPT if device.type == "cpu" else GPU_SCRATCH_BYTES
+
+
+def keeps(hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int | None, *, rounded: bool) -> bool:
+    """Whether `head_loss_gradients` (one head) or `anchored_loss_gradients` (two) saves products on this device."""
+    found: Callable[..., bool] = at_once.keeps
+    if kernel_path(hidden.device)[0] == "triton":
+        try:
+            found = _triton_function("keeps")
+        except Exception:  # an import that fails: `run` meets it again, and says so
+            return False
+    return found(hidden, heads, needs, scratch_bytes or kept_scratch(hidden.device), rounded=rounded)
+
+
 def run(function: str, *arguments: Any, **options: Any) -> Any:
     """`function` of the interface in kernels/heads.py, on the path that the first argument's device takes.
 
     A Triton failure other than a refusal or a lack of memory is warned of, with its cause, and sends this device's
     work to the chunked path from then on.
     """
-    hidden: Tensor = arguments[0]
+    hidden: Tensor = arguments[0][0] if isinstance(arguments[0], tuple) else arguments[0]
     fallback: Callable[..., Any] = getattr(_CHUNKED[function], function)
     if kernel_path(hidden.device)[0] == "triton" and not _in_float64(arguments):
         try:
@@ -109,8 +132,8 @@ def _triton_function(name: str) -> Callable[..., Any]:
 
 
 def _in_float64(arguments: tuple[Any, ...]) -> bool:
-    """The Triton kernels take no float64, neither in a tensor nor in a head."""
-    values = chain.from_iterable(value if isinstance(value, Head) else (value,) for value in arguments)
+    """The Triton kernels take no float64, neither in a tensor nor in a head or another tuple."""
+    values = chain.from_iterable(value if isinstance(value, tuple) else (value,) for value in arguments)
     return any(isinstance(value, Tensor) and value.dtype == torch.float64 for value in values)
 
 

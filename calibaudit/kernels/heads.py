@@ -7,11 +7,16 @@ int64 ids below n_vocab with -100 where ignored, lse, prior_lse and upstream (N,
     head_backward(hidden, head, targets, lse, upstream, *, label_smoothing, needs, scratch_bytes) -> Gradients
     anchored_forward(hidden, head, prior_hidden, prior, targets) -> AnchoredForward
     anchored_backward(hidden, head, prior_hidden, prior, targets, lse, prior_lse, upstream, *, …) -> Gradients
+    head_loss_gradients(hidden, head, targets, upstream, *, …, rounded) -> (HeadForward, Gradients), targets (N,)
+    anchored_loss_gradients(hidden, head, prior_hidden, prior, targets, upstream, *, …) -> (AnchoredForward, Gradients)
+    keeps(hidden, heads, needs, scratch_bytes, *, rounded) -> bool: whether these two save products over one pass each
+    scale_by(tensors, factor): in place, factor one number on their device; for a factor of 1 nothing is read or written
 
 With q uniform over the n_vocab tokens, or anchored: the softmax of the prior head's logits, a row's loss is
 lse(z) - (1 - eps) z_y - eps sum_v q_v z_v, eps = label_smoothing, and dz = p - (1 - eps) 1_y - eps q. The gradients are
 those of sum_n upstream[n] * loss[n], upstream 0 on ignored rows; the prior gets none. scratch_bytes: about what may be
-held beyond inputs and results.
+held beyond inputs and results. rounded: the head's weight is float32 and hidden is not; it is rounded to hidden's dtype
+for the products, and its gradient is float32.
 """
 
 from __future__ import annotations

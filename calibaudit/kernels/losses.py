@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import overload
+
+import torch
 from torch import Tensor
 
 from calibaudit.kernels import direct, operators
-from calibaudit.kernels.validation import IGNORE_INDEX, KernelArgumentError, check_head, check_loss, check_target_shape
+from calibaudit.kernels.heads import Head
+from calibaudit.kernels.validation import (
+    IGNORE_INDEX,
+    KernelArgumentError,
+    check_divisor,
+    check_head,
+    check_loss,
+    check_target_shape,
+)
 
 
 def linear_cross_entropy(
@@ -20,6 +31,8 @@ def linear_cross_entropy(
     vocab_size: int | None = None,
     ignore_index: int = IGNORE_INDEX,
     reduction: str = "mean",
+    n_items: Tensor | float | None = None,
+    compute_dtype: torch.dtype | None = None,
     scratch_bytes: int | None = None,
 ) -> Tensor:
     """Cross-entropy of a linear head with label smoothing towards the uniform distribution, in nats, without logits.
@@ -30,23 +43,31 @@ def linear_cross_entropy(
     float32, bfloat16, float16 or float64, used as given (autocast changes nothing); sums are in float32.
     reduction: none (0 where ignored), mean over the rows that are not ignored, or sum. When all are ignored the mean
     is 0 and so are its gradients, where F.cross_entropy gives NaN: a batch without a target must not end a training.
-    scratch_bytes: what the backward pass may hold beyond inputs and gradients; None: 512 MiB, on a CPU 64 MiB. On a CPU
-    a float32 mean or sum without softcap makes its gradients with the loss where 64 rows of logits fit into
-    scratch_bytes (None: 37 MiB), so a loss that is not trained on is cheaper under torch.no_grad().
+    n_items: what a sum is divided by, a number above 0, on any device; as Trainer's num_items_in_batch.
+    compute_dtype: what hidden, weight and bias are rounded to for the products, as autocast would; None: as given.
+    scratch_bytes: what may be held beyond inputs and gradients; None: 512 MiB, on a CPU 64 MiB.
+    A mean or sum that autograd will differentiate makes its gradients with the loss where that saves a product
+    (bfloat16 on a GPU with Triton, float32 on a CPU, no softcap) and holds them for the first backward pass; one after
+    it, over a kept graph, makes them anew. So a loss that is not trained on is cheaper under torch.no_grad().
     Returns float32. Gradients to hidden, weight and bias, in their dtypes; rows of weight that do not count get 0.
     Raises KernelArgumentError (a ValueError), which names the argument.
     """
-    check_loss(label_smoothing, reduction, scratch_bytes)
+    check_loss(label_smoothing, reduction, scratch_bytes, compute_dtype)
+    items = check_divisor(n_items, reduction, hidden.device)
     _check_leading("targets", targets, hidden)
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])
-    head = check_head(rows, weight, bias, softcap, logit_scale, vocab_size)
+    n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size).n_vocab
     check_target_shape(flat, rows.shape[0], hidden.device)
-    if reduction != "none" and direct.suits(rows, head, scratch_bytes):
-        return direct.reduced(rows, head, flat, label_smoothing, ignore_index, scratch_bytes, mean=reduction == "mean")
-    loss, _ = operators.linear(
-        rows, weight, flat, bias, label_smoothing, softcap, logit_scale, head.n_vocab, ignore_index, scratch_bytes
-    )  # fmt: skip
-    return _reduced(loss, targets, ignore_index, reduction)
+    rows, bias = _as(compute_dtype, rows), _as(compute_dtype, bias)
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    settings = (label_smoothing, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes)
+    if reduction != "none" and direct.suits((rows,), (head,), scratch_bytes, compute_dtype):
+        total: Tensor = direct.linear(
+            rows, weight, flat, bias, *settings, items, reduction == "mean", *direct.needed(rows, head)
+        )[0]
+        return total
+    loss, _ = operators.linear(rows, _as(compute_dtype, weight), flat, bias, *settings)
+    return _reduced(loss, targets, ignore_index, reduction, items)
 
 
 def anchored_cross_entropy(
@@ -66,6 +87,8 @@ def anchored_cross_entropy(
     vocab_size: int | None = None,
     ignore_index: int = IGNORE_INDEX,
     reduction: str = "mean",
+    n_items: Tensor | float | None = None,
+    compute_dtype: torch.dtype | None = None,
     scratch_bytes: int | None = None,
 ) -> Tensor:
     """Cross-entropy smoothed towards the distribution q of a second, frozen head instead of the uniform one, in nats.
@@ -74,27 +97,45 @@ def anchored_cross_entropy(
     prior_hidden: (..., D'). prior_weight: (V', D'). Both heads have vocab_size columns that count; None: weight's rows.
     The prior gets no gradient. The rest as `linear_cross_entropy`, which this is at label_smoothing 0.
     """
-    check_loss(label_smoothing, reduction, scratch_bytes)
+    check_loss(label_smoothing, reduction, scratch_bytes, compute_dtype)
+    items = check_divisor(n_items, reduction, hidden.device)
     _check_leading("targets", targets, hidden)
     _check_leading("prior_hidden", prior_hidden[..., 0] if prior_hidden.ndim else prior_hidden, hidden)
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])
-    prior_rows = prior_hidden.detach().reshape(-1, prior_hidden.shape[-1])
+    prior_rows = _as(compute_dtype, prior_hidden.detach().reshape(-1, prior_hidden.shape[-1]))
     n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size).n_vocab
-    check_head(prior_rows, prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab, prefix="prior_")
+    prior_weight, prior_bias = prior_weight.detach(), None if prior_bias is None else prior_bias.detach()
+    prior_head = (prior_weight, _as(compute_dtype, prior_bias), prior_softcap, prior_logit_scale)
+    prior = check_head(prior_rows, *prior_head, n_vocab, prefix="prior_")
     if prior_rows.device != rows.device:
         raise KernelArgumentError(f"prior_hidden is on {prior_rows.device}, but hidden is on {rows.device}")
     check_target_shape(flat, rows.shape[0], hidden.device)
     if label_smoothing == 0.0:
-        loss, _ = operators.linear(
-            rows, weight, flat, bias, 0.0, softcap, logit_scale, n_vocab, ignore_index, scratch_bytes
-        )
-    else:
-        loss, _, _ = operators.anchored(
-            rows, weight, prior_rows, prior_weight.detach(), flat, bias, label_smoothing, softcap, logit_scale,
-            None if prior_bias is None else prior_bias.detach(), prior_softcap, prior_logit_scale, n_vocab,
-            ignore_index, scratch_bytes,
+        return linear_cross_entropy(
+            hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale, vocab_size=n_vocab,
+            ignore_index=ignore_index, reduction=reduction, n_items=n_items, compute_dtype=compute_dtype,
+            scratch_bytes=scratch_bytes,
         )  # fmt: skip
-    return _reduced(loss, targets, ignore_index, reduction)
+    rows, bias = _as(compute_dtype, rows), _as(compute_dtype, bias)
+    head = Head(weight, bias, softcap, logit_scale, n_vocab)
+    settings = (label_smoothing, softcap, logit_scale, *prior_head[1:], n_vocab, ignore_index, scratch_bytes)
+    if reduction != "none" and direct.suits((rows, prior_rows), (head, prior), scratch_bytes, compute_dtype):
+        total: Tensor = direct.anchored(
+            rows, weight, prior_rows, prior_weight, flat, bias, *settings, items, reduction == "mean",
+            *direct.needed(rows, head),
+        )[0]  # fmt: skip
+        return total
+    weights = (_as(compute_dtype, weight), _as(compute_dtype, prior_weight))
+    loss, _, _ = operators.anchored(rows, weights[0], prior_rows, weights[1], flat, bias, *settings)
+    return _reduced(loss, targets, ignore_index, reduction, items)
+
+
+@overload
+def _as(dtype: torch.dtype | None, tensor: Tensor) -> Tensor: ...
+@overload
+def _as(dtype: torch.dtype | None, tensor: Tensor | None) -> Tensor | None: ...
+def _as(dtype: torch.dtype | None, tensor: Tensor | None) -> Tensor | None:
+    return tensor if dtype is None or tensor is None else tensor.to(dtype)
 
 
 def _check_leading(name: str, tensor: Tensor, hidden: Tensor) -> None:
@@ -106,9 +147,9 @@ def _check_leading(name: str, tensor: Tensor, hidden: Tensor) -> None:
         )
 
 
-def _reduced(loss: Tensor, targets: Tensor, ignore_index: int, reduction: str) -> Tensor:
+def _reduced(loss: Tensor, targets: Tensor, ignore_index: int, reduction: str, items: Tensor | None) -> Tensor:
     if reduction == "none":
         return loss.view(targets.shape)
-    if reduction == "sum":
-        return loss.sum()
-    return loss.sum() / (targets != ignore_index).sum().clamp(min=1)
+    if reduction == "mean":
+        return loss.sum() / (targets != ignore_index).sum().clamp(min=1)
+    return loss.sum() if items is None else loss.sum() / items

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.kernels import dispatch
-from calibaudit.kernels.heads import Head, Needs
+from calibaudit.kernels.heads import AnchoredForward, Head, HeadForward, Needs
 from calibaudit.kernels.validation import IGNORE_INDEX, check_target_values
 
 _MANY_IGNORED = 0.25
@@ -21,10 +21,10 @@ _MANY_IGNORED = 0.25
 _NUMBERS = "SymInt n_vocab, SymInt ignore_index, int? scratch_bytes"
 _HEAD = "float label_smoothing, float? softcap, float logit_scale"
 _PRIOR = "Tensor? prior_bias, float? prior_softcap, float prior_logit_scale"
-_NEEDS = "bool need_hidden, bool need_weight, bool need_bias"
+NEEDS = "bool need_hidden, bool need_weight, bool need_bias"
 _THREE = "(Tensor, Tensor, Tensor)"
-_LINEAR = f"Tensor? bias, {_HEAD}, {_NUMBERS}"
-_ANCHORED = f"Tensor? bias, {_HEAD}, {_PRIOR}, {_NUMBERS}"
+LINEAR = f"Tensor? bias, {_HEAD}, {_NUMBERS}"
+ANCHORED = f"Tensor? bias, {_HEAD}, {_PRIOR}, {_NUMBERS}"
 
 
 def active_rows(targets: Tensor, n_vocab: int, ignore_index: int) -> tuple[Tensor, Tensor | None]:
@@ -48,18 +48,35 @@ def spread_rows(values: Tensor, rows: Tensor | None, n_rows: int) -> Tensor:
     return values.new_zeros((n_rows, *values.shape[1:])).index_copy_(0, rows, values)
 
 
+def losses_of(found: HeadForward, label_smoothing: float) -> Tensor:
+    """Each row's loss; no meaning where it is ignored."""
+    loss = found.lse
+    if label_smoothing < 1.0:
+        loss = loss - (1.0 - label_smoothing) * found.target_logit[:, 0]
+    if label_smoothing > 0.0:
+        assert found.mean_logit is not None
+        loss = loss - label_smoothing * found.mean_logit
+    return loss
+
+
+def anchored_losses_of(found: AnchoredForward, label_smoothing: float) -> Tensor:
+    """The same towards a prior."""
+    loss = found.lse - label_smoothing * found.prior_mean_logit
+    return loss - (1.0 - label_smoothing) * found.target_logit if label_smoothing < 1.0 else loss
+
+
 def _upstream(upstream: Tensor, targets: Tensor) -> Tensor:
     """Dense float32, 0 where ignored."""
     return upstream.float().masked_fill(targets == IGNORE_INDEX, 0.0).contiguous()
 
 
-def _delivered(gradients: tuple[Tensor | None, ...], rows: Tensor | None, hidden: Tensor) -> tuple[Tensor, ...]:
+def delivered(gradients: tuple[Tensor | None, ...], rows: Tensor | None, hidden: Tensor) -> tuple[Tensor, ...]:
     """An empty tensor for a gradient that was not made: an operator must give tensors."""
     by_hidden, by_weight, by_bias = (hidden.new_empty(0) if value is None else value for value in gradients)
     return by_hidden if gradients[0] is None else spread_rows(by_hidden, rows, hidden.shape[0]), by_weight, by_bias
 
 
-def _fake_gradients(hidden: Tensor, weight: Tensor, bias: Tensor | None, needs: tuple[bool, ...]) -> tuple[Tensor, ...]:
+def fake_gradients(hidden: Tensor, weight: Tensor, bias: Tensor | None, needs: tuple[bool, ...]) -> tuple[Tensor, ...]:
     return tuple(
         tensor.new_empty(tensor.shape) if tensor is not None and need else hidden.new_empty(0)
         for tensor, need in zip((hidden, weight, bias), needs, strict=True)
@@ -79,7 +96,7 @@ def given(gradients: tuple[Tensor, ...], needs: tuple[bool, ...]) -> list[Tensor
 @torch.library.custom_op(
     "calibaudit::linear_cross_entropy",
     mutates_args=(),
-    schema=f"(Tensor hidden, Tensor weight, Tensor targets, {_LINEAR}) -> (Tensor, Tensor)",
+    schema=f"(Tensor hidden, Tensor weight, Tensor targets, {LINEAR}) -> (Tensor, Tensor)",
 )
 def linear(
     hidden: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, label_smoothing: float,
@@ -90,12 +107,7 @@ def linear(
     h, y = at_rows(rows, hidden, targets)
     head = Head(weight, bias, softcap, logit_scale, n_vocab)
     found = dispatch.run("head_forward", h, head, y[:, None], top=False, mean=label_smoothing > 0.0)
-    loss = found.lse
-    if label_smoothing < 1.0:
-        loss = loss - (1.0 - label_smoothing) * found.target_logit[:, 0]
-    if label_smoothing > 0.0:
-        loss = loss - label_smoothing * found.mean_logit
-    loss = loss.masked_fill(y == IGNORE_INDEX, 0.0)
+    loss = losses_of(found, label_smoothing).masked_fill(y == IGNORE_INDEX, 0.0)
     return spread_rows(loss, rows, hidden.shape[0]), spread_rows(found.lse, rows, hidden.shape[0])
 
 
@@ -108,7 +120,7 @@ def _(hidden: Tensor, *_others: Any) -> tuple[Tensor, ...]:
     "calibaudit::linear_cross_entropy_backward",
     mutates_args=(),
     schema="(Tensor upstream, Tensor hidden, Tensor weight, Tensor targets, Tensor lse, "
-    f"{_LINEAR}, {_NEEDS}) -> {_THREE}",
+    f"{LINEAR}, {NEEDS}) -> {_THREE}",
 )
 def linear_backward(
     upstream: Tensor, hidden: Tensor, weight: Tensor, targets: Tensor, lse: Tensor, bias: Tensor | None,
@@ -123,14 +135,14 @@ def linear_backward(
         label_smoothing=label_smoothing, needs=Needs(need_hidden, need_weight, need_bias),
         scratch_bytes=scratch_bytes or dispatch.default_scratch(hidden.device),
     )  # fmt: skip
-    return _delivered(gradients, rows, hidden)
+    return delivered(gradients, rows, hidden)
 
 
 @linear_backward.register_fake
 def _(
     _upstream: Tensor, hidden: Tensor, weight: Tensor, _targets: Tensor, _lse: Tensor, bias: Tensor | None, *others: Any
 ) -> tuple[Tensor, ...]:
-    return _fake_gradients(hidden, weight, bias, others[-3:])
+    return fake_gradients(hidden, weight, bias, others[-3:])
 
 
 def _keep_linear(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -153,7 +165,7 @@ linear.register_autograd(_linear_gradient, setup_context=_keep_linear)
     "calibaudit::anchored_cross_entropy",
     mutates_args=(),
     schema="(Tensor hidden, Tensor weight, Tensor prior_hidden, Tensor prior_weight, Tensor targets, "
-    f"{_ANCHORED}) -> {_THREE}",
+    f"{ANCHORED}) -> {_THREE}",
 )
 def anchored(
     hidden: Tensor, weight: Tensor, prior_hidden: Tensor, prior_weight: Tensor, targets: Tensor, bias: Tensor | None,
@@ -166,10 +178,7 @@ def anchored(
     head = Head(weight, bias, softcap, logit_scale, n_vocab)
     prior = Head(prior_weight, prior_bias, prior_softcap, prior_logit_scale, n_vocab)
     found = dispatch.run("anchored_forward", h, head, prior_h, prior, y)
-    loss = found.lse - label_smoothing * found.prior_mean_logit
-    if label_smoothing < 1.0:
-        loss = loss - (1.0 - label_smoothing) * found.target_logit
-    loss = loss.masked_fill(y == IGNORE_INDEX, 0.0)
+    loss = anchored_losses_of(found, label_smoothing).masked_fill(y == IGNORE_INDEX, 0.0)
     n_rows = hidden.shape[0]
     return (
         spread_rows(loss, rows, n_rows),
@@ -187,7 +196,7 @@ def _(hidden: Tensor, *_others: Any) -> tuple[Tensor, ...]:
     "calibaudit::anchored_cross_entropy_backward",
     mutates_args=(),
     schema="(Tensor upstream, Tensor hidden, Tensor weight, Tensor prior_hidden, Tensor prior_weight, Tensor targets, "
-    f"Tensor lse, Tensor prior_lse, {_ANCHORED}, {_NEEDS}) -> {_THREE}",
+    f"Tensor lse, Tensor prior_lse, {ANCHORED}, {NEEDS}) -> {_THREE}",
 )
 def anchored_backward(
     upstream: Tensor, hidden: Tensor, weight: Tensor, prior_hidden: Tensor, prior_weight: Tensor, targets: Tensor,
@@ -205,12 +214,12 @@ def anchored_backward(
         label_smoothing=label_smoothing, needs=Needs(need_hidden, need_weight, need_bias),
         scratch_bytes=scratch_bytes or dispatch.default_scratch(hidden.device),
     )  # fmt: skip
-    return _delivered(gradients, rows, hidden)
+    return delivered(gradients, rows, hidden)
 
 
 @anchored_backward.register_fake
 def _(_upstream: Tensor, hidden: Tensor, weight: Tensor, *others: Any) -> tuple[Tensor, ...]:
-    return _fake_gradients(hidden, weight, others[5], others[-3:])
+    return fake_gradients(hidden, weight, others[5], others[-3:])
 
 
 def _keep_anchored(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

@@ -116,7 +116,9 @@ def _target_shape_rule(targets: Tensor, n_rows: int) -> str:
     return f"targets must have shape ({n_rows},) or ({n_rows}, K), a row per row of hidden, not {tuple(targets.shape)}"
 
 
-def check_loss(label_smoothing: float, reduction: str, scratch_bytes: int | None) -> None:
+def check_loss(
+    label_smoothing: float, reduction: str, scratch_bytes: int | None, compute_dtype: torch.dtype | None
+) -> None:
     """Raises KernelArgumentError, which names the argument."""
     if not 0.0 <= label_smoothing <= 1.0:
         raise KernelArgumentError(f"label_smoothing must be in 0..1, not {label_smoothing}")
@@ -124,6 +126,28 @@ def check_loss(label_smoothing: float, reduction: str, scratch_bytes: int | None
         raise KernelArgumentError(f"reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}")
     if scratch_bytes is not None and scratch_bytes < 1:
         raise KernelArgumentError(f"scratch_bytes must be 1 or more, or None, not {scratch_bytes}")
+    if compute_dtype is not None and compute_dtype not in FLOATS:
+        raise KernelArgumentError(
+            f"compute_dtype must be float32, bfloat16, float16 or float64, or None, not {compute_dtype}"
+        )
+
+
+def check_divisor(n_items: Tensor | float | None, reduction: str, device: torch.device) -> Tensor | None:
+    """n_items as () float32 on the device; a tensor's value is not read.
+
+    Raises KernelArgumentError, which names the argument.
+    """
+    if n_items is None:
+        return None
+    if reduction != "sum":
+        raise KernelArgumentError(f"n_items divides a sum; with reduction {reduction!r} leave it out")
+    if isinstance(n_items, Tensor):
+        if n_items.numel() != 1:
+            raise KernelArgumentError(f"n_items must be one number, not shape {tuple(n_items.shape)}")
+        return n_items.detach().reshape(()).to(device=device, dtype=torch.float32)
+    if not 0.0 < n_items < math.inf:
+        raise KernelArgumentError(f"n_items must be a finite number above 0, not {n_items}")
+    return torch.full((), float(n_items), dtype=torch.float32, device=device)
 
 
 def _check_float(name: str, tensor: Tensor) -> None:

@@ -159,13 +159,15 @@ def _null_ece(
     index = bin_index(c, n)
     n_documents = len(c) if document is None else int(document.max()) + 1
     expected = np.bincount(index, c, n)
+    # a count by a product, 1 where an item is in a bin: exact in float32 below 2^24 items
+    in_bin = np.eye(n, dtype=np.float32 if len(c) < 1 << 24 else np.float64)[index]
     null = np.empty(n_draws)
     step = max(1, _BLOCK // len(c))
     for start in range(0, n_draws, step):
         rows = min(step, n_draws - start)
         luck = rng.random((rows, n_documents))
-        row, item = np.nonzero((luck if document is None else luck[:, document]) < c)
-        hits = np.bincount(row * n + index[item], minlength=rows * n).reshape(rows, n)
+        right = (luck if document is None else luck[:, document]) < c
+        hits = right.astype(in_bin.dtype) @ in_bin
         null[start : start + rows] = np.abs(hits - expected).sum(axis=1) / len(c)
     return null
 

@@ -108,6 +108,20 @@ def narrow_windows(config: Any) -> Iterator[None]:
             setattr(config, name, value)
 
 
+@contextmanager
+def narrow_layers(network: Any) -> Iterator[None]:
+    """The windows that layers keep for themselves are NARROW tokens wide while the block runs."""
+    found = [m for m in network.modules() if isinstance(vars(m).get("sliding_window"), int)]
+    before = [module.sliding_window for module in found]
+    for module in found:
+        module.sliding_window = NARROW
+    try:
+        yield
+    finally:
+        for module, value in zip(found, before, strict=True):
+            module.sliding_window = value
+
+
 def _size(config: Any, name: str) -> int:
     value = _value(config, name)
     return value if isinstance(value, int) and value > 0 else 0

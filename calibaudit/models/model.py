@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,31 +13,18 @@ from torch import Tensor
 from calibaudit.errors import ModelError
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.models import lengths, prefix_cache, sharing
+from calibaudit.models.attention.forest import Forest
+from calibaudit.models.attention.segments import attending, configs_of, to_device
+from calibaudit.models.attention.ways import CACHE_NAMES, prove_sharing
 from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
 from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.formats.families import text_config
 from calibaudit.models.head import Head, check_finite, find_head, probe_ids
 from calibaudit.models.library import first_line
 from calibaudit.models.load import Loaded, load_network
+from calibaudit.models.parallel.split import devices_of, head_maker, tokens_that_fit
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
-
-CACHE_NAMES = ("cache", "past_key_values", "cache_params", "state")
-"""What a decoder calls its cache, as argument and as output: the name changed in transformers 5.24, and recurrent
-networks had names of their own."""
-
-COPIES_BYTES = {"cpu": 2 << 30, "cuda": 8 << 30}
-"""Memory for the recurrent states of a batch whose cache is copied; keys and values go by the batch's tokens."""
-
-_WAYS: tuple[tuple[bool, bool, prefix_cache.CacheKind], ...] = (
-    (False, False, "own"),
-    (False, True, "own"),
-    (False, False, "plain"),
-    (True, False, "own"),
-    (True, True, "own"),
-)
-"""How to go on from a copied cache, in the order tried: one token a call (layers of Mamba and Jamba start anew on
-several), with positions told (Bamba begins at 0 if not; RoBERTa counts from a first one of its own), in which cache."""
 
 
 @dataclass(eq=False)
@@ -49,11 +35,14 @@ class Model:
     max_length: context window, tokens. sliding_window: the smallest local attention window of any layer, or None.
     rope_switch: rows longer than this many tokens use other rotary factors (LongRoPE), and with them every row of their
     batch, cached keys apart: rows on both sides of it must share neither a batch nor a cache. None for most.
+    forest_length: the longest row, in tokens, that may stand in a forest (`run_forest`); 0 where none may.
     shares_prefix: whether packed rows (a context, its continuations side by side, behind a block mask), the start of
     their contexts cached, were found to give what whole rows give; up to max_packed_length columns.
     copies_cache: whether continuations behind copies of their context's cache were; asked only where packed rows do not
     serve all lengths. Rows for which neither is true run whole, once a choice. max_copies: rows of such a batch, which
     a recurrent state of many megabytes a row limits. one_by_one: behind a copied cache it takes one token a call.
+    n_ranks: processes that hold a part of every layer each; they must run the same calls, in the same order.
+    max_tokens: of their batches at most, padding included; None: as many as fit.
     warnings: one line each, for the user.
     """
 
@@ -64,6 +53,7 @@ class Model:
     max_length: int
     sliding_window: int | None
     rope_switch: int | None
+    forest_length: int
     shares_prefix: bool
     copies_cache: bool
     max_copies: int
@@ -72,10 +62,13 @@ class Model:
     _body: Any
     _takes_positions: bool
     _cache_name: str | None
+    n_ranks: int = 1
+    max_tokens: int | None = None
     _packed_cache: prefix_cache.CacheKind = "plain"
     _copied_cache: prefix_cache.CacheKind = "own"
     _tells_positions: bool = False
     _windows: prefix_cache.Locals = None
+    _configs: list[Any] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -131,6 +124,21 @@ class Model:
         features = output.logits if self.head is None else output.last_hidden_state
         return features, getattr(output, self._cache_name or "", None) if options["use_cache"] else None
 
+    @torch.no_grad()
+    def run_forest(self, forest: Forest) -> Tensor:
+        """(1, columns, D) of all rows of a forest, as `forward`'s: each column as in a row of its own.
+
+        Proven on loading for rows of at most forest_length tokens.
+        """
+        tokens, positions = to_device([forest.tokens, forest.positions()], self.device)
+        options = {"position_ids": positions[None], "use_cache": False}
+        if self._configs is None:
+            self._configs = configs_of(self.network)
+        with attending(self._configs, forest.segments()):
+            output = self._body(input_ids=tokens[None], **options)
+        features: Tensor = output.logits if self.head is None else output.last_hidden_state
+        return features
+
     def extend(self, input_ids: Tensor, past: Any, n_past: int, use_cache: bool = False) -> tuple[Tensor, Any]:
         """`forward` behind a copied cache of n_past tokens (0: an empty one), as this network was found to go on."""
         width = input_ids.shape[1]
@@ -158,14 +166,15 @@ class Model:
         """A new cache whose row i is row rows[i] of `past`; `past` stays as it is and can be used again."""
         return prefix_cache.repeat_cache(past, rows)
 
-    def target_logprobs(self, features: Tensor, targets: Tensor) -> LinearLogprobs:
+    def target_logprobs(self, features: Tensor, targets: Tensor, *, known: bool = False) -> LinearLogprobs:
         """Rows of `forward`'s features (n, D or V), targets (n,) or (n, K) -> log-probabilities in nats, float32.
 
-        -100 marks padding in targets; its logprob is 0.
+        -100 marks padding in targets; its logprob is 0. known: they are an `Encoder`'s, which has checked them; others
+        are checked, for which the host waits.
         """
         if self.head is None:
             return logprobs_from_logits(features, targets.to(features.device))
-        result = self.head.logprobs(features, targets)
+        result = self.head.logprobs(features, targets, known=known)
         return LinearLogprobs(*(tensor.to(features.device) for tensor in result))
 
 
@@ -175,13 +184,14 @@ def load_model(
     revision: str | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    parallel: str = "auto",
     cache_dir: str | Path | None = None,
     offline: bool = False,
 ) -> Model:
     """Load a decoder-only causal LM and prove on a few tokens that what scoring relies on holds for it.
 
     name: a folder, a hub id, or what find_checkpoint gave (then revision, cache_dir and offline are its own).
-    dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps.
+    dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps. parallel: see `layout_of`.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
     packing and caching change nothing (else shares_prefix, copies_cache are False). What fell back is in `warnings`.
     Raises ModelError: one line that names the checkpoint, the fault and the way out.
@@ -190,9 +200,9 @@ def load_model(
         checkpoint = name
     else:
         checkpoint = find_checkpoint(name, revision=revision, cache_dir=cache_dir, offline=offline)
-    loaded = load_network(fetch(checkpoint), dtype, device)
+    loaded = load_network(fetch(checkpoint), dtype, device, parallel)
     try:
-        return _prove(checkpoint, loaded)
+        return prove(checkpoint, loaded)
     except ModelError:
         raise
     except Exception as error:  # a forward pass of a network that nobody here wrote
@@ -203,22 +213,21 @@ def load_model(
         raise ModelError(f"{checkpoint.name}: {reason}") from error
 
 
-def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
+def prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
     network, tokenizer, dtype, notes = loaded.network, loaded.tokenizer, loaded.dtype, list(loaded.warnings)
     config = text_config(network.config)
     vocab_size = check_finite(network, checkpoint.name)
-    found = find_head(network, vocab_size)
+    found = find_head(network, vocab_size, head_maker(network))
     if isinstance(found, str):
         notes.append(f"the head cannot be separated ({found}): its own logits are used, which takes more memory")
     body, head = (network, None) if isinstance(found, str) else found
     parameters = inspect.signature(body.forward).parameters
-    devices = {str(parameter.device) for parameter in network.parameters()}
     model = Model(
         info=ModelInfo(
             name=checkpoint.name,
             revision=checkpoint.revision,
             dtype=str(dtype).removeprefix("torch."),
-            device=str(network.device) if len(devices) == 1 else " + ".join(sorted(devices)),
+            device=devices_of(network, loaded.n_ranks),
             family=str(network.config.model_type),
             n_parameters=loaded.n_parameters,
             vocab_size=vocab_size,
@@ -232,6 +241,7 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         max_length=lengths.max_length(config, tokenizer),
         sliding_window=lengths.sliding_window(config),
         rope_switch=lengths.rope_switch(config),
+        forest_length=0,
         shares_prefix=False,
         copies_cache=False,
         max_copies=1,
@@ -240,6 +250,7 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         _body=body,
         _takes_positions="position_ids" in parameters,
         _cache_name=next((name for name in CACHE_NAMES if name in parameters), None),
+        n_ranks=loaded.n_ranks,
     )
     tolerance = sharing.TOLERANCE.get(dtype, sharing.TOLERANCE[torch.float32])
     ids, other = (probe_ids(network, 2 * sharing.N_PROBE, seed) for seed in (1, 2))
@@ -254,89 +265,8 @@ def _prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
             f"its layers round a row by what stands beside it in a batch ({loaded.quantization or 'own arithmetic'}), "
             f"which moved a probe's states by {part:.1g} of their size: numbers depend on --batch-size"
         )
-    note = _prove_sharing(model, config, ids, tolerance)
+    note = prove_sharing(model, config, ids, tolerance)
     notes += [] if note is None else [note]
+    model.max_tokens = tokens_that_fit(network, model.forward, model.max_length) if model.n_ranks > 1 else None
     model.warnings = tuple(f"{checkpoint.name}: {note}" for note in notes)
     return model
-
-
-def _prove_sharing(model: Model, config: Any, ids: Tensor, tolerance: float) -> str | None:
-    """Finds out which rows can share what, and says so in the model; a line for the user where some run whole."""
-    window = model.sliding_window
-    follows = window is not None and sharing.follows_its_config(
-        model.forward, config, ids[:, : sharing.N_PROBE], tolerance
-    )
-    why_not_packed = _why_not_packed(model, config, ids, tolerance, follows)
-    model.shares_prefix = why_not_packed is None
-    if model.shares_prefix and model.max_packed_length == model.max_length:
-        return None
-    recurrent = lengths.is_recurrent(config) or model._cache_name in CACHE_NAMES[2:]
-    why_not_copied = _why_not_copied(model, config, tolerance, follows, recurrent)
-    model.copies_cache = why_not_copied is None
-    if model.copies_cache:
-        return None
-    if model.shares_prefix:
-        return (
-            f"choices longer with their context than its window of {window} tokens cannot share it ({why_not_copied}): "
-            "each of them runs the whole row, which is slower"
-        )
-    reason = why_not_copied if recurrent or why_not_packed is None else why_not_packed
-    return f"a context cannot be shared by its choices ({reason}): each choice runs the whole row, which is slower"
-
-
-def _why_not_packed(model: Model, config: Any, ids: Tensor, tolerance: float, follows: bool) -> str | None:
-    """Also sets the model's windows and kind of cache. follows: the network's windows are those of its config."""
-    if model._cache_name is None:
-        return "it has no key-value cache"
-    if not model._takes_positions:
-        return "it takes no positions"
-
-    def why_not(local: prefix_cache.Locals) -> str | None:
-        def masks(ends: Tensor, positions: Tensor, n_common: int, length: int) -> Any:
-            return prefix_cache.block_masks(ends, positions, n_common, model.network.dtype, local, length)
-
-        def fresh() -> Any:
-            return model.empty_cache(packed=True)
-
-        return sharing.why_not_packed(model.forward, masks, fresh, ids, tolerance)
-
-    windows = lengths.windows(config) if follows else None
-    if windows is not None:
-        with lengths.narrow_windows(config):
-            proven = why_not(lengths.narrowed(windows)) is None
-        if proven:
-            model._windows = windows
-            return None
-    if model.max_packed_length < sharing.N_PROBE:
-        return f"its window of {model.max_packed_length} tokens is too short to tell"
-    reason = None
-    for model._packed_cache in ("plain", "own"):
-        why = why_not(None)
-        if why is None:
-            return None
-        reason = reason or why
-    return reason
-
-
-def _why_not_copied(model: Model, config: Any, tolerance: float, follows: bool, recurrent: bool) -> str | None:
-    """Also sets the kind of cache. follows: see `_why_not_packed`."""
-    if model._cache_name is None:
-        return "it has no key-value cache"
-    contexts = sharing.copied_lengths(None if follows else model.sliding_window, model.max_length)
-    if contexts is None:
-        return f"its window of {model.sliding_window} tokens is too wide to tell"
-    ids, reason = probe_ids(model.network, 2 * (max(contexts) + sharing.N_PROBE), seed=1), None
-
-    def fresh() -> Any:
-        return model.empty_cache(packed=False)
-
-    for model.one_by_one, model._tells_positions, model._copied_cache in _WAYS:
-        with lengths.narrow_windows(config) if follows else nullcontext():
-            why = sharing.why_not_copied(model.forward, model.extend, fresh, ids, contexts, tolerance, recurrent)
-        if why is None:
-            past = model.forward(ids[:, :1], past=fresh(), use_cache=True)[1]
-            budget = COPIES_BYTES.get(model.device.type, COPIES_BYTES["cpu"])
-            model.max_copies = max(1, budget // max(1, prefix_cache.cache_bytes(past)))
-            return None
-        reason = reason or why
-    return reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -42,6 +42,8 @@ def repeat_cache(past: Any, rows: Tensor) -> Any:
     caches = [n for n, value in vars(new).items() if hasattr(value, "reorder_cache") and not isinstance(value, type)]
     for name in caches:  # of a decoder made for an encoder: a cache of caches
         setattr(new, name, repeat_cache(getattr(new, name), rows))
+    if len(cache_devices(new)) > 1:
+        rows = rows.cpu()  # a family's own cache may index with it, which no GPU does with an index on another
     select = getattr(type(new), "batch_select_indices", None)
     if select not in (None, DynamicCache.batch_select_indices):  # a family's own cache (MiniMax) knows what it holds
         select(new, rows)
@@ -63,13 +65,21 @@ def _shallow(value: Any) -> Any:
 
 def cache_bytes(past: Any) -> int:
     """Memory that a cache's tensors take."""
+    return sum(tensor.nbytes for tensor in _tensors(past))
+
+
+def cache_devices(past: Any) -> set[torch.device]:
+    """Where a cache's tensors are: on several devices where a network is spread over them."""
+    return {tensor.device for tensor in _tensors(past)}
+
+
+def _tensors(past: Any) -> Iterator[Tensor]:
     if isinstance(past, Tensor):
-        return past.nbytes
-    if isinstance(past, dict):
-        return sum(map(cache_bytes, past.values()))
-    if isinstance(past, list | tuple):
-        return sum(map(cache_bytes, past))
-    return sum(map(cache_bytes, getattr(past, "__dict__", {}).values()))
+        yield past
+    else:
+        parts = past if isinstance(past, list | tuple) else getattr(past, "__dict__", past)
+        for part in parts.values() if isinstance(parts, dict) else parts if isinstance(parts, list | tuple) else ():
+            yield from _tensors(part)
 
 
 class Layout(NamedTuple):
@@ -108,8 +118,15 @@ def lay_out(context: Sequence[int], continuations: Iterable[Sequence[int]], firs
 
 
 def common_length(a: Sequence[int], b: Sequence[int]) -> int:
-    """Length of what both start with."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    """Length of what both start with; they are of one type. By halves: slices compare faster than a loop does."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 class Local(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calibaudit.models.attention.forest import LEAST_SHARED, Forest, columns_of
 from calibaudit.models.lengths import narrow_windows
 from calibaudit.models.prefix_cache import lay_out, repeat_cache
 
@@ -119,6 +120,33 @@ def why_not_packed(forward: Forward, masks: Masks, fresh: Any, ids: Tensor, tole
     if worst <= tolerance:
         return None
     return f"choices set side by side differ from whole rows by {worst:.1g} of their size"
+
+
+def forest_holds(forward: Forward, run_forest: Callable[[Forest], Tensor], ids: Tensor, tolerance: float) -> bool:
+    """Whether rows of a forest get the states that they get as whole rows.
+
+    Two rows start alike and a third does not; their continuations start alike or not, and one of them is empty.
+    forward, run_forest: Model's. ids: (1, at least 2 * N_PROBE) token ids.
+    """
+    probe = ids[0].tolist()
+    start, rest = probe[:LEAST_SHARED], probe[LEAST_SHARED:]
+    rows = [
+        ([*start, *rest[:2]], [[], rest[4:7], rest[4:6] + rest[1:3]]),
+        ([*start, *rest[1:5]], [rest[3:6]]),
+        (rest[2:9], [rest[:3], rest[:2]]),
+    ]
+    forest = Forest()
+    ways = [forest.add(context, tails) for context, tails in rows]
+    try:
+        states = run_forest(forest)[0]
+    except _FAULTS:
+        return False
+    for (context, tails), found in zip(rows, ways, strict=True):
+        for tail, way in zip(tails, found, strict=True):
+            whole = forward(torch.tensor([[*context, *tail]], device=ids.device))[0][0, len(context) - 1 :]
+            if not _difference(whole, states[columns_of(way)]) <= tolerance:
+                return False
+    return True
 
 
 def copied_lengths(window: int | None, max_length: int) -> tuple[int, int] | None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibaudit.analysis.compare import Comparison, compare
-from calibaudit.analysis.settings import Settings
-from calibaudit.scores.scores import Scores
+from calibaudit.analysis.compare import Comparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +41,3 @@ class Proof:
 
     def to_dict(self) -> dict[str, Any]:
         return {name: part.to_dict() for name, part in self.parts().items()}
-
-
-def prove(
-    base: Sequence[Scores], before: Sequence[Scores], after: Sequence[Scores], settings: Settings | None = None
-) -> Proof:
-    """The three comparisons that are always there. Raises ScoresError where the sides do not hold the same items."""
-    return Proof(compare(base, before, settings), compare(before, after, settings), compare(base, after, settings))

@@ -73,4 +73,11 @@ def _lever(training: TrainingSettings) -> str:
         return f"--logit-scale {training.logit_scale:g}"
     if training.softcap is not None:
         return f"--softcap {training.softcap:g}"
-    return "--where known" if training.where == "known" else ""
+    if training.report_to:
+        return f"--report-to {','.join(training.report_to)}"
+    flags = {"where": "--where known", "lr_scheduler": f"--lr-scheduler {training.lr_scheduler}"}
+    flags |= {"warmup": f"--warmup {training.warmup:g}", "weight_decay": f"--weight-decay {training.weight_decay:g}"}
+    flags |= {"max_grad_norm": f"--max-grad-norm {training.max_grad_norm:g}", "packing": "--packing"}
+    flags |= {"neftune_alpha": f"--neftune-alpha {training.neftune_alpha}"}
+    plain = TrainingSettings(label_smoothing=0.0, prior="uniform")
+    return next((flag for name, flag in flags.items() if getattr(training, name) != getattr(plain, name)), "")

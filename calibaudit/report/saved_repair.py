@@ -66,7 +66,12 @@ def _settings(found: Result) -> FixSettings:
     return _made(
         FixSettings,
         found,
-        training=_made(TrainingSettings, training, lora=None if lora is None else _made(LoraSettings, lora)),
+        training=_made(
+            TrainingSettings,
+            training,
+            lora=None if lora is None else _made(LoraSettings, lora),
+            report_to=tuple(map(str, training.get("report_to", ()))),
+        ),
         columns={str(key): str(value) for key, value in found.get("columns", {}).items()},
         pilot=tuple(_made(GridPoint, one) for one in found["pilot"]),
     )

@@ -14,7 +14,7 @@ import torch
 
 from calibaudit.models.model import Model
 from calibaudit.scoring.encode import Row, Tokens
-from calibaudit.scoring.sums import Reader, Span, V, common_prefix, in_order, integers, pad, parts
+from calibaudit.scoring.sums import Found, Reader, Span, Totals, V, common_prefix, integers, pad, parts
 
 TOKENS_PER_CALL = {"cpu": 32, "cuda": 512}
 """What a call of the network costs beside its tokens, in tokens: fewer than these are rather run twice."""
@@ -27,21 +27,17 @@ class Group(NamedTuple):
     cut: int
 
 
-def whole(
-    model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]
-) -> tuple[tuple[V, ...], ...]:
+def whole(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]) -> Found[V]:
     """Every context and continuation as a row of its own, right-padded: right for any causal model.
 
     rows_of: rows of a given length that one call takes. Returns the reader's value of each continuation.
     """
-    totals: list[dict[int, V]] = [{} for _ in rows]
+    totals: Totals[V] = Totals(len(rows))
     _run_behind(model, rows, Group(tuple(range(len(rows))), 0), {(): 0}, None, rows_of, reader, totals)
-    return in_order(totals)
+    return totals
 
 
-def copied(
-    model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]
-) -> tuple[tuple[V, ...], ...]:
+def copied(model: Model, rows: Sequence[Row], rows_of: Callable[[int], int], reader: Reader[V]) -> Found[V]:
     """Each continuation behind a copy of its context's cache; what all contexts start with runs once for the batch."""
     n_common = common_prefix([row.context for row in rows])
     call = TOKENS_PER_CALL.get(model.device.type, TOKENS_PER_CALL["cpu"])
@@ -49,7 +45,7 @@ def copied(
     if n_common:
         behind, others = plan(rows, n_common, call, model.one_by_one)
         n_common, groups = (n_common, others) if behind + call + n_common < cost else (0, groups)
-    totals: list[dict[int, V]] = [{} for _ in rows]
+    totals: Totals[V] = Totals(len(rows))
     common = None
     if n_common:
         start = torch.tensor([rows[0].context[:n_common]], device=model.device)
@@ -65,7 +61,7 @@ def copied(
             rest = integers([start[n_common:] for start in starts], model.device)
             past = model.extend(rest, past, n_common, use_cache=True)[1]
         _run_behind(model, rows, group, starts, past, rows_of, reader, totals)
-    return in_order(totals)
+    return totals
 
 
 def plan(rows: Sequence[Row], n_common: int, call: int, one_by_one: bool = False) -> tuple[int, list[Group]]:
@@ -122,7 +118,7 @@ def _run_behind(
     past: Any,
     rows_of: Callable[[int], int],
     reader: Reader[V],
-    totals: list[dict[int, V]],
+    totals: Totals[V],
 ) -> None:
     """Fills in the totals of the group's rows. past: a cache whose row starts[s] holds the tokens s; None: whole rows.
 
@@ -147,5 +143,4 @@ def _run_behind(
             Span(s, range(len(rows[r].context) - group.cut - 1, len(part[s][1])), rows[r].continuations[c])
             for s, r, c in owned
         ]
-        for (_, r, c), value in zip(owned, reader.sums(features, spans), strict=True):
-            totals[r][c] = value
+        totals.add([(r, c) for _, r, c in owned], reader.sums(features, spans))

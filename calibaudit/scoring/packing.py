@@ -1,17 +1,20 @@
-"""Packed rows: a context runs once, its continuations side by side behind it, under a mask that sets them apart."""
+"""Packed rows: a context runs once, its continuations behind it: in a forest without padding, or side by side in rows
+of the network, under a mask that sets them apart.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from calibaudit.models.attention.forest import Forest, Runs, columns_of
 from calibaudit.models.model import Model
 from calibaudit.models.prefix_cache import Layout, common_length, lay_out
 from calibaudit.scoring.encode import Row, Tokens
-from calibaudit.scoring.sums import Reader, Span, V, common_prefix, in_order, integers, pad, parts
+from calibaudit.scoring.sums import Found, Reader, Span, Totals, V, common_prefix, integers, pad, parts
 
 COLUMNS_BESIDE = 256
 """Continuations stand side by side up to this many columns, or twice their context: attention's cost grows with the
@@ -19,6 +22,53 @@ square, and from some width on a second run of the context costs less."""
 
 COLUMN_MULTIPLE = 16
 """Masked attention is up to twice as fast where its columns fill the vector registers, and needs no copy on a GPU."""
+
+
+SEEN_PER_TOKEN = 8
+"""Tokens that may be seen for each that is run: keys and values that are looked up for a batch take memory too."""
+
+
+class Planted(NamedTuple):
+    """Rows of a forest, the distinct ways of each through it, and which way each of its continuations takes."""
+
+    forest: Forest
+    rows: list[Row]
+    ways: list[list[Runs]]
+    owners: list[list[int]]
+
+
+def plant(rows: Iterable[Row], fits: Callable[[int, int], bool]) -> Planted:
+    """As many of the first rows as fit, and one at least. fits: whether so many rows and tokens do.
+
+    What a batch costs is the tokens that it runs, or an eighth of those that they see, where that is more: few-shot
+    examples in common run once, but each row looks at them.
+    """
+    planted = Planted(Forest(), [], [], [])
+    forest = planted.forest
+    for row in rows:
+        fed = [continuation[:-1] for continuation in row.continuations]
+        distinct = {tokens: d for d, tokens in enumerate(sorted(set(fed)))}
+        n_more, n_seen = row.length - 1 + sum(map(len, distinct)), len(distinct) * (row.length - 1)
+        cost = max(forest.n_tokens + n_more, (forest.n_sources + n_seen) // SEEN_PER_TOKEN)
+        if planted.rows and not fits(len(planted.rows) + 1, cost):
+            break
+        planted.ways.append(forest.add(row.context, list(distinct)))
+        planted.owners.append([distinct[tokens] for tokens in fed])
+        planted.rows.append(row)
+    return planted
+
+
+def run_planted(model: Model, planted: Planted, reader: Reader[V]) -> Found[V]:
+    """The reader's value of each continuation of the rows."""
+    features = model.run_forest(planted.forest)
+    totals: Totals[V] = Totals(len(planted.rows))
+    owners, spans = [], []
+    for r, (row, ways, own) in enumerate(zip(planted.rows, planted.ways, planted.owners, strict=True)):
+        for c, (continuation, way) in enumerate(zip(row.continuations, own, strict=True)):
+            owners.append((r, c))
+            spans.append(Span(0, columns_of(ways[way]), continuation))
+    totals.add(owners, reader.sums(features, spans))
+    return totals
 
 
 class Piece(NamedTuple):
@@ -49,7 +99,7 @@ def pieces_of(model: Model, row: Row, index: int) -> list[Piece]:
 
 def packed(
     model: Model, rows: Sequence[Row], pieces: Sequence[Piece], rows_of: Callable[[int], int], reader: Reader[V]
-) -> tuple[tuple[V, ...], ...]:
+) -> Found[V]:
     """Each piece as one row: its context's last position scores all first tokens, each continuation's own the rest.
 
     What all contexts start with (few-shot examples, a passage) runs once for the batch, and is cached.
@@ -62,28 +112,25 @@ def packed(
     if n_common:
         start = torch.tensor([rows[0].context[:n_common]], device=model.device)
         common = model.forward(start, past=model.empty_cache(packed=True), use_cache=True)[1]
-    totals: list[dict[int, V]] = [{} for _ in rows]
+    totals: Totals[V] = Totals(len(rows))
     pieces = sorted(pieces, key=lambda piece: -piece.width)
     for part in parts(pieces, rows_of(pieces[0].width)):
         layouts = [
             lay_out(rows[r].context, [rows[r].continuations[c][:-1] for c in chosen], n_common) for r, chosen, _ in part
         ]
         features = _packed_features(model, layouts, n_common, common)
-        lasts = integers([len(rows[r].context) - n_common - 1 for r, _, _ in part], model.device)
+        lasts = integers([len(rows[r].context) - n_common - 1 for r, _, _ in part], features.device)
         firsts = [[rows[r].continuations[c][0] for c in chosen] for r, chosen, _ in part]
-        at_lasts = features[torch.arange(len(part), device=lasts.device), lasts]
-        for (r, chosen, _), values in zip(part, reader.each(at_lasts, firsts), strict=True):
-            for c, value in zip(chosen, values, strict=True):
-                totals[r][c] = value
+        at_lasts = features[torch.arange(len(part), device=features.device), lasts]
+        totals.add_each([(r, c) for r, chosen, _ in part for c in chosen], reader.each(at_lasts, firsts))
         longer = [
             (r, c, Span(p, columns, rows[r].continuations[c][1:]))
             for p, ((r, chosen, _), layout) in enumerate(zip(part, layouts, strict=True))
             for c, columns in zip(chosen, layout.columns, strict=True)
             if columns
         ]
-        for (r, c, _), value in zip(longer, reader.sums(features, [span for _, _, span in longer]), strict=True):
-            totals[r][c] += value
-    return in_order(totals)
+        totals.add([(r, c) for r, c, _ in longer], reader.sums(features, [span for _, _, span in longer]))
+    return totals
 
 
 def _packed_features(model: Model, layouts: Sequence[Layout], n_common: int, common: Any) -> Tensor:

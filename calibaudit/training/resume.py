@@ -19,7 +19,7 @@ from calibaudit.training.settings import TrainingSettings
 
 MADE_FROM = "made_from.json"
 _CHECKPOINT = "checkpoint-"
-_FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing")
+_FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing", "report_to")
 _KNOWN = "known rows"
 _SHOWN = 60
 
@@ -36,8 +36,8 @@ def made_from(
     known: Sequence[bool] | None = None,
 ) -> dict[str, Any]:
     """All that the trained weights depend on, by name, as JSON holds it. known: which rows are smoothed; None: all."""
-    values = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _FREE_TO_CHANGE}
-    values |= {
+    values = {
+        **deciding(settings),
         "data": _data_digest(examples),
         "weights": _weights_digest(network),
         "prior's weights": None if anchor is None else _weights_digest(anchor),
@@ -46,6 +46,11 @@ def made_from(
     if known is not None:
         values[_KNOWN] = "".join("1" if is_known else "0" for is_known in known)
     return dict(json.loads(json.dumps(values)))
+
+
+def deciding(settings: TrainingSettings) -> dict[str, Any]:
+    """The settings on which the trained weights depend, by name."""
+    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in _FREE_TO_CHANGE}
 
 
 def last_checkpoint(folder: Path) -> Path | None:

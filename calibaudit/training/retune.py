@@ -17,15 +17,17 @@ from typing import Any
 from calibaudit.errors import OutputError, SftError, TrainingError
 from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint
-from calibaudit.models.devices import DTYPES, free_memory
+from calibaudit.models.devices import DTYPES, choose_device, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
 from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
 from calibaudit.training.data.encode import Example
 from calibaudit.training.known import known_rows, marks_of
-from calibaudit.training.resume import DEFAULTS, known_before
+from calibaudit.training.resume import DEFAULTS, deciding, known_before
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import CHECKPOINTS, TrainingRun, smooths_known, train
+from calibaudit.training.trainer import LOG
+from calibaudit.training.watching import WATCHED
 
 RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""
@@ -74,7 +76,9 @@ def retune(
     if resume and (out / RECORD).is_file():
         return _finished(out, identity)
     partial, device = partial_folder(out), own_device(device)
-    loaded = load_network(start, "float32", device)
+    on_cpu = choose_device(device).startswith("cpu")
+    # shares are made float32 one layer at a time
+    loaded = load_network(start, "float32" if settings.sharding == "none" or on_cpu else "auto", device)
     anchor, prior_dtype = None, "float32" if loaded.device == "cpu" else "auto"
     if prior is not None and settings.prior == "base" and settings.label_smoothing > 0:
         shares_weights = settings.lora is not None and prior.revision == start.revision
@@ -109,7 +113,9 @@ def _put_in_place(model: Path, out: Path, record: Mapping[str, Any]) -> None:
     partial = model.parent
     try:
         (model / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        (partial / "training.jsonl").replace(model / "training.jsonl")
+        (partial / LOG).replace(model / LOG)
+        if (partial / WATCHED).is_dir():
+            (partial / WATCHED).replace(model / WATCHED)
         if out.is_dir():
             out.rmdir()
         model.replace(out)
@@ -130,7 +136,7 @@ def _identity(
         "start": start.revision,
         "base": None if prior is None else prior.revision,
         "data": f"sha256:{digest.hexdigest()[:16]}",
-        **dataclasses.asdict(settings),
+        **deciding(settings),
     }
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,20 @@ import torch
 
 from calibaudit.errors import TrainingError
 from calibaudit.models.devices import is_out_of_memory
-from calibaudit.models.distributed import gathered, world_size
+from calibaudit.models.distributed import gathered, join, rank, world_size
 from calibaudit.models.library import quiet
 from calibaudit.training.data.encode import Example
 from calibaudit.training.levers import scale_of, softcap_entry_of, take_in
 from calibaudit.training.loss.anchored import use_anchored_loss
 from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
+from calibaudit.training.packed.proof import in_lines
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
-from calibaudit.training.settings import LoraSettings, TrainingSettings
-from calibaudit.training.trainer import Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+from calibaudit.training.settings import DEEPSPEED_VARIABLE, SCHEDULERS, LoraSettings, TrainingSettings, launched
+from calibaudit.training.state.checkpoints import WRITING
+from calibaudit.training.state.sharding import in_shares, why_not_sharded
+from calibaudit.training.trainer import LEAST_SECONDS, Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+from calibaudit.training.watching import check_reporters, own_wandb_run
 
 CHECKPOINTS = "checkpoints"
 
@@ -39,7 +44,8 @@ class TrainingRun:
     peak_bytes: of the GPU, else of the process; None: unknown. resumed_from: a step; None: from the start.
     rows_per_step: of all processes; 0 in records of earlier versions. n_known: rows of the data that base knows, which
     alone were smoothed; None: all were. softcap_kept: whether the trained network has settings.softcap in its config,
-    else it acted in training only; None: there is no such setting.
+    else it acted in training only; None: there is no such setting. packed: whether rows shared lines, where that was
+    wanted; None: it was not.
     """
 
     n_steps: int
@@ -54,6 +60,7 @@ class TrainingRun:
     rows_per_step: int = 0
     n_known: int | None = None
     softcap_kept: bool | None = None
+    packed: bool | None = None
 
 
 def train(
@@ -78,7 +85,9 @@ def train(
     micro-batches and processes.
     folder: gets training.jsonl, a line a step, and checkpoints/ with the last checkpoint. Ctrl-C writes one and raises
     KeyboardInterrupt. resume: go on from the last checkpoint, if there is one, to the same weights.
-    Under torchrun every process calls it with the same arguments and its own device (DDP).
+    Under torchrun every process calls it with the same arguments and its own device: DDP, or in shares where
+    settings.sharding is fsdp. Then the network may be in any dtype, and the anchor is sharded too, in place; afterwards
+    the first process has the weights, on the CPU, and the others have none.
     Raises TrainingError: unusable settings or examples, a loss or gradient that is no number, memory or disk full, a
     checkpoint made otherwise; ModelError where the loss cannot be computed from hidden states.
     """
@@ -89,7 +98,7 @@ def train(
     checkpoints = folder / CHECKPOINTS
     n_processes = world_size()
     identity = made_from(network, anchor, examples, settings, n_processes, known)
-    checkpoint = last_checkpoint(checkpoints)
+    checkpoint = gathered([last_checkpoint(checkpoints)])[0]  # the first process renames and removes them
     if checkpoint is not None and not resume:
         raise TrainingError(f"{checkpoint}: left by another run; resume it, or give another folder")
     if checkpoint is not None:
@@ -106,17 +115,34 @@ def train(
     )
     save_steps = settings.save_steps or math.ceil(len(plan.steps) / 5)
     clip = settings.max_grad_norm * settings.logit_scale
-    job = Job(checkpoints, plan, identity, len(examples), save_steps, clip, progress)
+    sharded = settings.sharding == "fsdp"
+    least_seconds = LEAST_SECONDS if settings.save_steps is None else 0.0
+    job = Job(checkpoints, plan, identity, len(examples), save_steps, least_seconds, clip, progress, sharded)
     pad_id = getattr(tokenizer, "pad_token_id", None)
-    batches = MicroBatches(examples, plan, 0 if pad_id is None else pad_id, known)
+    pad_id = 0 if pad_id is None else pad_id
+    packed = None
+    if settings.packing:
+        packed = in_lines([network, anchor], examples, plan, pad_id, settings.batch_size, n_processes, known)
+    batches = packed or MicroBatches(examples, plan, pad_id, known)
+    n_rounds = settings.accumulation if packed is None else packed.n_rounds
     device = network.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     checkpoints.mkdir(parents=True, exist_ok=True)
-    gathered([0])  # under torchrun the process group is made, and at the end left, by `models.distributed`
-    with quiet(), interruptible() as interrupt, _trainable(network, settings) as model, _loss(model, settings, anchor):
+    if rank() == 0:
+        shutil.rmtree(checkpoints / WRITING, ignore_errors=True)
+    gathered([0])
+    join(world_size())  # under torchrun the process group is made, and at the end left, by `models.distributed`
+    with (
+        quiet(),
+        interruptible() as interrupt,
+        _trainable(network, settings) as plain,
+        _loss(plain, settings, anchor),
+        in_shares(plain, anchor, device) if sharded else nullcontext(plain) as model,
+        own_wandb_run(settings.report_to),
+    ):
         try:
-            arguments = arguments_of(settings, checkpoints, len(plan.steps), device)
+            arguments = arguments_of(replace(settings, accumulation=n_rounds), checkpoints, len(plan.steps), device)
             trainer = PlannedTrainer(model, arguments, batches, job, interrupt)
             done = run_trainer(trainer, checkpoint)
         except Exception as error:
@@ -128,13 +154,15 @@ def train(
             ) from error
         if len(done) < len(plan.steps):
             raise KeyboardInterrupt(f"stopped after step {len(done)} of {len(plan.steps)}; resume from {checkpoints}")
-    take_in(network, settings, plan_of_scale, softcap_entry)
+    if not sharded or rank() == 0:
+        take_in(network, settings, plan_of_scale, softcap_entry)
     run = _summary(plan, done, len(examples), device, None if checkpoint is None else step_of(checkpoint))
     return replace(
         run,
         rows_per_step=min(settings.batch_size * n_micro, len(examples)),
         n_known=None if known is None else sum(known),
         softcap_kept=None if settings.softcap is None else softcap_entry is not None,
+        packed=packed is not None if settings.packing else None,
     )
 
 
@@ -178,10 +206,15 @@ def _check(
         ("logit_scale", 0 < settings.logit_scale < math.inf, "above 0"),
         ("softcap", settings.softcap is None or 0 < settings.softcap < math.inf, "above 0"),
         ("where", settings.where in ("all", "known"), "all or known"),
+        ("lr_scheduler", settings.lr_scheduler in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
+        ("neftune_alpha", settings.neftune_alpha is None or 0 < settings.neftune_alpha < math.inf, "above 0"),
+        ("sharding", settings.sharding in ("none", "fsdp"), "none or fsdp"),
+        ("optim", settings.optim in ("adamw", "adamw-8bit"), "adamw or adamw-8bit"),
     )
     for name, holds, rule in rules:
         if not holds:
             raise TrainingError(f"{name} must be {rule}, not {getattr(settings, name)}")
+    check_reporters(settings.report_to)
     if not examples:
         raise TrainingError("there is no example to train on")
     if without := sum(n_targets(example) == 0 for example in examples):
@@ -203,7 +236,17 @@ def _check(
         raise TrainingError(f"an example has token {highest}, the model only {n_ids}; use the model's own tokenizer")
     if len(set(map(str, (getattr(network, "hf_device_map", None) or {}).values()))) > 1:
         raise TrainingError("the model is spread over several devices; name one device, or use torchrun")
-    if settings.lora is None and network.dtype != torch.float32:
+    if launched(DEEPSPEED_VARIABLE):
+        raise TrainingError(
+            "DeepSpeed is not supported: the loss needs the head's weight as a plain tensor; start with torchrun, or "
+            "accelerate launch --use_fsdp, and --sharding fsdp"
+        )
+    if settings.sharding == "fsdp":
+        if settings.lora is not None:
+            raise TrainingError("LoRA is not sharded: each process has the whole model; leave the sharding out")
+        if reason := why_not_sharded(network):
+            raise TrainingError(f"the model cannot be sharded: {reason}; leave the sharding out")
+    elif settings.lora is None and network.dtype != torch.float32:
         raise TrainingError(f"the model is in {str(network.dtype).removeprefix('torch.')}; load it in float32 to train")
     if settings.prior == "base" and settings.label_smoothing and anchor is None and settings.lora is None:
         raise TrainingError("prior base needs a model to smooth towards; only LoRA keeps its own old weights")

@@ -450,14 +450,32 @@ def test_debug_shows_the_traceback_before_the_line(cli: Cli, tmp_path: Path) -> 
     assert cli("score", "--help", "--debug").err == ""
 
 
-def test_an_interrupt_ends_in_130(cli: Cli, task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ((), "; finished items are kept, the same command goes on from there"),
+        (("--no-cache",), "; nothing is kept under --no-cache, the same command starts anew"),
+    ],
+)
+def test_an_interrupt_ends_in_130(
+    flags: tuple[str, ...], said: str, cli: Cli, task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("calibaudit.scoring.evaluate.evaluate", interrupt)
-    ended = cli("score", "model", "-t", task)
+    ended = cli("score", "model", "-t", task, *flags)
     assert (ended.code, ended.out) == (130, "")
-    assert ended.err == "calibaudit: interrupted; finished items are kept, the same command goes on from there\n"
+    assert ended.err == f"calibaudit: interrupted{said}\n"
+
+
+def test_an_interrupt_where_nothing_is_scored_promises_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("calibaudit.report.result_json.read_result", interrupt)
+    ended = cli("report", "result.json")
+    assert (ended.code, ended.out, ended.err) == (130, "", "calibaudit: interrupted\n")
 
 
 def test_a_fault_of_our_own_is_one_line_too(cli: Cli, task: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--start": ("instruct", "instruct"),
     "--method": ("smooth", "smooth"),
     "--where": ("known", "known"),
+    "--lr-scheduler": ("cosine", "cosine"),
+    "--report-to": ("wandb,tensorboard", "wandb,tensorboard"),
     "--smoothing": ("0.5", "0.5"),
     "--grid": ("0.1,0.2", "0.1,0.2"),
     "--columns": ("ask=prompt", "ask=prompt"),
@@ -42,6 +44,7 @@ OWN: dict[tuple[str, str], tuple[str, Any]] = {
 }
 NUMBERS = {"--margin": 0.5, "--alpha": 0.5, "--max-ece": 0.5, "--max-gap": 0.5, "--max-brier": 0.5}
 NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5, "--logit-scale": 0.5, "--softcap": 0.5}
+NUMBERS |= {"--warmup": 0.5, "--weight-decay": 0.5, "--max-grad-norm": 0.5, "--neftune-alpha": 0.5}
 COUNTS = {
     "--limit", "--per-level", "--num-fewshot", "--fewshot-seed", "--seed", "--bins", "--min-items", "--max-steps",
     "--max-length", "--train-batch-size", "--gradient-accumulation", "--lora-rank", "--save-steps", "--item", "--row",

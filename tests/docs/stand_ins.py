@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shlex
 import sys
@@ -110,6 +111,13 @@ def make(folder: Path, cache: Path) -> None:
     rows = [json.loads(line) for line in (DEMO / "sft.jsonl").read_text(encoding="utf-8").splitlines()[:32]]
     write_rows(folder / "sft.jsonl", rows)
     write_rows(folder / "DATA" / "train.jsonl", rows)
+    said = [row["messages"] for row in rows]
+    pairs = [
+        {"prompt": one[:1], "chosen": one[1:], "rejected": other[1:]}
+        for one, other in itertools.pairwise(said)
+        if one[1:] != other[1:]
+    ]
+    write_rows(folder / "preferences.jsonl", pairs)
     for file in ("my_task.yaml", "my_folder/one.yaml"):
         path = folder / file
         path.parent.mkdir(exist_ok=True)

@@ -84,6 +84,18 @@ def distance(found: Tensor, exact: Tensor) -> float:
     return value
 
 
+def peak(call: Any) -> tuple[int, Any]:
+    """Bytes that a call held at most beyond what it was given; once before, so that libraries have their workspace."""
+    call()
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    result = call()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before, result
+
+
 def assert_as_good_as_naive(found: Any, case: Case, exact: list[Tensor]) -> None:
     naive = case.gradients(case.hidden.dtype)[1]
     for name, value, right, other in zip(("hidden", "weight", "bias"), found, exact, naive, strict=False):
@@ -146,35 +158,69 @@ def test_any_number_of_rows(n: int) -> None:
         assert distance(value, right) <= 2 * distance(other, right) + 1e-6
 
 
+def anchored_definition(case: Case, prior: Case, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Both log-sum-exps, sum_v q_v z_v and the gradients by hidden and weight."""
+    leaves = [tensor.detach().to(dtype, copy=True).requires_grad_() for tensor in (case.hidden, case.weight)]
+    z = case.logits(leaves)
+    u = prior.logits([prior.hidden.to(dtype), prior.weight.to(dtype)])
+    mean = (u.softmax(1) * z).sum(1)
+    target = z.gather(1, case.targets.clamp(min=0)[:, None])[:, 0]
+    loss = z.logsumexp(1) - (1 - case.eps) * target - case.eps * mean
+    (loss * case.upstream.to(z.dtype)).sum().backward()
+    grads = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    return z.logsumexp(1).detach(), u.logsumexp(1), mean.detach(), grads
+
+
+@pytest.mark.parametrize("capped", [False, True], ids=["no softcap", "prior with softcap"])
 @pytest.mark.parametrize("v", [50257, 128256])
-def test_anchored(v: int) -> None:
-    from calibaudit.kernels.triton_kernels import anchored
+def test_anchored(v: int, capped: bool) -> None:
+    from calibaudit.kernels.triton_kernels import anchored, anchored_retained
 
-    eps = 0.5
-    case, prior = Case(300, 512, v, eps=eps), Case(300, 256, v, seed=1)
-
-    def definition(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        leaves = [tensor.detach().to(dtype, copy=True).requires_grad_() for tensor in (case.hidden, case.weight)]
-        z = case.logits(leaves)
-        u = prior.logits([prior.hidden.to(dtype), prior.weight.to(dtype)])
-        mean = (u.softmax(1) * z).sum(1)
-        target = z.gather(1, case.targets.clamp(min=0)[:, None])[:, 0]
-        ((z.logsumexp(1) - (1 - eps) * target - eps * mean) * case.upstream.to(z.dtype)).sum().backward()
-        return (
-            z.logsumexp(1).detach(),
-            u.logsumexp(1),
-            mean.detach(),
-            [leaf.grad for leaf in leaves if leaf.grad is not None],
-        )
-
+    case, prior = Case(300, 512, v, eps=0.5), Case(300, 256, v, seed=1, softcap=30.0 if capped else None)
     given = (case.hidden, case.head, prior.hidden, prior.head, case.targets)
     found = anchored.anchored_forward(*given)
-    lse, prior_lse, mean, exact = definition(torch.float64)
-    for value, right in ((found.lse, lse), (found.prior_lse, prior_lse), (found.prior_mean_logit, mean)):
-        torch.testing.assert_close(value.double(), right, atol=2e-5, rtol=2e-5)
-    gradients = anchored.anchored_backward(*given, found.lse, found.prior_lse, case.upstream, **case.needs(16 << 20))
-    for value, right, other in zip(gradients, exact, definition(torch.bfloat16)[3], strict=False):
-        assert distance(value, right) <= 2 * distance(other, right) + 1e-6
+    lse, prior_lse, mean, exact = anchored_definition(case, prior, torch.float64)
+    naive = anchored_definition(case, prior, torch.bfloat16)[3]
+    made = {
+        "two passes": anchored.anchored_backward(
+            *given, found.lse, found.prior_lse, case.upstream, **case.needs(16 << 20)
+        )
+    }
+    for scratch in (3 << 20, 16 << 20, 256 << 20):  # dW's storage keeps logits, the scratch some, or all
+        at_once, made[f"at once, {scratch >> 20} MiB"] = anchored_retained.anchored_loss_gradients(
+            *given, case.upstream, **case.needs(scratch)
+        )
+        for values in (found, at_once):
+            for value, right in ((values.lse, lse), (values.prior_lse, prior_lse), (values.prior_mean_logit, mean)):
+                torch.testing.assert_close(value.double(), right, atol=2e-5, rtol=2e-5)
+    for name, gradients in made.items():
+        for value, right, other in zip(gradients, exact, naive, strict=False):
+            assert distance(value, right) <= 2 * distance(other, right) + 1e-6, name
+
+
+@pytest.mark.parametrize("scratch", [4 << 20, 256 << 20])
+def test_a_float32_weight_rounded(scratch: int) -> None:
+    """dW is not rounded to bfloat16, and its storage is all that a copy of the weight takes."""
+    from calibaudit.kernels.triton_kernels import anchored_retained, retained
+
+    case, prior = Case(300, 512, 50257, eps=0.1), Case(300, 256, 50257, seed=1)
+    uniform = case.gradients(torch.float64)[1]
+    anchored = anchored_definition(case, prior, torch.float64)[3]
+    naive = [case.gradients(torch.bfloat16)[1], anchored_definition(case, prior, torch.bfloat16)[3]]
+    case.weight = case.weight.float()
+    needs = case.needs(scratch)
+    given = (case.hidden, case.head)
+    held, (_, first) = peak(
+        lambda: retained.head_loss_gradients(*given, case.targets, case.upstream, **needs, rounded=True)
+    )
+    assert held - 2 * case.hidden.numel() - 4 * case.weight.numel() <= scratch + (1 << 20)
+    second = anchored_retained.anchored_loss_gradients(
+        *given, prior.hidden, prior.head, case.targets, case.upstream, **needs, rounded=True
+    )[1]
+    for made, exact, other in ((first, uniform, naive[0]), (second, anchored, naive[1])):
+        assert made.weight.dtype == torch.float32
+        for value, right, bound in zip(made, exact, other, strict=False):
+            assert distance(value, right) <= 2 * distance(bound, right) + 1e-6
 
 
 def test_dlogits_rows_sum_to_zero() -> None:
@@ -219,7 +265,7 @@ def test_offsets_past_two_to_the_31(shape: tuple[int, int, int]) -> None:
 
 
 def test_two_runs_are_bit_equal() -> None:
-    from calibaudit.kernels.triton_kernels import backward, retained
+    from calibaudit.kernels.triton_kernels import anchored_retained, backward, retained
 
     case = Case(1024, 2304, 50257, eps=0.1)
     given = (case.hidden, case.head, case.targets)
@@ -232,23 +278,15 @@ def test_two_runs_are_bit_equal() -> None:
         once, twice = (backward.head_backward(*given, lse, case.upstream, **case.needs(scratch)) for _ in range(2))
         assert torch.equal(once[0], twice[0])
         assert torch.equal(once[1], twice[1])
-
-
-def peak(call: Any) -> tuple[int, Any]:
-    """Bytes that a call held at most beyond what it was given; once before, so that libraries have their workspace."""
-    call()
-    torch.cuda.synchronize()
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
-    result = call()
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before, result
+        both = (case.hidden, case.head, case.hidden.roll(1, 0), case.head, case.targets, case.upstream)
+        once, twice = (anchored_retained.anchored_loss_gradients(*both, **case.needs(scratch)) for _ in range(2))
+        for one, other in zip((*once[0], *once[1][:2]), (*twice[0], *twice[1][:2]), strict=True):
+            assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(("n", "d", "v"), [(8192, 2304, 256000), (8192, 4096, 128256), (512, 4096, 128256)])
 def test_memory_stays_in_its_bounds(n: int, d: int, v: int) -> None:
-    from calibaudit.kernels.triton_kernels import backward, forward, retained
+    from calibaudit.kernels.triton_kernels import anchored, anchored_retained, backward, forward, retained
 
     case = Case(n, d, v, eps=0.1)
     targets = case.targets[:, None]
@@ -262,6 +300,15 @@ def test_memory_stays_in_its_bounds(n: int, d: int, v: int) -> None:
         assert held - gradients <= scratch
         held, _ = peak(lambda needs=needs: retained.head_loss_gradients(*given, case.upstream, **needs))
         assert held - gradients <= scratch
+    prior = Case(n, d, v, seed=1)
+    both = (case.hidden, case.head, prior.hidden, prior.head, case.targets)
+    held, found = peak(lambda: anchored.anchored_forward(*both))
+    assert held - 4 * 4 * n <= 2 << 20
+    lses, needs = (found.lse, found.prior_lse), case.needs(512 << 20)
+    held, _ = peak(lambda: anchored.anchored_backward(*both, *lses, case.upstream, **needs))
+    assert held - gradients <= 512 << 20
+    held, _ = peak(lambda: anchored_retained.anchored_loss_gradients(*both, case.upstream, **needs))
+    assert held - gradients <= 512 << 20
 
 
 def test_all_rows_ignored() -> None:

@@ -18,7 +18,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from calibaudit.kernels.triton_kernels import anchored, backward, forward, gather, products, retained
+from calibaudit.kernels.triton_kernels import anchored, anchored_retained, backward, forward, gather, products, retained
 
 SHARED = {80: 163 << 10, 90: 227 << 10}
 STEPS = ("h_row", "h_column", "w_row", "w_column", "bias_step")
@@ -27,7 +27,7 @@ POINTERS = {
     "lse": "*fp32", "prior_lse": "*fp32", "upstream": "*fp32", "targets": "*i64", "planes": "*u8", "low": "*u8",
     "factor": "*fp32", "top_out": "*fp32", "total_out": "*fp32", "token_out": "*i32", "logits_out": "*fp32",
     "prior_top_out": "*fp32", "prior_total_out": "*fp32", "product_out": "*fp32", "bias_out": "*fp32",
-    "target_logit": "*fp32",
+    "target_logit": "*fp32", "prior_planes": "*u8", "q_target": "*fp32",
     "kept_out": "*i32", "mass_out": "*bf16", "order": "*i32", "count": "*i32", "spread": "*fp32", "shift": "*fp32",
     "top_in": "*fp32", "total_in": "*fp32", "token_in": "*i32", "logits_in": "*fp32", "prior_top_in": "*fp32",
     "prior_total_in": "*fp32", "product_in": "*fp32", "lse_out": "*fp32", "prior_lse_out": "*fp32",
@@ -98,7 +98,13 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
     full, full_types = head("", 256, descriptor, True, True)
     shape = {"ROWS": 128, "COLUMNS": 256, "DEPTH": 64}
     single = {"n_rows": 1}  # Triton makes a constant of 1
-    dlogits = {"PROGRAMS": 132, "OUT_DESCRIPTOR": descriptor, "RESULT": tl.bfloat16, "FLATTEN": False}
+    dlogits = {
+        "PROGRAMS": 132,
+        "OUT_DESCRIPTOR": descriptor,
+        "RESULT": tl.bfloat16,
+        "GROUP": backward.GROUP,
+        "FLATTEN": backward.FLATTEN,
+    }
     out = {"out": tile(descriptor, 128, 256)}
     both, both_types = head("", 128, descriptor, True, True)
     prior, prior_types = head("prior_", 128, descriptor, False, False)
@@ -114,12 +120,12 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
         types = {"a": tile(descriptor, *left), "b": tile(descriptor, 64, 256)}
         return shape | constants, types if transposed else types | {"out": "*i16"}
 
-    sweep = {"TOP": False, "MEAN": False, "SLOT": 0}
+    sweep = {"TOP": False, "MEAN": False, "SLOT": 0, "SCALE_FIRST": False, "FLATTEN": forward.FLATTEN}
     return [
         ("sweep", forward._sweep_kernel, shape | plain | sweep, plain_types, 8, 3),
         ("sweep, all options, one row", forward._sweep_kernel,
-         shape | full | single | {"TOP": True, "MEAN": True, "SLOT": 0}, full_types, 8, 3),
-        ("sweep, logits kept", forward._sweep_kernel, shape | plain | sweep | {"SLOT": 8192},
+         shape | full | single | sweep | {"TOP": True, "MEAN": True, "SCALE_FIRST": True}, full_types, 8, 3),
+        ("sweep, logits kept", forward._sweep_kernel, shape | plain | sweep | {"SLOT": 256},
          plain_types | {"slot_step": "i64"}, 8, 3),
         ("join", forward._join_kernel, {"TOP": True, "MEAN": True, "ROWS": 256, "n_shares": 1},
          {"top_out": "*fp32", "token_out": "*i64"}, 4, 3),
@@ -128,18 +134,25 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
          {"out": "*fp32"}, 4, 3),
         ("mean row", gather._column_sum_kernel, {"ROWS": 64, "COLUMNS": 128, "column_step": 1},
          {"out": "*fp32"}, 4, 3),
-        ("dlogits", backward._dlogits_kernel, shape | plain | dlogits | {"BIAS_GRADIENT": False},
+        ("dlogits", backward._dlogits_kernel, shape | plain | dlogits | {"SLOPE": False, "BIAS_GRADIENT": False},
          plain_types | out, 8, 3),
-        ("dlogits, all options", backward._dlogits_kernel, shape | full | dlogits | {"BIAS_GRADIENT": True},
-         full_types | out, 8, 3),
+        ("dlogits, all options", backward._dlogits_kernel,
+         shape | full | dlogits | {"SLOPE": True, "BIAS_GRADIENT": True}, full_types | out, 8, 3),
         ("kept logits to dlogits", retained._expand_kernel,
-         {"SLOT": 8192, "ROWS": 64, "COLUMNS": 256, "BIAS_GRADIENT": True, "RESULT": tl.bfloat16}, {}, 4, 3),
+         {"ROWS": 128, "COLUMNS": 256, "BIAS_GRADIENT": True, "RESULT": tl.bfloat16}, {}, 8, 3),
         ("dH", products._product_kernel, *product(False), 8, 3),
         ("dW", products._product_kernel, *product(True), 8, 3),
-        ("anchored sweep", anchored._sweep_kernel, two | both | prior, both_types | prior_types, 8, 4),
-        ("anchored dlogits", anchored._dlogits_kernel,
-         two | both | prior | {k: v for k, v in dlogits.items() if k != "FLATTEN"} | {"BIAS_GRADIENT": True},
-         both_types | prior_types | {"out": tile(descriptor, 128, 128)}, 8, 4),
+        ("anchored sweep", anchored._sweep_kernel, two | both | prior | {"FLATTEN": anchored.SWEEP_FLATTEN, "SLOT": 0},
+         both_types | prior_types, 8, 4),
+        ("anchored sweep, logits kept", anchored._sweep_kernel,
+         two | both | prior | {"FLATTEN": anchored.SWEEP_FLATTEN, "SLOT": 128},
+         both_types | prior_types | {"slot_step": "i64"}, 8, 4),
+        ("anchored dlogits", anchored._student_kernel, shape | plain | dlogits | {"BIAS_GRADIENT": False},
+         plain_types | {"out": tile(descriptor, 128, 128), "q_in": "*fp16"}, 8, 3),
+        ("anchored dlogits, all options", anchored._student_kernel, shape | full | dlogits | {"BIAS_GRADIENT": True},
+         full_types | {"out": tile(descriptor, 128, 128), "q_in": "*fp16"}, 8, 3),
+        ("anchored, kept logits to dlogits", anchored_retained._expand_kernel,
+         {"ROWS": 128, "COLUMNS": 128, "BIAS_GRADIENT": True, "RESULT": tl.bfloat16}, {"slot_step": "i64"}, 8, 3),
     ]  # fmt: skip
 
 

@@ -77,6 +77,22 @@ def test_a_failure_is_named_once_and_the_work_goes_on(
     assert kernel_path("cpu") == ("chunked", "Triton failed before: RuntimeError: no kernel image for this device")
 
 
+def test_a_failure_to_load_is_no_end_of_a_training(
+    monkeypatch: pytest.MonkeyPatch, on_triton: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(name: str) -> Any:
+        raise ImportError(f"no {name} in this Triton")
+
+    hidden = HIDDEN.clone().requires_grad_()
+    monkeypatch.setattr(dispatch, "_triton_function", broken)
+    with caplog.at_level(logging.WARNING, "calibaudit"):
+        linear_cross_entropy(hidden, WEIGHT, TARGETS[:, 0]).backward()
+    (record,) = caplog.records
+    assert "failed on cpu (ImportError: no head_forward in this Triton); going on in plain" in record.getMessage()
+    wanted = torch.nn.functional.cross_entropy(hidden @ WEIGHT.T, TARGETS[:, 0])
+    torch.testing.assert_close(hidden.grad, torch.autograd.grad(wanted, hidden)[0])
+
+
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), dispatch.KernelArgumentError("softcap")])
 def test_a_lack_of_memory_and_a_refusal_are_no_failure(on_triton: dict[str, Any], error: Exception) -> None:
     def refuses(*_: Any, **__: Any) -> Any:

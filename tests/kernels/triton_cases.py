@@ -24,7 +24,16 @@ from pairwise import pairwise
 from torch import Tensor
 
 from calibaudit.kernels.heads import Head
-from calibaudit.kernels.triton_kernels import anchored, backward, forward, packing, retained, tiles
+from calibaudit.kernels.triton_kernels import (
+    anchored,
+    anchored_retained,
+    backward,
+    forward,
+    gradients,
+    packing,
+    retained,
+    tiles,
+)
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 ONE = [(1, 1, 1)]
@@ -181,21 +190,45 @@ def test_rows_sure_of_their_target_keep_its_small_gradient(peak: float, eps: flo
     assert_as_good_as_naive(found, case)
 
 
-def test_kept_logits_of_every_home() -> None:
-    """Slots in dW, slots in the scratch and recomputed chunks, all in one call."""
-    case = Case((50, 24, 420), torch.bfloat16, eps=0.1)
-    logits = tiles.HeadLogits(case.hidden, case.head)
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patch:
-        patch.setattr(retained, "GOOD_CHUNK", 32)
-        scratch = 50 * 32 * 2 + packing.slot_bytes(50, 32, 32) * 2
-        room = (1 << 20) + 64 * 50 + 50 * 24 + scratch
-        shape = tiles.block_shape(case.hidden.device, torch.bfloat16, 50)
-        slots = retained.plan(logits, shape, case.weight.numel() * 2, scratch)
-        assert slots.in_weight > 1
-        assert slots.in_scratch > 1
-        assert (slots.in_weight + slots.in_scratch) * slots.columns < 420
-        found = retained.head_loss_gradients(case.hidden, case.head, case.targets, case.upstream, **case.needs(room))[1]
+class Homes:
+    """What homes_of said, with chunks of at most 96 columns and a scratch that holds `slots` slots beside one."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, n: int, d: int, slot: int, slots: int, heads: int = 1) -> None:
+        self.found: list[Any] = []
+        self.scratch = (1 << 20) + heads * gradients.ROW_BYTES * n + n * d + (n * 96 * 2 + slot * slots) * 32 // 31 + 32
+        for module in (retained, anchored_retained):
+            patch.setattr(retained, "GOOD_CHUNK", 96)
+            patch.setattr(module, "homes_of", self.watched(module.homes_of))
+
+    def watched(self, plain: Any) -> Any:
+        return lambda *given: self.found.append(plain(*given)) or self.found[-1]
+
+    def check(self, n_slots: int, columns: int, n_vocab: int) -> None:
+        """Slots in dW and as many as meant in the scratch, and the border between them inside a chunk."""
+        (chunk, homes) = self.found[0]
+        in_weight, in_scratch = (-(-(home.stop - home.first) // columns) for home in homes[:2])
+        n_tiles = -(-n_vocab // columns)
+        assert in_weight > 1
+        assert homes[1].first % chunk
+        assert in_scratch == min(n_slots, n_tiles - in_weight)
+        assert (len(homes) == 2) == (in_weight + in_scratch == n_tiles)
+
+
+@pytest.mark.parametrize(("n_slots", "rounded"), [(2, False), (20, True)])
+def test_kept_logits_of_every_home(n_slots: int, rounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slots in dW, slots in the scratch and recomputed tiles, in chunks that hold more than one of these kinds."""
+    case = Case((17, 8, 310), torch.bfloat16, bias=True, padding=9, eps=0.1)
+    homes = Homes(monkeypatch, 17, 8, packing.slot_bytes(17, 32, 32), n_slots)
+    if rounded:
+        case.weight = case.weight.float()
+    found = retained.head_loss_gradients(
+        case.hidden, case.head, case.targets, case.upstream, **case.needs(homes.scratch), rounded=rounded
+    )[1]
+    homes.check(n_slots, 32, case.n_vocab)
+    if rounded:
+        assert found[1].dtype == torch.float32
+        found = found._replace(weight=found[1].to(torch.bfloat16))
+        case.weight = case.weight.to(torch.bfloat16)
     assert_as_good_as_naive(found, case)
 
 
@@ -314,34 +347,70 @@ def test_ties_take_the_lowest_id_and_minus_infinity_is_a_logit() -> None:
     assert ill.lse.isnan().tolist() == [False, False, True, False, False]
 
 
+def anchored_definition(
+    case: Case, prior: Case, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor | None]]:
+    """Both log-sum-exps, sum_v q_v z_v and the gradients, in a dtype."""
+    leaves = case.leaves(dtype)
+    z, u = case.logits(leaves), prior.logits(prior.leaves(dtype)).detach()
+    mean = (u.softmax(1) * z).sum(1)
+    target = z.gather(1, case.targets.clamp(min=0)[:, None])[:, 0]
+    loss = z.logsumexp(1) - (1 - case.eps) * target - case.eps * mean
+    (loss * case.upstream.to(z.dtype)).sum().backward()
+    return z.logsumexp(1), u.logsumexp(1), mean, [None if leaf is None else leaf.grad for leaf in leaves]
+
+
 @pytest.mark.parametrize(
     ("dtype", "option"), [(row[0], row[1:]) for row in pairwise(DTYPES[:2], *OPTIONS, (0.3, 1.0))], ids=str
 )
 def test_anchored(dtype: torch.dtype, option: tuple[Any, ...]) -> None:
     case = Case((17, 24, 75), dtype, *option)
-    eps = case.eps
     prior = Case((17, 16, 80), dtype, softcap=6.0, scale=0.7, bias=not option[2], padding=80 - case.n_vocab)
-
-    def definition(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, list[Tensor | None]]:
-        leaves = case.leaves(dtype)
-        z, u = case.logits(leaves), prior.logits(prior.leaves(dtype)).detach()
-        mean = (u.softmax(1) * z).sum(1)
-        target = z.gather(1, case.targets.clamp(min=0)[:, None])[:, 0]
-        loss = z.logsumexp(1) - (1 - eps) * target - eps * mean
-        (loss * case.upstream.to(z.dtype)).sum().backward()
-        return z.logsumexp(1), u.logsumexp(1), mean, [None if leaf is None else leaf.grad for leaf in leaves]
 
     given = (case.hidden, case.head, prior.hidden, prior.head, case.targets)
     found = anchored.anchored_forward(*given)
-    lse, prior_lse, mean, exact = definition(torch.float64)
+    lse, prior_lse, mean, exact = anchored_definition(case, prior, torch.float64)
     for value, wanted in ((found.lse, lse), (found.prior_lse, prior_lse), (found.prior_mean_logit, mean)):
         torch.testing.assert_close(value.double(), wanted.detach(), atol=2e-5, rtol=2e-5)
-    gradients = anchored.anchored_backward(*given, found.lse, found.prior_lse, case.upstream, **case.needs(1))
-    for value, right, naive in zip(gradients, exact, definition(dtype)[3], strict=True):
+    made = anchored.anchored_backward(*given, found.lse, found.prior_lse, case.upstream, **case.needs(1))
+    for value, right, naive in zip(made, exact, anchored_definition(case, prior, dtype)[3], strict=True):
         if right is None:
             assert value is None
         else:
             assert distance(value, right) <= 2 * distance(naive, right) + 1e-6
+
+
+@pytest.mark.parametrize(("n_slots", "rounded"), [(2, True), (20, False)])
+def test_anchored_kept_logits_of_every_home(n_slots: int, rounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case((17, 8, 170), torch.bfloat16, bias=True, padding=9, eps=0.3)
+    prior = Case((17, 8, 170), torch.bfloat16, softcap=6.0, padding=9)
+    homes = Homes(monkeypatch, 17, 8, 2 * packing.slot_bytes(17, 16, 16), n_slots, heads=2)
+    exact, naive = anchored_definition(case, prior, torch.float64), anchored_definition(case, prior, torch.bfloat16)
+    if rounded:
+        case.weight = case.weight.float()
+    found, made = anchored_retained.anchored_loss_gradients(
+        case.hidden, case.head, prior.hidden, prior.head, case.targets, case.upstream, **case.needs(homes.scratch),
+        rounded=rounded,
+    )  # fmt: skip
+    homes.check(n_slots, 16, case.n_vocab)
+    for value, right in ((found.lse, exact[0]), (found.prior_lse, exact[1]), (found.prior_mean_logit, exact[2])):
+        torch.testing.assert_close(value.double(), right.detach(), atol=2e-5, rtol=2e-5)
+    assert made.weight.dtype == (torch.float32 if rounded else torch.bfloat16)
+    for value, right, other in zip(made, exact[3], naive[3], strict=True):
+        assert distance(value, right) <= 2 * distance(other, right) + 1e-6
+
+
+def test_two_heads_that_are_sure_of_the_target_keep_its_small_gradient() -> None:
+    """p - (1 - eps) - eps q, where p and q are both near 1: neither may be rounded there."""
+    case, prior = (Case((33, 24, 75), torch.bfloat16, eps=0.5) for _ in range(2))
+    towards = F.normalize(case.weight.float(), dim=-1)[case.targets.clamp(min=0)] * 14.0
+    case.hidden = prior.hidden = (case.hidden.float() + towards).to(torch.bfloat16)
+    exact, naive = anchored_definition(case, prior, torch.float64), anchored_definition(case, prior, torch.bfloat16)
+    given = (case.hidden, case.head, prior.hidden, prior.head, case.targets)
+    for scratch in (1, 1 << 22):
+        made = anchored_retained.anchored_loss_gradients(*given, case.upstream, **case.needs(scratch))[1]
+        for value, right, other in zip(made[:2], exact[3], naive[3], strict=False):
+            assert distance(value, right) <= 2 * distance(other, right) + 1e-6
 
 
 def test_public_functions_on_this_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,8 @@ def test_the_saved_checkpoint_gives_the_proven_numbers(name, request):
     out, _, _ = request.getfixturevalue(name)
     proof = saved(out)["proof"]
     sides = proof_scores(out)
-    for part, pair in (("tuning", ("demo:base", "demo:instruct")), ("repair", ("demo:instruct", str(out)))):
+    tuned, here = "demo:instruct", str(out)
+    for part, pair in (("tuning", ("demo:base", tuned)), ("repair", (tuned, here)), ("left", ("demo:base", here))):
         found = calibaudit.compare(*(sides[name] for name in pair)).pooled
         for metric in ("accuracy", "ece", "nll"):
             for side, audit in (("before", found.before), ("after", found.after)):
@@ -296,7 +297,8 @@ def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
     for name in ("demo:base", "demo:instruct", str(out)):
         model = calibaudit.load_model(name)
         sides[name] = [calibaudit.score(task, model) for task in tasks]
-    for part, pair in (("tuning", ("demo:base", "demo:instruct")), ("repair", ("demo:instruct", str(out)))):
+    tuned, here = "demo:instruct", str(out)
+    for part, pair in (("tuning", ("demo:base", tuned)), ("repair", (tuned, here)), ("left", ("demo:base", here))):
         found = calibaudit.compare(*(sides[name] for name in pair)).pooled
         saved = result["proof"][part]["overall"]["pooled"]
         for metric in ("accuracy", "ece", "brier"):
@@ -397,6 +399,15 @@ def test_what_is_refused(cli, tmp_path):
     refused(cli(*PAIR, "--out", tmp_path / "no" / "such", *SHORT), "does not exist; make it first")
     refused(cli(*PAIR, "--out", out, *SHORT, "--smoothing", "lots"), "--smoothing lots: give a factor between 0 and 1")
     refused(cli(*PAIR, "--out", out, *SHORT, "--method", "merge", "--smoothing", ".5"), "only --method smooth")
+    for given, told in (
+        (("--learning-rate", "1e-4"), "--learning-rate 0.0001"),
+        (("--epochs", "1"), "--epochs 1"),
+        (("--gradient-checkpointing",), "--gradient-checkpointing"),
+        (("--start", "base"), "--start base"),
+    ):
+        for method in ("temperature", "aligned", "merge"):
+            ended = cli(*PAIR, "--out", out, "--method", method, *given)
+            refused(ended, f"calibaudit: {told}: only --method smooth trains, not {method}")
     refused(cli(*PAIR[:4], "--out", out, *SHORT, "--method", "smooth"), "--method smooth tunes", "--data")
     refused(cli(*PAIR, "--out", out, *SHORT, "--smoothing", "1.5"), "--smoothing 1.5: give a factor between 0 and 1")
     refused(cli(*PAIR, "--out", out, *SHORT, "--chat-template", "both"), "--chat-template both")

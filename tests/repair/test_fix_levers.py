@@ -22,7 +22,7 @@ def test_levers_from_flags_to_page(cli: Any, few_rows: Path, tmp_path: Path, mon
         "fix", "demo:instruct", "--base", "demo:base", "--data", rows, "--method", "smooth", "--out", out,
         "-t", "arithmetic,reading", "--limit", "20", "--max-steps", "2", "--batch-size", "4",
         "--gradient-accumulation", "2", "--smoothing", "0.3", "--logit-scale", "2", "--softcap", "50",
-        "--where", "known",
+        "--where", "known", "--packing", "--lr-scheduler", "inverse_sqrt", "--neftune-alpha", "0.5",
     )  # fmt: skip
     assert code in (0, 1), err
     result = json.loads((out / "fix.json").read_text("utf-8"))
@@ -33,10 +33,11 @@ def test_levers_from_flags_to_page(cli: Any, few_rows: Path, tmp_path: Path, mon
     assert run["rows_per_step"] == 8
     assert 0 < run["n_known"] < result["data"]["n_examples"]
     assert run["softcap_kept"] is False
+    assert run["packed"] is True
     said = " ".join(page.split())
     assert "logits times 2 in the loss and now in the weights" in said
     assert "logits capped at 50 in the loss only, since the config has no place for it" in said
-    assert f"smoothed on the {run['n_known']:,} rows that base knows" in said
+    assert f"smoothed on the {run['n_known']:,} rows that base knows, rows packed, NEFTune 0.5, inverse sqrt" in said
     from safetensors.torch import load_file
 
     from calibaudit.models.checkpoints import find_checkpoint

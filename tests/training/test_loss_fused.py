@@ -14,6 +14,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, Trainer, TrainingArguments
 
 from calibaudit.errors import ModelError
+from calibaudit.kernels.chunked import at_once
 from calibaudit.training.loss.fused import use_fused_loss
 
 EPS = 0.2
@@ -349,8 +350,17 @@ def all_rows() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("batch_size", "accumulation"), [(8, 1), (1, 8), (2, 4)])
 @pytest.mark.parametrize("family", ["llama-tied", "mpt"])
 def test_trainer_normalises_over_tokens_however_it_accumulates(
-    tmp_path: Path, family: str, batch_size: int, accumulation: int
+    tmp_path: Path, family: str, batch_size: int, accumulation: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And it tells the divisor beforehand, so that gradients made with the loss need no pass over them afterwards."""
+    factors: list[float] = []
+    own = at_once.scale_by
+
+    def watched(tensors: Any, factor: torch.Tensor) -> None:
+        factors.append(factor.item())
+        own(tensors, factor)
+
+    monkeypatch.setattr(at_once, "scale_by", watched)
     start = tiny_network(family)
     wanted = materialised(start, all_rows(), EPS)
     exact = gradients(start, wanted)
@@ -360,6 +370,7 @@ def test_trainer_normalises_over_tokens_however_it_accumulates(
     before = dict(start.named_parameters())
     moved = {name: (before[name] - p).detach() for name, p in network.named_parameters() if name in exact}
     assert logged == pytest.approx(wanted.item(), rel=1e-3)
+    assert set(factors) == {1.0}
     for name, value in exact.items():
         size = before[name].abs().max().item()
         torch.testing.assert_close(moved[name], value, atol=2e-6 * max(1.0, size), rtol=1e-3)

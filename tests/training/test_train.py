@@ -402,7 +402,7 @@ class TestFailures:
         def full(*_: Any) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr("calibaudit.training.trainer.put_in_place", full)
+        monkeypatch.setattr("calibaudit.training.state.checkpoints.put_in_place", full)
         with pytest.raises(TrainingError, match=r"No space left on device; make room and start again$"):
             tuned(tmp_path, settings(max_steps=2))
 
@@ -529,10 +529,12 @@ for kind in KINDS:
     folder = Path(sys.argv[1]) / kind
     network = distributed(folder, kind, batch_size=2)
     torch.save(network.state_dict(), folder / f"weights-{os.environ['RANK']}.pt")
+    if kind == "sharded":  # a second process has none of the weights
+        assert os.environ["RANK"] == "0" or not any(len(parameter) for parameter in network.parameters())
 """
 
 
-KINDS = ("full", "lora", "levers")
+KINDS = ("full", "lora", "levers", "sharded", "sharded and resumed")
 
 
 def distributed(folder: Path, kind: str, batch_size: int) -> Any:
@@ -547,7 +549,17 @@ def distributed(folder: Path, kind: str, batch_size: int) -> Any:
         return tuned(folder, chosen, examples=examples, anchor=anchor, known=known)[0]
     if kind == "lora":
         return tuned(folder, replace(chosen, lora=LoraSettings(rank=4)), n=22, anchor=None)[0]
-    return tuned(folder, chosen, n=22)[0]
+    if kind.startswith("sharded"):
+        chosen = replace(chosen, sharding="fsdp", gradient_checkpointing=True)
+    if kind.endswith("resumed"):
+        with pytest.raises(KeyboardInterrupt):
+            tuned(folder, chosen, n=22, progress=interrupt_at(2))
+        shares = sorted(path.name for path in folder.glob("checkpoints/*/*-share-*"))
+        n = int(os.environ.get("WORLD_SIZE", "1"))
+        assert shares == sorted(
+            f"{what}-share-{i + 1}-of-{n}.safetensors" for what in ("model", "optimizer") for i in range(n)
+        )
+    return tuned(folder, chosen, n=22, resume=kind.endswith("resumed"))[0]
 
 
 @pytest.fixture(scope="module")
@@ -565,14 +577,19 @@ def two(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     return folder
 
 
+def test_shares_resumed_are_the_same_to_the_bit(two: Path) -> None:
+    whole, parts = (torch.load(two / kind / "weights-0.pt") for kind in ("sharded", "sharded and resumed"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path, two: Path, kind: str) -> None:
-    one = distributed(tmp_path / "one", kind, batch_size=4)
-    for rank in range(2):
+    one = distributed(tmp_path / "one", "full" if kind.startswith("sharded") else kind, batch_size=4)
+    for rank in range(1 if kind.startswith("sharded") else 2):
         found = torch.load(two / kind / f"weights-{rank}.pt")
         for name, value in one.state_dict().items():
             torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
-    assert len(log(tmp_path / "one")) == 6
+    assert len(log(tmp_path / "one")) == len(log(two / kind)) == 6
     for ours, theirs in zip(log(two / kind), log(tmp_path / "one"), strict=True):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
         assert ours["tokens"] == theirs["tokens"]

@@ -21,9 +21,14 @@ STAND_IN = "a stand-in: the mixture of the outputs, which smoothing towards base
 UNTRIED = "not known before it is tried"
 ONE_RUN = "measured: the pilot's run with this factor, one seed, against its run with hard labels"
 
+ONLY_THE_DATA = (
+    "tuning again from base makes only what the tuning data teach: preference or safety tuning (DPO, RLHF, GRPO) that "
+    "INSTRUCT has besides is lost"
+)
+"""Of a repair that was made so, too."""
+
 FROM_BASE = (
-    "tuning again from base makes only what the tuning data teach: preference or safety tuning that INSTRUCT has "
-    "besides is lost; a temperature keeps it, --start instruct begins from it, and merged weights lost more than a "
+    f"{ONLY_THE_DATA}; a temperature keeps it, --start instruct begins from it, and merged weights lost more than a "
     f"twentieth of it in {STUDY.merge_below} of the study's {STUDY.n_two_stages} cells with such a stage"
 )
 """Stands wherever such a repair is advised or ranked."""

@@ -15,6 +15,7 @@ from calibaudit.cli.groups import (
     ItemFlags,
     LeverFlags,
     PageFlags,
+    RecipeFlags,
     RunFlags,
     SessionFlags,
     StatisticsFlags,
@@ -41,6 +42,17 @@ class PriorChoice(str, Enum):
     auto = "auto"
     uniform = "uniform"
     base = "base"
+
+
+class ShardingChoice(str, Enum):
+    auto = "auto"
+    none = "none"
+    fsdp = "fsdp"
+
+
+class OptimChoice(str, Enum):
+    adamw = "adamw"
+    adamw_8bit = "adamw-8bit"
 
 
 def fix(
@@ -85,6 +97,7 @@ def fix(
         ),
     ] = StartChoice.auto,
     tuning: TuningFlags,
+    recipe: RecipeFlags,
     levers: LeverFlags,
     batch_size: Annotated[
         int | None,
@@ -107,6 +120,16 @@ def fix(
         bool, typer.Option("--lora", help="Train an adapter and merge it (needs calibaudit[peft]).")
     ] = False,
     lora_rank: Annotated[int, typer.Option("--lora-rank", metavar="N", min=1, help="The adapter's rank.")] = 16,
+    sharding: Annotated[
+        ShardingChoice,
+        typer.Option(
+            "--sharding",
+            help="fsdp: weights, gradients and optimizer in shares over the GPUs; auto: as accelerate launch says.",
+        ),
+    ] = ShardingChoice.auto,
+    optim: Annotated[
+        OptimChoice, typer.Option("--optim", help="The optimizer; adamw-8bit needs torchao, or bitsandbytes.")
+    ] = OptimChoice.adamw,
     pilot: Annotated[
         bool, typer.Option("--pilot", help="Choose the factor by tuning at each of --grid, as long as the run itself.")
     ] = False,
@@ -155,21 +178,40 @@ def fix(
     from calibaudit.scoring.engines.address import refuse_served
     from calibaudit.training.data.kinds import read_columns
     from calibaudit.training.retune import check_folder
-    from calibaudit.training.settings import LoraSettings
+    from calibaudit.training.settings import FSDP_VARIABLE, LoraSettings, launched
 
     refuse_served((base, instruct), "a repair tunes and compares them")
     if chat.chat_template == "both":
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
+    training = inputs.training_settings(data or "", tuning, batch_size, seed, lora=lora)
+    sharded = launched(FSDP_VARIABLE) if sharding is ShardingChoice.auto else sharding is ShardingChoice.fsdp
     training = replace(
-        inputs.with_levers(inputs.training_settings(data or "", tuning, batch_size, seed, lora=lora), levers),
+        inputs.with_recipe(inputs.with_levers(training, levers), recipe),
         accumulation=gradient_accumulation,
         gradient_checkpointing=gradient_checkpointing,
         lora=LoraSettings(rank=lora_rank, alpha=2 * lora_rank) if lora else None,
         save_steps=save_steps,
+        sharding="fsdp" if sharded else "none",
+        optim=optim.value,
     )
     factor = _factor(smoothing)
     if method is None:  # a factor, or a pilot, is of a smoothed run
         method = MethodChoice.auto if factor is None and not pilot else MethodChoice.smooth
+    if method not in (MethodChoice.auto, MethodChoice.smooth):
+        _refuse_tuning(
+            method,
+            {
+                "--learning-rate": tuning.learning_rate,
+                "--epochs": tuning.epochs,
+                "--max-steps": tuning.max_steps,
+                "--batch-size": batch_size,
+                "--gradient-accumulation": gradient_accumulation,
+                "--gradient-checkpointing": "" if gradient_checkpointing else None,
+                "--save-steps": save_steps,
+                "--start": None if start is StartChoice.auto else start.value,
+                "--prior": None if prior is PriorChoice.auto else prior.value,
+            },
+        )
     settings = FixSettings(
         method=method.value,
         start=start.value,
@@ -217,6 +259,16 @@ def fix(
     deliver(result, (), page, lambda console: render_repair(repair, console, quiet=page.quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)
+
+
+def _refuse_tuning(method: MethodChoice, given: dict[str, object]) -> None:
+    """Raises CalibauditError for the first flag of a smoothed run that has a value, where none is made."""
+    from calibaudit.errors import CalibauditError
+
+    for flag, value in given.items():
+        if value is not None:
+            told = f"{value:g}" if isinstance(value, float) else str(value)
+            raise CalibauditError(f"{f'{flag} {told}'.strip()}: only --method smooth trains, not {method.value}")
 
 
 def _factor(text: str) -> float | None:

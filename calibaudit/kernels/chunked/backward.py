@@ -77,12 +77,18 @@ def slope_of(z: Tensor, softcap: float | None, scratch: Tensor | None) -> Tensor
     return slope.square_().neg_().add_(1.0)
 
 
-def subtract_targets(z: Tensor, targets: Tensor, start: int, amount: float) -> None:
-    """z[n, targets[n] - start] -= amount, in place, where that is a column of z; an ignored target never is."""
+def subtract_targets(z: Tensor, targets: Tensor, start: int, amount: float, upstream: Tensor | None = None) -> None:
+    """z[n, targets[n] - start] -= amount (* upstream[n]), in place, where that is a column of z.
+
+    An ignored target never is.
+    """
     column = targets - start
     inside = (column >= 0) & (column < z.shape[1])
+    taken = torch.where(inside, -amount, 0.0).to(z)
+    if upstream is not None:
+        taken *= upstream
     # every row is touched, those outside by 0 in some column: no copy of the indices that are inside to the host
-    z.scatter_add_(1, column.clamp(0, z.shape[1] - 1)[:, None], torch.where(inside, -amount, 0.0)[:, None].to(z))
+    z.scatter_add_(1, column.clamp(0, z.shape[1] - 1)[:, None], taken[:, None])
 
 
 def finish(z: Tensor, slope: Tensor | None, upstream: Tensor) -> Tensor:

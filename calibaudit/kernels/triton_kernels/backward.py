@@ -59,18 +59,29 @@ def store_dlogits(
 
 
 @triton.jit
+def place_of(tile, row_blocks, column_blocks, GROUP: tl.constexpr):
+    """Row block and column block of a tile: GROUP row blocks go through all columns before the next ones."""
+    group = tile // (GROUP * column_blocks)
+    size = tl.minimum(row_blocks - group * GROUP, GROUP)
+    within = tile % (GROUP * column_blocks)
+    return group * GROUP + within % size, within // size
+
+
+@triton.jit
 def _dlogits_kernel(
     h, w, bias, out, bias_out, lse, targets, upstream, n_rows, first, stop, depth, h_row, h_column, w_row, w_column,
     bias_step, out_row, inner_scale, cap_bits, hard, share,
     PROGRAMS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
     BIAS: tl.constexpr, SOFTCAP: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
-    BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr, FLATTEN: tl.constexpr,
+    SLOPE: tl.constexpr, BIAS_GRADIENT: tl.constexpr, OUT_DESCRIPTOR: tl.constexpr, RESULT: tl.constexpr,
+    GROUP: tl.constexpr, FLATTEN: tl.constexpr,
 ):  # fmt: skip
     row_blocks = tl.cdiv(n_rows, ROWS)
-    n_tiles = row_blocks * tl.cdiv(stop - first, COLUMNS)
-    for tile in tl.range(tl.program_id(0), n_tiles, PROGRAMS, flatten=FLATTEN):
-        row = tile % row_blocks * ROWS
-        inside = tile // row_blocks * COLUMNS
+    column_blocks = tl.cdiv(stop - first, COLUMNS)
+    for tile in tl.range(tl.program_id(0), row_blocks * column_blocks, PROGRAMS, flatten=FLATTEN):
+        row_block, column_block = place_of(tile, row_blocks, column_blocks, GROUP)
+        row = row_block * ROWS
+        inside = column_block * COLUMNS
         a = tile_bits(
             h, w, bias, row, first + inside, n_rows, stop, depth, h_row, h_column, w_row, w_column, bias_step,
             inner_scale, cap_bits, ROWS, COLUMNS, DEPTH, BIAS, SOFTCAP, DESCRIPTOR, COMPUTE,
@@ -79,15 +90,16 @@ def _dlogits_kernel(
         lse_bits = tl.load(lse + rows, mask=rows < n_rows, other=0.0) * 1.4426950408889634
         p = tl.exp2(a - lse_bits[:, None])
         slope = p
-        if SOFTCAP:
+        if SLOPE:
             slope = 1.0 - (a / cap_bits) * (a / cap_bits)
         store_dlogits(
             p, slope, out, bias_out, targets, upstream, row, first + inside, inside, n_rows, stop, out_row, hard, share,
-            ROWS, COLUMNS, SOFTCAP, BIAS_GRADIENT, OUT_DESCRIPTOR, RESULT,
+            ROWS, COLUMNS, SLOPE, BIAS_GRADIENT, OUT_DESCRIPTOR, RESULT,
         )  # fmt: skip
 
 
 FLATTEN = True
+GROUP = 16  # row blocks whose rows of hidden stay in the cache
 
 
 def dlogits_arguments(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk) -> dict[str, Any]:
@@ -110,14 +122,19 @@ def dlogits_arguments(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk:
         "PROGRAMS": min(n_tiles, multiprocessors(dlogits.device)),
         "BIAS_GRADIENT": bias_parts is not None,
         "OUT_DESCRIPTOR": descriptor,
-        "RESULT": TRITON_TYPES[logits.dtype],
+        "RESULT": TRITON_TYPES[dlogits.dtype],
+        "GROUP": GROUP,
     }
 
 
-def launch_dlogits(logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk) -> None:
+def launch_dlogits(
+    logits: HeadLogits, terms: Smoothing, tiles: Tiles, chunk: Chunk, *, by_capped: bool = False
+) -> None:
+    """Fill the chunk. by_capped: the gradient is that by the logits after their softcap."""
     named = dlogits_arguments(logits, terms, tiles, chunk)
     _dlogits_kernel[(named["PROGRAMS"],)](
-        share=terms.share, ROWS=tiles.rows, COLUMNS=tiles.columns, DEPTH=tiles.depth,
+        share=terms.share, SLOPE=logits.head.softcap is not None and not by_capped,
+        ROWS=tiles.rows, COLUMNS=tiles.columns, DEPTH=tiles.depth,
         COMPUTE=compute_type(logits.dtype), FLATTEN=FLATTEN, num_warps=tiles.warps, num_stages=tiles.stages,
         **named, **logits.arguments(tiles),
     )  # fmt: skip

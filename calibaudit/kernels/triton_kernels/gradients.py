@@ -13,7 +13,8 @@ from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_col
 from calibaudit.kernels.triton_kernels.tiles import HeadLogits, Tiles
 
 HALF_RANGE = 2.0**14  # float16 dlogits are scaled so that the largest possible one is this
-SMALL_BYTES = 1 << 20  # a sweep's shares and the mean row's partial sums
+SMALL_BYTES = 1 << 20  # the mean row's partial sums
+ROW_BYTES = 320  # a row's own figures, and its shares of three sweeps
 BIAS_SHARE = 32  # of the scratch, for the bias gradient's sums over blocks of 64 rows or more
 
 
@@ -50,14 +51,20 @@ class Chunk(NamedTuple):
 
 
 class GradientSum:
-    """dH, dW and the bias gradient as the chunks of dlogits come in, in column order within each call's range."""
+    """dH, dW and the bias gradient as the chunks of dlogits come in, in column order."""
 
-    def __init__(self, logits: HeadLogits, factor: Tensor | None, needs: Needs, scratch_bytes: int) -> None:
+    def __init__(
+        self, logits: HeadLogits, factor: Tensor | None, needs: Needs, scratch_bytes: int, out: Tensor | None = None
+    ) -> None:
+        """out: where dW goes, in its own dtype; the weight may lie in its upper half (retained.py)."""
         self.logits, self.factor = logits, factor
         self.hidden = HiddenGradient(logits.hidden, factor, scratch_bytes) if needs.hidden else None
         weight = logits.head.weight
-        kept = torch.float32 if weight.dtype == torch.float64 else weight.dtype
-        self.weight = torch.empty(weight.shape, dtype=kept, device=weight.device) if needs.weight else None
+        self.weight_dtype = weight.dtype if out is None else out.dtype
+        if needs.weight and out is None:
+            kept = torch.float32 if weight.dtype == torch.float64 else weight.dtype
+            out = torch.empty(weight.shape, dtype=kept, device=weight.device)
+        self.weight = out if needs.weight else None
         self.bias = None
         if needs.bias:
             self.bias = torch.zeros(weight.shape[0], dtype=torch.float32, device=weight.device)
@@ -74,10 +81,10 @@ class GradientSum:
     def add(self, chunk: Chunk) -> None:
         dlogits, first, stop, bias_parts = chunk
         self.left -= stop - first
+        if self.hidden is not None:  # before the rows of dW, which may lie where the weight's were
+            self.hidden.add(dlogits, self.logits.head.weight[first:stop], last=self.left == 0)
         if self.weight is not None:
             weight_product(dlogits, self.logits.hidden, self.weight[first:stop], self.factor)
-        if self.hidden is not None:
-            self.hidden.add(dlogits, self.logits.head.weight[first:stop], last=self.left == 0)
         if self.bias is not None and bias_parts is not None:
             torch.sum(bias_parts[:, : stop - first], 0, out=self.bias[first:stop])
 
@@ -90,7 +97,7 @@ class GradientSum:
             self.bias *= self.factor
         return Gradients(
             None if self.hidden is None else self.hidden.finish(),
-            None if self.weight is None else self.weight.to(head.weight.dtype),
+            None if self.weight is None else self.weight.to(self.weight_dtype),
             None if self.bias is None or head.bias is None else self.bias.to(head.bias.dtype),
         )
 
@@ -99,23 +106,19 @@ def add_chunks(
     logits: HeadLogits,
     tiles: Tiles,
     gradients: GradientSum,
-    first: int,
+    columns: int,
     scratch: Tensor,
     write: Callable[[Chunk], None],
 ) -> None:
-    """Take in the columns first..n_vocab; scratch: bytes for one chunk.
+    """Take in all columns of the vocabulary, `columns` at a time; scratch: bytes for one such chunk.
 
     write(chunk) fills its dlogits and bias_parts.
     """
-    n_rows, width = logits.hidden.shape
-    itemsize = logits.dtype.itemsize
-    columns = chunk_columns(
-        n_rows, width, logits.head.n_vocab - first, itemsize, scratch.numel(), tiles.columns, scratch.device
-    )
-    buffer = scratch[: n_rows * columns * itemsize].view(logits.dtype).view(n_rows, columns)
+    n_rows, n_vocab = logits.hidden.shape[0], logits.head.n_vocab
+    buffer = scratch[: n_rows * columns * logits.dtype.itemsize].view(logits.dtype).view(n_rows, columns)
     bias_parts = gradients.bias_parts(columns, tiles.rows)
-    for start in range(first, logits.head.n_vocab, columns):
-        stop = min(start + columns, logits.head.n_vocab)
+    for start in range(0, n_vocab, columns):
+        stop = min(start + columns, n_vocab)
         chunk = Chunk(buffer[:, : stop - start], start, stop, bias_parts)
         write(chunk)
         gradients.add(chunk)
@@ -127,7 +130,7 @@ def chunk_scratch(logits: HeadLogits, tiles: Tiles, room: int, needs: Needs, mos
     Never less than one block of columns needs, nor more than most_per_logit bytes for every logit.
     """
     n_rows = logits.hidden.shape[0]
-    room -= SMALL_BYTES + 64 * n_rows
+    room -= SMALL_BYTES + ROW_BYTES * n_rows
     if needs.bias:
         room -= room // BIAS_SHARE
     floor = n_rows * tiles.columns * logits.dtype.itemsize
@@ -147,8 +150,12 @@ def by_recomputation(
     held = HiddenGradient.scratch_bytes(logits.hidden, scratch_bytes) if needs.hidden else 0
     gradients = GradientSum(logits, factor, needs, scratch_bytes)
     scratch = chunk_scratch(logits, tiles, scratch_bytes - held, needs, most_per_logit=logits.dtype.itemsize)
+    n_rows, width = logits.hidden.shape
+    columns = chunk_columns(
+        n_rows, width, logits.head.n_vocab, logits.dtype.itemsize, scratch.numel(), tiles.columns, scratch.device
+    )
     with full_sums(scratch.device):
-        add_chunks(logits, tiles, gradients, 0, scratch, write)
+        add_chunks(logits, tiles, gradients, columns, scratch, write)
     return gradients.result()
 
 

@@ -24,20 +24,20 @@ def halves(x, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
 
 
 @triton.jit
-def _pair(x, level, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+def _pair(x, level, unit, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """Two values of 12 bits, those of the left half below those of the right; the upper byte is 0."""
     # in [2^23, 2^24) float32 counts in ones, so the addition rounds to whole steps and its low bits are their number
-    steps = tl.minimum(level[:, None] - x * 128.0, 8388608.0 + 4095.0)
+    steps = tl.minimum(level[:, None] - x * unit, 8388608.0 + 4095.0)
     left, right = halves(steps.to(tl.int32, bitcast=True), ROWS, COLUMNS)
     return (right << 12) + (left & 4095)
 
 
 @triton.jit
 def pack_tile(
-    a, tile_top, planes, slot_step, rows, n_rows, column,
+    a, scale, tile_top, planes, slot_step, rows, n_rows, column,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, SLOT: tl.constexpr,
 ):  # fmt: skip
-    """Keep logits a (ROWS, COLUMNS), in bits, whose first column is the column-th of all slots."""
+    """Keep a (ROWS, COLUMNS), which times scale are logits in bits; its first column is the column-th of all slots."""
     WORDS: tl.constexpr = COLUMNS // 8
     wide = tl.full((), 1, tl.int64)
     slot = planes + wide * (column // SLOT) * slot_step
@@ -47,14 +47,15 @@ def pack_tile(
     first, second = halves(left, ROWS, COLUMNS // 2)
     third, fourth = halves(right, ROWS, COLUMNS // 2)
     shifted = level + 8388608.0
-    d = _pair(fourth, shifted, ROWS, COLUMNS // 4)
+    unit = scale * 128.0
+    d = _pair(fourth, shifted, unit, ROWS, COLUMNS // 4)
     plane = wide * n_rows * (SLOT // 8)
     at = slot.to(tl.pointer_type(tl.int32)) + rows.to(tl.int64)[:, None] * (SLOT // 8) + inside // 8
     at += tl.arange(0, WORDS)[None, :]
     keep = (rows < n_rows)[:, None]
-    tl.store(at, _pair(first, shifted, ROWS, COLUMNS // 4) | (d << 24), mask=keep)
-    tl.store(at + plane, _pair(second, shifted, ROWS, COLUMNS // 4) | ((d & 65280) << 16), mask=keep)
-    tl.store(at + plane * 2, _pair(third, shifted, ROWS, COLUMNS // 4) | ((d & 16711680) << 8), mask=keep)
+    tl.store(at, _pair(first, shifted, unit, ROWS, COLUMNS // 4) | (d << 24), mask=keep)
+    tl.store(at + plane, _pair(second, shifted, unit, ROWS, COLUMNS // 4) | ((d & 65280) << 16), mask=keep)
+    tl.store(at + plane * 2, _pair(third, shifted, unit, ROWS, COLUMNS // 4) | ((d & 16711680) << 8), mask=keep)
     levels = slot.to(tl.pointer_type(tl.float32)) + plane * 3 + wide * (inside // COLUMNS) * n_rows + rows
     tl.store(levels, level, mask=rows < n_rows)
 

@@ -155,6 +155,8 @@ def weight_product(dlogits: Tensor, hidden: Tensor, out: Tensor, factor: Tensor 
     """out (c, D) = dlogits (N, c)' hidden (N, D) * factor, rounded once."""
     if factor is None and in_library(dlogits, hidden, out):
         torch.mm(dlogits.T, hidden, out=out)
+    elif factor is None and in_library(dlogits, hidden) and out.dtype == torch.float32 and _ADDS:
+        torch.mm(dlogits.T, hidden, out_dtype=torch.float32, out=out)
     else:
         launch_product(dlogits, hidden, out, None, factor, transposed=True)
 

@@ -1,12 +1,13 @@
 """Loss and gradients in one call: part of the first pass's logits is kept, and need not be computed again.
 
-What is kept of a logit is 12 bits (packing.py). Slots of one chunk of columns each lie in dW's own storage, which
-nothing else needs before its rows are final, and in the scratch; a slot is read before dW's rows are written over it.
+What is kept of a logit is 12 bits (packing.py). Slots of one tile's columns each lie in dW's own storage, which nothing
+else needs before its rows are final, and in the scratch; a slot is read before dW's rows are written over it.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -30,21 +31,23 @@ from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
-GOOD_CHUNK = (
-    8192  # columns: at least this many, or a third of the scratch, for the chunk in work; the rest keeps logits
-)
+GOOD_CHUNK = 8448
+"""Columns of the chunk in work where the scratch allows; what is left keeps logits. 33 tiles for each of 64 row blocks
+are whole waves of 132 multiprocessors."""
+WIDEST_CHUNK = 32768
 
 
 @triton.jit
 def _expand_kernel(
-    planes, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
-    SLOT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
+    planes, slot_step, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
 ):  # fmt: skip
     PART: tl.constexpr = COLUMNS // 8
     row = tl.program_id(0) * ROWS
     inside = tl.program_id(1) * COLUMNS
     rows = row + tl.arange(0, ROWS)
-    a, b, c, d, level = load_words(planes, rows, n_rows, inside, COLUMNS, SLOT)
+    slot = planes + tl.program_id(1).to(tl.int64) * slot_step
+    a, b, c, d, level = load_words(slot, rows, n_rows, 0, COLUMNS, COLUMNS)
     lse_bits = tl.load(lse + rows, mask=rows < n_rows, other=0.0) * 1.4426950408889634
     level = level * 0.0078125 - lse_bits
     # near 1 the difference to the hard target would lose what 12 bits do not say, so the target's logit is exact
@@ -63,102 +66,159 @@ def _expand_kernel(
         )  # fmt: skip
 
 
-class Slots(NamedTuple):
-    """Chunks of `columns` columns that are kept: first `in_weight` ones in dW's storage, then `in_scratch`."""
+class Kept(NamedTuple):
+    """Columns first..stop of the logits and where they are kept; None: nowhere."""
 
-    columns: int
-    bytes: int
-    step_in_weight: int
-    in_weight: int
-    in_scratch: int
+    first: int
+    stop: int
+    home: Retained | None
 
 
-def plan(logits: HeadLogits, tiles: Tiles, weight_bytes: int, scratch: int) -> Slots:
-    """How many chunks to keep, given the bytes of dW (0: not wanted) and of scratch; the scratch also holds dlogits."""
+def storage_of(gradients: GradientSum, out: Tensor | None, scratch: Tensor) -> tuple[Tensor, int]:
+    """The bytes of dW that may keep logits (none where it is not wanted), and how many a row of dW takes.
+
+    out: dW whose upper half holds the weight itself; see rounded_head.
+    """
+    weight = gradients.weight
+    if weight is None:
+        return scratch[:0], 0
+    storage = weight.view(torch.uint8).view(-1)
+    return storage if out is None else storage[: storage.numel() // 2], weight.shape[1] * weight.element_size()
+
+
+def homes_of(
+    logits: HeadLogits, tiles: Tiles, kept_tiles: Tiles, slot: int, storage: Tensor, row_bytes: int, scratch: Tensor
+) -> tuple[int, list[Kept]]:
+    """Columns of a chunk of dlogits, and what of the logits is kept where, in slots of `slot` bytes a tile.
+
+    A chunk of dlogits lies at the start of the scratch. Slots lie first in dW's storage, so far apart that one is read
+    before its tile's rows of dW reach the next, then in the scratch behind the chunk. Neither may be empty of rows.
+    """
     n_rows, width = logits.hidden.shape
-    itemsize = logits.dtype.itemsize
-    buffer = max(scratch // 3, min(scratch, n_rows * GOOD_CHUNK * itemsize))
-    columns = chunk_columns(n_rows, width, logits.head.n_vocab, itemsize, buffer, tiles.columns, logits.hidden.device)
-    n_chunks = triton.cdiv(logits.head.n_vocab, columns)
-    size = slot_bytes(n_rows, columns, tiles.columns)
-    step = triton.cdiv(max(size, columns * width * logits.head.weight.element_size()), 128) * 128
-    in_weight = min(n_chunks, (weight_bytes - size) // step + 1 if weight_bytes >= size else 0)
-    left = max(0, scratch - n_rows * columns * itemsize)
-    return Slots(columns, size, step, in_weight, min(n_chunks - in_weight, left // size))
+    itemsize, n_vocab, step_columns = logits.dtype.itemsize, logits.head.n_vocab, kept_tiles.columns
+    n_tiles = triton.cdiv(n_vocab, step_columns)
+    step = triton.cdiv(max(slot, step_columns * row_bytes), 128) * 128
+    in_weight = min(n_tiles, (storage.numel() - slot) // step + 1 if storage.numel() >= slot else 0)
+
+    def columns_in(room: int) -> int:
+        return chunk_columns(n_rows, width, n_vocab, itemsize, room, tiles.columns, logits.hidden.device)
+
+    columns = columns_in(min(scratch.numel(), n_rows * GOOD_CHUNK * itemsize))
+    in_scratch = min(n_tiles - in_weight, max(0, scratch.numel() - n_rows * columns * itemsize) // slot)
+    if in_weight + in_scratch == n_tiles:  # all is kept: what is left makes the chunks wider
+        room = min(scratch.numel() - in_scratch * slot, WIDEST_CHUNK * n_rows * itemsize)
+        columns = max(columns, columns_in(room))
+    behind = scratch[n_rows * columns * itemsize :]
+    ends = [min(n * step_columns, n_vocab) for n in (in_weight, in_weight + in_scratch)]
+    homes = [
+        Kept(0, ends[0], Retained(storage, step, step_columns)),
+        Kept(ends[0], ends[1], Retained(behind, slot, step_columns)),
+        Kept(ends[1], n_vocab, None),
+    ]
+    return columns, [kept for kept in homes if kept.first < kept.stop]
 
 
-def _expand(
-    logits: HeadLogits,
-    terms: Smoothing,
-    target_logit: Tensor,
-    gradients: GradientSum,
-    planes: Tensor,
-    buffer: Tensor,
-    first: int,
-    tile_columns: int,
-) -> None:
-    """The slot at `planes`, whose first column is `first`, through buffer (N, columns of a slot) into the gradients."""
-    n_rows, columns = buffer.shape
-    stop = min(first + columns, logits.head.n_vocab)
-    rows = 16 if buffer.device.type == "cpu" else 64
-    bias_parts = gradients.bias_parts(columns, rows)
-    _expand_kernel[(triton.cdiv(n_rows, rows), triton.cdiv(stop - first, tile_columns))](
-        planes, buffer, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, target_logit,
-        terms.upstream, n_rows, first, stop, columns, terms.hard, terms.share,
-        SLOT=columns, ROWS=rows, COLUMNS=tile_columns, BIAS_GRADIENT=bias_parts is not None,
-        RESULT=TRITON_TYPES[logits.dtype], num_warps=4,
+def in_chunks(
+    logits: HeadLogits, tiles: Tiles, gradients: GradientSum, columns: int, scratch: Tensor, homes: list[Kept],
+    expand: Callable[[Kept, Chunk], None], recompute: Callable[[Chunk], None],
+) -> None:  # fmt: skip
+    """All columns to the gradients, `columns` at a time; a chunk may be kept in part, and in two places."""
+
+    def write(chunk: Chunk) -> None:
+        for kept in homes:
+            first, stop = max(kept.first, chunk.first), min(kept.stop, chunk.stop)
+            if first >= stop:
+                continue
+            within = slice(first - chunk.first, stop - chunk.first)
+            bias_parts = None if chunk.bias_parts is None else chunk.bias_parts[:, within]
+            part = Chunk(chunk.dlogits[:, within], first, stop, bias_parts)
+            if kept.home is None:
+                recompute(part)
+            else:
+                expand(kept, part)
+
+    with full_sums(scratch.device):
+        add_chunks(logits, tiles, gradients, columns, scratch, write)
+
+
+def _expand(kept: Kept, tile: Tiles, terms: Smoothing, target_logit: Tensor, chunk: Chunk) -> None:
+    """The slots of the chunk's columns to its dlogits."""
+    out, first, stop, bias_parts = chunk
+    assert kept.home is not None
+    n_rows, step = out.shape[0], kept.home.step
+    slots = kept.home.planes[(first - kept.first) // tile.columns * step :]
+    _expand_kernel[(triton.cdiv(n_rows, tile.rows), triton.cdiv(stop - first, tile.columns))](
+        slots, step, out, terms.upstream if bias_parts is None else bias_parts, terms.lse, terms.targets, target_logit,
+        terms.upstream, n_rows, first, stop, out.stride(0), terms.hard, terms.share,
+        ROWS=tile.rows, COLUMNS=tile.columns, BIAS_GRADIENT=bias_parts is not None,
+        RESULT=TRITON_TYPES[out.dtype], num_warps=8,
     )  # fmt: skip
-    gradients.add(Chunk(buffer[:, : stop - first], first, stop, bias_parts))
+
+
+def rounded_head(head: Head, needs: Needs) -> tuple[Head, Tensor | None]:
+    """The head with its float32 weight in bfloat16, and the storage of dW, whose upper half holds that copy.
+
+    Row r of dW takes the bytes from 4 D r, the copy's row r those from 2 D (rows + r), so rows of dW that are final
+    lie below the copy's rows that are still needed.
+    """
+    weight, n = head.weight, head.n_vocab
+    if not needs.weight:
+        return head._replace(weight=weight.to(torch.bfloat16)), None
+    out = torch.empty(weight.shape, dtype=torch.float32, device=weight.device)
+    copy = out.view(-1).view(torch.bfloat16)[weight.numel() :].view(weight.shape)
+    copy[:n].copy_(weight[:n])
+    return head._replace(weight=copy), out
+
+
+def _in_two_passes(
+    hidden: Tensor, head: Head, targets: Tensor, upstream: Tensor, label_smoothing: float, needs: Needs, scratch: int
+) -> tuple[HeadForward, Gradients]:
+    found = head_forward(hidden, head, targets[:, None], top=False, mean=label_smoothing > 0)
+    return found, head_backward(
+        hidden, head, targets, found.lse, upstream, label_smoothing=label_smoothing, needs=needs, scratch_bytes=scratch
+    )
 
 
 @torch.no_grad()
 def head_loss_gradients(
     hidden: Tensor, head: Head, targets: Tensor, upstream: Tensor, *,
-    label_smoothing: float, needs: Needs, scratch_bytes: int,
+    label_smoothing: float, needs: Needs, scratch_bytes: int, rounded: bool = False,
 ) -> tuple[HeadForward, Gradients]:  # fmt: skip
     """head_forward (targets (N,), no top, mean where label_smoothing > 0) and head_backward at once.
 
     upstream must be known before the loss: the weight of each row in the sum.
     bfloat16 without softcap keeps logits; everything else is head_forward, then head_backward.
+    rounded: a float32 weight is multiplied as bfloat16, as autocast does; its gradient is float32 still, and no copy of
+    the weight is held beyond the storage of that gradient.
     """
-    logits = HeadLogits(hidden, head)
     n_rows, n_vocab = hidden.shape[0], head.n_vocab
     held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
-    keeps = head.weight.dtype == hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0
-    if not keeps or held > scratch_bytes // 2:
-        found = head_forward(hidden, head, targets[:, None], top=False, mean=label_smoothing > 0)
-        return found, head_backward(
-            hidden, head, targets, found.lse, upstream, label_smoothing=label_smoothing, needs=needs,
-            scratch_bytes=scratch_bytes,
-        )  # fmt: skip
+    out: Tensor | None = None
+    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0 and held <= scratch_bytes // 2
+    if rounded and head.weight.dtype == torch.float32:
+        if not keeps:
+            low = head._replace(weight=head.weight.to(torch.bfloat16))
+            found, made = _in_two_passes(hidden, low, targets, upstream, label_smoothing, needs, scratch_bytes)
+            return found, made._replace(weight=None if made.weight is None else made.weight.float())
+        head, out = rounded_head(head, needs)
+    if not keeps or head.weight.dtype != torch.bfloat16:
+        return _in_two_passes(hidden, head, targets, upstream, label_smoothing, needs, scratch_bytes)
+    logits = HeadLogits(hidden, head)
     tiles = block_shape(hidden.device, logits.dtype, n_rows)
-    gradients = GradientSum(logits, None, needs, scratch_bytes)
+    gradients = GradientSum(logits, None, needs, scratch_bytes, out)
     scratch = chunk_scratch(logits, tiles, scratch_bytes - held, needs, most_per_logit=4)
-    storage = scratch[:0] if gradients.weight is None else gradients.weight.view(torch.uint8).view(-1)
-    slots = plan(logits, tiles, storage.numel(), scratch.numel())
-    columns, rest = slots.columns, scratch[n_rows * slots.columns * logits.dtype.itemsize :]
-    ends = [min(n * columns, n_vocab) for n in (slots.in_weight, slots.in_weight + slots.in_scratch)]
-    homes = (Retained(storage, slots.step_in_weight, columns), Retained(rest, slots.bytes, columns), None)
-    parts = [
-        sweep(logits, tiles, first, stop, retained=home)
-        for first, stop, home in zip((0, *ends), (*ends, n_vocab), homes, strict=True)
-        if first < stop
-    ]
-    lse = join(parts, n_vocab)[0]
-    del parts
+    slot = slot_bytes(n_rows, tiles.columns, tiles.columns)
+    columns, homes = homes_of(logits, tiles, tiles, slot, *storage_of(gradients, out, scratch), scratch)
+    lse = join(sweep(logits, tiles, [(kept.first, kept.stop, kept.home) for kept in homes]), n_vocab)[0]
     mean = mean_logits(logits) if label_smoothing > 0 else None
     target = target_logits(logits, targets[:, None])
     terms, _ = smoothing_terms(logits, lse, targets, upstream, label_smoothing)
-    buffer = scratch[: n_rows * columns * logits.dtype.itemsize].view(logits.dtype).view(n_rows, columns)
 
-    def write(chunk: Chunk) -> None:
+    def expand(kept: Kept, chunk: Chunk) -> None:
+        _expand(kept, tiles, terms, target, chunk)
+
+    def recompute(chunk: Chunk) -> None:
         launch_dlogits(logits, terms, tiles, chunk)
 
-    with full_sums(hidden.device):
-        for chunk in range(slots.in_weight + slots.in_scratch):
-            within = chunk - slots.in_weight
-            planes = storage[chunk * slots.step_in_weight :] if within < 0 else rest[within * slots.bytes :]
-            _expand(logits, terms, target, gradients, planes, buffer, chunk * columns, tiles.columns)
-        if ends[1] < n_vocab:
-            add_chunks(logits, tiles, gradients, ends[1], scratch, write)
+    in_chunks(logits, tiles, gradients, columns, scratch, homes, expand, recompute)
     return HeadForward(lse, target, None, None, mean), gradients.result()

@@ -171,13 +171,12 @@ def load_tile(
 
 
 @triton.jit
-def tile_bits(
+def tile_products(
     h, w, bias, row, column, n_rows, n_columns, depth, h_row, h_column, w_row, w_column, bias_step,
-    inner_scale, cap_bits,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
-    BIAS: tl.constexpr, SOFTCAP: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
+    BIAS: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
 ):  # fmt: skip
-    """Logits of rows row.. and columns column.., in bits, float32; columns from n_columns on hold no meaning."""
+    """W h + bias of rows row.. and columns column.., float32; columns from n_columns on hold no meaning."""
     acc = tl.zeros((ROWS, COLUMNS), tl.float32)
     for k in range(0, depth, DEPTH):
         a = load_tile(h, row, k, n_rows, depth, h_row, h_column, ROWS, DEPTH, DESCRIPTOR).to(COMPUTE)
@@ -187,7 +186,28 @@ def tile_bits(
         columns = column + tl.arange(0, COLUMNS)
         offset = tl.load(bias + columns.to(tl.int64) * bias_step, mask=columns < n_columns, other=0.0)
         acc += offset.to(tl.float32)[None, :]
+    return acc
+
+
+@triton.jit
+def in_bits(acc, inner_scale, cap_bits, SOFTCAP: tl.constexpr):
+    """Logits in bits out of tile_products' sums."""
     acc *= inner_scale
     if SOFTCAP:  # tanh(x) = 1 - 2 / (exp(2 x) + 1); inner_scale holds the 2 / softcap
         acc = cap_bits * (1.0 - 2.0 / (tl.exp2(acc * 1.4426950408889634) + 1.0))
     return acc
+
+
+@triton.jit
+def tile_bits(
+    h, w, bias, row, column, n_rows, n_columns, depth, h_row, h_column, w_row, w_column, bias_step,
+    inner_scale, cap_bits,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
+    BIAS: tl.constexpr, SOFTCAP: tl.constexpr, DESCRIPTOR: tl.constexpr, COMPUTE: tl.constexpr,
+):  # fmt: skip
+    """Logits of rows row.. and columns column.., in bits, float32; columns from n_columns on hold no meaning."""
+    acc = tile_products(
+        h, w, bias, row, column, n_rows, n_columns, depth, h_row, h_column, w_row, w_column, bias_step,
+        ROWS, COLUMNS, DEPTH, BIAS, DESCRIPTOR, COMPUTE,
+    )  # fmt: skip
+    return in_bits(acc, inner_scale, cap_bits, SOFTCAP)

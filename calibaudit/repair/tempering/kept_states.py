@@ -12,10 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from calibaudit.models.devices import own_part
 from calibaudit.models.model import Model
 from calibaudit.repair.tempering.tempered import Placement
 from calibaudit.scoring.encode import Tokens
-from calibaudit.scoring.sums import NO_TARGET, Span, pad, scored_columns
+from calibaudit.scoring.sums import NO_TARGET, Late, Span, pad, scored_columns
 
 Scorer = Callable[[Tensor, Tensor], Tensor]
 """features (n, width) of a model, targets (n, K), -100 pads -> (n, K) log-probabilities, nats."""
@@ -46,18 +47,22 @@ class KeptStates:
     def n_bytes(self) -> int:
         return sum(block.states.nbytes for blocks in self._blocks.values() for block in blocks)
 
-    def each(self, features: Tensor, targets: Sequence[Sequence[int]]) -> list[list[Tokens]]:
+    def each(self, features: Tensor, targets: Sequence[Sequence[int]]) -> Late[list[list[Tokens]]]:
         width = max(map(len, targets))
         start = self._keep(features, pad(targets, width, NO_TARGET, features.device))
-        return [[(start + r * width + c,) for c in range(len(row))] for r, row in enumerate(targets)]
+        places: list[list[Tokens]] = [
+            [(start + r * width + c,) for c in range(len(row))] for r, row in enumerate(targets)
+        ]
+        return lambda: places
 
-    def sums(self, features: Tensor, spans: Sequence[Span]) -> list[Tokens]:
+    def sums(self, features: Tensor, spans: Sequence[Span]) -> Late[list[Tokens]]:
         if not spans:
-            return []
+            return list
         _, chosen, targets = scored_columns(features, spans)
         start = self._keep(chosen, targets[:, None])
         ends = np.cumsum([start, *(len(span.tokens) for span in spans)]).tolist()
-        return [tuple(range(a, b)) for a, b in pairwise(ends)]
+        places = [tuple(range(a, b)) for a, b in pairwise(ends)]
+        return lambda: places
 
     def logprobs(self, scorer: Scorer) -> npt.NDArray[np.float64]:
         """(places,) of every token that was read."""
@@ -107,7 +112,7 @@ def scorer_at(model: Model, placement: Placement, temperature: float) -> Scorer:
         return lambda features, targets: model.target_logprobs(features.float() * factor, targets).logprob
     if temperature == 1:
         return lambda features, targets: model.target_logprobs(features, targets).logprob
-    parameters = dict(model.network.named_parameters(remove_duplicate=False))
+    parameters = {name: own_part(value) for name, value in model.network.named_parameters(remove_duplicate=False)}
     weight, bias, ratio, shifts = head.weight, head.bias, None, None
     for name, offset in plan.tensors.items():
         old = parameters[name]

@@ -80,14 +80,6 @@ def check_temperature(value: float) -> None:
         raise CalibauditError(f"temperature {value:g}: logits are divided by a positive finite number, such as 1.5")
 
 
-def sampling_notice(temperature: float) -> str:
-    """What the checkpoint with this temperature does to those who sample from it."""
-    return (
-        f"what is sampled from it changes: at a sampling temperature t it gives what the old one gave at "
-        f"{temperature:.3g} t; divide the sampling temperature by {temperature:.3g} to have the old texts back"
-    )
-
-
 def _existing(folder: Path) -> Path:
     """The innermost folder above that is there."""
     return next(place for place in folder.expanduser().absolute().parents if place.is_dir())

@@ -16,7 +16,6 @@ from calibaudit.repair.settings import Method
 from calibaudit.repair.tempering.greedy import contexts_of, counted_same, greedy_tokens
 from calibaudit.repair.tempering.temperature import choose_aligned, choose_temperature
 from calibaudit.repair.tempering.tempered import Placement, place_temperature, write_tempered
-from calibaudit.repair.verdict import FirstChoices
 from calibaudit.scoring.evaluate import load
 
 N_CONTEXTS = 512
@@ -73,8 +72,7 @@ def _tempered(job: Job, method: Method) -> Attempt:
         now.append(greedy_tokens(after, contexts, options.batch_size))
 
     side = job.on_both(folder, f"{method} {found.temperature:.2f}", look)
-    same = counted_same(was, now[0])
-    retention = job.retention(side.fit, FirstChoices(same.n, same.n_same))
+    retention = job.retention(side.fit, counted_same(was, now[0]))
     return Attempt(Setting(method, found.temperature), folder, side, retention, seconds, notes=tuple(notes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calibaudit.advice.words.repairs import ONLY_THE_DATA
 from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import LEFT, Candidate, Repair, Setting, Trial
 from calibaudit.repair.verdict import Retention
@@ -11,11 +12,6 @@ from calibaudit.report.words.text import bounds, number, signed
 _TRIALS = {**FAULTS, "not_least": "another has less NLL"}
 
 LEFT_TEXT = number(LEFT, 2)
-
-FROM_BASE = (
-    "Tuning again from base teaches these rows and nothing else: preference or safety tuning (DPO, RLHF, GRPO) that "
-    "INSTRUCT had beyond them is not in the result."
-)
 
 
 def setting_text(setting: Setting) -> str:
@@ -88,7 +84,7 @@ def how_sentences(repair: Repair) -> list[str]:
     found.append(data_sentence(repair))
     if chosen is not None and chosen.setting is not None:
         if chosen.setting.start == "base":
-            found.append(FROM_BASE)
+            found.append(f"{ONLY_THE_DATA[:1].upper()}{ONLY_THE_DATA[1:]}.")
         if chosen.setting.method in ("temperature", "aligned"):
             found.append(_sampling(chosen.setting.value))
         elif chosen.setting.temperature is not None:
@@ -109,6 +105,12 @@ def training_facts(repair: Repair) -> str:
         how += f", logits capped at {training.softcap:g} in the loss {kept}"
     if run.n_known is not None:
         how += f", smoothed on the {run.n_known:,} rows that base knows"
+    if run.packed:
+        how += ", rows packed"
+    if training.neftune_alpha is not None:
+        how += f", NEFTune {training.neftune_alpha:g}"
+    if training.lr_scheduler != "linear":
+        how += f", {training.lr_scheduler.replace('_', ' ')} schedule"
     return (
         f"{run.n_steps:,} steps, {run.epochs:.3g} epochs{rows} "
         f"({run.n_tokens:,} tokens, {run.n_target_tokens:,} learned){how}, learning rate "

@@ -159,9 +159,9 @@ def _loss(
     ignore_index: int,
 ) -> Tensor:
     """Of the targets that count: their mean, or their sum / n_items."""
-    device = linear.weight.device
-    hidden, weight, bias = _as_autocast(device, hidden, linear.weight, linear.bias)
-    hidden, targets, prior = _counting_rows(hidden, targets.to(device), prior, ignore_index)
+    weight, bias = linear.weight, linear.bias
+    device = weight.device
+    hidden, targets, prior = _counting_rows(hidden.to(device), targets.to(device), prior, ignore_index)
     options: dict[str, Any] = {
         "bias": bias,
         "label_smoothing": smoothing.label_smoothing,
@@ -170,37 +170,28 @@ def _loss(
         "vocab_size": place.vocab_size,
         "ignore_index": ignore_index,
         "reduction": "mean" if n_items is None else "sum",
+        "n_items": n_items,  # told beforehand, so that the gradients need no division later
+        "compute_dtype": _autocast_dtype(device),
         "scratch_bytes": smoothing.scratch_bytes,
     }
     if prior is None:
-        loss = linear_cross_entropy(hidden, weight, targets, **options)
-    else:
-        prior_hidden, prior_weight, prior_bias = _as_autocast(device, prior.hidden, prior.weight, prior.bias)
-        loss = anchored_cross_entropy(
-            hidden,
-            weight,
-            prior_hidden,
-            prior_weight,
-            targets,
-            prior_bias=prior_bias,
-            prior_softcap=prior.softcap,
-            prior_logit_scale=prior.logit_scale,
-            **options,
-        )
-    if n_items is None:
-        return loss
-    return loss / (n_items.to(loss.device) if isinstance(n_items, Tensor) else n_items)
+        return linear_cross_entropy(hidden, weight, targets, **options)
+    return anchored_cross_entropy(
+        hidden,
+        weight,
+        prior.hidden.to(device),
+        prior.weight,
+        targets,
+        prior_bias=prior.bias,
+        prior_softcap=prior.softcap,
+        prior_logit_scale=prior.logit_scale,
+        **options,
+    )
 
 
-def _as_autocast(
-    device: torch.device, hidden: Tensor, weight: Tensor, bias: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """As autocast, where it is on, would cast them for the layer itself."""
-    hidden = hidden.to(device)
-    if not torch.is_autocast_enabled(device.type):
-        return hidden, weight, bias
-    dtype = torch.get_autocast_dtype(device.type)
-    return hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+def _autocast_dtype(device: torch.device) -> torch.dtype | None:
+    """What autocast, where it is on, would cast the output layer's input and matrix to."""
+    return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
 
 
 def why_not_plain(linear: Any) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from made_results import made_proof
 from made_scores import INFO, TUNED, made_scores
 
 from calibaudit.advice.recommend import recommend
@@ -15,7 +16,7 @@ from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.repair.candidates import Candidate, Repair, Setting, Trial
-from calibaudit.repair.proof import Proof, prove
+from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import FixSettings
 from calibaudit.repair.verdict import FirstChoices, RepairVerdict, Retention, judge
 from calibaudit.scores.scores import ModelInfo, Scores
@@ -74,7 +75,7 @@ def wrong_on(found: Scores, n_items: int) -> Scores:
 @functools.cache
 def usual_proof() -> Proof:
     before = scores(2.0, TUNED)
-    return prove([cooled(before)], [before], [scores(1.0)], AUDIT)
+    return made_proof([cooled(before)], [before], [scores(1.0)], AUDIT)
 
 
 @functools.cache
@@ -100,7 +101,7 @@ def repaired(
     proof = usual_proof()
     if after is not None or before is not None:
         before = scores(2.0, TUNED) if before is None else before
-        proof = prove([cooled(before)], [before], [scores(1.0) if after is None else after], AUDIT)
+        proof = made_proof([cooled(before)], [before], [scores(1.0) if after is None else after], AUDIT)
     if matched:
         warm = scores(1.2, INFO)
         proof = replace(proof, matched=compare([replace(warm, chat_template=True)], [scores(2.0, TUNED)], AUDIT))

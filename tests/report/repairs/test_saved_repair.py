@@ -79,12 +79,15 @@ def test_what_is_read_is_what_was_written(name):
     assert repair_page(repair_of(result)) == repair_page(made(name))
 
 
-def test_a_run_with_an_adapter_a_pilot_and_columns_is_read():
+def test_a_run_with_an_adapter_a_recipe_and_columns_is_read(validator):
     repair = made("smoothed")
-    training = replace(repair.settings.training, lora=LoraSettings(8, 16))
+    training = replace(
+        repair.settings.training, lora=LoraSettings(8, 16), lr_scheduler="cosine", report_to=("wandb", "tensorboard")
+    )
     settings = replace(repair.settings, method="smooth", training=training, columns={"q": "prompt"})
     result = json.loads(result_text(repair_dict(replace(repair, settings=settings))))
     assert repair_of(result).settings == settings
+    assert [error.message for error in validator.iter_errors(result)] == []
 
 
 def test_a_file_keeps_its_kind_when_it_is_read(tmp_path):

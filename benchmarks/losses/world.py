@@ -1,0 +1,115 @@
+"""Inputs of a linear head's loss at one shape on a GPU, their exact gradients, and a clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MIB, WATCHED = 1 << 20, 64
+WARM_SECONDS = 0.3
+"""A card at rest runs a product up to a tenth faster than one that has been at work for some tenths of a second."""
+Step = Callable[[], tuple[Tensor, Tensor, Tensor]]
+"""Loss, dH and dW of one forward and backward pass."""
+
+
+class World:
+    """hidden (n, d) and weight (v, d) bfloat16, rows peaked at their target by a random amount up to `most`."""
+
+    def __init__(self, n: int, d: int, v: int, most: float = 30.0) -> None:
+        g = torch.Generator("cuda").manual_seed(0)
+        made: dict[str, Any] = {"device": "cuda", "generator": g}
+        parts = [min(16384, v - first) for first in range(0, v, 16384)]
+        self.weight = torch.cat([(torch.randn(k, d, **made) / math.sqrt(d)).bfloat16() for k in parts])
+        self.targets = torch.randint(v, (n,), **made)
+        peak = most * torch.rand(n, 1, **made) * F.normalize(self.weight[self.targets].float(), dim=-1)
+        self.hidden = (torch.randn(n, d, **made) * 1.5 + peak).bfloat16()
+        self.n, self.d, self.v = n, d, v
+
+    @property
+    def gradient_mib(self) -> float:
+        return (self.hidden.numel() + self.weight.numel()) * 2 / MIB
+
+    def exact(self, eps: float) -> tuple[float, Tensor, Tensor]:
+        """Mean loss with smoothing eps, dH of the first rows, dW of the first targets' rows, in float64."""
+        hidden = self.hidden.double()
+        lse = torch.full((self.n,), -torch.inf, dtype=torch.float64, device="cuda")
+        mean = torch.zeros_like(lse)
+        for part in self.weight.split(8192):
+            z = hidden @ part.double().T
+            lse = torch.logaddexp(lse, z.logsumexp(1))
+            mean += z.sum(1) / self.v
+        target = (hidden * self.weight[self.targets].double()).sum(1)
+        loss = (lse - (1 - eps) * target - eps * mean).mean()
+        dh = torch.zeros(WATCHED, self.d, dtype=torch.float64, device="cuda")
+        for first, part in zip(range(0, self.v, 8192), self.weight.split(8192), strict=True):
+            p = (hidden[:WATCHED] @ part.double().T - lse[:WATCHED, None]).exp() - eps / self.v
+            hit = self.targets[:WATCHED, None] == torch.arange(first, first + part.shape[0], device="cuda")
+            dh += (p - (1 - eps) * hit) @ part.double() / self.n
+        rows = self.targets[:WATCHED]
+        p = (hidden @ self.weight[rows].double().T - lse[:, None]).exp() - eps / self.v
+        dz = (p - (1 - eps) * (self.targets[:, None] == rows)) / self.n
+        return loss.item(), dh, dz.T @ hidden
+
+    def errors(
+        self, found: tuple[Tensor, Tensor, Tensor], exact: tuple[float, Tensor, Tensor]
+    ) -> tuple[float, float, float]:
+        """How far the loss is off, and the relative Frobenius errors of the watched rows of dH and dW."""
+        loss, dh, dw = found
+        pairs = ((dh[:WATCHED], exact[1]), (dw[self.targets[:WATCHED]], exact[2]))
+        by_hidden, by_weight = (float((a.double() - b).norm() / b.norm()) for a, b in pairs)
+        return abs(loss.item() - exact[0]), by_hidden, by_weight
+
+    def step(self, loss: Callable[[Tensor, Tensor], Tensor]) -> Step:
+        """Forward and backward of loss(hidden, weight)."""
+
+        def run() -> tuple[Tensor, Tensor, Tensor]:
+            hidden, weight = self.hidden.detach().requires_grad_(), self.weight.detach().requires_grad_()
+            value = loss(hidden, weight)
+            value.backward()
+            assert hidden.grad is not None
+            assert weight.grad is not None
+            return value.detach(), hidden.grad, weight.grad
+
+        return run
+
+
+def timed(call: Callable[[], Any], runs: int) -> tuple[float, float]:
+    """Median milliseconds of `runs` on a warm card, and the peak in MiB beyond what was allocated before."""
+    call()
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    call()
+    torch.cuda.synchronize()
+    peak = torch.cuda.max_memory_allocated() - before
+    end = time.monotonic() + WARM_SECONDS
+    while time.monotonic() < end:
+        call()
+        torch.cuda.synchronize()
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
+    torch.cuda._sleep(20_000_000)  # the host gets ahead
+    marks[0].record()
+    for mark in marks[1:]:
+        call()
+        mark.record()
+    torch.cuda.synchronize()
+    times = sorted(a.elapsed_time(b) for a, b in pairwise(marks))
+    return times[len(times) // 2], peak / MIB
+
+
+def products(world: World, runs: int) -> tuple[float, float]:
+    """Milliseconds of cuBLAS's product for the logits, and of all three."""
+    logits = torch.empty(world.n, world.v, dtype=torch.bfloat16, device="cuda")
+    one, _ = timed(lambda: torch.mm(world.hidden, world.weight.T, out=logits), runs)
+    logits.normal_(std=1e-3)
+    two, _ = timed(lambda: torch.mm(logits, world.weight), runs)
+    three, _ = timed(lambda: torch.mm(logits.T, world.hidden), runs)
+    return one, one + two + three

@@ -1,0 +1,1 @@
+"""Attention of many rows in one, without padding and without a mask."""

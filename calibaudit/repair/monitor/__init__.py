@@ -1,0 +1,1 @@
+"""Auditing a network while somebody trains it."""

@@ -1,0 +1,1 @@
+"""The state of a training run: its weights spread over processes, its checkpoints written while it goes on."""
