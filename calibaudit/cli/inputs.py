@@ -225,11 +225,12 @@ def score_all(
     engines: EngineFlags,
 ) -> list[list[Scores]]:
     """The scores of each model, in order; revisions: of each on the hub."""
-    from calibaudit.scoring.evaluate import scores_of
+    from calibaudit.scoring.evaluate import hash_ahead, scores_of
 
     tokenizers = _tokenizers(models, engines.tokenizer or ())
     for text in questions.notices:
         report.notice(text)
+    hash_ahead(models[1:], options)
     found = [
         scores_of(
             name,

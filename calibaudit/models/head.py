@@ -57,7 +57,7 @@ class Head:
     def logits(self, hidden: Tensor) -> Tensor:
         """(N, D) -> (N, vocab_size) in float32, for the probe's few rows: the head is made float32 part by part."""
         wide, step = hidden.float(), max(1, _N_NUMBERS // self.weight.shape[1])
-        parts = self.weight[: self.vocab_size].split(step)
+        parts = torch.split(self.weight[: self.vocab_size], step)
         z = torch.cat([wide @ part.float().T for part in parts], dim=-1)
         if self.bias is not None:
             z = z + self.bias[: self.vocab_size].float()
@@ -103,7 +103,7 @@ def _is_sound(weight: Tensor) -> bool:
     if not weight.is_floating_point() or weight.is_meta:
         return True
     step = max(1, _N_NUMBERS * max(1, len(weight)) // max(1, weight.numel())) if weight.ndim else 1
-    parts = weight.split(step) if weight.ndim and weight.device.type == "cpu" else [weight]
+    parts = torch.split(weight, step) if weight.ndim and weight.device.type == "cpu" else [weight]
     if all(bool(part.sum(dtype=torch.float32).isfinite()) for part in parts):
         return True
     bad = weight.isnan() | (weight == torch.inf)

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -163,6 +163,21 @@ def _remembered_or_loaded(name: str, options: RunOptions, notice: Notice) -> tup
 
 def _found(name: str, options: RunOptions) -> Checkpoint:
     """The checkpoint; while a folder's files are hashed, PyTorch starts."""
+    finding = _finding(name, options)
+    if wait([finding], timeout=_AT_ONCE).not_done:
+        import calibaudit.models.model  # noqa: F401  # what loading needs
+    return finding.result()
+
+
+def hash_ahead(names: Sequence[str], options: RunOptions) -> None:
+    """Begins to hash those that are folders, so that this is done when their turn comes. Faults are told then."""
+    for name in names:
+        if _is_hashed_beside(name):
+            _finding(name, options)
+
+
+def _finding(name: str, options: RunOptions) -> Future[Checkpoint]:
+    """The search for a checkpoint, in a thread where it hashes; a second search waits for the first one's digest."""
     from calibaudit.models.checkpoints import find_checkpoint
     from calibaudit.models.formats.digests import Digests
 
@@ -176,13 +191,16 @@ def _found(name: str, options: RunOptions) -> Checkpoint:
         except BaseException as error:
             finding.set_exception(error)
 
-    if not (Path(name).expanduser() / "config.json").is_file():  # nothing to hash, or an adapter, which is small
+    if _is_hashed_beside(name):
+        threading.Thread(target=find, daemon=True).start()  # not waited for when the command is interrupted
+    else:
         find()
-        return finding.result()
-    threading.Thread(target=find, daemon=True).start()  # not waited for when the command is interrupted
-    if wait([finding], timeout=_AT_ONCE).not_done:
-        import calibaudit.models.model  # noqa: F401  # what loading needs
-    return finding.result()
+    return finding
+
+
+def _is_hashed_beside(name: str) -> bool:
+    """Of a hub id nothing is hashed, and an adapter is small; several processes meet in the search: no thread does."""
+    return world_size() == 1 and (Path(name).expanduser() / "config.json").is_file()
 
 
 _AT_ONCE = 0.1
@@ -190,9 +208,24 @@ _AT_ONCE = 0.1
 
 
 def _load(checkpoint: Checkpoint, options: RunOptions) -> Model:
+    if world_size() == 1:
+        _wake(options.device)
     from calibaudit.models.model import load_model
 
     return load_model(checkpoint, dtype=options.dtype, device=options.device, parallel=options.parallel)
+
+
+def _wake(device: str) -> None:
+    """Starts the GPU beside the import of what loads networks: its context and its libraries take a second or so."""
+    import torch
+
+    def first_product() -> None:
+        with suppress(Exception):  # loading says what is wrong
+            ones = torch.ones(16, 16, dtype=torch.bfloat16, device="cuda" if device == "auto" else device)
+            (ones @ ones).sum().item()
+
+    if device == "auto" or device.startswith("cuda"):
+        threading.Thread(target=first_product, daemon=True).start()
 
 
 def evaluate_model(

@@ -117,4 +117,4 @@ def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
     """A Model as an engine; an engine as it is, and then batch_size says nothing."""
     if hasattr(model, "score_rows"):
         return cast("Engine", model)
-    return InProcess(cast("Model", model), batch_size)
+    return InProcess(model, batch_size)
