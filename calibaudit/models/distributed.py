@@ -126,7 +126,7 @@ def join(n_ranks: int) -> None:
         dist.destroy_process_group()
     first = rank() // n_ranks * n_ranks
     _Joined.n += 1
-    store = dist.PrefixStore(f"calibaudit/{n_ranks}/{first}/{_Joined.n}", _store())
+    store = _named(f"{n_ranks}/{first}/{_Joined.n}")
     dist.init_process_group(_backend(), store=store, rank=rank() - first, world_size=n_ranks, timeout=PATIENCE)
 
 
@@ -148,10 +148,18 @@ def _store() -> Any:
     """The launcher's store, through which groups are made."""
     import torch.distributed as dist
 
-    store, _, _ = next(dist.rendezvous("env://", rank(), world_size(), timeout=PATIENCE))
+    meeting = dist.rendezvous("env://", rank(), world_size(), timeout=PATIENCE)  # type: ignore[attr-defined]
+    store, _, _ = next(meeting)
     store.set_timeout(PATIENCE)
     atexit.register(_leave)
     return store
+
+
+def _named(name: str) -> Any:
+    """A part of that store."""
+    import torch.distributed as dist
+
+    return dist.PrefixStore(f"calibaudit/{name}", _store())  # type: ignore[attr-defined]
 
 
 @cache
@@ -159,8 +167,7 @@ def _objects() -> Any:
     """The group of all processes through which objects travel."""
     import torch.distributed as dist
 
-    store = dist.PrefixStore("calibaudit/objects", _store())
-    return dist.ProcessGroupGloo(store, rank(), world_size(), PATIENCE)
+    return dist.ProcessGroupGloo(_named("objects"), rank(), world_size(), PATIENCE)
 
 
 def _leave() -> None:

@@ -99,6 +99,9 @@ def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engin
 
 def _opened(name: str, options: RunOptions, notice: Notice) -> tuple[Model | Engine, Checkpoint | None]:
     """The same, with the checkpoint whose network this process would run."""
+    if options.parallel.startswith("tensor") and (is_server(name) or options.engine != "transformers"):
+        runner = "a server" if is_server(name) else options.engine
+        raise ModelError(f"{shown(name)}: --parallel {options.parallel}: {runner} splits its models itself; drop it")
     if is_server(name):
         from calibaudit.scoring.engines.server import open_server
 

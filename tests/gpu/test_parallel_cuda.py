@@ -6,9 +6,11 @@ A test that wants more GPUs than there are is skipped; each makes its own tiny c
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,11 @@ from families import save_tiny, tiny_network
 from whole_rows import assert_equal, make_task, whole_rows
 
 from calibaudit.models import load
+from calibaudit.models.head import Head
 from calibaudit.models.model import load_model
+from calibaudit.models.parallel import split
 from calibaudit.models.parallel.layout import Layout
+from calibaudit.models.parallel.split import SplitHead
 from calibaudit.scoring.score import score
 
 
@@ -47,14 +52,11 @@ def test_layers_spread_over_gpus_give_what_the_cpu_gives(
 
 RUN = """
 import sys, numpy as np
-from calibaudit.models import distributed
 from calibaudit.models.model import load_model
 from calibaudit.models.distributed import local_rank, rank
 from calibaudit.scoring.score import score
 from whole_rows import make_task
-folder, place, parallel, device, backend = sys.argv[1:]
-if backend != "own":
-    distributed._backend = lambda: backend
+folder, place, parallel, device = sys.argv[1:]
 model = load_model(folder, parallel=parallel)
 assert model.info.device == device.replace("RANK", str(local_rank())), model.info.device
 assert model.shares_prefix, model.warnings
@@ -84,7 +86,7 @@ def test_processes_give_what_one_gives(n_processes: int, parallel: str, device: 
     folder = save_tiny(tmp_path / "model", "llama", network=network)
     (tmp_path / "run.py").write_text(RUN)
     done = subprocess.run(
-        [*launcher, str(tmp_path / "run.py"), str(folder), str(tmp_path), parallel, device, "own"],
+        [*launcher, str(tmp_path / "run.py"), str(folder), str(tmp_path), parallel, device],
         env=with_path(),
         capture_output=True,
         text=True,
@@ -93,29 +95,66 @@ def test_processes_give_what_one_gives(n_processes: int, parallel: str, device: 
     check_saved(tmp_path, folder, n_processes)
 
 
-def test_a_model_split_over_two_processes_of_one_gpu(tmp_path: Path) -> None:
-    """As on two GPUs but for NCCL, which wants one each: Gloo adds up what the processes have on the same one."""
-    pytest.importorskip("transformers.distributed.mixin", reason="this transformers splits no model")
-    folder = save_tiny(tmp_path / "model", "llama", network=splittable())
-    (tmp_path / "run.py").write_text(RUN)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    arguments = [str(tmp_path / "run.py"), str(folder), str(tmp_path), "tensor", "2 x cuda", "gloo"]
-    here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, *arguments],
-            env=with_path() | here | {"RANK": str(rank), "LOCAL_RANK": "0"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
+class Threads:
+    """What a split head asks of torch.distributed, among threads of this process: NCCL wants a GPU for each process."""
+
+    def __init__(self, n: int) -> None:
+        self._n, self._here, self._barrier = n, threading.local(), threading.Barrier(n, timeout=60)
+        self._given: list[Any] = [None] * n
+
+    def run(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        def call(rank: int) -> Any:
+            self._here.rank = rank
+            return calls[rank]()
+
+        with ThreadPoolExecutor(self._n) as pool:
+            return list(pool.map(call, range(self._n)))
+
+    def _exchanged(self, tensor: torch.Tensor) -> list[torch.Tensor]:
+        self._given[self._here.rank] = tensor.clone()
+        self._barrier.wait()
+        found = list(self._given)
+        self._barrier.wait()
+        return found
+
+    def get_world_size(self) -> int:
+        return self._n
+
+    def all_reduce(self, tensor: torch.Tensor) -> None:
+        tensor.copy_(torch.stack(self._exchanged(tensor)).sum(dim=0))
+
+    def all_gather(self, parts: Sequence[torch.Tensor], tensor: torch.Tensor) -> None:
+        for part, given in zip(parts, self._exchanged(tensor), strict=True):
+            part.copy_(given)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("n_parts", [2, 3])
+def test_a_split_head_gives_what_the_whole_head_gives(
+    n_parts: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As good as the whole head's kernel: float64 lies as near. 20,011 rows cannot be shared evenly."""
+    torch.manual_seed(0)
+    vocab_size, device = 20_003, "cuda"
+    weight = (torch.randn(20_011, 256, device=device) / 16).to(dtype)
+    hidden = torch.randn(301, 256, device=device).to(dtype)
+    targets = torch.randint(vocab_size, (301, 5), device=device)
+    targets[::7, 1:] = -100
+    whole = Head(weight, None, 30.0, 1.0, vocab_size).logprobs(hidden, targets)
+    threads, rows = Threads(n_parts), -(-len(weight) // n_parts)
+    monkeypatch.setattr(split, "dist", threads)
+    parts = [
+        SplitHead(weight[first : first + rows], None, 30.0, 1.0, vocab_size, first=first)
+        for first in range(0, len(weight), rows)
     ]
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors[-3000:]
-    check_saved(tmp_path, folder, 2)
+    z = 30 * torch.tanh(hidden.double() @ weight[:vocab_size].double().T / 30)
+    exact = torch.where(targets == -100, 0.0, z.log_softmax(dim=-1).gather(1, targets.clamp(min=0)))
+    off = (whole.logprob.double() - exact).abs().max()
+    for found in threads.run([lambda part=part: part.logprobs(hidden, targets) for part in parts]):  # type: ignore[misc]
+        assert (found.logprob.double() - exact).abs().max() <= 2 * off + 1e-5
+        torch.testing.assert_close(found.lse, whole.lse, atol=2e-5, rtol=1e-6)
+        torch.testing.assert_close(found.top_logprob, whole.top_logprob, atol=2e-5, rtol=1e-6)
+        assert torch.equal(found.top_token, z.argmax(dim=-1))
 
 
 def splittable() -> Any:

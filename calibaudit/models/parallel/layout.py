@@ -77,7 +77,7 @@ def layout_of(weights: Weights, device: str, parallel: str) -> Layout:
 
 def memory_of(gpus: Iterable[int]) -> dict[int | str, int]:
     """Bytes that layers may take of each of these GPUs and, where they are too small, of the host: for accelerate."""
-    import psutil  # what accelerate itself asks
+    import psutil  # type: ignore[import-untyped]  # what accelerate itself asks
 
     free: dict[int | str, int] = {gpu: int(0.9 * torch.cuda.mem_get_info(gpu)[0]) for gpu in gpus}
     return free | {"cpu": psutil.virtual_memory().available}

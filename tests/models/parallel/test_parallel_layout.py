@@ -15,6 +15,7 @@ from calibaudit.errors import ModelError
 from calibaudit.models import distributed
 from calibaudit.models.parallel import layout
 from calibaudit.models.parallel.layout import Layout, Weights, layout_of
+from calibaudit.scoring.evaluate import RunOptions, open_engine
 
 GB = 10**9
 
@@ -102,6 +103,13 @@ def test_what_is_left_open_goes_by_size(
         pytest.importorskip("transformers.distributed.mixin")
     machine(n_gpus, n_processes, rank)
     assert layout_of(weights(monkeypatch, gigabytes), "auto", parallel) == expected
+
+
+@pytest.mark.parametrize(("name", "engine"), [("server:http://localhost:1/v1#M", "transformers"), ("M", "vllm")])
+def test_what_others_run_is_not_split_here(name: str, engine: str) -> None:
+    """Refused before anything is asked of them."""
+    with pytest.raises(ModelError, match=r"--parallel tensor:2: (a server|vllm) splits its models itself"):
+        open_engine(name, RunOptions(parallel="tensor:2", engine=engine), print)
 
 
 @pytest.mark.parametrize(
