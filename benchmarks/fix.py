@@ -1,7 +1,6 @@
 """Training with label smoothing at a large vocabulary: tokens a second and peak memory, against the usual trainers.
 
-    python benchmarks/fix.py [--hidden 2048 --layers 16 --vocab 128256 --length 4096] [--rows 4,8,16] [--steps 8]
-    python benchmarks/fix.py --gradient-checkpointing
+    python benchmarks/fix.py [--rows 4,8,16] [--steps 8] [--contenders ours,trainer] [--gradient-checkpointing]
 
 One random Llama, rows of random tokens that are all learned from, smoothing 0.1 towards the uniform distribution, AdamW
 in float32. On all sides the same weights, rows, attention (torch's), optimizer (fused) and dtypes: float32 weights,
@@ -44,7 +43,7 @@ SPEED_BAR, BATCH_BAR = 1.25, 2
 
 @dataclass(frozen=True)
 class Size:
-    """The network and the rows."""
+    """The network and the rows; save_at: the step after which a checkpoint is written, None: no checkpoint."""
 
     hidden: int
     layers: int
@@ -118,8 +117,7 @@ class Clock:
         self._last = now
 
 
-class _EnoughError(Exception):
-    """All steps that are timed are done."""
+class _EnoughError(Exception): ...
 
 
 def run_ours(
@@ -269,8 +267,8 @@ def main() -> None:
         several(args.one, batches, size)
         return
     with torch.device("meta"):
-        n_parameters = sum(p.numel() for p in _llama(size).parameters())
-    what = f"random Llama of {n_parameters / 1e6:,.0f} M parameters, V {size.vocab:,}, length {size.length:,}"
+        millions = sum(p.numel() for p in _llama(size).parameters()) / 1e6
+    what = f"random Llama of {millions:,.0f} M parameters, V {size.vocab:,}, length {size.length:,}"
     print(f"{device_name()}: {what}, gradient checkpointing {'on' if size.checkpointing else 'off'}", flush=True)
     found: dict[tuple[str, int], float] = {}
     for kind in args.contenders.split(","):
@@ -290,11 +288,9 @@ def _verdict(found: dict[tuple[str, int], float]) -> None:
     most = max(largest[kind] for kind in peers)
     for kind in sorted(kinds.difference(peers)):
         (speed, rows), (theirs, their_rows) = best[kind], best[peer]
-        print(
-            f"  {kind}: {speed:,.0f} tokens/s at {rows} rows = {speed / theirs:.2f} x the best peer ({peer}, "
-            f"{theirs:,.0f} at {their_rows}), bar {SPEED_BAR}; largest batch {largest[kind]} = "
-            f"{largest[kind] / most:.1f} x the peers' {most}, bar {BATCH_BAR}"
-        )
+        against = f"{speed / theirs:.2f} x the best peer ({peer}, {theirs:,.0f} at {their_rows}), bar {SPEED_BAR}"
+        batch = f"largest batch {largest[kind]} = {largest[kind] / most:.1f} x the peers' {most}, bar {BATCH_BAR}"
+        print(f"  {kind}: {speed:,.0f} tokens/s at {rows} rows = {against}; {batch}")
 
 
 def _report(kind: str, batches: list[int], size: Size) -> dict[tuple[str, int], float]:
@@ -304,8 +300,7 @@ def _report(kind: str, batches: list[int], size: Size) -> dict[tuple[str, int], 
     found: dict[tuple[str, int], float] = {}
     with tempfile.TemporaryFile("w+") as errors:
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert run.stdout is not None
-        results = [_shown(kind, json.loads(line[7:]), found) for line in run.stdout if line.startswith("RESULT ")]
+            results = [_shown(kind, json.loads(line[7:]), found) for line in run.stdout if line.startswith("RESULT ")]
         if run.wait() != 0 or not results:
             errors.seek(0)
             last = (errors.read().strip().splitlines() or ["no output"])[-1]
