@@ -300,7 +300,8 @@ def _report(kind: str, batches: list[int], size: Size) -> dict[tuple[str, int], 
     found: dict[tuple[str, int], float] = {}
     with tempfile.TemporaryFile("w+") as errors:
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-            results = [_shown(kind, json.loads(line[7:]), found) for line in run.stdout if line.startswith("RESULT ")]
+        lines = (line for line in run.stdout or () if line.startswith("RESULT "))
+        results = [_shown(kind, json.loads(line[7:]), found) for line in lines]
         if run.wait() != 0 or not results:
             errors.seek(0)
             last = (errors.read().strip().splitlines() or ["no output"])[-1]
