@@ -1,6 +1,6 @@
 """Training on rows of many lengths, with and without `--packing`: tokens a second, forward passes, peak memory.
 
-    python benchmarks/repair/packing.py [--hidden 2048 --layers 16 --vocab 128256] [--batch-size 8] [--steps 10]
+    python benchmarks/repair/packing.py [--hidden 1024 --layers 16 --vocab 32000] [--batch-size 8] [--steps 10]
 
 One random Llama in float32, bfloat16 autocast on a GPU; 128 rows a step, whose lengths are log-normal (median 120
 tokens, a tenth beyond 400, at most 2,048), as instruction data's are; the last third of a row is learned. Each variant
@@ -59,7 +59,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         max_position_embeddings=LONGEST,
         tie_word_embeddings=True,
     )
-    network = LlamaForCausalLM(config).to(options.device)
+    with torch.device(options.device):
+        network = LlamaForCausalLM(config)
     examples = rows_of(options.vocab, 128 * options.steps)
     accumulation = 128 // options.batch_size
     settings = TrainingSettings(
@@ -93,7 +94,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("hidden", 2048), ("layers", 16), ("vocab", 128_256), ("batch-size", 8), ("steps", 10)):
+    for name, value in (("hidden", 1024), ("layers", 16), ("vocab", 32_000), ("batch-size", 8), ("steps", 10)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--variant", choices=("padded", "packed"), help=argparse.SUPPRESS)

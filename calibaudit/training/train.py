@@ -15,7 +15,7 @@ import torch
 
 from calibaudit.errors import TrainingError
 from calibaudit.models.devices import is_out_of_memory
-from calibaudit.models.distributed import gathered, rank, world_size
+from calibaudit.models.distributed import gathered, join, rank, world_size
 from calibaudit.models.library import quiet
 from calibaudit.training.data.encode import Example
 from calibaudit.training.levers import scale_of, softcap_entry_of, take_in
@@ -134,7 +134,8 @@ def train(
     checkpoints.mkdir(parents=True, exist_ok=True)
     if rank() == 0:
         shutil.rmtree(checkpoints / WRITING, ignore_errors=True)
-    gathered([0])  # under torchrun the process group is made, and at the end left, by `models.distributed`
+    gathered([0])
+    join(world_size())  # under torchrun the process group is made, and at the end left, by `models.distributed`
     with (
         quiet(),
         interruptible() as interrupt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,8 +49,7 @@ def own_wandb_run(names: Sequence[str]) -> Iterator[None]:
     if "wandb" not in names:
         yield
         return
-    import wandb
-
+    wandb: Any = importlib.import_module("wandb")
     was_there = wandb.run is not None
     try:
         yield

@@ -535,7 +535,7 @@ for kind in KINDS:
 """
 
 
-KINDS = ("full", "lora", "levers", "sharded", "sharded and resumed")
+KINDS = ("full", "lora", "levers", "packed", "sharded", "sharded and resumed")
 
 
 def distributed(folder: Path, kind: str, batch_size: int) -> Any:
@@ -560,6 +560,7 @@ def distributed(folder: Path, kind: str, batch_size: int) -> Any:
         assert shares == sorted(
             f"{what}-share-{i + 1}-of-{n}.safetensors" for what in ("model", "optimizer") for i in range(n)
         )
+    chosen = replace(chosen, packing=kind in ("packed", "sharded"))
     return tuned(folder, chosen, n=22, resume=kind.endswith("resumed"))[0]
 
 

@@ -83,7 +83,7 @@ def plain_network(model: Any) -> Any:
 @contextmanager
 def undisturbed(model: nn.Module, network: Any) -> Iterator[None]:
     """Within: eval mode, no gradients, no autocast, the network's own forward. Afterwards: all as it was."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     python, numpy = random.getstate(), np.random.get_state()
     kind = network.device.type
     try:

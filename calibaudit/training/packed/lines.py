@@ -84,7 +84,8 @@ class PackedBatches(Dataset[dict[str, Tensor]]):
         steps = []
         for step in plan.steps:
             rows = [row for micro_batch in step for row in micro_batch]
-            lines, width = [], 1
+            lines: list[Line] = []
+            width = 1
             for own in _alike(rows, smoothed):
                 more, wide = cheapest_lines(own, lengths, min(longest, LINE))
                 lines, width = lines + more, max(width, wide)

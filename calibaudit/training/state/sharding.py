@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from calibaudit.models.distributed import gathered, rank, world_size
+from calibaudit.models.distributed import join, rank, world_size
 from calibaudit.training.settings import FSDP_VARIABLE
 from calibaudit.training.state.layers import layers_of
 
@@ -70,7 +70,7 @@ def process_group(device: torch.device) -> Iterator[None]:
     import torch.distributed as dist
 
     if world_size() > 1:
-        gathered([0])  # the group is made, and at the end left, by `models.distributed`
+        join(world_size())  # the group is made, and at the end left, by `models.distributed`
     if dist.is_initialized():
         yield
         return
