@@ -29,7 +29,7 @@ def rows(n: int = 32) -> list[Example]:
 
 def losses(folder: Path, device: str, **changes: Any) -> list[float]:
     """Of each step, towards another model's own distribution."""
-    options = {"learning_rate": 1e-2, "batch_size": 4, "accumulation": 2, "max_steps": N_STEPS, "warmup": 0.0}
+    options = {"learning_rate": 3e-3, "batch_size": 4, "accumulation": 2, "max_steps": N_STEPS, "warmup": 0.0}
     chosen = TrainingSettings(0.3, "base", **(options | changes))
     network, anchor = (tiny_network("llama", seed=seed).to(device) for seed in (0, 1))
     train(network, None, rows(), folder, chosen, anchor=anchor)
@@ -38,7 +38,7 @@ def losses(folder: Path, device: str, **changes: Any) -> list[float]:
 
 @pytest.mark.parametrize("how", ["autocast", "shares", "compiled", "compiled shares", "shares, checkpointing"])
 def test_on_a_gpu_it_is_the_cpus_training_but_for_bfloat16(tmp_path: Path, how: str) -> None:
-    """Bfloat16 has 8 bits: products of this size are off by a fraction of 1 %, and training does not blow that up."""
+    """Bfloat16 has 8 bits: on a CPU whose weights are gathered in it these losses are off by .2 %."""
     exact = losses(tmp_path / "cpu", "cpu")
     found = losses(
         tmp_path / "gpu", "cuda", sharding="fsdp" if "shares" in how else "none", compiled="compiled" in how,

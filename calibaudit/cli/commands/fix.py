@@ -131,7 +131,7 @@ def fix(
         OptimChoice, typer.Option("--optim", help="The optimizer; adamw-8bit needs torchao, or bitsandbytes.")
     ] = OptimChoice.adamw,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Faster and less memory, after a minute of compiling (torch.compile).")
+        bool, typer.Option("--compile", help="Smooth: run the layers by torch.compile, compiled at the start.")
     ] = False,
     pilot: Annotated[
         bool, typer.Option("--pilot", help="Choose the factor by tuning at each of --grid, as long as the run itself.")
