@@ -9,8 +9,9 @@ bfloat16 products on a GPU. Gradient checkpointing is off on all sides, or with 
 checkpoint while it is timed; what one costs, `benchmarks/tuning/writes.py` measures.
 
 Contenders: `ours` (what `calibaudit fix` runs), `ours-fsdp` (the same with `--sharding fsdp`: bfloat16 weights gathered
-from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `trainer`
-(transformers.Trainer with label_smoothing_factor), `trl` and `trl-liger` (SFTTrainer without and with Liger's kernels).
+from float32 ones, so that the activations are bfloat16 too, where autocast keeps some in float32), `ours-compiled`
+(that with `--compile`), `trainer` (transformers.Trainer with label_smoothing_factor), `trainer-compiled` (that with
+torch_compile), `trl` and `trl-liger` (SFTTrainer without and with Liger's kernels).
 One that cannot run is named with the reason. Each has a process of its own. Times are medians over the steps after the
 second. The loss of the first step must agree with a float64 loss of the same rows to 1 %, or no speed is printed.
 The bars, on one H100 or H200: 1.25 times the tokens a second of the best peer at that peer's own best batch, and twice
@@ -36,7 +37,7 @@ from typing import Any
 import torch
 
 SMOOTHING = 0.1
-CONTENDERS = ("ours", "ours-fsdp", "trainer", "trl", "trl-liger")
+CONTENDERS = ("ours", "ours-fsdp", "ours-compiled", "trainer", "trainer-compiled", "trl", "trl-liger")
 WARM_UP = 2
 SPEED_BAR, BATCH_BAR = 1.25, 2
 
@@ -79,8 +80,7 @@ def _llama(size: Size) -> Any:
 
 
 def rows_of(size: Size, n_rows: int) -> list[list[int]]:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randint(5, size.vocab, (n_rows, size.length), generator=generator).tolist()
+    return torch.randint(5, size.vocab, (n_rows, size.length), generator=torch.Generator().manual_seed(1)).tolist()
 
 
 @torch.no_grad()
@@ -137,7 +137,8 @@ def run_ours(
         warmup=0.0,
         gradient_checkpointing=size.checkpointing,
         save_steps=size.save_at or size.steps + 1,  # which is never reached, so that no checkpoint is written
-        sharding="fsdp" if kind == "ours-fsdp" else "none",
+        sharding="none" if kind == "ours" else "fsdp",
+        compiled=kind == "ours-compiled",
     )
     losses: list[float] = []
 
@@ -184,6 +185,7 @@ def run_trainer(
         "label_smoothing_factor": SMOOTHING,
         "bf16": torch.cuda.is_available(),
         "logging_steps": 1,
+        "torch_compile": kind == "trainer-compiled",
         "save_strategy": "steps" if size.save_at else "no",
         "save_steps": size.save_at or size.steps,
         "report_to": [],
@@ -191,7 +193,7 @@ def run_trainer(
         "use_cpu": not torch.cuda.is_available(),
     }
     data = [{"input_ids": row, "labels": row} for row in rows]
-    if kind == "trainer":
+    if kind.startswith("trainer"):
         stacked = lambda batch: {name: torch.tensor([row[name] for row in batch]) for name in ("input_ids", "labels")}  # noqa: E731
         trainer = Trainer(
             network, TrainingArguments(**common), data_collator=stacked, train_dataset=data, callbacks=[Watch()]
@@ -257,7 +259,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rows", default="1,2,4,8,16", help="batch sizes, rising")
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
-    parser.add_argument("--gradient-checkpointing", action="store_true", help="on for all, instead of off for all")
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="on for all")
     parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
     args = parser.parse_args()
     size = Size(args.hidden, args.layers, args.vocab, args.length, args.steps, args.gradient_checkpointing)
@@ -299,16 +301,15 @@ def _verdict(found: dict[tuple[str, int], float]) -> None:
 def _report(kind: str, batches: list[int], size: Size) -> dict[tuple[str, int], float]:
     shape = [f"--{name}={getattr(size, name)}" for name in ("hidden", "layers", "vocab", "length", "steps")]
     shape += ["--gradient-checkpointing"] * size.checkpointing + ["--rows", ",".join(map(str, batches))]
-    done = subprocess.run(
-        [sys.executable, __file__, *shape, "--one", kind], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, __file__, *shape, "--one", kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     results = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not results:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        print(f"  {kind:10s} did not run: {last[:150]}", flush=True)
+        print(f"  {kind:16s} did not run: {last[:150]}", flush=True)
     found = {}
     for result in results:
-        name = f"  {kind:10s} {result['rows']:3d} rows"
+        name = f"  {kind:16s} {result['rows']:3d} rows"
         if "error" in result:
             print(f"{name}  did not run: {result['error']}", flush=True)
         elif abs(result["loss"] / result["wanted"] - 1) > 0.01:

@@ -12,8 +12,10 @@ the arithmetic and not the calls around it takes the time.
 
 `--device cuda` makes a random Llama of 1.24 B parameters and items as long as those of ARC, of HellaSwag, and letters
 behind five examples (benchmarks/made_llama.py), runs both sides in bfloat16, each warmed up on 64 items that are timed
-again later, and prints items/s, tokens/s, peak memory beside the weights, and how near our tokens/s come to a plain
-`network(ids)` of as many tokens, in rows as long as the task's mean one.
+again later, and prints items/s (ours the median of the repeats, the peer's one run) and peak memory beside the weights.
+Tokens/s are of each token that the network runs, of `score` as a whole and of its rows alone, tokenized before, and
+stand against a plain `network(ids)` of as many tokens, in rows as long as the task's mean one, logits of all positions
+included, and its decoder's without them.
 """
 
 from __future__ import annotations
@@ -88,11 +90,28 @@ def ours_on_gpu(model: str, limit: int, repeats: int) -> list[dict[str, Any]]:
             scores = score(task, checkpoint)
             seconds.append(time.perf_counter() - start)
         peak = torch.cuda.max_memory_allocated() - held
-        rows = scores.logprobs.tolist()
-        width = max(1, sum(len(checkpoint.tokenizer(item.context).input_ids) for item in task.items[:N_WARM]) // N_WARM)
-        plain = plain_tokens_per_second(checkpoint, width)
-        found.append({"seconds": statistics.median(seconds), "tokens": counted[0], "rows": rows, "peak": peak} | plain)
+        own = {"seconds": statistics.median(seconds), "tokens": counted[0], "peak": peak}
+        own |= {"rows": scores.logprobs.tolist(), "alone": counted[0] / rows_alone(task, checkpoint, repeats)}
+        width = sum(len(checkpoint.tokenizer(item.context).input_ids) for item in task.items[:N_WARM]) // N_WARM
+        found.append(own | plain_tokens_per_second(checkpoint, width))
     return found
+
+
+def rows_alone(task: Any, checkpoint: Any, repeats: int) -> float:
+    """Seconds of the task's rows, tokenized before: what is left of `score` is prompts, tokens and results."""
+    from calibaudit.scoring.batches import batch_size_for, score_rows
+    from calibaudit.scoring.encode import Encoder
+    from calibaudit.scoring.prompts import plain_prompt
+
+    encoder = Encoder(checkpoint.tokenizer, checkpoint.prefix_token_id, checkpoint.max_length)
+    encoded = encoder.encode([plain_prompt(item, task.name) for item in task.items])
+    rows = [row for prompt in encoded for row in prompt.rows]
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        list(score_rows(checkpoint, rows, batch_size_for(checkpoint, None), [""] * len(rows)))
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 def plain_tokens_per_second(checkpoint: Any, width: int) -> dict[str, float]:
@@ -115,7 +134,7 @@ def plain_tokens_per_second(checkpoint: Any, width: int) -> dict[str, float]:
     return found
 
 
-def peer_on_gpu(model: str, parts: list[list[list[list[str]]]], batch_size: str, repeats: int) -> list[dict[str, Any]]:
+def peer_on_gpu(model: str, parts: list[list[list[list[str]]]], batch_size: str) -> list[dict[str, Any]]:
     """As `ours_on_gpu`, of lm-evaluation-harness."""
     import torch
     from lm_eval.models.huggingface import HFLM
@@ -126,9 +145,9 @@ def peer_on_gpu(model: str, parts: list[list[list[list[str]]]], batch_size: str,
         asked(lm, requests[:N_WARM])
         held = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        runs = [asked(lm, requests) for _ in range(repeats)]
+        seconds, rows = asked(lm, requests)
         peak = torch.cuda.max_memory_allocated() - held
-        found.append({"seconds": statistics.median(run[0] for run in runs), "rows": runs[0][1], "peak": peak})
+        found.append({"seconds": seconds, "rows": rows, "peak": peak})
     return found
 
 
@@ -165,10 +184,10 @@ def measure_on_gpu(args: argparse.Namespace, folder: Path) -> None:
     }
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, bfloat16, {args.limit:,} items a task")
     print(
-        "| task | calibaudit, items/s | lm-eval, items/s | ratio | tokens/s | of network(ids) | of its decoder "
-        "| GiB, ours | lm-eval | mean difference |"
+        "| task | calibaudit, items/s | lm-eval, items/s | ratio | tokens/s | of network(ids) | rows alone "
+        "| of network(ids) | of its decoder | GiB, ours | lm-eval | mean difference |"
     )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for t, (task, own) in enumerate(zip(tasks, mine, strict=True)):
         size = min(peers, key=lambda size: peers[size][t]["seconds"])
         other = peers[size][t]
@@ -176,12 +195,13 @@ def measure_on_gpu(args: argparse.Namespace, folder: Path) -> None:
         away = statistics.mean(abs(x - y) / abs(y) for x, y in pairs)
         speed = own["tokens"] / own["seconds"]
         if away > BFLOAT16:
-            print(f"| {task.name} | – | – | log-likelihoods differ | – | – | – | – | – | {away:.1e} |")
+            print(f"| {task.name} | – | – | log-likelihoods differ | – | – | – | – | – | – | – | {away:.1e} |")
             continue
         print(
             f"| {task.name} | {args.limit / own['seconds']:,.0f} | {args.limit / other['seconds']:,.0f} (batch {size}) "
             f"| {other['seconds'] / own['seconds']:.2f} | {speed:,.0f} | {speed / own['plain']:.2f} "
-            f"| {speed / own['decoder']:.2f} | {own['peak'] / 2**30:.1f} | {other['peak'] / 2**30:.1f} | {away:.1e} |"
+            f"| {own['alone']:,.0f} | {own['alone'] / own['plain']:.2f} | {own['alone'] / own['decoder']:.2f} "
+            f"| {own['peak'] / 2**30:.1f} | {other['peak'] / 2**30:.1f} | {away:.1e} |"
         )
 
 
@@ -266,7 +286,7 @@ def main() -> None:
         return
     if args.run and args.run.startswith("gpu-peer"):
         parts, size = json.loads(args.requests.read_text()), args.run.partition(":")[2]
-        print(json.dumps({"found": peer_on_gpu(args.model, parts, size, args.repeats)}))
+        print(json.dumps({"found": peer_on_gpu(args.model, parts, size)}))
         return
     if on_gpu:
         with tempfile.TemporaryDirectory() as folder:

@@ -69,6 +69,12 @@ def _cut_cross_entropy(targets: Tensor, _eps: float) -> Loss:
     return lambda hidden, weight: linear_cross_entropy(hidden, weight, targets)
 
 
+def _cut_exact(targets: Tensor, _eps: float) -> Loss:
+    from cut_cross_entropy import linear_cross_entropy
+
+    return lambda hidden, weight: linear_cross_entropy(hidden, weight, targets, filter_eps=None)
+
+
 def _quack(targets: Tensor, _eps: float) -> Loss:
     from quack.linear_cross_entropy import chunked_linear_cross_entropy
 
@@ -83,6 +89,7 @@ PEERS = {
     "torch.nn.functional.linear_cross_entropy": Peer(_torch_fused, True),
     "torch.nn.functional.linear_cross_entropy, in chunks": Peer(_torch_chunked, False),
     "cut-cross-entropy": Peer(_cut_cross_entropy, False),
+    "cut-cross-entropy, exact": Peer(_cut_exact, False),
     "quack-kernels": Peer(_quack, False),
 }
 

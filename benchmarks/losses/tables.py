@@ -88,7 +88,7 @@ def anchored_line(rows: list[Row], shape: str) -> str:
     (products,) = _of(rows, "products", shape)
     parts = [
         f"{row['budget']:,} MiB: {row['ms']:.2f} ms = {_ratio(row, products, 'three')} of the products, peak "
-        f"{row['mib']:,.0f} MiB"
+        f"{row['mib']:,.0f} MiB, error dH {row['error_hidden']:.1e} (allowed {row['allowed']:.1e})"
         for row in _of(rows, "anchored", shape)
     ]
     return f"**Anchored step, shape {shape}**: {'; '.join(parts)}"
@@ -181,6 +181,19 @@ def page(rows: list[Row]) -> str:
             parts.append(anchored_line(rows, shape))
         if _of(rows, "rows", shape):
             parts.append(rows_table(rows, shape))
+    parts += [f"Failed: {row['section']}, shape {row['shape']}: {row['why']}" for row in _of(rows, "failed")]
     if _of(rows, "step"):
         parts += [absent_line(rows), "With smoothing:", claim_table(rows, True), "Without:", claim_table(rows, False)]
     return "\n\n".join(parts)
+
+
+MARKS = ("<!-- measured -->", "<!-- /measured -->")
+
+
+def put(page_text: str, text: str) -> str:
+    """The page with `text` between its marks."""
+    before, _, rest = page_text.partition(MARKS[0])
+    _, mark, after = rest.partition(MARKS[1])
+    if not mark:
+        raise SystemExit(f"the page has no {MARKS[0]} … {MARKS[1]} to put tables between")
+    return f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}"

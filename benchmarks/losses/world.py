@@ -66,6 +66,19 @@ class World:
         by_hidden, by_weight = (float((a.double() - b).norm() / b.norm()) for a, b in pairs)
         return abs(loss.item() - exact[0]), by_hidden, by_weight
 
+    def anchored_rows(self, prior: tuple[Tensor, Tensor], eps: float, dtype: torch.dtype) -> Tensor:
+        """dH of the first rows of the mean loss anchored to the prior, its logits and products in dtype."""
+
+        def softmax(hidden: Tensor, weight: Tensor) -> Tensor:
+            rows = hidden[:WATCHED].to(dtype)
+            z = torch.cat([rows @ part.to(dtype).T for part in weight.split(8192)], 1)
+            return (z if dtype == torch.float64 else z.float()).softmax(1)
+
+        dz = softmax(self.hidden, self.weight) - eps * softmax(*prior)
+        dz[torch.arange(WATCHED, device="cuda"), self.targets[:WATCHED]] -= 1 - eps
+        parts = zip((dz / self.n).to(dtype).split(8192, 1), self.weight.split(8192), strict=True)
+        return torch.stack([part.double() @ rows.double() for part, rows in parts]).sum(0)
+
     def step(self, loss: Callable[[Tensor, Tensor], Tensor]) -> Step:
         """Forward and backward of loss(hidden, weight)."""
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
-from calibaudit.analysis.samples import Items, items_of
+from calibaudit.analysis.samples import Items, Row, items_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.metrics.calibration_error import ece_floor_interval
 from calibaudit.metrics.inference.abs_gap import AbsGapChange, abs_gap_change_of
@@ -43,6 +44,8 @@ _SCALES = {"temperature": math.inf, "aurc": math.inf, "auroc": 1.0}
 _WITHOUT_ANSWERS = frozenset({"confidence", "option_mass"})
 _MOST_DRAWS, _DRAWN_ANSWERS = 1000, 20_000_000
 """Draws of the floor, fewer when there are many items: its spread is then a small part of it."""
+_FLOORS: WeakKeyDictionary[Row, dict[Settings, Interval]] = WeakKeyDictionary()
+"""Of single rows, drawn once: it is the same in the task, in the mean of the tasks, and where there is one task."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,6 +244,13 @@ def _floor(items: Items, settings: Settings) -> Interval:
     if items.macro:
         parts = [_floor(Items((row,), items.design), settings).value for row in items.rows]
         return Interval(float(np.mean([part for part in parts if part is not None])), None, None)
+    known = _FLOORS.setdefault(items.rows[0], {}) if len(items.rows) == 1 else {}
+    if settings not in known:
+        known[settings] = _drawn_floor(items, settings)
+    return known[settings]
+
+
+def _drawn_floor(items: Items, settings: Settings) -> Interval:
     sample = items.whole
     draws = max(100, min(_MOST_DRAWS, _DRAWN_ANSWERS // sample.n_items))
     rng = np.random.default_rng(items.seed)

@@ -17,7 +17,10 @@ from calibaudit.errors import CalibauditError
 from calibaudit.kernels import kernel_path, linear_logprobs
 
 PACKAGES = ("torch", "triton", "transformers", "datasets", "numpy", "scipy")
-VARIABLES = ("CALIBAUDIT_KERNELS", "CUDA_VISIBLE_DEVICES", "HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE", "TRITON_INTERPRET")
+VARIABLES = (
+    "CALIBAUDIT_KERNELS", "CUDA_VISIBLE_DEVICES", "GOMP_SPINCOUNT", "HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE",
+    "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TRITON_INTERPRET",
+)  # fmt: skip
 """Those that change what runs; none holds a secret or a path."""
 
 

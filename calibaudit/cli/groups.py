@@ -40,6 +40,7 @@ from calibaudit.cli.options import (
     NumFewshot,
     Offline,
     Output,
+    Parallel,
     PerLevel,
     Plot,
     Quiet,
@@ -99,6 +100,7 @@ class RunFlags:
 
     dtype: DType = "auto"
     device: Device = "auto"
+    parallel: Parallel = "auto"
     cache_dir: CacheDir = None
     no_cache: NoCache = False
     verify: Verify = False

@@ -71,7 +71,8 @@ def load_numpy() -> None:
 def run_options(
     run: RunFlags, chat: ChatFlags, batch_size: str = "auto", engines: EngineFlags | None = None
 ) -> RunOptions:
-    """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or faulty ChatFlags."""
+    """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or other faulty flags."""
+    from calibaudit.models.distributed import check_parallel
     from calibaudit.scores.thinking import Thinking
     from calibaudit.scoring.cache import default_cache_dir
     from calibaudit.scoring.evaluate import RunOptions
@@ -83,11 +84,13 @@ def run_options(
         raise CalibauditError(f"--think {chat.think}: --chat-template off leaves it out, and thoughts need a template")
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
+    check_parallel(run.parallel)
     if run.offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     return RunOptions(
         dtype=run.dtype,
         device=run.device,
+        parallel=run.parallel,
         batch_size=None if batch_size == "auto" else int(batch_size),
         chat=chat_settings(chat),
         thinking=None if chat.think is None else Thinking(chat.think, chat.think_samples, chat.think_seed),
@@ -222,11 +225,12 @@ def score_all(
     engines: EngineFlags,
 ) -> list[list[Scores]]:
     """The scores of each model, in order; revisions: of each on the hub."""
-    from calibaudit.scoring.evaluate import scores_of
+    from calibaudit.scoring.evaluate import hash_ahead, scores_of
 
     tokenizers = _tokenizers(models, engines.tokenizer or ())
     for text in questions.notices:
         report.notice(text)
+    hash_ahead(models[1:], options)
     found = [
         scores_of(
             name,

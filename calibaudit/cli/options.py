@@ -172,6 +172,15 @@ BatchSize = Annotated[
     str, typer.Option("--batch-size", metavar="N|auto", help="Rows a forward pass; auto: as many as fit.")
 ]
 DType = Annotated[str, typer.Option("--dtype", metavar="auto|float32|bfloat16|float16", help="Weights' type.")]
+Parallel = Annotated[
+    str,
+    typer.Option(
+        "--parallel",
+        metavar="auto|data|tensor[:N]",
+        help="Under torchrun. data: a copy of the model a process. tensor: a copy split over N processes, or as few as "
+        "hold it. auto: data where a copy fits a GPU, else tensor.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
 Engine = Annotated[
     EngineChoice,

@@ -47,10 +47,10 @@ def placement_of(asked: str, device: str, files: Iterable[Path], dtype: torch.dt
     if asked != "auto" or not device.startswith("cuda") or find_spec("accelerate") is None:
         return device
     free, _ = torch.cuda.mem_get_info(0)
-    return device if _n_bytes(files, dtype) < 0.85 * free else "auto"
+    return device if n_bytes(files, dtype) < 0.85 * free else "auto"
 
 
-def _n_bytes(files: Iterable[Path], dtype: torch.dtype) -> int:
+def n_bytes(files: Iterable[Path], dtype: torch.dtype) -> int:
     """Bytes of all weights once they are of this dtype."""
     total = 0
     for file in files:
@@ -98,6 +98,14 @@ def is_out_of_memory(error: BaseException) -> bool:
         isinstance(error, RuntimeError)
         and any(sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory"))
     )
+
+
+def own_part(weight: Any) -> Any:
+    """What this process holds of a weight that is split over several (a DTensor); any other weight as it is."""
+    if not hasattr(weight, "to_local"):
+        return weight
+    with torch.no_grad():  # the part itself, the same tensor each time
+        return weight.to_local()
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from calibaudit.errors import ModelError
 from calibaudit.kernels import LinearLogprobs, linear_logprobs
-from calibaudit.models.devices import is_out_of_memory
+from calibaudit.models.devices import is_out_of_memory, own_part
 from calibaudit.models.formats.families import placeholder_ids, text_config
 from calibaudit.models.formats.quantization import is_plain, plain_values
 
@@ -56,7 +57,7 @@ class Head:
     def logits(self, hidden: Tensor) -> Tensor:
         """(N, D) -> (N, vocab_size) in float32, for the probe's few rows: the head is made float32 part by part."""
         wide, step = hidden.float(), max(1, _N_NUMBERS // self.weight.shape[1])
-        parts = self.weight[: self.vocab_size].split(step)
+        parts = torch.split(self.weight[: self.vocab_size], step)
         z = torch.cat([wide @ part.float().T for part in parts], dim=-1)
         if self.bias is not None:
             z = z + self.bias[: self.vocab_size].float()
@@ -81,7 +82,7 @@ def check_finite(network: Any, name: str) -> int:
     The weights are looked at themselves: fused attention may swallow a NaN.
     """
     for key, tensor in network.named_parameters():
-        if not _is_sound(tensor):
+        if not _is_sound(own_part(tensor)):
             raise ModelError(f"{name}: the weights give NaN: {key} holds values that are not finite; download it again")
     logits = network(input_ids=probe_ids(network, N_PROBE), use_cache=False).logits
     # -inf is allowed: a bias may rule tokens out.
@@ -102,7 +103,7 @@ def _is_sound(weight: Tensor) -> bool:
     if not weight.is_floating_point() or weight.is_meta:
         return True
     step = max(1, _N_NUMBERS * max(1, len(weight)) // max(1, weight.numel())) if weight.ndim else 1
-    parts = weight.split(step) if weight.ndim and weight.device.type == "cpu" else [weight]
+    parts = torch.split(weight, step) if weight.ndim and weight.device.type == "cpu" else [weight]
     if all(bool(part.sum(dtype=torch.float32).isfinite()) for part in parts):
         return True
     bad = weight.isnan() | (weight == torch.inf)
@@ -139,19 +140,22 @@ def final_norm(network: Any) -> nn.Module | None:
 
 
 @torch.no_grad()
-def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
+def find_head(network: Any, vocab_size: int, make: Callable[..., Head] = Head) -> tuple[nn.Module, Head] | str:
     """Decoder and head, proven: on stretched hidden states their logits equal the network's. Or the reason why not.
 
     Scale and softcap are read from the config under the names that families give them. Some families carry such a value
     and ignore it, so the plain head is tried as well; what the network computes decides.
+    make: of a network that is split over processes, what makes a head of this process's rows.
     """
     linear = network.get_output_embeddings()
     weight = getattr(linear, "weight", None)
+    n_rows = 0 if weight is None else weight.shape[0]
+    weight = own_part(weight)
     if not is_plain(weight) or weight.ndim != 2 or weight.is_meta:
         return "it has no plain linear output layer in memory"
-    if weight.shape[0] < vocab_size:
-        return f"its logits have {vocab_size} columns but its output layer {weight.shape[0]} rows"
-    bias = getattr(linear, "bias", None)
+    if n_rows < vocab_size:
+        return f"its logits have {vocab_size} columns but its output layer {n_rows} rows"
+    bias = own_part(getattr(linear, "bias", None))
     config = text_config(network.config)
     scales = dict.fromkeys((config_scale(network, config), 1.0))
     softcaps = dict.fromkeys((config_softcap(config), None))
@@ -162,7 +166,7 @@ def find_head(network: Any, vocab_size: int) -> tuple[nn.Module, Head] | str:
             continue
         hidden, logits = (tensor.to(weight.device) for tensor in probed)
         for scale, softcap in itertools.product(scales, softcaps):
-            head = Head(weight, bias, softcap, scale, vocab_size)
+            head = make(weight, bias, softcap, scale, vocab_size)
             if agree(head.logits(hidden), logits.float(), TOLERANCE.get(logits.dtype, TOLERANCE[torch.float32])):
                 if _runs_alone(network, decoder):
                     return decoder, head

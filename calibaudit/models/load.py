@@ -14,12 +14,14 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_files
 from calibaudit.models.cpu.waiting import wait_well
-from calibaudit.models.devices import DTYPES, choose_device, choose_dtype, dtype_name, is_out_of_memory, placement_of
+from calibaudit.models.devices import DTYPES, choose_device, choose_dtype, dtype_name, is_out_of_memory
 from calibaudit.models.formats.adapter_files import read_adapter
 from calibaudit.models.formats.adapters import with_adapter
 from calibaudit.models.formats.families import class_names, loaders_of, text_config
 from calibaudit.models.formats.quantization import as_run, check_can_load, quantization_settings
 from calibaudit.models.library import VERSION, first_line, quiet
+from calibaudit.models.parallel.layout import Layout, Weights, layout_of, memory_of
+from calibaudit.models.parallel.split import split_options
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer
 
 
@@ -28,6 +30,7 @@ class Loaded:
     """What `load_network` gives. network: in eval mode, without gradients. warnings: one line each.
 
     n_parameters: of the network, as if none of its weights were packed. quantization, adapter: as in ModelInfo.
+    n_ranks: processes that hold a part of it each.
     """
 
     network: Any
@@ -38,13 +41,15 @@ class Loaded:
     n_parameters: int
     quantization: str = ""
     adapter: str = ""
+    n_ranks: int = 1
 
 
-def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
+def load_network(checkpoint: Checkpoint, dtype: str, device: str, parallel: str = "data") -> Loaded:
     """Read network and tokenizer of a checkpoint whose files are on disk.
 
     dtype: auto, float32, bfloat16 or float16. auto: what the weights are stored in; on a CPU float32 for float16.
-    device: auto, cpu, cuda, cuda:N or mps. auto: the GPU if there is one; if it is too small, all of them (accelerate).
+    device: auto, cpu, cuda, cuda:N or mps. auto: the GPU if there is one; if it is too small, several (`layout_of`).
+    parallel: auto, data, tensor or tensor:N, see `layout_of`.
     An adapter is merged into its base's weights, or stays beside them where those are quantized.
     Raises ModelError.
     """
@@ -60,8 +65,9 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
         if settings is not None:
             check_can_load(checkpoint.whole.name, settings)
         chosen_dtype, notes = choose_dtype(dtype, config, files, chosen_device)
-        placement = placement_of(device, chosen_device, files, chosen_dtype)
-        network, more = _read_weights(checkpoint.whole, config, chosen_dtype, placement, quantized=settings is not None)
+        weights = Weights(checkpoint.name, config, tuple(files), chosen_dtype, _whole_only(checkpoint, settings))
+        layout = layout_of(weights, device, parallel)
+        network, more = _read_weights(checkpoint.whole, config, chosen_dtype, layout, quantized=settings is not None)
         network, adapter = _adapted(checkpoint, network, merge=settings is None)
         n_parameters = sum(p.numel() for p in (network if settings is None else _unpacked(network)).parameters())
     notes += more
@@ -73,9 +79,26 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str) -> Loaded:
         )
     quantization = "" if settings is None else as_run(network, settings)
     network.eval().requires_grad_(False)
-    if placement == "cpu":
+    if layout.device == "cpu":
         wait_well(network)
-    return Loaded(network, tokenizer, chosen_dtype, placement, tuple(notes), n_parameters, quantization, adapter)
+    return Loaded(
+        network,
+        tokenizer,
+        chosen_dtype,
+        layout.device,
+        tuple(notes),
+        n_parameters,
+        quantization,
+        adapter,
+        layout.n_ranks,
+    )
+
+
+def _whole_only(checkpoint: Checkpoint, quantized: object) -> str:
+    """Why the layers cannot be split over processes; empty where nothing here says so."""
+    if quantized is not None:
+        return "its weights are quantized"
+    return "" if checkpoint.base is None else "it is an adapter on a base: merge them first"
 
 
 def _adapted(checkpoint: Checkpoint, network: Any, *, merge: bool) -> tuple[Any, str]:
@@ -154,16 +177,16 @@ def _check_rotary(name: str, raw: dict[str, Any], config: Any) -> None:
 
 
 def _read_weights(
-    checkpoint: Checkpoint, config: Any, dtype: torch.dtype, placement: str, *, quantized: bool
+    checkpoint: Checkpoint, config: Any, dtype: torch.dtype, layout: Layout, *, quantized: bool
 ) -> tuple[Any, list[str]]:
     """The network of the first class that finds all of its weights in the files, and notes."""
     loaders = loaders_of(config)
     for loader in loaders[:-1]:
         try:
-            return _read_as(loader, checkpoint, copy.deepcopy(config), dtype, placement, quantized)
+            return _read_as(loader, checkpoint, copy.deepcopy(config), dtype, layout, quantized)
         except _LostWeightsError:  # the text alone has other names there than in the wrapper that was saved
             continue
-    return _read_as(loaders[-1], checkpoint, config, dtype, placement, quantized)
+    return _read_as(loaders[-1], checkpoint, config, dtype, layout, quantized)
 
 
 class _LostWeightsError(ModelError):
@@ -171,12 +194,16 @@ class _LostWeightsError(ModelError):
 
 
 def _read_as(
-    loader: Any, checkpoint: Checkpoint, config: Any, dtype: torch.dtype, placement: str, quantized: bool
+    loader: Any, checkpoint: Checkpoint, config: Any, dtype: torch.dtype, layout: Layout, quantized: bool
 ) -> tuple[Any, list[str]]:
-    name = checkpoint.name
+    name, placement = checkpoint.name, layout.device
     options: dict[str, Any] = {"dtype" if VERSION >= (4, 56) else "torch_dtype": dtype}
-    if placement == "auto":
+    if layout.n_ranks > 1:
+        options |= split_options(layout.n_ranks)
+    elif placement == "auto":
         options["device_map"] = "auto"
+        if layout.gpus:
+            options["max_memory"] = memory_of(layout.gpus)
     elif quantized or placement.startswith("cuda"):
         # Read straight to where they stay: quantized weights cannot be moved, and others would be in the host's memory
         # too, once for each process.
@@ -191,7 +218,7 @@ def _read_as(
             output_loading_info=True,
             **options,
         )
-        if "device_map" not in options:
+        if "device_map" not in options and layout.n_ranks == 1:
             network.to(placement)
     except Exception as error:
         if is_out_of_memory(error):

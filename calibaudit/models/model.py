@@ -22,6 +22,7 @@ from calibaudit.models.formats.families import text_config
 from calibaudit.models.head import Head, check_finite, find_head, probe_ids
 from calibaudit.models.library import first_line
 from calibaudit.models.load import Loaded, load_network
+from calibaudit.models.parallel.split import devices_of, head_maker, tokens_that_fit
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
@@ -40,6 +41,8 @@ class Model:
     copies_cache: whether continuations behind copies of their context's cache were; asked only where packed rows do not
     serve all lengths. Rows for which neither is true run whole, once a choice. max_copies: rows of such a batch, which
     a recurrent state of many megabytes a row limits. one_by_one: behind a copied cache it takes one token a call.
+    n_ranks: processes that hold a part of every layer each; they must run the same calls, in the same order.
+    max_tokens: of their batches at most, padding included; None: as many as fit.
     warnings: one line each, for the user.
     """
 
@@ -59,6 +62,8 @@ class Model:
     _body: Any
     _takes_positions: bool
     _cache_name: str | None
+    n_ranks: int = 1
+    max_tokens: int | None = None
     _packed_cache: prefix_cache.CacheKind = "plain"
     _copied_cache: prefix_cache.CacheKind = "own"
     _tells_positions: bool = False
@@ -179,13 +184,14 @@ def load_model(
     revision: str | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    parallel: str = "auto",
     cache_dir: str | Path | None = None,
     offline: bool = False,
 ) -> Model:
     """Load a decoder-only causal LM and prove on a few tokens that what scoring relies on holds for it.
 
     name: a folder, a hub id, or what find_checkpoint gave (then revision, cache_dir and offline are its own).
-    dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps.
+    dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps. parallel: see `layout_of`.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
     packing and caching change nothing (else shares_prefix, copies_cache are False). What fell back is in `warnings`.
     Raises ModelError: one line that names the checkpoint, the fault and the way out.
@@ -194,7 +200,7 @@ def load_model(
         checkpoint = name
     else:
         checkpoint = find_checkpoint(name, revision=revision, cache_dir=cache_dir, offline=offline)
-    loaded = load_network(fetch(checkpoint), dtype, device)
+    loaded = load_network(fetch(checkpoint), dtype, device, parallel)
     try:
         return prove(checkpoint, loaded)
     except ModelError:
@@ -211,18 +217,17 @@ def prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
     network, tokenizer, dtype, notes = loaded.network, loaded.tokenizer, loaded.dtype, list(loaded.warnings)
     config = text_config(network.config)
     vocab_size = check_finite(network, checkpoint.name)
-    found = find_head(network, vocab_size)
+    found = find_head(network, vocab_size, head_maker(network))
     if isinstance(found, str):
         notes.append(f"the head cannot be separated ({found}): its own logits are used, which takes more memory")
     body, head = (network, None) if isinstance(found, str) else found
     parameters = inspect.signature(body.forward).parameters
-    devices = {str(parameter.device) for parameter in network.parameters()}
     model = Model(
         info=ModelInfo(
             name=checkpoint.name,
             revision=checkpoint.revision,
             dtype=str(dtype).removeprefix("torch."),
-            device=str(network.device) if len(devices) == 1 else " + ".join(sorted(devices)),
+            device=devices_of(network, loaded.n_ranks),
             family=str(network.config.model_type),
             n_parameters=loaded.n_parameters,
             vocab_size=vocab_size,
@@ -245,6 +250,7 @@ def prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         _body=body,
         _takes_positions="position_ids" in parameters,
         _cache_name=next((name for name in CACHE_NAMES if name in parameters), None),
+        n_ranks=loaded.n_ranks,
     )
     tolerance = sharing.TOLERANCE.get(dtype, sharing.TOLERANCE[torch.float32])
     ids, other = (probe_ids(network, 2 * sharing.N_PROBE, seed) for seed in (1, 2))
@@ -261,5 +267,6 @@ def prove(checkpoint: Checkpoint, loaded: Loaded) -> Model:
         )
     note = prove_sharing(model, config, ids, tolerance)
     notes += [] if note is None else [note]
+    model.max_tokens = tokens_that_fit(network, model.forward, model.max_length) if model.n_ranks > 1 else None
     model.warnings = tuple(f"{checkpoint.name}: {note}" for note in notes)
     return model

@@ -16,6 +16,7 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import CalibauditError, ModelError, TrainingError
+from calibaudit.models.formats.digests import Digests
 from calibaudit.repair.candidates import Attempt, Candidate, Judged, Repair, enough
 from calibaudit.repair.choose import best_of
 from calibaudit.repair.job import Job, NothingServesError, drop
@@ -84,6 +85,7 @@ def fix(
         offline=options.offline,
         start=None,
         chat=options.chat.for_rows(),
+        digests=Digests(options.cache_dir, options.verify),
     )  # fmt: skip
     if settings.method == "smooth":  # of the others this is seen when they are tried
         check_smooth(ready, settings)

@@ -67,7 +67,8 @@ class BatchSize:
 
 def batch_size_for(model: Model, rows: int | None) -> BatchSize:
     """`rows` a batch; None: by tokens, as the device holds."""
-    return BatchSize(rows, TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"]))
+    budget = TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"])
+    return BatchSize(rows, min(budget, model.max_tokens or budget))
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,11 @@ def _tell_what_runs_whole(model: Model, rows: Sequence[Row], kinds: Sequence[tup
 def make_room(model: Model, size: BatchSize, length: int, name: str, error: BaseException) -> None:
     """After memory ran out on rows of `length` tokens: fewer a batch. Raises ModelError, naming `name`, at one row."""
     n_rows = size.rows_of(length)
+    if model.n_ranks > 1:
+        raise ModelError(
+            f"{name}: out of memory with {n_rows} rows of {length} tokens on {model.device}: processes that share a "
+            "model cannot try again with fewer; give --batch-size, or split it over more (--parallel tensor:N)"
+        ) from error
     if n_rows == 1:
         raise ModelError(
             f"{name}: {length} tokens do not fit in memory even alone on {model.device}; "

@@ -6,15 +6,16 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import ModelError, TaskError
-from calibaudit.models.distributed import own_device, world_size
+from calibaudit.models.distributed import once_a_node, world_size
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
 from calibaudit.scores.thinking import Thinking
@@ -37,16 +38,18 @@ Notice = Callable[[str], None]
 class RunOptions:
     """How a checkpoint is loaded and run; the names are those of the command line's flags.
 
-    batch_size: rows a forward pass, None for auto. chat: how prompts stand in the chat template. thinking: what
-    models that can think are allowed before they answer. cache_dir: where finished items are kept, and what was found
-    out about checkpoints; None to keep nothing. verify: hash a folder's files though it is known what they hold.
-    engine: what runs a checkpoint's network, `transformers` or `vllm`. tokenizer: of a served model, a folder or hub
-    id; None where its name is one. concurrency: requests at once to a server.
+    parallel: how processes share a model's work, see `layout_of`. batch_size: rows a forward pass, None for auto. chat:
+    how prompts stand in the chat template. thinking: what models that can think are allowed before they answer.
+    cache_dir: where finished items are kept, and what was found out about checkpoints; None to keep nothing. verify:
+    hash a folder's files though it is known what they hold. engine: what runs a checkpoint's network, `transformers` or
+    `vllm`. tokenizer: of a served model, a folder or hub id; None where its name is one. concurrency: requests at once
+    to a server.
     """
 
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"
+    parallel: str = "auto"
     batch_size: int | None = None
     chat: ChatSettings = field(default_factory=ChatSettings)
     thinking: Thinking | None = None
@@ -96,6 +99,9 @@ def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engin
 
 def _opened(name: str, options: RunOptions, notice: Notice) -> tuple[Model | Engine, Checkpoint | None]:
     """The same, with the checkpoint whose network this process would run."""
+    if options.parallel.startswith("tensor") and (is_server(name) or options.engine != "transformers"):
+        runner = "a server" if is_server(name) else options.engine
+        raise ModelError(f"{shown(name)}: --parallel {options.parallel}: {runner} splits its models itself; drop it")
     if is_server(name):
         from calibaudit.scoring.engines.server import open_server
 
@@ -140,12 +146,14 @@ def _remembered_or_loaded(name: str, options: RunOptions, notice: Notice) -> tup
 
     checkpoint = _found(name, options)
     memory = ModelMemory(options.cache_dir)
-    facts = None if options.thinking is not None else memory.get(checkpoint, options.dtype, options.device)
+    alone = world_size() == 1  # several processes would have to agree on what is remembered, and by whom
+    facts = memory.get(checkpoint, options.dtype, options.device) if alone and options.thinking is None else None
     model: Model | Engine
     if facts is None:
         model = _load(checkpoint, options)
         facts = facts_of(model)
-        memory.keep(checkpoint, options.dtype, options.device, facts)
+        if alone:
+            memory.keep(checkpoint, options.dtype, options.device, facts)
     else:
         model = Remembered(checkpoint, facts, lambda: _load(checkpoint, options), options.batch_size)
     for warning in facts.warnings:
@@ -155,6 +163,21 @@ def _remembered_or_loaded(name: str, options: RunOptions, notice: Notice) -> tup
 
 def _found(name: str, options: RunOptions) -> Checkpoint:
     """The checkpoint; while a folder's files are hashed, PyTorch starts."""
+    finding = _finding(name, options)
+    if wait([finding], timeout=_AT_ONCE).not_done:
+        import calibaudit.models.model  # noqa: F401  # what loading needs
+    return finding.result()
+
+
+def hash_ahead(names: Sequence[str], options: RunOptions) -> None:
+    """Begins to hash those that are folders, so that this is done when their turn comes. Faults are told then."""
+    for name in names:
+        if _is_hashed_beside(name):
+            _finding(name, options)
+
+
+def _finding(name: str, options: RunOptions) -> Future[Checkpoint]:
+    """The search for a checkpoint, in a thread where it hashes; a second search waits for the first one's digest."""
     from calibaudit.models.checkpoints import find_checkpoint
     from calibaudit.models.formats.digests import Digests
 
@@ -163,18 +186,21 @@ def _found(name: str, options: RunOptions) -> Checkpoint:
     def find() -> None:
         try:
             digests = Digests(options.cache_dir, options.verify)
-            found = find_checkpoint(name, revision=options.revision, offline=options.offline, digests=digests)
-            finding.set_result(found)
+            found = partial(find_checkpoint, name, revision=options.revision, offline=options.offline, digests=digests)
+            finding.set_result(once_a_node(found))
         except BaseException as error:
             finding.set_exception(error)
 
-    if not (Path(name).expanduser() / "config.json").is_file():  # nothing to hash, or an adapter, which is small
+    if _is_hashed_beside(name):
+        threading.Thread(target=find, daemon=True).start()  # not waited for when the command is interrupted
+    else:
         find()
-        return finding.result()
-    threading.Thread(target=find, daemon=True).start()  # not waited for when the command is interrupted
-    if wait([finding], timeout=_AT_ONCE).not_done:
-        import calibaudit.models.model  # noqa: F401  # what loading needs
-    return finding.result()
+    return finding
+
+
+def _is_hashed_beside(name: str) -> bool:
+    """Of a hub id nothing is hashed, and an adapter is small; several processes meet in the search: no thread does."""
+    return world_size() == 1 and (Path(name).expanduser() / "config.json").is_file()
 
 
 _AT_ONCE = 0.1
@@ -182,9 +208,24 @@ _AT_ONCE = 0.1
 
 
 def _load(checkpoint: Checkpoint, options: RunOptions) -> Model:
+    if world_size() == 1:
+        _wake(options.device)
     from calibaudit.models.model import load_model
 
-    return load_model(checkpoint, dtype=options.dtype, device=own_device(options.device))
+    return load_model(checkpoint, dtype=options.dtype, device=options.device, parallel=options.parallel)
+
+
+def _wake(device: str) -> None:
+    """Starts the GPU beside the import of what loads networks: its context and its libraries take a second or so."""
+    import torch
+
+    def first_product() -> None:
+        with suppress(Exception):  # loading says what is wrong
+            ones = torch.ones(16, 16, dtype=torch.bfloat16, device="cuda" if device == "auto" else device)
+            (ones @ ones).sum().item()
+
+    if device == "auto" or device.startswith("cuda"):
+        threading.Thread(target=first_product, daemon=True).start()
 
 
 def evaluate_model(

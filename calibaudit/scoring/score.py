@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError, ScoresError
-from calibaudit.models.distributed import gathered, own_share
+from calibaudit.models.distributed import dealt, gathered, leads, rank, world_size
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
 from calibaudit.scores.thinking import Thinking, Thought, Thoughts
@@ -19,9 +19,9 @@ from calibaudit.scoring.cache import ItemCache, PromptResult
 from calibaudit.scoring.encode import EncodedPrompt, Encoder, encoded_blocks
 from calibaudit.scoring.engines.engine import Engine, engine_of
 from calibaudit.scoring.engines.remembered import PromptCache, TaskPrompts, task_key
-from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, prompts_of, where_of
+from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, where_of
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
-from calibaudit.tasks.items import Task
+from calibaudit.tasks.items import Item, Task
 
 if TYPE_CHECKING:
     from calibaudit.models.model import Model
@@ -52,21 +52,26 @@ def score(
     model: a network in this process, or an engine that runs one elsewhere; that writes no thoughts. chat: how prompts
     stand in the tokenizer's chat template; None for as the command does it, inside the template where there is one.
     thinking: what the model may write before it answers; None: answers are direct. save_thoughts: keep that with the
-    scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: keep finished items there and read them
-    back, None for neither. progress: called with (finished, all) items, or thoughts, of this process; under torchrun
-    each process scores its share. kept: where to note which prompts the task came to, for `kept_score`. Results do not
-    depend on batch_size or on what was cached, to 1e-4 nats in float32, where this process runs the network.
+    scores. batch_size: rows a forward pass, None for as many as fit. cache_dir: where finished items are kept and read
+    from, None for nowhere. progress: called with (finished, all) items, or thoughts, of this process: those that were
+    kept, and its share of the others. kept: where to note which prompts the task came to, for `kept_score`. Results do
+    not depend on batch_size, on what was cached or on how many processes share the work, to 1e-4 nats in float32, where
+    these processes run the network.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     writer = prompts_for(model.tokenizer, chat or ChatSettings())
-    prompts, bare = prompts_of(task, writer)
     engine = engine_of(model, batch_size)
     engine.check_task(task)
+    direct = _Questions(task.items, lambda i, item: writer.prompt(item, where_of(task, item)))
+    direct.prompt(0)  # what is recorded of the prompts is read off the first
+    bare = _Questions(
+        task.items if task.scoring == "pmi" else (), lambda i, item: writer.unconditional(item, where_of(task, item))
+    )
     if thinking is None:
-        asked, alone = _answered([prompts, bare], engine, cache_dir, progress)
+        asked, alone = _answered([direct, bare], engine, cache_dir, progress)
         form = writer.format(task)
         if kept is not None and (key := task_key(task, chat or ChatSettings())) is not None:
-            keys = (tuple(prompt.key for prompt in part) for part in (prompts, bare))
+            keys = (tuple(result.key for result in part) for part in (asked, alone))
             kept.add([TaskPrompts(key, writer.is_chat, form, *keys)])
         return _collect(task, model, writer.is_chat, form, asked, alone)
     if isinstance(writer, PlainPrompts):
@@ -90,10 +95,28 @@ def score(
     )
     thoughts = _per_item(found, [len(item) for item in places])
     samples = [_behind(task, writer, places, thoughts, k) for k in range(thinking.samples)]
-    asked, alone, *reasoned = _answered([prompts, bare, *samples], engine, cache_dir, progress)
+    asked, alone, *reasoned = _answered([direct, bare, *samples], engine, cache_dir, progress)
     results = [mean_result(results) for results in zip(*reasoned, strict=True)]
     scores = _collect(task, model, True, writer.format(task, thinking), results, alone)
     return dataclasses.replace(scores, thinking=_record(thinking, thoughts, asked, save_thoughts))
+
+
+class _Questions:
+    """The prompts of items, each made when it is asked for: a process makes those of its share alone.
+
+    costs: of each item, about what it takes to score, in characters: its context once, and its choices.
+    """
+
+    def __init__(self, items: Sequence[Item], make: Callable[[int, Item], Prompt]) -> None:
+        self._items, self._make = items, make
+        self._made: dict[int, Prompt] = {}
+        self.costs = [len(item.context) + sum(map(len, item.choices)) for item in items]
+
+    def prompt(self, i: int) -> Prompt:
+        """Raises ModelError, naming the item, when the template fails."""
+        if i not in self._made:
+            self._made[i] = self._make(i, self._items[i])
+        return self._made[i]
 
 
 def kept_score(
@@ -114,19 +137,39 @@ def kept_score(
 
 
 def _answered(
-    parts: Sequence[Sequence[Prompt]],
+    parts: Sequence[_Questions],
     engine: Engine,
     cache_dir: Path | None,
     progress: Progress | None,
 ) -> list[list[PromptResult]]:
-    """The results of each list of prompts; progress goes by the first."""
+    """The results of each part's questions, in order; progress goes by the first part."""
     with ItemCache(cache_dir, engine.settings()) as cache:
         engine.check_kept(cache)
-        for i, part in enumerate(parts):
-            own = own_share(part)
-            _complete(own, engine, cache, _counter(len(own), None if i else progress))
-            cache.remember(gathered(_results(own, cache)))
-        return [_results(part, cache) for part in parts]
+        return [_answers(part, engine, cache, None if i else progress) for i, part in enumerate(parts)]
+
+
+def _answers(questions: _Questions, engine: Engine, cache: ItemCache, progress: Progress | None) -> list[PromptResult]:
+    """All processes first tell each other what is kept, so that they agree on what is missing: another run may write
+    to the file meanwhile. That is then dealt among the copies of the model, by cost."""
+    costs = questions.costs
+    looked_up = dealt(costs, world_size())[rank()]
+    found = dict(gathered([(i, cache.get(questions.prompt(i).key)) for i in looked_up]))
+    missing = [i for i in range(len(costs)) if found[i] is None]
+    own: list[int] = []
+    n_ranks = engine.n_ranks if missing else 1
+    if missing:
+        share = dealt([costs[i] for i in missing], world_size() // n_ranks)[rank() // n_ranks]
+        own = [missing[k] for k in share]
+    report = _counter(len(costs) - len(missing) + len(own), progress)
+    report(len(costs) - len(missing))
+    prompts = [questions.prompt(i) for i in own]
+    keep = cache.add if leads(n_ranks) else cache.remember
+    _complete(prompts, engine, cache, keep, report)
+    if missing:
+        found |= gathered([(i, cache.get(prompt.key)) for i, prompt in zip(own, prompts, strict=True)], n_ranks)
+    results = [found[i] for i in range(len(costs))]
+    assert all(result is not None for result in results)
+    return [result for result in results if result is not None]
 
 
 def _per_item(found: Sequence[tuple[Thought, ...]], counts: Sequence[int]) -> list[list[tuple[Thought, ...]]]:
@@ -141,16 +184,13 @@ def _behind(
     places: Sequence[Sequence[ThoughtPrompt]],
     thoughts: Sequence[Sequence[tuple[Thought, ...]]],
     sample: int,
-) -> list[Prompt]:
+) -> _Questions:
     """Each item behind its thoughts of one sample."""
-    return [
-        writer.reasoned(
-            item,
-            where_of(task, item),
-            [reasoned_text(place, thought[sample]) for place, thought in zip(own, found, strict=True)],
-        )
-        for item, own, found in zip(task.items, places, thoughts, strict=True)
+    texts = [
+        [reasoned_text(place, thought[sample]) for place, thought in zip(own, found, strict=True)]
+        for own, found in zip(places, thoughts, strict=True)
     ]
+    return _Questions(task.items, lambda i, item: writer.reasoned(item, where_of(task, item), texts[i]))
 
 
 def mean_result(results: Sequence[PromptResult]) -> PromptResult:
@@ -201,9 +241,15 @@ def _counter(total: int, progress: Progress | None) -> Callable[[int], None]:
     return add
 
 
-def _complete(prompts: Sequence[Prompt], engine: Engine, cache: ItemCache, report: Callable[[int], None]) -> None:
+def _complete(
+    prompts: Sequence[Prompt],
+    engine: Engine,
+    cache: ItemCache,
+    keep: Callable[[Sequence[PromptResult]], None],
+    report: Callable[[int], None],
+) -> None:
     """Computes what the cache lacks, and keeps each prompt as soon as its last row is done."""
-    missing = {prompt.key: prompt for prompt in prompts if cache.get(prompt.key) is None}
+    missing = {prompt.key: prompt for prompt in prompts}
     todo = list(missing.values())
     report(len(prompts) - len(todo))
     if not todo:
@@ -227,7 +273,7 @@ def _complete(prompts: Sequence[Prompt], engine: Engine, cache: ItemCache, repor
                 open_rows[i] -= 1
                 if not open_rows[i]:
                     finished.append(_result(block[i], encoded[i], values[i], bounded[i]))
-            cache.add(finished)
+            keep(finished)
             report(len(finished))
 
 
@@ -242,12 +288,6 @@ def _result(prompt: Prompt, encoded: EncodedPrompt, values: dict[int, float], bo
             )
     below = tuple(sorted(choice for choice in bounded if choice < n))
     return PromptResult(prompt.key, logprobs[:n], encoded.n_tokens, encoded.truncated, logprobs[n:], below)
-
-
-def _results(prompts: Iterable[Prompt], cache: ItemCache) -> list[PromptResult]:
-    results = [cache.get(prompt.key) for prompt in prompts]
-    assert all(result is not None for result in results)
-    return [result for result in results if result is not None]
 
 
 def _collect(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.models.devices import is_out_of_memory
-from calibaudit.models.distributed import gathered, own_share
+from calibaudit.models.distributed import gathered, leads, own_share
 from calibaudit.models.model import Model
 from calibaudit.scores.thinking import Thinking, Thought
 from calibaudit.scoring.batches import BatchSize, make_room
@@ -107,10 +107,13 @@ def think(
     """
     sampling = own_sampling(model) if thinking.samples > 1 else None
     jobs = [_Job(prompt, k, thinking.n_tokens) for prompt in prompts for k in range(thinking.samples)]
-    with ThoughtCache(cache_dir, _settings(model, thinking, sampling)) as cache:
-        own = own_share(list({job.key: job for job in jobs}.values()))
+    n_ranks = model.n_ranks
+    with ThoughtCache(cache_dir if leads(n_ranks) else None, _settings(model, thinking, sampling)) as cache:
+        own = own_share(list({job.key: job for job in jobs}.values()), n_ranks)
+        if n_ranks > 1:  # all processes of a copy write the same: they must know of the same ones
+            cache.remember(gathered([job.kept(kept) for job in own if (kept := job.found(cache))], n_ranks))
         _complete(own, model, thinking, sampling, batch_size, cache, progress)
-        cache.remember(gathered([job.kept(_done(job, cache)) for job in own]))
+        cache.remember(gathered([job.kept(_done(job, cache)) for job in own], n_ranks))
         thoughts = [_done(job, cache) for job in jobs]
     n = thinking.samples
     return [tuple(thoughts[start : start + n]) for start in range(0, len(thoughts), n)]
@@ -188,7 +191,8 @@ def _batch_size(model: Model, n_rows: int | None, rows: Sequence[GivenRow]) -> B
     elif rows and n_rows != 1 and not pads_truly(model):
         logger.warning("%s: padding changes what it writes: thoughts are written one at a time", model.info.name)
         n_rows = 1
-    return BatchSize(n_rows, TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"]))
+    budget = TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"])
+    return BatchSize(n_rows, min(budget, model.max_tokens or budget))
 
 
 def _rows(jobs: Sequence[_Job], model: Model, thinking: Thinking) -> list[GivenRow]:

@@ -11,6 +11,7 @@ from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import Checkpoint, context_window, fetch, find_checkpoint, read_settings, stop_ids
+from calibaudit.models.formats.digests import Digests
 from calibaudit.models.formats.quantization import described, quantization_settings
 from calibaudit.models.tokenizer import check_vocabularies, load_tokenizer
 from calibaudit.tasks.items import Task
@@ -110,17 +111,18 @@ def prepare(
     one_vocabulary: bool = True,
     start: str | None = "base",
     chat: ChatSettings | None = None,
+    digests: Digests | None = None,
 ) -> Prepared:
     """Rows read and encoded, audited items kept apart from them.
 
     data: None for no rows. max_length: tokens of a row; fewer where the models' windows are shorter. columns: a
     column's name -> the key that it is read as. revisions: of base and instruct. one_vocabulary: whether base has to
     know all of instruct's tokens. start: base or instruct, which is tuned; see `check_tunable`; None where that is seen
-    later. chat: how rows stand in the chat template.
+    later. chat: how rows stand in the chat template. digests: where those of the weights are remembered.
     Raises CalibauditError where the checkpoints, their vocabularies or the data are unusable.
     """
     sides = [
-        fetch(find_checkpoint(name, revision=revision, offline=offline))
+        fetch(find_checkpoint(name, revision=revision, offline=offline, digests=digests))
         for name, revision in zip((base, instruct), revisions, strict=True)
     ]
     tokenizers = [load_tokenizer(side) for side in sides]

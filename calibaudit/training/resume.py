@@ -19,7 +19,7 @@ from calibaudit.training.settings import TrainingSettings
 
 MADE_FROM = "made_from.json"
 _CHECKPOINT = "checkpoint-"
-_FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing", "report_to")
+_FREE_TO_CHANGE = ("save_steps", "gradient_checkpointing", "compiled", "report_to")
 _KNOWN = "known rows"
 _SHOWN = 60
 

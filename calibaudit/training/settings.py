@@ -37,6 +37,7 @@ class TrainingSettings:
     takes it into its weights. softcap: put around them then; above 0, None: as the network has it (`training.levers`).
     sharding: fsdp: weights, gradients and optimizer state in shares over the processes (`training.state.sharding`);
     none: each process has all of them.
+    compiled: whether torch.compile runs the layers.
     optim: AdamW with its state in float32, or in 8 bits (torchao, or bitsandbytes where nothing is sharded).
     where: which rows are smoothed; known: those that base knows (`training.known`), the others have hard labels.
     neftune_alpha: above 0, noise on the embeddings of tokens in training (NEFTune, Jain et al. 2023, arXiv 2310.05914);
@@ -67,6 +68,7 @@ class TrainingSettings:
     report_to: tuple[str, ...] = ()
     sharding: Literal["none", "fsdp"] = "none"
     optim: Literal["adamw", "adamw-8bit"] = "adamw"
+    compiled: bool = False
 
 
 def launched(variable: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 
 from calibaudit.errors import TrainingError
 from calibaudit.models.devices import is_out_of_memory
-from calibaudit.models.distributed import gathered, rank, world_size
+from calibaudit.models.distributed import gathered, join, rank, world_size
 from calibaudit.models.library import quiet
 from calibaudit.training.data.encode import Example
 from calibaudit.training.levers import scale_of, softcap_entry_of, take_in
@@ -24,10 +24,13 @@ from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
 from calibaudit.training.packed.proof import in_lines
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
-from calibaudit.training.settings import DEEPSPEED_VARIABLE, SCHEDULERS, LoraSettings, TrainingSettings, launched
+from calibaudit.training.settings import DEEPSPEED_VARIABLE, SCHEDULERS, TrainingSettings, launched
 from calibaudit.training.state.checkpoints import WRITING
+from calibaudit.training.state.compiling import compiled_layers
+from calibaudit.training.state.interrupt import interruptible
 from calibaudit.training.state.sharding import in_shares, why_not_sharded
-from calibaudit.training.trainer import LEAST_SECONDS, Job, PlannedTrainer, arguments_of, interruptible, run_trainer
+from calibaudit.training.state.trainable import trainable
+from calibaudit.training.trainer import LEAST_SECONDS, Job, PlannedTrainer, arguments_of, run_trainer
 from calibaudit.training.watching import check_reporters, own_wandb_run
 
 CHECKPOINTS = "checkpoints"
@@ -131,13 +134,15 @@ def train(
     checkpoints.mkdir(parents=True, exist_ok=True)
     if rank() == 0:
         shutil.rmtree(checkpoints / WRITING, ignore_errors=True)
-    gathered([0])  # under torchrun the process group is made, and at the end left, by `models.distributed`
+    gathered([0])
+    join(world_size())  # under torchrun the process group is made, and at the end left, by `models.distributed`
     with (
         quiet(),
         interruptible() as interrupt,
-        _trainable(network, settings) as plain,
+        trainable(network, settings) as plain,
         _loss(plain, settings, anchor),
         in_shares(plain, anchor, device) if sharded else nullcontext(plain) as model,
+        compiled_layers(model) if settings.compiled else nullcontext(),
         own_wandb_run(settings.report_to),
     ):
         try:
@@ -149,7 +154,8 @@ def train(
                 raise
             raise TrainingError(
                 f"out of memory on {device} with {settings.batch_size} rows of up to {_longest(examples)} tokens at a "
-                "time: try a smaller batch with more accumulation, gradient checkpointing, LoRA or shorter rows"
+                "time: try a smaller batch with more accumulation, gradient checkpointing, LoRA, shorter rows, or "
+                "sharding over several GPUs"
             ) from error
         if len(done) < len(plan.steps):
             raise KeyboardInterrupt(f"stopped after step {len(done)} of {len(plan.steps)}; resume from {checkpoints}")
@@ -253,53 +259,6 @@ def _check(
 
 def _longest(examples: Sequence[Example]) -> int:
     return max(len(example.input_ids) for example in examples)
-
-
-@contextmanager
-def _trainable(network: Any, settings: TrainingSettings) -> Iterator[Any]:
-    """The model for Trainer. Afterwards the network is as it was but for its weights; LoRA's are merged into them, or
-    dropped where training failed.
-    """
-    had_gradients = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
-    use_cache, model, merged = network.config.use_cache, network, False
-    network.config.use_cache = False
-    try:
-        if settings.lora is None:
-            network.requires_grad_(True)
-        else:
-            model = _with_lora(network, settings.lora, settings.seed)
-        yield model
-        if model is not network:
-            model.merge_and_unload()
-            merged = True
-    finally:
-        if model is not network:
-            if not merged:
-                model.unload()
-            network.__dict__.pop("peft_config", None)
-        if settings.gradient_checkpointing:
-            network.gradient_checkpointing_disable()
-        network.config.use_cache = use_cache
-        network.zero_grad(set_to_none=True)
-        for parameter, had in had_gradients:
-            parameter.requires_grad_(had)
-        network.eval()
-
-
-def _with_lora(network: Any, lora: LoraSettings, seed: int) -> Any:
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise TrainingError("LoRA needs peft: pip install 'calibaudit[peft]'") from error
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,  # type: ignore[arg-type]
-        lora_dropout=lora.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(network, config)
 
 
 def _loss(model: Any, settings: TrainingSettings, anchor: Any) -> FusedLoss:

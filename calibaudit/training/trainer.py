@@ -7,11 +7,8 @@ import functools
 import importlib.util
 import json
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from calibaudit.training.resume import last_checkpoint
 from calibaudit.training.schedule import Plan
 from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.state.checkpoints import WRITING, Checkpoints
+from calibaudit.training.state.interrupt import Interrupt
 from calibaudit.training.state.sharding import whole
 from calibaudit.training.state.tensors import set_rates
 from calibaudit.training.watching import WATCHED, tell, write_below
@@ -36,32 +34,6 @@ _SCHEDULER = "scheduler.pt"
 
 LEAST_SECONDS = 600.0
 """Between two checkpoints, where no number of steps is given: what an interruption costs is bounded by that as well."""
-
-
-class Interrupt:
-    """Whether Ctrl-C was pressed."""
-
-    pressed = False
-
-
-@contextmanager
-def interruptible() -> Iterator[Interrupt]:
-    """The first Ctrl-C is only noted; the second one interrupts as ever."""
-    interrupt = Interrupt()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupt
-        return
-    own = signal.getsignal(signal.SIGINT)
-
-    def note(*_: Any) -> None:
-        interrupt.pressed = True
-        signal.signal(signal.SIGINT, own)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupt
-    finally:
-        signal.signal(signal.SIGINT, own)
 
 
 @dataclass(frozen=True)
@@ -325,6 +297,7 @@ def run_trainer(trainer: PlannedTrainer, checkpoint: Path | None) -> list[dict[s
         trainer.checkpoints.leave()
         raise
     finally:
+        trainer.checkpoints.close()
         if (noise := getattr(trainer, "neftune_hook_handle", None)) is not None:  # Trainer leaves it after a failure
             noise.remove()
             for module in trainer.model.modules():

@@ -294,7 +294,7 @@ def test_memory_stays_in_its_bounds(n: int, d: int, v: int) -> None:
     assert held - 3 * 4 * n <= 2 << 20
     gradients = 2 * (n * d + v * d)
     given = (case.hidden, case.head, case.targets)
-    for scratch in (160 << 20, 512 << 20):
+    for scratch in (40 << 20, 60 << 20, 160 << 20, 512 << 20):
         needs = case.needs(scratch)
         held, _ = peak(lambda needs=needs: backward.head_backward(*given, found.lse, case.upstream, **needs))
         assert held - gradients <= scratch

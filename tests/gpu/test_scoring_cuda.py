@@ -1,11 +1,8 @@
-"""Scoring on CUDA against the same checkpoint's whole rows on the CPU, a real lack of memory, and several processes."""
+"""Scoring on CUDA against the same checkpoint's whole rows on the CPU, and a real lack of memory."""
 
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,31 +142,3 @@ def test_a_real_lack_of_memory_halves_the_batch(
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert "out of memory" in caplog.text
     np.testing.assert_allclose(found[np.isfinite(found)], expected[np.isfinite(expected)], atol=tolerance)
-
-
-@pytest.mark.parametrize("n_processes", [1, 2])
-def test_torchrun_gives_what_one_process_gives(n_processes: int, tmp_path: Path) -> None:
-    if torch.cuda.device_count() < n_processes:
-        pytest.skip(f"{torch.cuda.device_count()} GPU here: {n_processes} processes want one each")
-    code = (
-        "import sys, numpy as np\n"
-        "from calibaudit.models.model import load_model\nfrom calibaudit.models.distributed import own_device, rank\n"
-        "from calibaudit.scoring.score import score\nfrom whole_rows import make_task\n"
-        "model = load_model(sys.argv[1], device=own_device('auto'))\n"
-        "assert model.info.device == f'cuda:{rank()}', model.info.device\n"
-        "np.save(f'{sys.argv[2]}/{rank()}.npy', score(make_task(30), model).logprobs)\n"
-    )
-    script = tmp_path / "run.py"
-    script.write_text(code)
-    folder = save_tiny(tmp_path / "model", "llama")
-    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes)]
-    subprocess.run(
-        [*launcher, str(script), str(folder), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        check=True,
-    )
-    expected = whole_rows(make_task(30), load_model(str(folder), device="cpu"))
-    for rank in range(n_processes):
-        for row, values in zip(np.load(tmp_path / f"{rank}.npy"), expected, strict=True):
-            np.testing.assert_allclose(row[: len(values)], values, atol=1e-4)

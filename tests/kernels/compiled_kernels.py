@@ -120,12 +120,12 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
         types = {"a": tile(descriptor, *left), "b": tile(descriptor, 64, 256)}
         return shape | constants, types if transposed else types | {"out": "*i16"}
 
-    sweep = {"TOP": False, "MEAN": False, "SLOT": 0, "SCALE_FIRST": False, "FLATTEN": forward.FLATTEN}
+    sweep = {"TOP": False, "MEAN": False, "SLOT": 0, "SCALE_FIRST": False, "FLATTEN": False}
     return [
         ("sweep", forward._sweep_kernel, shape | plain | sweep, plain_types, 8, 3),
         ("sweep, all options, one row", forward._sweep_kernel,
          shape | full | single | sweep | {"TOP": True, "MEAN": True, "SCALE_FIRST": True}, full_types, 8, 3),
-        ("sweep, logits kept", forward._sweep_kernel, shape | plain | sweep | {"SLOT": 256},
+        ("sweep, logits kept", forward._sweep_kernel, shape | plain | sweep | {"SLOT": 256, "FLATTEN": forward.FLATTEN},
          plain_types | {"slot_step": "i64"}, 8, 3),
         ("join", forward._join_kernel, {"TOP": True, "MEAN": True, "ROWS": 256, "n_shares": 1},
          {"top_out": "*fp32", "token_out": "*i64"}, 4, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from tests.families import save_tiny
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = Path(sys.executable).with_name("calibaudit")
 TASKS = ("-t", "arithmetic,reading", "--limit", "30")
-SHORT = (*TASKS, "--max-steps", "2", "--batch-size", "8", "--gradient-accumulation", "1")
+SHORT = (*TASKS, "--max-steps", "2", "--batch-size", "4", "--gradient-accumulation", "1")
 PAIR = ("fix", "demo:instruct", "--base", "demo:base", "--data", "demo:sft")
 
 
@@ -57,10 +58,10 @@ def made():
 
 @pytest.fixture
 def few(tmp_path_factory):
-    """The command with 64 of the pair's rows: every checkpoint's fit to them is looked at."""
+    """The command with 32 of the pair's rows: every checkpoint's fit to them is looked at."""
     path = tmp_path_factory.getbasetemp() / "fix-rows.jsonl"
     rows = (Path(calibaudit.__file__).parent / "demo" / "sft.jsonl").read_text("utf-8").splitlines(keepends=True)
-    path.write_text("".join(rows[::36]), "utf-8")
+    path.write_text("".join(rows[::72]), "utf-8")
     return (*PAIR[:-1], path)
 
 
@@ -92,6 +93,16 @@ def smoothed(made, few, cli, tmp_path_factory):
         code, page, _ = cli(*few, "--out", out, *SHORT, "--method", "smooth")
         made["smoothed"] = out, code, page
     return made["smoothed"]
+
+
+@pytest.fixture
+def unmeasured(made, cli, tmp_path_factory):
+    """Weights merged without rows: its folder, exit code and page."""
+    if "unmeasured" not in made:
+        out = tmp_path_factory.mktemp("unmeasured") / "fixed"
+        code, page, _ = cli(*PAIR[:4], "--out", out, *TASKS, "--method", "merge")
+        made["unmeasured"] = out, code, page
+    return made["unmeasured"]
 
 
 @pytest.fixture
@@ -152,21 +163,25 @@ def test_a_run_that_keeps_too_little_is_tried_with_half_the_factor(smoothed):
     assert "preference" in page  # tuning again from base gives no preference tuning back
 
 
-def proof_scores(out, network=None):
-    """The half that proves, scored again: base, INSTRUCT and the checkpoint at `out`."""
-    _, proof = halves(calibaudit.load_tasks(["arithmetic", "reading"], limit=30), 0)
-    return {
-        name: [calibaudit.score(task, model) for task in proof]
-        for name in ("demo:base", "demo:instruct", str(out))
-        for model in [calibaudit.load_model(name)]
-    }
+def scored(name, tasks):
+    model = calibaudit.load_model(name)
+    return [calibaudit.score(task, model) for task in tasks]
+
+
+@functools.cache
+def pair_scores(half):
+    """Base and INSTRUCT, scored again. half: of the items, the one that proves (1), or both (None)."""
+    tasks = calibaudit.load_tasks(["arithmetic", "reading"], limit=30)
+    tasks = tasks if half is None else halves(tasks, 0)[half]
+    return tasks, {name: scored(name, tasks) for name in ("demo:base", "demo:instruct")}
 
 
 @pytest.mark.parametrize("name", ["tempered", "merged"])
 def test_the_saved_checkpoint_gives_the_proven_numbers(name, request):
     out, _, _ = request.getfixturevalue(name)
     proof = saved(out)["proof"]
-    sides = proof_scores(out)
+    tasks, pair = pair_scores(1)
+    sides = {**pair, str(out): scored(str(out), tasks)}
     tuned, here = "demo:instruct", str(out)
     for part, pair in (("tuning", ("demo:base", tuned)), ("repair", (tuned, here)), ("left", ("demo:base", here))):
         found = calibaudit.compare(*(sides[name] for name in pair)).pooled
@@ -210,7 +225,7 @@ def test_merged_weights_are_in_the_files_for_everyone(merged):
 
 def test_what_undoes_the_tuning_did_not_help(few, cli, tmp_path):
     # one step of a run that is nothing but smoothing towards base: base, as it was
-    code, page, err = cli(*few, "--out", tmp_path / "fixed", "-t", "bundled", "--limit", "64", "--smoothing", "1",
+    code, page, err = cli(*few, "--out", tmp_path / "fixed", "-t", "bundled", "--limit", "32", "--smoothing", "1",
                           "--max-steps", "1")  # fmt: skip
     result = saved(tmp_path / "fixed")
     pooled = result["proof"]["repair"]["overall"]["pooled"]
@@ -224,7 +239,7 @@ def test_what_undoes_the_tuning_did_not_help(few, cli, tmp_path):
     assert "Better calibrated, but undid the tuning" in " ".join(again.split())
 
 
-def test_without_rows_only_what_changes_no_first_choice_can_be_proven(cli, tmp_path):
+def test_without_rows_only_what_changes_no_first_choice_can_be_proven(cli, unmeasured, tmp_path):
     code, text, err = cli("fix", "demo:instruct", "--base", "demo:base", "--out", tmp_path / "fixed", *TASKS, "--json")
     assert code in (0, 1), err
     result = json.loads(text)
@@ -236,17 +251,14 @@ def test_without_rows_only_what_changes_no_first_choice_can_be_proven(cli, tmp_p
     assert "unmeasured" not in by_method["temperature"]["verdict"]["faults"]
     for method in set(by_method) - {"temperature"}:
         assert "--data" in by_method[method]["impossible"]
-    code, page, _ = cli("fix", "demo:instruct", "--base", "demo:base", "--out", tmp_path / "merged", *TASKS,
-                        "--method", "merge")  # fmt: skip
+    _, code, page = unmeasured
     assert code == 1
     assert "was not measured: give --data" in " ".join(page.split()) or "did not help" in page
 
 
-def test_without_rows_the_merge_of_least_nll_is_made(cli, tmp_path):
+def test_without_rows_the_merge_of_least_nll_is_made(unmeasured):
     """What is unmeasured at every weight tells none from another."""
-    _, text, _ = cli("fix", "demo:instruct", "--base", "demo:base", "--out", tmp_path / "fixed", *TASKS, "--method",
-                     "merge", "--json")  # fmt: skip
-    (candidate,) = json.loads(text)["candidates"]
+    (candidate,) = saved(unmeasured[0])["candidates"]
     able = [trial for trial in candidate["trials"] if trial["rejected"] in ([], ["not_least"])]
     assert candidate["setting"]["value"] == min(able, key=lambda trial: trial["nll_cooled"])["value"]
 
@@ -292,11 +304,8 @@ def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
     assert result == json.loads((out / "fix.json").read_text("utf-8"))
     assert code in (0, 1)
     assert result["advice"] is None
-    tasks = calibaudit.load_tasks(["arithmetic", "reading"], limit=30)
-    sides = {}
-    for name in ("demo:base", "demo:instruct", str(out)):
-        model = calibaudit.load_model(name)
-        sides[name] = [calibaudit.score(task, model) for task in tasks]
+    tasks, pair = pair_scores(None)
+    sides = {**pair, str(out): scored(str(out), tasks)}
     tuned, here = "demo:instruct", str(out)
     for part, pair in (("tuning", ("demo:base", tuned)), ("repair", (tuned, here)), ("left", ("demo:base", here))):
         found = calibaudit.compare(*(sides[name] for name in pair)).pooled
@@ -430,7 +439,7 @@ def start(*arguments, cwd):
 
 
 def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
-    arguments = (*few, "--out", "fixed", *TASKS, "--batch-size", "16", "--max-steps", "12", "--save-steps", "3",
+    arguments = (*few, "--out", "fixed", *TASKS, "--batch-size", "8", "--max-steps", "12", "--save-steps", "3",
                  "--smoothing", "0.5")  # fmt: skip
     process = start(*arguments, cwd=tmp_path)
     checkpoints = tmp_path / "fixed.partial" / "smooth-0.5.partial" / "checkpoints"

@@ -22,7 +22,7 @@ from calibaudit.models.attention.forest import Forest, columns_of, cut
 from calibaudit.models.formats.families import text_config
 from calibaudit.models.head import probe_ids
 from calibaudit.models.model import Model, load_model
-from calibaudit.scoring import batches
+from calibaudit.scoring import batches, sums
 from calibaudit.scoring.batches import BatchSize, path
 from calibaudit.scoring.encode import Encoder, Row, encoded_blocks
 from calibaudit.scoring.packing import plant
@@ -182,6 +182,23 @@ def test_a_forest_is_as_large_as_its_tokens_and_what_they_see_allow() -> None:
     assert planted.forest.n_sources // 8 <= 1_000, "but all of them look at the examples"
     assert len(plant(rows, BatchSize(7, 10**6).fits).rows) == 7
     assert len(plant(rows, BatchSize(None, 10).fits).rows) == 1
+
+
+def test_rows_are_filled_up_to_what_the_kernels_are_compiled_for(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, counts, logprobs = make_task(7), [], Model.target_logprobs
+    expected = score(task, llama).logprobs
+
+    def counted(self: Model, features: Tensor, targets: Tensor, **options: Any) -> Any:
+        counts.append(len(features))
+        return logprobs(self, features, targets, **options)
+
+    monkeypatch.setattr(Model, "target_logprobs", counted)
+    score(task, llama)
+    assert counts[0] % 16, "or else nothing is to be filled up"
+    monkeypatch.setattr(sums, "ROWS_MULTIPLE", {"cpu": 16})
+    found = score(task, llama).logprobs
+    assert counts == [counts[0], -(-counts[0] // 16) * 16]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_values_are_read_a_batch_late_and_none_is_lost(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -385,27 +385,6 @@ def test_real_lack_of_host_memory_is_one_error(tmp_path: Path, root: Path) -> No
     assert resource.getrlimit(resource.RLIMIT_AS)[0] != 0
 
 
-def test_torchrun_gives_what_one_process_gives(tmp_path: Path, root: Path) -> None:
-    folder = save_tiny(tmp_path / "model", "llama")
-    code = (
-        "import sys, numpy as np\n"
-        "from calibaudit.models.model import load_model\nfrom calibaudit.models.distributed import rank\n"
-        "from calibaudit.scoring.score import score\n"
-        "from whole_rows import make_task\n"
-        "scores = score(make_task(30), load_model(sys.argv[1]))\n"
-        "np.save(f'{sys.argv[2]}/{rank()}.npy', scores.logprobs)\n"
-    )
-    script = tmp_path / "run.py"
-    script.write_text(code)
-    env = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*launcher, str(script), str(folder), str(tmp_path)], env=env, check=True, capture_output=True)
-    expected = whole_rows(make_task(30), load_model(str(folder)))
-    for rank in range(2):
-        for row, values in zip(np.load(tmp_path / f"{rank}.npy"), expected, strict=True):
-            np.testing.assert_allclose(row[: len(values)], values, atol=1e-4)
-
-
 def test_a_common_prefix_is_not_run_apart_below_a_rotary_switch(llama: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """All contexts lie above the switch, what they share below it: run alone, it would get short rows' factors."""
     task = make_task(8, shots=" ".join(WORDS) + ". ", longest=12)

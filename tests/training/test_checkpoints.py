@@ -147,3 +147,22 @@ class TestRefusals:
         )
         with pytest.raises(TrainingError, match=f"^optim adamw-8bit needs {needed}: pip install torchao$"):
             tuned(tmp_path, settings(sharding=sharding, optim="adamw-8bit"), examples=made_examples(4))
+
+
+def test_compiled_layers_train_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the backend that runs what was traced as it stands; what a real one makes of it, tests/gpu shows."""
+    compiled: list[Any] = []
+    own = torch.compile
+
+    def noted(forward: Any) -> Any:
+        compiled.append(forward.__self__)
+        return own(forward, backend="eager")
+
+    plain, first = tuned(tmp_path / "plain", settings(max_steps=2))
+    monkeypatch.setattr(torch, "compile", noted)
+    network, second = tuned(tmp_path / "compiled", settings(max_steps=2, compiled=True))
+    assert compiled == list(network.model.layers)
+    assert not any("forward" in layer.__dict__ for layer in network.model.layers)
+    assert second.loss == pytest.approx(first.loss, rel=1e-6)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], value, atol=1e-5, rtol=1e-4)

@@ -493,7 +493,8 @@ import resource, sys, torch
 from pathlib import Path
 from transformers import AutoConfig, AutoModelForCausalLM
 from calibaudit.training.data.encode import Example
-from calibaudit.training.train import LoraSettings, TrainingSettings, train
+from calibaudit.training.settings import TrainingSettings
+from calibaudit.training.train import train
 V = 128_256
 def network():
     return AutoModelForCausalLM.from_config(AutoConfig.for_model(

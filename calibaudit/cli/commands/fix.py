@@ -130,6 +130,9 @@ def fix(
     optim: Annotated[
         OptimChoice, typer.Option("--optim", help="The optimizer; adamw-8bit needs torchao, or bitsandbytes.")
     ] = OptimChoice.adamw,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Faster and less memory, after a minute of compiling (torch.compile).")
+    ] = False,
     pilot: Annotated[
         bool, typer.Option("--pilot", help="Choose the factor by tuning at each of --grid, as long as the run itself.")
     ] = False,
@@ -193,6 +196,7 @@ def fix(
         save_steps=save_steps,
         sharding="fsdp" if sharded else "none",
         optim=optim.value,
+        compiled=compiled,
     )
     factor = _factor(smoothing)
     if method is None:  # a factor, or a pilot, is of a smoothed run

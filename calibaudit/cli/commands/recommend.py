@@ -125,6 +125,7 @@ def recommend(
         report.warnings_of(asked.loaded())
         models = inputs.on_its_base(models, report, offline=run.offline)
         if pilot:
+            from calibaudit.models.formats.digests import Digests
             from calibaudit.training.data.kinds import read_columns
             from calibaudit.training.prepare import prepare
 
@@ -133,7 +134,7 @@ def recommend(
                 *models, data, asked.loaded(),
                 max_length=tuning.max_length, split=tuning.split, columns=read_columns(tuning.columns),
                 revisions=pair.both(), offline=run.offline,
-                chat=options.chat.for_rows(),
+                chat=options.chat.for_rows(), digests=Digests(options.cache_dir, options.verify),
             )  # fmt: skip
             assert plan.data is not None  # there are rows
             report.notices(plan.data.notices())

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from calibaudit.kernels.heads import AnchoredForward, Gradients, Head, Needs
 from calibaudit.kernels.triton_kernels.backward import dlogits_arguments, launch_dlogits, place_of, store_dlogits
-from calibaudit.kernels.triton_kernels.forward import Retained, cuts_of, work_of
+from calibaudit.kernels.triton_kernels.forward import CUT_ARGUMENTS, Retained, cuts_of, work_of
 from calibaudit.kernels.triton_kernels.gather import target_logits
 from calibaudit.kernels.triton_kernels.gradients import Chunk, Smoothing, by_recomputation, by_rows, smoothing_terms
 from calibaudit.kernels.triton_kernels.packing import halves, pack_tile, slot_bytes
@@ -36,7 +36,7 @@ Q_UNIT = 2.0**14
 """The prior's softmax is kept in float16 as this many times itself: 11 digits down to 2^-28."""
 
 
-@triton.jit
+@triton.jit(do_not_specialize=CUT_ARGUMENTS)
 def _sweep_kernel(
     h, w, bias, prior_h, prior_w, prior_bias, top_out, total_out, prior_top_out, prior_total_out, product_out,
     planes, prior_planes, slot_step, n_rows, first, stop, groups, at_once, shares, split, rest,
@@ -105,7 +105,7 @@ def _sweep_kernel(
             tl.store(product_out + out, product, mask=keep)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_shares"])
 def _join_kernel(
     top_in, total_in, prior_top_in, prior_total_in, product_in, lse_out, prior_lse_out, mean_out, n_rows, n_shares,
     ROWS: tl.constexpr,
@@ -136,7 +136,7 @@ def _join_kernel(
     tl.store(mean_out + rows, product / prior_s * 0.6931471805599453, mask=keep)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["first", "stop"])
 def _student_kernel(
     h, w, bias, q_in, out, bias_out, lse, targets, q_target, upstream, n_rows, first, stop, depth, h_row, h_column,
     w_row, w_column, bias_step, out_row, inner_scale, cap_bits, hard, soft,
@@ -280,7 +280,7 @@ def anchored_backward(
 ) -> Gradients:  # fmt: skip
     """As `backward.head_backward`, towards the prior's distribution instead of the uniform one."""
 
-    def run(rows: slice, needs: Needs) -> Gradients:
+    def run(rows: slice, needs: Needs, scratch_bytes: int) -> Gradients:
         pair = Pair(HeadLogits(hidden[rows], head), HeadLogits(prior_hidden[rows], prior))
         terms, factor = smoothing_terms(pair.z, lse[rows], targets[rows], upstream[rows], label_smoothing)
         tiles = block_shape(hidden.device, pair.z.dtype, pair.z.hidden.shape[0])

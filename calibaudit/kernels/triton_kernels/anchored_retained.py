@@ -20,6 +20,7 @@ from calibaudit.kernels.triton_kernels.anchored import (
     sweep_both,
 )
 from calibaudit.kernels.triton_kernels.backward import store_dlogits
+from calibaudit.kernels.triton_kernels.forward import most_parts
 from calibaudit.kernels.triton_kernels.gather import target_logits
 from calibaudit.kernels.triton_kernels.gradients import (
     ROW_BYTES,
@@ -35,7 +36,7 @@ from calibaudit.kernels.triton_kernels.retained import Kept, homes_of, in_chunks
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["first", "stop"])
 def _expand_kernel(
     planes, prior_planes, slot_step, out, bias_out, lse, prior_lse, targets, target_logit, q_target, upstream,
     n_rows, first, stop, out_row, hard, soft,
@@ -101,7 +102,8 @@ def anchored_loss_gradients(
     """
     n_rows = hidden.shape[0]
     held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
-    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0 and held <= scratch_bytes // 2
+    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0
+    keeps = keeps and (not needs.hidden or HiddenGradient.fits(hidden, scratch_bytes))
     keeps = keeps and prior_hidden.dtype == prior.weight.dtype == torch.bfloat16
     wide, out = rounded and head.weight.dtype == torch.float32, None
     if wide and keeps:
@@ -119,8 +121,8 @@ def anchored_loss_gradients(
     pair = Pair(HeadLogits(hidden, head), HeadLogits(prior_hidden, prior))
     tiles, pair_tiles = block_shape(hidden.device, torch.bfloat16, n_rows), pair.tiles
     gradients = GradientSum(pair.z, None, needs, scratch_bytes, out)
-    room = scratch_bytes - held - ROW_BYTES * n_rows  # of two heads
-    scratch = chunk_scratch(pair.z, tiles, room, needs, most_per_logit=6)
+    shares = 3 * 20 * most_parts(n_rows, pair_tiles, hidden.device) + ROW_BYTES
+    scratch = chunk_scratch(pair.z, tiles, scratch_bytes - held, needs, most_per_logit=6, row_bytes=shares)
     slot = 2 * slot_bytes(n_rows, pair_tiles.columns, pair_tiles.columns)
     columns, homes = homes_of(pair.z, tiles, pair_tiles, slot, *storage_of(gradients, out, scratch), scratch)
     lse, prior_lse, mean = sweep_both(pair, [(kept.first, kept.stop, kept.home) for kept in homes])
@@ -136,4 +138,5 @@ def anchored_loss_gradients(
         launch_dlogits_towards(pair, terms, towards, tiles, chunk)
 
     in_chunks(pair.z, tiles, gradients, columns, scratch, homes, expand, recompute)
+    del scratch, homes  # dH's 16-bit result takes their room
     return AnchoredForward(lse, target, prior_lse, mean), gradients.result()

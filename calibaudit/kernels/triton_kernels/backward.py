@@ -67,7 +67,7 @@ def place_of(tile, row_blocks, column_blocks, GROUP: tl.constexpr):
     return group * GROUP + within % size, within // size
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["first", "stop"])
 def _dlogits_kernel(
     h, w, bias, out, bias_out, lse, targets, upstream, n_rows, first, stop, depth, h_row, h_column, w_row, w_column,
     bias_step, out_row, inner_scale, cap_bits, hard, share,
@@ -147,11 +147,11 @@ def head_backward(
 ) -> Gradients:  # fmt: skip
     """As kernels/heads.py says. One block of columns (256 x N elements) is held whatever scratch_bytes is.
 
-    Where dH's sum alone would take more than half of the scratch (N D > 2^28 by default), dH is made from a second
+    Where dH's sum alone would take more than 5/8 of the scratch (N D > 3.3e8 by default), dH is made from a second
     recomputation, in blocks of rows.
     """
 
-    def run(rows: slice, needs: Needs) -> Gradients:
+    def run(rows: slice, needs: Needs, scratch_bytes: int) -> Gradients:
         logits = HeadLogits(hidden[rows], head)
         tiles = block_shape(hidden.device, logits.dtype, logits.hidden.shape[0])
         terms, factor = smoothing_terms(logits, lse[rows], targets[rows], upstream[rows], label_smoothing)

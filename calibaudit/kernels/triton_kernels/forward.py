@@ -29,7 +29,7 @@ from calibaudit.kernels.triton_kernels.tiles import (
     tile_products,
 )
 
-FLATTEN = True
+FLATTEN = True  # where logits are kept: the work after a tile's product is longer then
 
 
 class Shares(NamedTuple):
@@ -89,6 +89,11 @@ def cuts_of(n_rows: int, n_columns: int, tiles: Tiles, device: torch.device) -> 
     return Cuts(groups, at_once, shares, n_tiles - left, rest if left else 0)
 
 
+def most_parts(n_rows: int, tiles: Tiles, device: torch.device) -> int:
+    """A bound of a sweep's partial results of a row, whatever its columns."""
+    return cuts_of(n_rows, 1 << 30, tiles, device).parts
+
+
 @triton.jit
 def work_of(group, row_blocks, n_tiles, groups, at_once, shares, split, rest):
     """Of this program in a group: row blocks from, to, tiles from, to, and the place of its partial results."""
@@ -105,7 +110,11 @@ def work_of(group, row_blocks, n_tiles, groups, at_once, shares, split, rest):
     return first_block, last_block, first_tile, last_tile, place
 
 
-@triton.jit
+CUT_ARGUMENTS = ["first", "stop", "groups", "at_once", "shares", "split", "rest"]
+"""Numbers of which a kernel must not be compiled once more for a multiple of 16."""
+
+
+@triton.jit(do_not_specialize=CUT_ARGUMENTS)
 def _sweep_kernel(
     h, w, bias, top_out, total_out, token_out, logits_out, planes, slot_step,
     n_rows, first, stop, groups, at_once, shares, split, rest,
@@ -162,7 +171,7 @@ def _sweep_kernel(
                 tl.store(logits_out + out, logits, mask=rows < n_rows)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_shares"])
 def _join_kernel(
     top_in, total_in, token_in, logits_in, lse_out, top_out, token_out, mean_out, n_rows, n_shares, n_vocab,
     TOP: tl.constexpr, MEAN: tl.constexpr, ROWS: tl.constexpr,
@@ -238,7 +247,7 @@ def sweep(
             MEAN=mean,
             SLOT=0 if retained is None else retained.columns,
             SCALE_FIRST=logits.head.softcap is not None or logits.head.logit_scale < 0,
-            FLATTEN=FLATTEN,
+            FLATTEN=FLATTEN and retained is not None,
             num_warps=tiles.warps,
             num_stages=tiles.stages,
             **logits.arguments(tiles),

@@ -14,7 +14,7 @@ from calibaudit.kernels.triton_kernels.tiles import HeadLogits, Tiles
 
 HALF_RANGE = 2.0**14  # float16 dlogits are scaled so that the largest possible one is this
 SMALL_BYTES = 1 << 20  # the mean row's partial sums
-ROW_BYTES = 320  # a row's own figures, and its shares of three sweeps
+ROW_BYTES = 64  # a row's own figures
 BIAS_SHARE = 32  # of the scratch, for the bias gradient's sums over blocks of 64 rows or more
 
 
@@ -124,13 +124,15 @@ def add_chunks(
         gradients.add(chunk)
 
 
-def chunk_scratch(logits: HeadLogits, tiles: Tiles, room: int, needs: Needs, most_per_logit: int) -> Tensor:
-    """Bytes for chunks: what `room` leaves beside a few floats a row and the bias gradient's partial sums.
+def chunk_scratch(
+    logits: HeadLogits, tiles: Tiles, room: int, needs: Needs, most_per_logit: int, row_bytes: int = 0
+) -> Tensor:
+    """Bytes for chunks: what `room` leaves beside the bias gradient's sums and, for a row, a few floats and row_bytes.
 
     Never less than one block of columns needs, nor more than most_per_logit bytes for every logit.
     """
     n_rows = logits.hidden.shape[0]
-    room -= SMALL_BYTES + ROW_BYTES * n_rows
+    room -= SMALL_BYTES + (ROW_BYTES + row_bytes) * n_rows
     if needs.bias:
         room -= room // BIAS_SHARE
     floor = n_rows * tiles.columns * logits.dtype.itemsize
@@ -156,30 +158,34 @@ def by_recomputation(
     )
     with full_sums(scratch.device):
         add_chunks(logits, tiles, gradients, columns, scratch, write)
+    del scratch  # dH's 16-bit result takes its room
     return gradients.result()
 
 
 def by_rows(
-    hidden: Tensor, head: Head, needs: Needs, scratch_bytes: int, run: Callable[[slice, Needs], Gradients]
+    hidden: Tensor, head: Head, needs: Needs, scratch_bytes: int, run: Callable[[slice, Needs, int], Gradients]
 ) -> Gradients:
-    """All rows at once, or dH in blocks of rows where its sum over all would take more than half of the scratch.
+    """All rows at once, or dH in blocks of rows where its sum over all rows would take over 5/8 of the scratch.
 
-    run(rows, needs) gives the gradients of these rows. For dH in blocks the logits are computed once more, after dW.
+    run(rows, needs, scratch_bytes) gives the gradients of these rows. For dH in blocks the logits are computed once
+    more, after dW.
     """
     n_rows = hidden.shape[0]
     if n_rows == 0:
         return _of_no_rows(hidden, head, needs)
-    held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
-    if held <= scratch_bytes // 2 or n_rows == 1:
-        return run(slice(None), needs)
+    if not needs.hidden or n_rows == 1 or HiddenGradient.fits(hidden, scratch_bytes):
+        return run(slice(None), needs, scratch_bytes)
     others = needs._replace(hidden=False)
-    found = run(slice(None), others) if any(others) else Gradients(None, None, None)
-    block = max(1, n_rows * (scratch_bytes // 2) // held)
+    found = run(slice(None), others, scratch_bytes) if any(others) else Gradients(None, None, None)
+    row = hidden.shape[1] * hidden.element_size()  # of a block's result, which is copied
+    held = HiddenGradient.scratch_bytes(hidden[:1], scratch_bytes)
+    block = min(n_rows, max(1, scratch_bytes // 2 // (row + held)))
     by_hidden = torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device)
     for start in range(0, n_rows, block):
-        part = run(slice(start, min(start + block, n_rows)), Needs(True, False, False)).hidden
+        rows = slice(start, min(start + block, n_rows))
+        part = run(rows, Needs(True, False, False), max(1, scratch_bytes - block * row)).hidden
         assert part is not None
-        by_hidden[start : start + block] = part
+        by_hidden[rows] = part
     return found._replace(hidden=by_hidden)
 
 

@@ -12,7 +12,7 @@ from calibaudit.kernels.triton_kernels.products import HiddenGradient
 def keeps(
     hidden: Tensor, heads: tuple[Head, ...], needs: Needs, scratch_bytes: int, *, rounded: bool = False
 ) -> bool:  # fmt: skip
-    """As kernels/heads.py says: bfloat16, what learns without softcap, and room for dH's sum in half of the scratch.
+    """As kernels/heads.py says: bfloat16, what learns without softcap, and room for dH's sum in 5/8 of the scratch.
 
     A prior's weight that is float32 is rounded before the kernels see it.
     """
@@ -23,5 +23,4 @@ def keeps(
         return False
     if any(prior.weight.dtype not in (torch.bfloat16, torch.float32) for prior in priors):
         return False
-    held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
-    return held <= scratch_bytes // 2
+    return not needs.hidden or HiddenGradient.fits(hidden, scratch_bytes)

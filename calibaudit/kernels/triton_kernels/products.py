@@ -202,10 +202,20 @@ class HiddenGradient:
 
     @classmethod
     def scratch_bytes(cls, hidden: Tensor, scratch_bytes: int) -> int:
-        """What of the scratch is held beside the result while the sum grows."""
+        """What of the scratch is held beside the result while the sum grows.
+
+        A float32 sum is held before there is a 16-bit result, whose room it may take too: chunks must be gone by then.
+        """
         if hidden.dtype == torch.float32:
             return 0
-        return hidden.numel() * (4 if hidden.dtype == torch.float64 or cls._in_float32(hidden, scratch_bytes) else 1)
+        if cls._in_float32(hidden, scratch_bytes):
+            return hidden.numel() * (4 - hidden.element_size())
+        return hidden.numel() * (4 if hidden.dtype == torch.float64 else 1)
+
+    @classmethod
+    def fits(cls, hidden: Tensor, scratch_bytes: int) -> bool:
+        """Whether that leaves room for chunks: five eighths of the scratch at most."""
+        return cls.scratch_bytes(hidden, scratch_bytes) <= scratch_bytes * 5 // 8
 
     @property
     def bits(self) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from calibaudit.kernels.heads import Gradients, Head, HeadForward, Needs
 from calibaudit.kernels.triton_kernels.backward import head_backward, launch_dlogits, store_dlogits
-from calibaudit.kernels.triton_kernels.forward import Retained, head_forward, join, sweep
+from calibaudit.kernels.triton_kernels.forward import Retained, head_forward, join, most_parts, sweep
 from calibaudit.kernels.triton_kernels.gather import mean_logits, target_logits
 from calibaudit.kernels.triton_kernels.gradients import (
     Chunk,
@@ -31,13 +31,13 @@ from calibaudit.kernels.triton_kernels.packing import load_words, slot_bytes
 from calibaudit.kernels.triton_kernels.products import HiddenGradient, chunk_columns, full_sums
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
-GOOD_CHUNK = 8448
-"""Columns of the chunk in work where the scratch allows; what is left keeps logits. 33 tiles for each of 64 row blocks
-are whole waves of 132 multiprocessors."""
+GOOD_CHUNK = 11264
+"""Columns of the chunk in work where the scratch allows; what is left keeps logits. Narrower ones cost the library's
+products more, and dH's float32 sum is read and written once a chunk."""
 WIDEST_CHUNK = 32768
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["first", "stop"])
 def _expand_kernel(
     planes, slot_step, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
@@ -194,7 +194,8 @@ def head_loss_gradients(
     n_rows, n_vocab = hidden.shape[0], head.n_vocab
     held = HiddenGradient.scratch_bytes(hidden, scratch_bytes) if needs.hidden else 0
     out: Tensor | None = None
-    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0 and held <= scratch_bytes // 2
+    keeps = hidden.dtype == torch.bfloat16 and head.softcap is None and n_rows > 0
+    keeps = keeps and (not needs.hidden or HiddenGradient.fits(hidden, scratch_bytes))
     if rounded and head.weight.dtype == torch.float32:
         if not keeps:
             low = head._replace(weight=head.weight.to(torch.bfloat16))
@@ -206,7 +207,8 @@ def head_loss_gradients(
     logits = HeadLogits(hidden, head)
     tiles = block_shape(hidden.device, logits.dtype, n_rows)
     gradients = GradientSum(logits, None, needs, scratch_bytes, out)
-    scratch = chunk_scratch(logits, tiles, scratch_bytes - held, needs, most_per_logit=4)
+    shares = 3 * 8 * most_parts(n_rows, tiles, hidden.device)
+    scratch = chunk_scratch(logits, tiles, scratch_bytes - held, needs, most_per_logit=4, row_bytes=shares)
     slot = slot_bytes(n_rows, tiles.columns, tiles.columns)
     columns, homes = homes_of(logits, tiles, tiles, slot, *storage_of(gradients, out, scratch), scratch)
     lse = join(sweep(logits, tiles, [(kept.first, kept.stop, kept.home) for kept in homes]), n_vocab)[0]
@@ -221,4 +223,5 @@ def head_loss_gradients(
         launch_dlogits(logits, terms, tiles, chunk)
 
     in_chunks(logits, tiles, gradients, columns, scratch, homes, expand, recompute)
+    del scratch, homes  # dH's 16-bit result takes their room
     return HeadForward(lse, target, None, None, mean), gradients.result()

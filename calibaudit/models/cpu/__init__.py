@@ -1,1 +1,1 @@
-"""A network on the processor: how many threads it takes, and how they wait for each other."""
+"""A network on the processor: how its threads wait for each other."""

@@ -23,8 +23,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 logger = logging.getLogger(__name__)
 
 SECONDS = 1.0
@@ -43,6 +41,8 @@ _watch: Watch | None = None
 def wait_well(network: Any) -> None:
     """Watch over the threads from now on, for as long as the network lives. It runs on the processor."""
     global _watch
+    import torch
+
     if not watched(os.environ, torch.get_num_threads()):
         return
     libraries = libgomps()
@@ -50,9 +50,18 @@ def wait_well(network: Any) -> None:
         return
     with _lock:
         _networks.add(network)
-        if _watch is None or not _watch.is_alive():
+        if _watch is None:
             _watch = Watch(libraries)
             _watch.start()
+
+
+def _any_left() -> bool:
+    """Whether a network is left. Without one the watch ends, and the next network gets another."""
+    global _watch
+    with _lock:
+        if not _networks:
+            _watch = None
+        return bool(_networks)
 
 
 def watched(environment: Mapping[str, str], n_threads: int) -> bool:
@@ -66,7 +75,7 @@ def libgomps(maps: Path = _PROC / "maps") -> list[str]:
         text = maps.read_text("utf-8", errors="replace")
     except OSError:  # no Linux
         return []
-    return sorted(set(re.findall(r"(/\S*libgomp[^/\s]*\.so[^/\s]*)$", text, re.MULTILINE)))
+    return sorted(set(re.findall(r"(/.*libgomp[^/\s]*\.so[^/\s]*)$", text, re.MULTILINE)))
 
 
 def queued(tasks: Path = _PROC / "task") -> dict[str, float] | None:
@@ -118,7 +127,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         turns, teams = Turns(), list[IdleTeam]()
         before, at = queued(), time.monotonic()
-        while before is not None and len(_networks):
+        while before is not None and _any_left():
             time.sleep(SECONDS)
             after, now = queued(), time.monotonic()
             if after is None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from calibaudit.models.devices import own_part
 from calibaudit.models.model import Model
 from calibaudit.repair.tempering.tempered import Placement
 from calibaudit.scoring.encode import Tokens
@@ -111,7 +112,7 @@ def scorer_at(model: Model, placement: Placement, temperature: float) -> Scorer:
         return lambda features, targets: model.target_logprobs(features.float() * factor, targets).logprob
     if temperature == 1:
         return lambda features, targets: model.target_logprobs(features, targets).logprob
-    parameters = dict(model.network.named_parameters(remove_duplicate=False))
+    parameters = {name: own_part(value) for name, value in model.network.named_parameters(remove_duplicate=False)}
     weight, bias, ratio, shifts = head.weight, head.bias, None, None
     for name, offset in plan.tensors.items():
         old = parameters[name]

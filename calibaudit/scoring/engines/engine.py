@@ -53,6 +53,11 @@ class Engine(Protocol):
     @property
     def n_embeddings(self) -> int | None: ...
 
+    @property
+    def n_ranks(self) -> int:
+        """Processes that run one copy of the model together, and score the same rows; see `models.distributed`."""
+        ...
+
     def settings(self) -> Mapping[str, Any]:
         """What a kept log-probability depends on besides the text; the text is the key."""
         ...
@@ -83,15 +88,17 @@ class InProcess:
         self.max_length = model.max_length
         self.prefix_token_id = model.prefix_token_id
         self.n_embeddings: int | None = model.n_embeddings
+        self.n_ranks = model.n_ranks
 
     def settings(self) -> dict[str, Any]:
-        return {
+        settings = {
             "revision": self.info.revision,
             "dtype": self.info.dtype,
             "device": self._model.device.type,
             "head": self.info.head,
             "max_length": self.max_length,
         }
+        return settings if self.n_ranks == 1 else {**settings, "split over": self.n_ranks}
 
     def check_task(self, task: Task) -> None:
         pass
@@ -110,4 +117,4 @@ def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
     """A Model as an engine; an engine as it is, and then batch_size says nothing."""
     if hasattr(model, "score_rows"):
         return cast("Engine", model)
-    return InProcess(cast("Model", model), batch_size)
+    return InProcess(model, batch_size)

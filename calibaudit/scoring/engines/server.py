@@ -45,6 +45,7 @@ class ServedModel:
         self.tokenizer = local.tokenizer
         self.prefix_token_id = prefix_token_id(local.tokenizer)
         self.n_embeddings: int | None = None
+        self.n_ranks = 1
         window = window_of(declared) or local.window
         mode = found.mode  # an engine wants room for what it generates, and scoring's rows have one token more
         self.max_length = window - 1 - (mode.max_tokens if mode.reading != "next" else 0)

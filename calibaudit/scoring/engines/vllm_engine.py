@@ -40,6 +40,7 @@ class VllmModel:
         self.tokenizer = tokenizer
         self.prefix_token_id = prefix_token_id(tokenizer)
         self.n_embeddings: int | None = None
+        self.n_ranks = 1
         # A prompt leaves room for the one token that is generated, and a row has one token more than max_length.
         self.max_length = int(config.max_model_len) - 2
         self.info = ModelInfo(

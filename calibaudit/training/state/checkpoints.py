@@ -125,6 +125,11 @@ class Checkpoints:
             self.finish()
             gathered([0])  # whoever looks next finds this one
 
+    def close(self) -> None:
+        """After the last one: the host memory is free again."""
+        self.join()
+        self._copy.release()
+
     def leave(self) -> None:
         """When training has failed: wait for what is being written. A process alone can still give it its name."""
         self.join()

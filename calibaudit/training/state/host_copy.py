@@ -109,7 +109,15 @@ class HostCopy:
     def wait(self) -> None:
         """Until the copy is whole."""
         if self._copied is not None:
-            self._copied.synchronize()
+            with torch.cuda.device(self._device):
+                self._copied.synchronize()
+
+    def release(self) -> None:
+        """Give the memory back; PyTorch would keep what is pinned."""
+        self._blocks.clear()
+        empty = getattr(torch._C, "_host_emptyCache", None)
+        if self._stream is not None and empty is not None:
+            empty()
 
     def write_through(self, layout: Layout, path: Path) -> None:
         """Copy and write block by block, in one block's memory."""
@@ -131,7 +139,8 @@ class HostCopy:
 
     def _block(self) -> Tensor:
         if self._stream is not None:
-            with contextlib.suppress(RuntimeError):  # the system's limit on pinned memory
+            # a thread begins on the first GPU, whichever this process's own is
+            with torch.cuda.device(self._device), contextlib.suppress(RuntimeError):  # pinned memory has a limit
                 return torch.empty(BLOCK, dtype=torch.uint8, pin_memory=True)
         return torch.empty(BLOCK, dtype=torch.uint8)
 

@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from calibaudit.models.distributed import gathered, rank, world_size
+from calibaudit.models.distributed import join, rank, world_size
 from calibaudit.training.settings import FSDP_VARIABLE
+from calibaudit.training.state.layers import layers_of
 
 TORCH = (2, 7)
 """The least version: earlier ones cannot leave weights out of a unit."""
@@ -33,7 +34,7 @@ def why_not_sharded(network: Any) -> str | None:
         return f"it needs torch {TORCH[0]}.{TORCH[1]} or newer, and this is {torch.__version__}"
     if not torch.distributed.is_available():
         return "this PyTorch was built without torch.distributed"
-    layers = _layers(network)
+    layers = layers_of(network)
     if not layers:
         return f"{type(network).__name__} does not say what its layers are (_no_split_modules)"
     owned = [id(parameter) for layer in layers for parameter in layer.parameters()]
@@ -69,7 +70,7 @@ def process_group(device: torch.device) -> Iterator[None]:
     import torch.distributed as dist
 
     if world_size() > 1:
-        gathered([0])  # the group is made, and at the end left, by `models.distributed`
+        join(world_size())  # the group is made, and at the end left, by `models.distributed`
     if dist.is_initialized():
         yield
         return
@@ -95,7 +96,7 @@ def shard_network(network: Any, device: torch.device, kept: tuple[Any, ...] = ()
     if _computes_in_bfloat16(device):
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     mesh = _mesh(device)
-    for layer in _layers(sharded):
+    for layer in layers_of(sharded):
         with _in_float32(layer, device):
             # one process alone would only copy what it has: it gathers a layer once
             fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=world_size() > 1)
@@ -108,7 +109,7 @@ def shard_prior(network: Any, device: torch.device) -> None:
     """Shard a frozen network's layers, in place and in its own dtype. Its embedding, norm and head stay whole."""
     from torch.distributed.fsdp import fully_shard
 
-    mesh, layers = _mesh(device), _layers(network)
+    mesh, layers = _mesh(device), layers_of(network)
     for layer in layers:
         fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     # the decoder, which is what is called, gathers the next layer while one runs
@@ -139,22 +140,6 @@ def whole(value: Tensor) -> Tensor:
     """A number that is known in shares, such as the norm of sharded gradients."""
     gather = getattr(value, "full_tensor", None)
     return value if gather is None else gather()
-
-
-def _layers(network: nn.Module) -> list[nn.Module]:
-    """The blocks that transformers itself never splits over devices, the outermost ones."""
-    names = set(getattr(network, "_no_split_modules", None) or ())
-    found: list[nn.Module] = []
-
-    def look(module: nn.Module) -> None:
-        for child in module.children():
-            if any(kind.__name__ in names for kind in type(child).__mro__):
-                found.append(child)
-            else:
-                look(child)
-
-    look(network)
-    return found
 
 
 def _enclosing(network: nn.Module, layers: list[nn.Module]) -> nn.Module:

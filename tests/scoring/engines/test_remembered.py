@@ -89,9 +89,8 @@ def test_another_dtype_another_name_and_other_weights_are_other_models(
     assert loads == ["auto", "bfloat16", "auto", "auto"]
 
 
-TEMPLATE = (
-    "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}<A>{% endif %}"
-)
+TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
+TEMPLATE = TURNS + "{% if add_generation_prompt %}<assistant>{% endif %}"
 
 
 @pytest.mark.parametrize("template", ["auto", "off", "both", "a file"])

@@ -13,9 +13,9 @@ from calibaudit.models.formats.shards import WEIGHTS
 
 def test_auto_spreads_only_what_one_gpu_cannot_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [folder / WEIGHTS]
-    size = devices._n_bytes(files, torch.float32)
+    size = devices.n_bytes(files, torch.float32)
     assert size == files[0].stat().st_size
-    assert devices._n_bytes(files, torch.bfloat16) == size // 2
+    assert devices.n_bytes(files, torch.bfloat16) == size // 2
     monkeypatch.setattr(devices, "find_spec", lambda name: object())
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * size, 2 * size))
     assert devices.placement_of("auto", "cuda:0", files, torch.float32) == "cuda:0"

@@ -11,6 +11,7 @@ import pytest
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.formats import digests
 from calibaudit.models.formats.digests import FILE, Digests
+from calibaudit.scoring.evaluate import RunOptions, hash_ahead
 from tests.families import save_tiny
 
 
@@ -156,3 +157,14 @@ def test_a_checkpoints_revision_is_the_digest_of_its_files_in_the_order_of_their
         assert found.revision == f"sha256:{by_hand(files)[:16]}"
         process.start()
     assert process.hashed == 1
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_hashed_ahead_is_not_hashed_again_when_its_turn_comes(process: Process, tmp_path: Path) -> None:
+    folder, cache = save_tiny(tmp_path / "model"), tmp_path / "cache"
+    hash_ahead([str(folder), str(tmp_path / "missing"), "org/name", "demo:none"], RunOptions(cache_dir=cache))
+    found = find_checkpoint(str(folder), digests=Digests(cache))
+    assert process.hashed == 1
+    process.start()
+    assert find_checkpoint(str(folder), digests=Digests(cache)) == found
+    assert process.hashed == 1, "it is remembered for other commands, too"
