@@ -136,7 +136,7 @@ def _join_kernel(
     tl.store(mean_out + rows, product / prior_s * 0.6931471805599453, mask=keep)
 
 
-@triton.jit(do_not_specialize=["first", "stop"])
+@triton.jit
 def _student_kernel(
     h, w, bias, q_in, out, bias_out, lse, targets, q_target, upstream, n_rows, first, stop, depth, h_row, h_column,
     w_row, w_column, bias_step, out_row, inner_scale, cap_bits, hard, soft,

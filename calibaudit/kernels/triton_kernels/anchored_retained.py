@@ -36,7 +36,7 @@ from calibaudit.kernels.triton_kernels.retained import Kept, homes_of, in_chunks
 from calibaudit.kernels.triton_kernels.tiles import TRITON_TYPES, HeadLogits, Tiles, block_shape
 
 
-@triton.jit(do_not_specialize=["first", "stop"])
+@triton.jit
 def _expand_kernel(
     planes, prior_planes, slot_step, out, bias_out, lse, prior_lse, targets, target_logit, q_target, upstream,
     n_rows, first, stop, out_row, hard, soft,

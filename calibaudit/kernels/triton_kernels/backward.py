@@ -67,7 +67,7 @@ def place_of(tile, row_blocks, column_blocks, GROUP: tl.constexpr):
     return group * GROUP + within % size, within // size
 
 
-@triton.jit(do_not_specialize=["first", "stop"])
+@triton.jit
 def _dlogits_kernel(
     h, w, bias, out, bias_out, lse, targets, upstream, n_rows, first, stop, depth, h_row, h_column, w_row, w_column,
     bias_step, out_row, inner_scale, cap_bits, hard, share,

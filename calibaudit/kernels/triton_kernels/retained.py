@@ -37,7 +37,7 @@ products more, and dH's float32 sum is read and written once a chunk."""
 WIDEST_CHUNK = 32768
 
 
-@triton.jit(do_not_specialize=["first", "stop"])
+@triton.jit
 def _expand_kernel(
     planes, slot_step, out, bias_out, lse, targets, target_logit, upstream, n_rows, first, stop, out_row, hard, share,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIAS_GRADIENT: tl.constexpr, RESULT: tl.constexpr,
