@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """One variant, here."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from calibaudit.training.packed.lines import PackedBatches, n_passes
+    from calibaudit.training.packed.lines import ON_CPU, PackedBatches, n_passes
     from calibaudit.training.schedule import plan_steps
     from calibaudit.training.settings import TrainingSettings
     from calibaudit.training.train import train
@@ -79,7 +79,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     plan = plan_steps(
         examples, batch_size=options.batch_size, n_micro=accumulation, epochs=1, max_steps=options.steps, seed=0
     )
-    packed = PackedBatches(examples, plan, 0, batch_size=options.batch_size)
+    most = ON_CPU if network.device.type == "cpu" else None
+    packed = PackedBatches(examples, plan, 0, batch_size=options.batch_size, most_tokens=most, hidden=options.hidden)
     with tempfile.TemporaryDirectory() as folder:
         done = train(network, None, examples, Path(folder), settings, progress=progress)
     timed = sum(plan.tokens[WARM_UP:])

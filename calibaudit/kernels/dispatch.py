@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -99,7 +100,8 @@ def run(function: str, *arguments: Any, **options: Any) -> Any:
     fallback: Callable[..., Any] = getattr(_CHUNKED[function], function)
     if kernel_path(hidden.device)[0] == "triton" and not _in_float64(arguments):
         try:
-            return _triton_function(function)(*arguments, **options)
+            with _current(hidden.device):
+                return _triton_function(function)(*arguments, **options)
         except (KernelArgumentError, torch.OutOfMemoryError):
             raise
         except Exception as error:
@@ -122,6 +124,11 @@ def linear_logprobs(hidden: Tensor, head: Head, targets: Tensor) -> LinearLogpro
     logprob = logprob.masked_fill(dead[:, None], torch.nan).masked_fill(wanted == IGNORE_INDEX, 0.0)
     top_logprob = (found.top_logit - found.lse).clamp(max=0.0).masked_fill(dead, torch.nan)
     return LinearLogprobs(logprob.view(targets.shape), found.lse, top_logprob, found.top_token)
+
+
+def _current(device: torch.device) -> AbstractContextManager[Any]:
+    """Triton launches on the current GPU, in its queue, wherever the tensors are: of several, theirs must be it."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _triton_function(name: str) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ A test that wants more GPUs than there are is skipped; each makes its own tiny c
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -93,6 +94,62 @@ def test_processes_give_what_one_gives(n_processes: int, parallel: str, device: 
     )
     assert done.returncode == 0, done.stderr[-3000:]
     check_saved(tmp_path, folder, n_processes)
+
+
+STAGED = """
+import torch
+import torch.distributed as dist
+import transformers.distributed.tensor_parallel as plan
+from calibaudit.models import distributed
+distributed._backend = lambda: "cpu:gloo,cuda:gloo"
+all_reduce, all_gather = dist.all_reduce, dist.all_gather
+
+def reduced(tensor, op=dist.ReduceOp.SUM, group=None, async_op=False):
+    host = tensor.cpu()
+    all_reduce(host, op, group)
+    tensor.copy_(host)
+
+def gathered(parts, tensor, group=None, async_op=False):
+    hosts = [part.cpu() for part in parts]
+    all_gather(hosts, tensor.cpu(), group)
+    for part, host in zip(parts, hosts, strict=True):
+        part.copy_(host)
+
+dist.all_reduce, dist.all_gather = reduced, gathered
+behind = plan.ColwiseParallel.transform_output_post_forward
+
+def whole(self, module, output, mesh):
+    if not isinstance(self.output_layouts, plan.Replicate):
+        return behind(self, module, output, mesh)
+    parts = [torch.empty_like(output) for _ in range(2)]
+    gathered(parts, output.contiguous())
+    return torch.cat(parts, dim=-1)
+
+plan.ColwiseParallel.transform_output_post_forward = whole
+"""
+
+
+def test_a_model_split_over_two_processes_of_one_gpu(tmp_path: Path) -> None:
+    """What processes tell each other goes through the host: NCCL wants a GPU for each, and Gloo's own way fails."""
+    pytest.importorskip("transformers.distributed.mixin", reason="this transformers splits no model")
+    folder = save_tiny(tmp_path / "model", "llama", network=splittable())
+    (tmp_path / "run.py").write_text(STAGED + RUN)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    arguments = [sys.executable, str(tmp_path / "run.py"), str(folder), str(tmp_path), "tensor", "2 x cuda"]
+    processes = []
+    for rank in range(2):
+        env = with_path() | here | {"RANK": str(rank), "LOCAL_RANK": "0"}
+        processes.append(subprocess.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True))
+    for process in processes:
+        try:
+            _, errors = process.communicate(timeout=90)
+        finally:
+            process.kill()  # where one has failed the other waits for it
+        assert process.returncode == 0, errors[-3000:]
+    check_saved(tmp_path, folder, 2)
 
 
 class Threads:

@@ -147,8 +147,6 @@ def everything(capability: int) -> list[tuple[str, Any, dict[str, Any], dict[str
         ("anchored sweep, logits kept", anchored._sweep_kernel,
          two | both | prior | {"FLATTEN": anchored.SWEEP_FLATTEN, "SLOT": 128},
          both_types | prior_types | {"slot_step": "i64"}, 8, 4),
-        ("anchored dlogits", anchored._student_kernel, shape | plain | dlogits | {"BIAS_GRADIENT": False},
-         plain_types | {"out": tile(descriptor, 128, 128), "q_in": "*fp16"}, 8, 3),
         ("anchored dlogits, all options", anchored._student_kernel, shape | full | dlogits | {"BIAS_GRADIENT": True},
          full_types | {"out": tile(descriptor, 128, 128), "q_in": "*fp16"}, 8, 3),
         ("anchored, kept logits to dlogits", anchored_retained._expand_kernel,

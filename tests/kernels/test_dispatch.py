@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,3 +122,25 @@ def test_a_choice_that_cannot_be_met(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALIBAUDIT_KERNELS", "cuda")
     with pytest.raises(CalibauditError, match="CALIBAUDIT_KERNELS must be one of auto, triton, chunked, not cuda"):
         linear_logprobs(HIDDEN, WEIGHT, TARGETS)
+
+
+def test_kernels_are_launched_on_the_gpu_of_their_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several GPUs Triton takes the current one, whose queue knows nothing of what another still computes."""
+    entered: list[torch.device] = []
+
+    class Current:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def __enter__(self) -> None:
+            entered.append(self.device)
+
+        def __exit__(self, *_: object) -> None:
+            entered.append(torch.device("cpu"))
+
+    second = SimpleNamespace(device=torch.device("cuda:1"))
+    monkeypatch.setattr(torch.cuda, "device", Current)
+    monkeypatch.setattr(dispatch, "kernel_path", lambda _: ("triton", ""))
+    monkeypatch.setattr(dispatch, "_triton_function", lambda _: lambda *_arguments: list(entered))
+    assert dispatch.run("head_forward", second) == [torch.device("cuda:1")]
+    assert entered == [torch.device("cuda:1"), torch.device("cpu")]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -214,6 +214,10 @@ def fix(
                 "--save-steps": save_steps,
                 "--start": None if start is StartChoice.auto else start.value,
                 "--prior": None if prior is PriorChoice.auto else prior.value,
+                "--optim": None if optim is OptimChoice.adamw else optim.value,
+                "--compile": "" if compiled else None,
+                **_changed(recipe),
+                **_changed(levers),
             },
         )
     settings = FixSettings(
@@ -263,6 +267,16 @@ def fix(
     deliver(result, (), page, lambda console: render_repair(repair, console, quiet=page.quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)
+
+
+def _changed(flags: Any) -> dict[str, Any]:
+    """What of a group of flags is not as its default has it; a switch's value is empty."""
+    changed = {}
+    for field in fields(flags):
+        value = getattr(flags, field.name)
+        if value != field.default:
+            changed["--" + field.name.replace("_", "-")] = "" if value is True else getattr(value, "value", value)
+    return changed
 
 
 def _refuse_tuning(method: MethodChoice, given: dict[str, object]) -> None:

@@ -25,12 +25,14 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 1.0
+SECONDS = 0.5
 """Between two looks."""
 CROWDED, ROOMY = 0.2, 0.05
 """Seconds that this process's threads queued for a core, of all together, in a second: above the one they are made to
 sleep, and when it was below the other for CALM looks they may spin again."""
-CALM = 3
+CALM = 6
+PATIENCE = 60
+"""Looks without a network until the watch ends: a command that drops one often loads another."""
 
 _PROC = Path("/proc/self")
 _lock = threading.Lock()
@@ -39,7 +41,7 @@ _watch: Watch | None = None
 
 
 def wait_well(network: Any) -> None:
-    """Watch over the threads from now on, for as long as the network lives. It runs on the processor."""
+    """Watch over the threads from now on, until the network has been gone for a while. It runs on the processor."""
     global _watch
     import torch
 
@@ -55,13 +57,14 @@ def wait_well(network: Any) -> None:
             _watch.start()
 
 
-def _any_left() -> bool:
-    """Whether a network is left. Without one the watch ends, and the next network gets another."""
+def _is_over(n_looks: int) -> bool:
+    """Whether the watch ends, which saw no network for so many looks; the next network then gets another."""
     global _watch
     with _lock:
-        if not _networks:
+        over = n_looks >= PATIENCE and not _networks
+        if over:
             _watch = None
-        return bool(_networks)
+        return over
 
 
 def watched(environment: Mapping[str, str], n_threads: int) -> bool:
@@ -118,7 +121,7 @@ class Turns:
 
 
 class Watch(threading.Thread):
-    """Looks at the queue, and keeps or dismisses the idle teams, until no network is left."""
+    """Looks at the queue, and keeps or dismisses the idle teams, until there was no network for a while."""
 
     def __init__(self, libraries: list[str]) -> None:
         super().__init__(name="calibaudit-waiting", daemon=True)
@@ -126,9 +129,10 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         turns, teams = Turns(), list[IdleTeam]()
-        before, at = queued(), time.monotonic()
-        while before is not None and _any_left():
+        before, at, n_alone = queued(), time.monotonic(), 0
+        while before is not None and not _is_over(n_alone):
             time.sleep(SECONDS)
+            n_alone = 0 if _networks else n_alone + 1
             after, now = queued(), time.monotonic()
             if after is None:
                 break

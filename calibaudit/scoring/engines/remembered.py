@@ -9,7 +9,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +83,8 @@ def facts_of(model: Model) -> Facts:
 class ModelMemory:
     """Facts of checkpoints, by what they hang on. folder: the cache's; None knows nothing and keeps nothing.
 
-    They hang on the checkpoint's files and name, what it was asked to run as, the machine's GPUs and the libraries.
+    They hang on the checkpoint's files and name, what it was asked to run as, the machine's GPUs, the libraries and
+    the code that finds them out.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -192,7 +193,7 @@ class PromptCache(LineCache[TaskPrompts]):
     format = FORMAT
 
     def __init__(self, folder: Path | None, checkpoint: Checkpoint) -> None:
-        super().__init__(folder, {"revision": checkpoint.revision, "versions": _versions(), "code": _code()})
+        super().__init__(folder, {"revision": checkpoint.revision, "versions": _versions(), "code": _code(_WRITES)})
 
     def _read(self, fields: Mapping[str, Any]) -> TaskPrompts:
         return TaskPrompts(
@@ -213,10 +214,18 @@ def task_key(task: Task, chat: ChatSettings) -> str | None:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _code() -> str:
-    """A digest of the modules that make prompts of items."""
+_FINDS = ("models", "scoring")
+"""What finds facts out."""
+
+_WRITES = ("chat", "scoring/prompts.py", "models/tokenizer.py")
+"""What makes prompts of items."""
+
+
+@cache
+def _code(places: tuple[str, ...]) -> str:
+    """A digest of calibaudit's own modules there."""
     root = Path(__file__).parents[2]
-    files = [*sorted((root / "chat").glob("*.py")), root / "scoring" / "prompts.py", root / "models" / "tokenizer.py"]
+    files = [file for place in places for file in sorted((root / place).rglob("*.py")) or [root / place]]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:32]
 
 
@@ -231,7 +240,7 @@ def _key(checkpoint: Checkpoint, dtype: str, device: str) -> str:
     while part is not None:
         names.append([part.name, str(part.path.resolve())])
         part = part.base
-    found = [FORMAT, checkpoint.revision, names, dtype, device, _machine(), _versions()]
+    found = [FORMAT, checkpoint.revision, names, dtype, device, _machine(), _versions(), _code(_FINDS)]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
@@ -242,7 +251,8 @@ def _machine() -> list[Any]:
     return [platform.node(), platform.machine(), gpus, chosen]
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     found = {}
     for name in _LIBRARIES:
         try:

@@ -21,9 +21,12 @@ from calibaudit.training.schedule import Plan
 LINE = 1_024
 """Tokens of a line, at most, where no row is longer: attention works through a whole line for each of its tokens."""
 
-_ATTENTION = 1 / 8_192
-"""What attention to one more column costs a token, in units of all else that it costs: about 1 / (4 x hidden size) in
-a network of 2,048. Half of that where rows do not share lines, since causal attention skips what lies ahead."""
+_ATTENTION = 1 / 4
+"""What attention to one more column costs a token, in units of all else that it costs, times the hidden size. Half of
+that where rows do not share lines, since causal attention skips what lies ahead."""
+
+ON_CPU = 2_048
+"""Tokens of a pass, at most, on a CPU: more do not fit its caches, and there is no GPU to fill."""
 
 Line = tuple[int, ...]
 
@@ -46,17 +49,20 @@ def lines_of(rows: Sequence[int], lengths: Sequence[int], width: int) -> list[Li
     return [tuple(line) for line in lines]
 
 
-def cheapest_lines(rows: Sequence[int], lengths: Sequence[int], top: int) -> tuple[list[Line], int]:
+def cheapest_lines(
+    rows: Sequence[int], lengths: Sequence[int], top: int, hidden: int = 2_048
+) -> tuple[list[Line], int]:
     """The lines that cost least of a few widths up to `top`, and their width: of the longest row or more.
 
-    Narrow ones leave room unused, wide ones cost more attention; rows of one length are best left alone.
+    hidden: the network's hidden size. Narrow lines leave room unused, wide ones cost more attention; rows of one length
+    are best left alone.
     """
     longest = max(lengths[row] for row in rows)
     found = []
     for width in sorted({min(times * longest, max(top, longest)) for times in (1, 2, 4, top)}):
         lines = lines_of(rows, lengths, width)
         share = _ATTENTION if len(lines) < len(rows) else _ATTENTION / 2
-        found.append((len(lines) * width * (1 + share * width), width, lines))
+        found.append((len(lines) * width * (1 + share * width / hidden), width, lines))
     _, width, lines = min(found)
     return lines, width
 
@@ -66,6 +72,8 @@ class PackedBatches(Dataset[dict[str, Tensor]]):
 
     A step that needs fewer rounds begins with empty ones, of width 0, which no process has to run. batch_size: rows a
     forward pass without packing. smoothed: of each example, which then shares its line with its like; None: all are.
+    most_tokens: of a pass, where a line is not longer; None: what batch_size of the longest rows have. hidden: the
+    network's hidden size, by which attention is dear or cheap.
     """
 
     def __init__(
@@ -77,6 +85,8 @@ class PackedBatches(Dataset[dict[str, Tensor]]):
         batch_size: int,
         n_processes: int = 1,
         smoothed: Sequence[bool] | None = None,
+        most_tokens: int | None = None,
+        hidden: int = 2_048,
     ) -> None:
         self._examples, self._pad_id, self._smoothed = examples, pad_id, smoothed
         lengths = [len(example.input_ids) for example in examples]
@@ -87,9 +97,10 @@ class PackedBatches(Dataset[dict[str, Tensor]]):
             lines: list[Line] = []
             width = 1
             for own in _alike(rows, smoothed):
-                more, wide = cheapest_lines(own, lengths, min(longest, LINE))
+                more, wide = cheapest_lines(own, lengths, min(longest, LINE), hidden)
                 lines, width = lines + more, max(width, wide)
-            per_pass = max(1, batch_size * longest // width)
+            n_tokens = batch_size * longest
+            per_pass = max(1, (n_tokens if most_tokens is None else min(n_tokens, most_tokens)) // width)
             n_rounds = -(-len(lines) // (per_pass * n_processes))
             n_passes = n_rounds * n_processes
             steps.append([lines[first::n_passes] for first in range(n_passes)])

@@ -13,7 +13,7 @@ from calibaudit.models.head import decoders, probe_ids
 from calibaudit.models.sharing import TOLERANCE
 from calibaudit.training.data.encode import Example
 from calibaudit.training.loss.forward import in_eval_mode
-from calibaudit.training.packed.lines import PackedBatches
+from calibaudit.training.packed.lines import ON_CPU, PackedBatches
 from calibaudit.training.schedule import Plan
 
 logger = logging.getLogger(__name__)
@@ -68,13 +68,22 @@ def in_lines(
 
     networks: that run on the batches; None among them for one that there is not.
     """
-    batches = PackedBatches(examples, plan, pad_id, batch_size=batch_size, n_processes=n_processes, smoothed=smoothed)
+    there = [network for network in networks if network is not None]
+    batches = PackedBatches(
+        examples,
+        plan,
+        pad_id,
+        batch_size=batch_size,
+        n_processes=n_processes,
+        smoothed=smoothed,
+        most_tokens=ON_CPU if there[0].device.type == "cpu" else None,
+        hidden=int(getattr(there[0].config.get_text_config(), "hidden_size", 2_048)),
+    )
     line = batches.shared_line()
     if len(line) < 2:
         return None
-    for network in networks:
-        reason = None if network is None else why_not_packed(network, line)
-        if reason is not None:
+    for network in there:
+        if (reason := why_not_packed(network, line)) is not None:
             logger.warning("packing: %s: %s; rows are not packed", type(network).__name__, reason)
             return None
     return batches

@@ -48,7 +48,10 @@ def test_what_the_user_chose_stays(environment: dict[str, str], n_threads: int, 
         ([0.0, 0.3, 0.0, 0.0, 0.0, 0.3], [False, True, True, True, False, True]),
     ],
 )
-def test_asleep_at_once_and_awake_when_it_is_calm(queues: list[float], asleep: list[bool]) -> None:
+def test_asleep_at_once_and_awake_when_it_is_calm(
+    queues: list[float], asleep: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "CALM", 3)
     turns = Turns()
     assert [turns.look(queue) for queue in queues] == asleep
 
@@ -74,12 +77,15 @@ def test_two_threads_on_one_core_queue_for_half_of_the_time() -> None:
         gate.wait()
         gate.wait()
 
-    for _ in range(2):
-        threading.Thread(target=work, daemon=True).start()
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
     for _ in range(2):
         gate.wait()
         found.append(sum((queued() or {}).values()))
     gate.wait()
+    for thread in threads:
+        thread.join()
     assert found[1] - found[0] > 0.25
 
 
@@ -169,11 +175,11 @@ def teams(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             told.append("dismissed")
 
     monkeypatch.setattr(waiting, "IdleTeam", Team)
-    monkeypatch.setattr(waiting, "SECONDS", 0.001)
+    monkeypatch.setattr(waiting, "PATIENCE", 3)
     return told
 
 
-def test_a_watch_ends_with_the_network(teams: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watch_ends_some_looks_after_the_network(teams: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock, crowd = [0.0], [0.5]
     queue = [0.0]
 
@@ -191,7 +197,7 @@ def test_a_watch_ends_with_the_network(teams: list[str], monkeypatch: pytest.Mon
     monkeypatch.setattr(waiting, "_networks", WeakSet(networks))
     Watch(["libgomp.so"]).run()
     assert teams == ["made of libgomp.so", "dismissed"]
-    assert clock[0] == 20
+    assert clock[0] == 22
 
 
 def test_teams_go_when_the_network_does(teams: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
