@@ -552,6 +552,7 @@ def distributed(folder: Path, kind: str, batch_size: int) -> Any:
         return tuned(folder, replace(chosen, lora=LoraSettings(rank=4)), n=22, anchor=None)[0]
     if kind.startswith("sharded"):
         chosen = replace(chosen, sharding="fsdp", gradient_checkpointing=True)
+    chosen = replace(chosen, packing=kind == "packed" or kind.startswith("sharded"))
     if kind.endswith("resumed"):
         with pytest.raises(KeyboardInterrupt):
             tuned(folder, chosen, n=22, progress=interrupt_at(2))
@@ -560,7 +561,6 @@ def distributed(folder: Path, kind: str, batch_size: int) -> Any:
         assert shares == sorted(
             f"{what}-share-{i + 1}-of-{n}.safetensors" for what in ("model", "optimizer") for i in range(n)
         )
-    chosen = replace(chosen, packing=kind in ("packed", "sharded"))
     return tuned(folder, chosen, n=22, resume=kind.endswith("resumed"))[0]
 
 
