@@ -35,6 +35,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--answers-from": ("1", 1),
     "--engine": ("vllm", "vllm"),
     "--tokenizer": ("made", ["made"]),
+    "--sharding": ("fsdp", "fsdp"),
+    "--optim": ("adamw-8bit", "adamw-8bit"),
 }
 """Values of options that take neither a number nor any text; (text, what the command gets)."""
 

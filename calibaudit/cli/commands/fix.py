@@ -130,7 +130,7 @@ def fix(
     optim: Annotated[
         OptimChoice, typer.Option("--optim", help="The optimizer; adamw-8bit needs torchao, or bitsandbytes.")
     ] = OptimChoice.adamw,
-    compiled: Annotated[
+    compile: Annotated[
         bool, typer.Option("--compile", help="Smooth: run the layers by torch.compile, compiled at the start.")
     ] = False,
     pilot: Annotated[
@@ -196,7 +196,7 @@ def fix(
         save_steps=save_steps,
         sharding="fsdp" if sharded else "none",
         optim=optim.value,
-        compiled=compiled,
+        compiled=compile,
     )
     factor = _factor(smoothing)
     if method is None:  # a factor, or a pilot, is of a smoothed run
@@ -215,7 +215,7 @@ def fix(
                 "--start": None if start is StartChoice.auto else start.value,
                 "--prior": None if prior is PriorChoice.auto else prior.value,
                 "--optim": None if optim is OptimChoice.adamw else optim.value,
-                "--compile": "" if compiled else None,
+                "--compile": "" if compile else None,
                 **_changed(recipe),
                 **_changed(levers),
             },
