@@ -8,12 +8,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 from huggingface_hub import errors as hub_errors
 from safetensors.torch import load_file, save_file
 
-import calibaudit.models.formats.hub as hub
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import fetch, fetch_tokenizer, find_checkpoint, weight_files
 from calibaudit.models.formats.shards import INDEX, WEIGHTS
@@ -214,7 +214,7 @@ def test_each_way_the_hub_says_no(kind: str, said: str, monkeypatch: pytest.Monk
     def fail(*_args: Any, **_options: Any) -> str:
         raise error.__new__(error)
 
-    monkeypatch.setattr(hub, "hf_hub_download", fail)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
     refused("org/none", said, revision="v9")
 
 
@@ -226,7 +226,7 @@ def test_a_tokenizer_is_fetched_without_weights(cache: Path, monkeypatch: pytest
         asked.extend(options["allow_patterns"])
         return str(found.path)
 
-    monkeypatch.setattr(hub, "snapshot_download", whole)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", whole)
     assert fetch_tokenizer(found) == found
     files = [path.name for path in found.path.iterdir()]
     fetched = {file for file in files if any(fnmatch(file, pattern) for pattern in asked)}
@@ -250,8 +250,8 @@ def test_an_unset_offline_flag_downloads_config_first_and_weights_later(
         assert not any(pattern.endswith(".bin") for pattern in options["allow_patterns"])
         return str(snapshot)
 
-    monkeypatch.setattr(hub, "hf_hub_download", one)
-    monkeypatch.setattr(hub, "snapshot_download", whole)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", one)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", whole)
     found = find_checkpoint("org/tiny", revision="main", cache_dir=cache)
     assert calls == [("config.json", "main"), ("adapter_config.json", SHA)]
     load_model(found, device="cpu")
@@ -292,7 +292,7 @@ def test_of_the_hub_the_files_that_the_index_names_are_fetched(cache: Path, monk
         asked.append(options["allow_patterns"])
         return str(found.path)
 
-    monkeypatch.setattr(hub, "snapshot_download", whole)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", whole)
     fetch(found)
     before, after = asked
     assert any(fnmatch(INDEX, pattern) for pattern in before)
