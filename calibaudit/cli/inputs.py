@@ -284,9 +284,10 @@ def training_settings(
     rate, times, rows = 2e-5, 2.0, 8
     if data == "demo:sft":
         from calibaudit.demo.train import Recipe
+        from calibaudit.models.distributed import world_size
 
-        recipe = Recipe()
-        rate, times, rows = recipe.sft_rate, float(recipe.sft_epochs), recipe.sft_rows
+        recipe = Recipe()  # its rows are a step's, of all processes together
+        rate, times, rows = recipe.sft_rate, float(recipe.sft_epochs), max(1, recipe.sft_rows // world_size())
     rate *= LORA_RATE if lora else 1
     return TrainingSettings(
         label_smoothing=0.0,

@@ -15,6 +15,7 @@ from calibaudit.kernels.validation import (
     check_divisor,
     check_head,
     check_loss,
+    check_no_forward_mode,
     check_target_shape,
 )
 
@@ -50,10 +51,12 @@ def linear_cross_entropy(
     (bfloat16 on a GPU with Triton, float32 on a CPU, no softcap) and holds them for the first backward pass; one after
     it, over a kept graph, makes them anew. So a loss that is not trained on is cheaper under torch.no_grad().
     Returns float32. Gradients to hidden, weight and bias, in their dtypes; rows of weight that do not count get 0.
+    There is no second derivative and none in forward mode.
     Raises KernelArgumentError (a ValueError), which names the argument.
     """
     check_loss(label_smoothing, reduction, scratch_bytes, compute_dtype)
     items = check_divisor(n_items, reduction, hidden.device)
+    check_no_forward_mode(hidden, weight, bias)
     _check_leading("targets", targets, hidden)
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])
     n_vocab = check_head(rows, weight, bias, softcap, logit_scale, vocab_size).n_vocab
@@ -99,6 +102,7 @@ def anchored_cross_entropy(
     """
     check_loss(label_smoothing, reduction, scratch_bytes, compute_dtype)
     items = check_divisor(n_items, reduction, hidden.device)
+    check_no_forward_mode(hidden, weight, bias)
     _check_leading("targets", targets, hidden)
     _check_leading("prior_hidden", prior_hidden[..., 0] if prior_hidden.ndim else prior_hidden, hidden)
     flat, rows = targets.reshape(-1), hidden.reshape(-1, hidden.shape[-1])

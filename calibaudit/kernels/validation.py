@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from calibaudit.errors import CalibauditError
 from calibaudit.kernels.heads import Head
@@ -124,12 +125,20 @@ def check_loss(
         raise KernelArgumentError(f"label_smoothing must be in 0..1, not {label_smoothing}")
     if reduction not in REDUCTIONS:
         raise KernelArgumentError(f"reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}")
-    if scratch_bytes is not None and scratch_bytes < 1:
-        raise KernelArgumentError(f"scratch_bytes must be 1 or more, or None, not {scratch_bytes}")
+    if scratch_bytes is not None and not (isinstance(scratch_bytes, int) and scratch_bytes >= 1):
+        raise KernelArgumentError(f"scratch_bytes must be 1 or more (a whole number), or None, not {scratch_bytes!r}")
     if compute_dtype is not None and compute_dtype not in FLOATS:
         raise KernelArgumentError(
             f"compute_dtype must be float32, bfloat16, float16 or float64, or None, not {compute_dtype}"
         )
+
+
+def check_no_forward_mode(*tensors: Tensor | None) -> None:
+    """Raises KernelArgumentError for a forward-mode tangent: the derivative would be lost in silence."""
+    if torch.compiler.is_compiling():
+        return
+    if any(tensor is not None and forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+        raise KernelArgumentError("forward-mode derivatives (jvp, dual tensors) are not there; use the backward pass")
 
 
 def check_divisor(n_items: Tensor | float | None, reduction: str, device: torch.device) -> Tensor | None:
@@ -145,8 +154,8 @@ def check_divisor(n_items: Tensor | float | None, reduction: str, device: torch.
         if n_items.numel() != 1:
             raise KernelArgumentError(f"n_items must be one number, not shape {tuple(n_items.shape)}")
         return n_items.detach().reshape(()).to(device=device, dtype=torch.float32)
-    if not 0.0 < n_items < math.inf:
-        raise KernelArgumentError(f"n_items must be a finite number above 0, not {n_items}")
+    if isinstance(n_items, bool | str) or not 0.0 < n_items < math.inf:
+        raise KernelArgumentError(f"n_items must be a finite number above 0, not {n_items!r}")
     return torch.full((), float(n_items), dtype=torch.float32, device=device)
 
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairwise import pairwise
+from torch.autograd import forward_ad
 from torch.profiler import ProfilerActivity, profile
 
 from calibaudit.errors import CalibauditError
@@ -549,6 +550,9 @@ HIDDEN, WEIGHT, TARGETS = torch.zeros(4, 8), torch.zeros(10, 8), torch.zeros(4, 
         ({"label_smoothing": math.nan}, "label_smoothing must be in 0..1"),
         ({"reduction": "average"}, "reduction must be one of none, mean, sum, not 'average'"),
         ({"scratch_bytes": 0}, "scratch_bytes must be 1 or more"),
+        ({"scratch_bytes": 1e6}, "scratch_bytes must be 1 or more .*, not 1000000.0"),
+        ({"n_items": True, "reduction": "sum"}, "n_items must be a finite number above 0, not True"),
+        ({"n_items": "3", "reduction": "sum"}, "n_items must be a finite number above 0, not '3'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -578,3 +582,11 @@ def test_errors_of_the_prior(changed: dict[str, Any], said: str) -> None:
     } | changed  # fmt: skip
     with pytest.raises(CalibauditError, match=said):
         anchored_cross_entropy(**arguments, label_smoothing=0.1)
+
+
+def test_there_is_no_forward_mode() -> None:
+    """A derivative of 0 would be a lie: the operators have none."""
+    with pytest.raises(CalibauditError, match="forward-mode derivatives"):
+        torch.func.jvp(lambda weight: linear_cross_entropy(HIDDEN, weight, TARGETS), (WEIGHT,), (WEIGHT,))
+    with forward_ad.dual_level(), pytest.raises(CalibauditError, match="forward-mode derivatives"):
+        linear_cross_entropy(forward_ad.make_dual(HIDDEN, HIDDEN), WEIGHT, TARGETS)

@@ -247,6 +247,24 @@ class TestWhatIsTrainedOnIsNotAudited:
         assert "the training set cannot be looked through" in caplog.text
 
 
+def test_names_are_read_as_the_command_reads_them(tokenizer: Any, tmp_path: Path) -> None:
+    callback = CalibrationCallback(trainer_of(tmp_path, tokenizer), ["words,logic", "words"], every=1, limit=2)
+    assert [task.name for task in callback.tasks] == ["words", "logic"]
+
+
+def test_a_callback_is_of_its_trainer_and_a_best_folder_of_the_callback(tokenizer: Any, tmp_path: Path) -> None:
+    one, other = trainer_of(tmp_path / "one", tokenizer), trainer_of(tmp_path / "other", tokenizer)
+    other.add_callback(CalibrationCallback(one, "words", every=1, limit=2))
+    with pytest.raises(TrainingError, match="it was made for another trainer"):
+        other.train()
+    mine = tmp_path / "one" / "best" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("kept")
+    with pytest.raises(TrainingError, match=r"best is there and not of an earlier run"):
+        audited(one, keep_best="nll")
+    assert mine.read_text() == "kept"
+
+
 def test_what_cannot_be_audited_is_said_before_training(
     tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +279,16 @@ def test_what_cannot_be_audited_is_said_before_training(
     refused("max_ece must be above 0 and at most 1, not 2", max_ece=2)
     refused("patience must be 1 or more audits, not 0", patience=0)
     refused("keep_best must be ece or nll, not accuracy", keep_best="accuracy")
+    refused("every must be 1 or more steps, .*, not 1.5", every=1.5)
+    refused("patience must be 1 or more audits, not True", patience=True)
+    refused("max_ece must be above 0 and at most 1, not x", max_ece="x")
+    refused("batch_size must be a whole number from 1, or None, not 0", batch_size=0)
+    refused("limit must be a whole number from 1, or None, not 2.5", limit=2.5)
+    refused("settings must be a Settings, not dict", settings={"seed": 1})
+    refused("chat must be a ChatSettings, not 'off'", chat="off")
+    for nothing in (None, 5, "", ["words", ""]):
+        with pytest.raises(TrainingError, match="tasks must be names of tasks, or Tasks, not "):
+            CalibrationCallback(trainer, nothing, every=1)  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match="give the trainer itself first, not str"):
         CalibrationCallback("words", "words", every=1)
     monkeypatch.setattr(trainer, "processing_class", None)

@@ -413,6 +413,7 @@ def test_what_is_refused(cli, tmp_path):
         (("--epochs", "1"), "--epochs 1"),
         (("--gradient-checkpointing",), "--gradient-checkpointing"),
         (("--start", "base"), "--start base"),
+        (("--sharding", "fsdp"), "--sharding fsdp"),
     ):
         for method in ("temperature", "aligned", "merge"):
             ended = cli(*PAIR, "--out", out, "--method", method, *given)

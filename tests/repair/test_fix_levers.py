@@ -64,6 +64,12 @@ def test_the_recipe(data: str, lora: bool, rate: float, epochs: float, rows: int
     assert (found.epochs, found.batch_size, found.accumulation, found.seed) == (epochs, rows, None, 7)
 
 
+def test_a_step_of_the_recipe_has_its_rows_on_any_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert training_settings("demo:sft", TuningFlags(), None, 0).batch_size == 64 // 4
+    assert training_settings("demo:sft", TuningFlags(), 3, 0).batch_size == 3
+
+
 @pytest.mark.parametrize("lora", [False, True])
 def test_what_the_user_says_is_done(lora: bool) -> None:
     flags = TuningFlags(learning_rate=1e-5, epochs=1.5, max_steps=9)

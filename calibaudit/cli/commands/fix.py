@@ -214,6 +214,7 @@ def fix(
                 "--save-steps": save_steps,
                 "--start": None if start is StartChoice.auto else start.value,
                 "--prior": None if prior is PriorChoice.auto else prior.value,
+                "--sharding": sharding.value if sharding is ShardingChoice.fsdp else None,
                 "--optim": None if optim is OptimChoice.adamw else optim.value,
                 "--compile": "" if compile else None,
                 **_changed(recipe),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,9 @@ LOGGED = ("ece", "gap", "accuracy", "confidence", "nll")
 BEST = "best"
 """The folder of the best model, in the trainer's output_dir."""
 
+AUDIT = "audit.json"
+"""In that folder: when the model was audited, and with what result."""
+
 
 class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
     """Audits the model of `trainer` while it is trained: `trainer.add_callback(CalibrationCallback(trainer, ...))`.
@@ -42,9 +45,10 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
     Each audit is an entry of the trainer's log, and so in `report_to`: eval_audit_ece, with the ends _low and _high of
     its 95 % interval, _gap, _accuracy, _confidence, _nll; over all items, as `calibaudit score` has them of the model
     saved at that step. One that does not exist is left out.
-    max_ece: training stops after an audit whose ECE is above it. patience: or after so many audits in a row that did
-    not lower the least NLL so far. keep_best: the model of the least ece or nll, step 0 apart, is kept in the folder
-    `best` of output_dir; of several that are calibrated as far as can be told (an ECE of 0 or below) the first.
+    max_ece: training stops after an audit, step 0 apart, whose ECE is above it. patience: or after so many audits in a
+    row that did not lower the least NLL so far, that of step 0 included. keep_best: the model of the least ece or nll,
+    step 0 apart, is kept in the folder `best` of output_dir; of several that are calibrated as far as can be told (an
+    ECE of 0 or below) the first. A `best` of an earlier run is replaced.
     chat: how prompts stand in the chat template; None: as the command has it. batch_size: rows a forward pass; None: as
     many as fit. settings: of the findings, as the command's `--seed` and `--bins`.
     Training itself is untouched: with the callback it ends at the same weights, bit for bit. Under DDP each process
@@ -68,6 +72,7 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
         settings: Settings | None = None,
     ) -> None:
         _check(trainer, every, chat, max_ece, patience, keep_best)
+        _check_types(limit=limit, batch_size=batch_size, settings=settings)
         self._trainer, self._every, self._batch_size = trainer, every, batch_size
         self._max_ece, self._patience, self._keep_best = max_ece, patience, keep_best
         self._chat, self._settings = chat or ChatSettings(), settings or Settings()
@@ -83,6 +88,11 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
         self.stopped = ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if args is not self._trainer.args:
+            raise TrainingError("CalibrationCallback: it was made for another trainer; make one for each")
+        best = Path(args.output_dir) / BEST
+        if self._keep_best and best.exists() and not (best / AUDIT).is_file():
+            raise TrainingError(f"CalibrationCallback: {best} is there and not of an earlier run; move it away")
         self.audits, self.stopped = [], ""
         if self._every is not None and state.global_step == 0:
             self._audit(state, control)
@@ -149,7 +159,7 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
             return
         with whole_folder(Path(trainer.args.output_dir) / BEST) as partial:
             trainer.save_model(str(partial), _internal_call=True)
-            (partial / "audit.json").write_text(json.dumps({"step": step, **values}) + "\n", encoding="utf-8")
+            (partial / AUDIT).write_text(json.dumps({"step": step, **values}) + "\n", encoding="utf-8")
 
     def _say(self, text: str) -> None:
         """Once."""
@@ -172,8 +182,12 @@ def _logged(state: Any) -> list[dict[str, float]]:
 
 
 def _loaded(tasks: str | Task | Sequence[str | Task], limit: int | None) -> tuple[Task, ...]:
-    given = [tasks] if isinstance(tasks, str | Task) else list(tasks)
-    names = [task for task in given if isinstance(task, str)]
+    given = [tasks] if isinstance(tasks, str | Task) else list(tasks) if isinstance(tasks, Iterable) else [tasks]
+    for task in given:
+        if not isinstance(task, str | Task) or task == "":
+            raise TrainingError(f"CalibrationCallback: tasks must be names of tasks, or Tasks, not {task!r:.60}")
+    names = [name.strip() for task in given if isinstance(task, str) for name in task.split(",")]
+    names = list(dict.fromkeys(names))
     named = load_tasks(names, limit=limit) if names or not given else ()
     return (*named, *(task for task in given if isinstance(task, Task)))
 
@@ -184,6 +198,22 @@ def _tokenizer_of(trainer: Any) -> Any:
     if not hasattr(tokenizer, "get_vocab"):
         raise TrainingError("the trainer has no tokenizer, by which items are asked: give it as processing_class")
     return tokenizer
+
+
+def _check_types(*, limit: Any, batch_size: Any, settings: Any) -> None:
+    for name, value in (("limit", limit), ("batch_size", batch_size)):
+        if value is not None and not _counts(value):
+            raise TrainingError(f"CalibrationCallback: {name} must be a whole number from 1, or None, not {value!r}")
+    if settings is not None and not isinstance(settings, Settings):
+        raise TrainingError(f"CalibrationCallback: settings must be a Settings, not {type(settings).__name__}")
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 < value <= 1
 
 
 def _check(
@@ -198,15 +228,22 @@ def _check(
         raise TrainingError(f"CalibrationCallback: give the trainer itself first, not {type(trainer).__name__}")
     strategy = getattr(trainer.args.eval_strategy, "value", trainer.args.eval_strategy)
     rules = (
-        ("every", every, every is None or every >= 1, "1 or more steps, or None for the trainer's evaluations"),
+        ("every", every, every is None or _counts(every), "1 or more steps, or None for the trainer's evaluations"),
         ("every", every, every is not None or strategy != "no", "a number of steps, since the trainer never evaluates"),
-        ("max_ece", max_ece, max_ece is None or 0 < max_ece <= 1, "above 0 and at most 1"),
-        ("patience", patience, patience is None or patience >= 1, "1 or more audits"),
+        (
+            "max_ece",
+            max_ece,
+            max_ece is None or (isinstance(max_ece, int | float) and 0 < max_ece <= 1),
+            "above 0 and at most 1",
+        ),
+        ("patience", patience, patience is None or _counts(patience), "1 or more audits"),
         ("keep_best", keep_best, keep_best in (None, "ece", "nll"), "ece or nll"),
     )
     for name, value, holds, rule in rules:
         if not holds:
             raise TrainingError(f"CalibrationCallback: {name} must be {rule}, not {value}")
+    if chat is not None and not isinstance(chat, ChatSettings):
+        raise TrainingError(f"CalibrationCallback: chat must be a ChatSettings, not {chat!r:.60}")
     if chat is not None and chat.template == "both":
         raise TrainingError("CalibrationCallback: chat template `both`: an audit in training asks one prompt")
     plugin = getattr(trainer.accelerator.state, "deepspeed_plugin", None)
