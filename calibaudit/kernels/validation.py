@@ -137,7 +137,8 @@ def check_no_forward_mode(*tensors: Tensor | None) -> None:
     """Raises KernelArgumentError for a forward-mode tangent: the derivative would be lost in silence."""
     if torch.compiler.is_compiling():
         return
-    if any(tensor is not None and forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+    given = [tensor for tensor in tensors if tensor is not None]
+    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in given):  # type: ignore[no-untyped-call]
         raise KernelArgumentError("forward-mode derivatives (jvp, dual tensors) are not there; use the backward pass")
 
 
