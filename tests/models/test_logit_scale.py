@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from calibaudit.errors import ModelError
 from calibaudit.models.logit_scale import ScalePlan, scale_plan
-from tests.families import BIASED, FAMILIES, LAYERED, VOCAB, config_of, tiny_network
+from tests.families import BIASED, FAMILIES, LAYERED, OLD_MASKS, VOCAB, config_of, tiny_network
 
 MINUS_ONE = ("gemma2", "gemma3", "qwen3-next")
 SCALED = ("cohere", "granite", "granite-hybrid", "falcon-h1")
@@ -86,6 +86,8 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("kind", OTHERS)
 def test_families_that_are_made_otherwise(kind: str) -> None:
     changes, place = OTHERS[kind]
+    if kind == "recurrent_gemma" and OLD_MASKS:
+        pytest.skip("in this version of transformers its layers keep the state of the last batch, of whatever size")
     try:
         config = AutoConfig.for_model(kind, **(_PLAIN | {"tie_word_embeddings": True} | changes))
     except ValueError:

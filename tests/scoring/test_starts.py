@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from families import OLD_MASKS
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -99,6 +100,7 @@ def test_a_word_that_takes_the_line_before_it_is_not_cut_off(monkeypatch: pytest
     assert cuts == {"gpt2": {len("What is it?\nIt is a cat.\n")}, "glued": set()}
 
 
+@pytest.mark.skipif(OLD_MASKS, reason="this version of tokenizers does not put a space before a rest")
 def test_a_tokenizer_that_is_not_what_it_seems_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """One puts a space before every text: its rests would begin otherwise than in the text."""
     monkeypatch.setattr(encode, "LEAST_START", 10)

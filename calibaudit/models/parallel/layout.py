@@ -133,7 +133,7 @@ def _sizes(weights: Weights) -> list[int]:
 def _why_not_split(weights: Weights) -> str:
     if weights.whole_only:
         return f"its layers cannot be split ({weights.whole_only})"
-    if find_spec("transformers.distributed.mixin") is None:
+    if find_spec("transformers.distributed") is None or find_spec("transformers.distributed.mixin") is None:
         import transformers
 
         return f"transformers {transformers.__version__} cannot split it; 5.17 is the first tested that can"
