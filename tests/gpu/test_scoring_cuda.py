@@ -30,6 +30,17 @@ def test_every_family_gives_what_the_cpu_gives(family: str, tmp_path: Path) -> N
         assert_equal(score(task, model, batch_size=batch_size), expected)
 
 
+def test_bfloat16_on_cuda_stays_near_float32(tmp_path: Path) -> None:
+    """Off by three roundings of 2^-8 of its size at most, beside a tenth of a nat."""
+    folder = str(save_tiny(tmp_path / "llama", "llama"))
+    task = make_task()
+    exact = score(task, load_model(folder, device="cpu")).logprobs
+    rounded = score(task, load_model(folder, device="cuda", dtype="bfloat16")).logprobs
+    real = np.isfinite(exact)
+    assert (np.abs(rounded[real] - exact[real]) <= 3 / 256 * np.abs(exact[real]) + 0.1).all()
+    assert np.corrcoef(rounded[real], exact[real])[0, 1] > 0.999
+
+
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3", "mistral", "gpt2", "gpt-neox", "opt", "cohere"])
 def test_bfloat16_runs_in_forests_as_near_to_float32_as_whole_rows(
     family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
