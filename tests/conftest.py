@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,3 +108,19 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> C
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("CALIBAUDIT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the kernels' passes that run, in their order."""
+    from calibaudit.kernels import dispatch
+
+    names: list[str] = []
+    own = dispatch.run
+
+    def watched(function: str, *arguments: Any, **options: Any) -> Any:
+        names.append(function)
+        return own(function, *arguments, **options)
+
+    monkeypatch.setattr(dispatch, "run", watched)
+    return names

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calibaudit.kernels import anchored_cross_entropy, dispatch, kernel_path, linear_cross_entropy
+from calibaudit.kernels import anchored_cross_entropy, kernel_path, linear_cross_entropy
 
 BF16, EPS = torch.bfloat16, 0.1
 MIB = 1 << 20
@@ -25,20 +25,6 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 @pytest.fixture(autouse=True)
 def _on_triton() -> None:
     assert kernel_path("cuda")[0] == "triton"
-
-
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The passes that run."""
-    names: list[str] = []
-    own = dispatch.run
-
-    def watched(function: str, *arguments: Any, **options: Any) -> Any:
-        names.append(function)
-        return own(function, *arguments, **options)
-
-    monkeypatch.setattr(dispatch, "run", watched)
-    return names
 
 
 class Inputs:

@@ -17,7 +17,7 @@ from pairwise import pairwise
 from torch import Tensor
 
 from calibaudit.errors import CalibauditError
-from calibaudit.kernels import anchored_cross_entropy, direct, dispatch, linear_cross_entropy, reference
+from calibaudit.kernels import anchored_cross_entropy, direct, linear_cross_entropy, reference
 from calibaudit.kernels.chunked import at_once
 from calibaudit.kernels.heads import Head, Needs
 
@@ -66,20 +66,6 @@ class Case:
 def assert_close(found: Any, exact: Any, tolerance: float = 2e-5) -> None:
     for value, wanted in zip(found, exact, strict=True):
         torch.testing.assert_close(value.double(), wanted.double(), atol=tolerance, rtol=tolerance)
-
-
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the passes that run, in their order."""
-    names: list[str] = []
-    own = dispatch.run
-
-    def watched(function: str, *arguments: Any, **options: Any) -> Any:
-        names.append(function)
-        return own(function, *arguments, **options)
-
-    monkeypatch.setattr(dispatch, "run", watched)
-    return names
 
 
 CHOICES = list(itertools.product((0, 1), repeat=3))[1:]
