@@ -11,9 +11,11 @@ they can be imported, and each one that cannot is named: torch, torch.compile, l
 cross-entropy, quack-kernels, torch's own linear_cross_entropy (2.13). Those that know no smoothing are compared with
 ours without. A side is checked before it is timed: the loss within 0.1 %, 64 rows of dH and 64 of dW against float64,
 error at most twice that of materialised bfloat16 + 1e-6, else no speed. Memory is the peak beyond inputs and gradients;
-the card is warm and the queue full while timing, and the products are timed before and after each section. The claim
-(at every memory budget faster than any peer that fits in it) is computed from the rows. --save keeps them, --show
-prints the tables of such a file. --cpu runs benchmarks/kernels_cpu.py.
+the card is warm and the queue full while timing. The products are timed alone before and after each section, which the
+bars are held against, and in turns with each side, as a model's other layers run between its losses: a card that
+multiplies without a rest runs at another clock. The claim (at every memory budget faster than any peer that fits in it)
+is computed from the rows. --save keeps them, --show prints the tables of such a file. --cpu runs
+benchmarks/kernels_cpu.py.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ if str(ROOT) not in sys.path:  # run as a file, this folder is on the path and t
 
 from benchmarks.losses import tables  # noqa: E402
 from benchmarks.losses.peers import PEERS, named  # noqa: E402
-from benchmarks.losses.world import MIB, Step, World, products, timed  # noqa: E402
+from benchmarks.losses.world import MIB, Products, Step, World, timed  # noqa: E402
 
 SHAPES = {"A": (8192, 2304, 256000), "B": (8192, 4096, 128256)}
 SECTIONS = ("forward", "step", "anchored", "rows")
@@ -62,12 +64,12 @@ class Report:
         if self.path is not None:
             self.path.write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
 
-    def add_floors(self, shape: str, world: World, runs: int) -> None:
+    def add_floors(self, shape: str, products: Products, runs: int) -> None:
         """Time the products once more; what counts is the median: clocks drift with heat."""
         if not self.has("products", shape):
             self.add("products", shape=shape, size=SHAPES[shape], floors=[])
         row = next(row for row in self.rows if row["kind"] == "products" and row["shape"] == shape)
-        row["floors"].append(products(world, runs))
+        row["floors"].append(products.alone(runs))
         row["one"], row["three"] = (statistics.median(values) for values in zip(*row["floors"], strict=True))
         self.keep()
 
@@ -89,7 +91,8 @@ def own_step(world: World, mib: int, eps: float) -> Step:
     )
 
 
-def step_section(shape: str, world: World, runs: int, report: Report, brief: bool) -> None:
+def step_section(shape: str, products: Products, runs: int, report: Report, brief: bool) -> None:
+    world = products.world
     for eps in (EPS,) if brief else (EPS, 0.0):
         exact = world.exact(eps)
         naive = world.step(lambda h, w, eps=eps: F.cross_entropy((h @ w.T).float(), world.targets, label_smoothing=eps))
@@ -106,8 +109,8 @@ def step_section(shape: str, world: World, runs: int, report: Report, brief: boo
                     error <= 2 * bound + 1e-6 for error, bound in zip(errors, allowed[1:], strict=True)
                 )
                 if right:
-                    ms, peak = timed(step, runs)
-                    row |= {"ms": ms, "mib": peak - world.gradient_mib}
+                    found = timed(step, runs, products.three)
+                    row |= {"ms": found.ms, "mib": found.mib - world.gradient_mib, "in_turns": found.in_turns}
                 else:
                     row["why"] = f"loss off by {loss:.1e}, allowed errors {2 * allowed[1]:.1e} and {2 * allowed[2]:.1e}"
             except Exception as error:  # a peer may fail in any way, and the others are still measured
@@ -134,9 +137,10 @@ def step_section(shape: str, world: World, runs: int, report: Report, brief: boo
             measure(name, world.step(loss), own=False)
 
 
-def forward_section(shape: str, world: World, runs: int, report: Report, brief: bool) -> None:
+def forward_section(shape: str, products: Products, runs: int, report: Report, brief: bool) -> None:
     from calibaudit.kernels import linear_cross_entropy, linear_logprobs
 
+    world = products.world
     given = (world.hidden, world.weight, world.targets)
     lse = torch.cat([(part.float() @ world.weight.T.float()).logsumexp(1) for part in world.hidden[:512].split(64)])
     wrong = float((linear_logprobs(*given).lse[:512] - lse).abs().max())
@@ -164,15 +168,16 @@ def forward_section(shape: str, world: World, runs: int, report: Report, brief: 
             if off > 1e-3 * (abs(exact[eps]) if eps is not None else 1.0):
                 report.add("forward", **row, why=f"off by {off:.1e}")
                 continue
-            ms, mib = timed(call, runs)
-            if eps is None:
-                mib -= 5 * 4 * world.n / MIB  # its results: four float32 and an int64 a row, less one float
-        report.add("forward", **row, ms=ms, mib=mib)
+            found = timed(call, runs, products.one)
+            # its results: four float32 and an int64 a row, less one float
+            mib = found.mib - (5 * 4 * world.n / MIB if eps is None else 0)
+        report.add("forward", **row, ms=found.ms, mib=mib, in_turns=found.in_turns)
 
 
-def anchored_section(shape: str, world: World, runs: int, report: Report, _brief: bool) -> None:
+def anchored_section(shape: str, products: Products, runs: int, report: Report, _brief: bool) -> None:
     from calibaudit.kernels import anchored_cross_entropy
 
+    world = products.world
     prior = (world.hidden.roll(1, 0), world.weight.roll(1, 0))
     exact, naive = (world.anchored_rows(prior, ANCHORED_EPS, dtype) for dtype in (torch.float64, torch.bfloat16))
     allowed = 2 * float((naive - exact).norm() / exact.norm()) + 1e-6
@@ -182,12 +187,13 @@ def anchored_section(shape: str, world: World, runs: int, report: Report, _brief
                 hidden, weight, *prior, world.targets, label_smoothing=ANCHORED_EPS, scratch_bytes=mib * MIB
             )
         )
-        found = step()[1][: len(exact)].double()
-        error = float((found - exact).norm() / exact.norm())
+        rows = step()[1][: len(exact)].double()
+        error = float((rows - exact).norm() / exact.norm())
         if not error <= allowed:
             raise ArithmeticError(f"dH is off by {error:.1e}, allowed {allowed:.1e}, at {mib} MiB")
-        ms, peak = timed(step, runs)
-        row = {"budget": mib, "ms": ms, "mib": peak - world.gradient_mib, "error_hidden": error, "allowed": allowed}
+        found = timed(step, runs, products.three)
+        row = {"budget": mib, "ms": found.ms, "mib": found.mib - world.gradient_mib, "in_turns": found.in_turns}
+        row |= {"error_hidden": error, "allowed": allowed}
         report.add("anchored", shape=shape, bar=f"anchored step, {mib:,} MiB", **row)
 
 
@@ -195,8 +201,8 @@ def rows_section(shape: str, runs: int, report: Report) -> None:
     _, d, v = SHAPES[shape]
     for n in (512, 2048, 8192, 32768, 65536):
         world = World(n, d, v)
-        ms, peak = timed(own_step(world, 512, EPS), runs)
-        report.add("rows", shape=shape, n=n, ms=ms, mib=peak - world.gradient_mib)
+        found = timed(own_step(world, 512, EPS), runs)
+        report.add("rows", shape=shape, n=n, ms=found.ms, mib=found.mib - world.gradient_mib)
         del world
         torch.cuda.empty_cache()
 
@@ -235,17 +241,17 @@ def main() -> None:
     )
     sections = {"forward": forward_section, "step": step_section, "anchored": anchored_section}
     for shape in options.shapes:
-        world = World(*SHAPES[shape])
-        report.add_floors(shape, world, options.runs)
+        products = Products(World(*SHAPES[shape]))
+        report.add_floors(shape, products, options.runs)
         for name, section in sections.items():
             if name not in options.sections:
                 continue
             try:
-                section(shape, world, options.runs, report, options.brief)
+                section(shape, products, options.runs, report, options.brief)
             except Exception as error:  # the others are still measured
                 report.add("failed", shape=shape, section=name, why=f"{type(error).__name__}: {error}"[:300])
-            report.add_floors(shape, world, options.runs)
-        del world
+            report.add_floors(shape, products, options.runs)
+        del products
         torch.cuda.empty_cache()
         if "rows" in options.sections:
             rows_section(shape, max(2, options.runs // 2), report)

@@ -42,6 +42,11 @@ def _ratio(row: Row, products: Row, which: str) -> str:
     return f"{row['ms'] / products[which]:.2f}"
 
 
+def _in_turns(row: Row) -> str:
+    """Over the products that ran in turns with it."""
+    return f"{row['ms'] / row['in_turns']:.2f}" if row.get("in_turns") else ""
+
+
 def machine(rows: list[Row]) -> str:
     row = _of(rows, "machine")[0]
     return f"{row['card']}, torch {row['torch']}, Triton {row['triton']}, {row['date']}"
@@ -61,13 +66,13 @@ def _floor(products: Row, which: int) -> str:
 def forward_table(rows: list[Row], shape: str) -> str:
     (products,) = _of(rows, "products", shape)
     cells = [
-        [row["side"], f"{row['ms']:.2f}", _ratio(row, products, "one"), f"{row['mib']:,.1f}"]
+        [row["side"], f"{row['ms']:.2f}", _ratio(row, products, "one"), _in_turns(row), f"{row['mib']:,.1f}"]
         if row.get("ms") is not None
-        else [row["side"], f"no speed: {row['why']}", "", ""]
+        else [row["side"], f"no speed: {row['why']}", "", "", ""]
         for row in _of(rows, "forward", shape)
     ]
     title = f"**Forward, {shape_line(products)}** (one product: {_floor(products, 0)})"
-    return f"{title}\n\n{_grid(['', 'ms', '/ product', 'MiB'], cells)}"
+    return f"{title}\n\n{_grid(['', 'ms', '/ product', 'in turns', 'MiB'], cells)}"
 
 
 def step_table(rows: list[Row], shape: str) -> str:
@@ -76,18 +81,19 @@ def step_table(rows: list[Row], shape: str) -> str:
     for row in _of(rows, "step", shape):
         errors = [f"{row[name]:.1e}" if name in row else "" for name in ("error_hidden", "error_weight")]
         if row.get("ms") is None:
-            cells.append([row["side"], f"no speed: {row['why']}", "", "", *errors])
+            cells.append([row["side"], f"no speed: {row['why']}", "", "", "", *errors])
         else:
-            ratio = _ratio(row, products, "three")
-            cells.append([row["side"], f"{row['ms']:.2f}", ratio, f"{row['mib']:,.0f}", *errors])
+            ratios = [_ratio(row, products, "three"), _in_turns(row)]
+            cells.append([row["side"], f"{row['ms']:.2f}", *ratios, f"{row['mib']:,.0f}", *errors])
     title = f"**Forward and backward, {shape_line(products)}** (three products: {_floor(products, 1)})"
-    return f"{title}\n\n{_grid(['', 'ms', '/ products', 'MiB', 'error dH', 'error dW'], cells)}"
+    return f"{title}\n\n{_grid(['', 'ms', '/ products', 'in turns', 'MiB', 'error dH', 'error dW'], cells)}"
 
 
 def anchored_line(rows: list[Row], shape: str) -> str:
     (products,) = _of(rows, "products", shape)
     parts = [
-        f"{row['budget']:,} MiB: {row['ms']:.2f} ms = {_ratio(row, products, 'three')} of the products, peak "
+        f"{row['budget']:,} MiB: {row['ms']:.2f} ms = {_ratio(row, products, 'three')} of the products, "
+        f"in turns with them {_in_turns(row) or '–'}, peak "
         f"{row['mib']:,.0f} MiB, error dH {row['error_hidden']:.1e} (allowed {row['allowed']:.1e})"
         for row in _of(rows, "anchored", shape)
     ]
@@ -108,13 +114,13 @@ def absent_line(rows: list[Row]) -> str:
     return "Absent peers: " + "; ".join(f"{peer} ({why})" for peer, why in found.items()) + "."
 
 
-def measured(rows: list[Row], bar: str, shape: str) -> float | None:
-    """What stands against a bar: time over the products."""
+def measured(rows: list[Row], bar: str, shape: str) -> tuple[float, str] | None:
+    """What stands against a bar, time over the products alone, and the same in turns with them."""
     products = _of(rows, "products", shape)
     kind = "anchored" if bar.startswith("anchored") else bar.split(",")[0]
     for row in _of(rows, kind, shape):
         if row.get("bar") == bar and row.get("ms") is not None and products:
-            return float(row["ms"] / products[0]["one" if kind == "forward" else "three"])
+            return float(row["ms"] / products[0]["one" if kind == "forward" else "three"]), _in_turns(row)
     return None
 
 
@@ -123,11 +129,11 @@ def bars_table(rows: list[Row]) -> str:
     for bar, limits in BARS.items():
         row = [bar]
         for shape, limit in zip("AB", limits, strict=True):
-            value = measured(rows, bar, shape)
-            state = "not run" if value is None else f"{value:.3f}, {'met' if value <= limit else 'missed'}"
-            row += [f"≤ {limit:.2f}", state]
+            ratio, in_turns = measured(rows, bar, shape) or (None, "")
+            state = "not run" if ratio is None else f"{ratio:.3f}, {'met' if ratio <= limit else 'missed'}"
+            row += [f"≤ {limit:.2f}", state, in_turns]
         cells.append(row)
-    return _grid(["", "A, bar", "A", "B, bar", "B"], cells)
+    return _grid(["", "A, bar", "A", "in turns", "B, bar", "B", "in turns"], cells)
 
 
 def claims(rows: list[Row], shape: str, smoothing: bool) -> list[tuple[str, bool | None, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -93,8 +94,18 @@ class World:
         return run
 
 
-def timed(call: Callable[[], Any], runs: int) -> tuple[float, float]:
-    """Median milliseconds of `runs` on a warm card, and the peak in MiB beyond what was allocated before."""
+@dataclass(frozen=True)
+class Timing:
+    ms: float
+    """Median milliseconds of a call."""
+    mib: float
+    """Peak beyond what was allocated before."""
+    in_turns: float | None
+    """Median milliseconds of the other call, where one ran between each two."""
+
+
+def timed(call: Callable[[], Any], runs: int, between: Callable[[], Any] | None = None) -> Timing:
+    """`runs` calls on a warm card, one after another, or each with a call of `between` after it."""
     call()
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
@@ -102,27 +113,45 @@ def timed(call: Callable[[], Any], runs: int) -> tuple[float, float]:
     torch.cuda.reset_peak_memory_stats()
     call()
     torch.cuda.synchronize()
-    peak = torch.cuda.max_memory_allocated() - before
+    peak = (torch.cuda.max_memory_allocated() - before) / MIB
+    calls = [call] if between is None else [call, between]
     end = time.monotonic() + WARM_SECONDS
     while time.monotonic() < end:
-        call()
+        for one in calls:
+            one()
         torch.cuda.synchronize()
-    marks = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(runs * len(calls) + 1)]
     torch.cuda._sleep(20_000_000)  # the host gets ahead
     marks[0].record()
-    for mark in marks[1:]:
-        call()
+    for i, mark in enumerate(marks[1:]):
+        calls[i % len(calls)]()
         mark.record()
     torch.cuda.synchronize()
-    times = sorted(a.elapsed_time(b) for a, b in pairwise(marks))
-    return times[len(times) // 2], peak / MIB
+    times = [a.elapsed_time(b) for a, b in pairwise(marks)]
+    own, other = sorted(times[:: len(calls)]), sorted(times[1 :: len(calls)])
+    return Timing(own[runs // 2], peak, other[runs // 2] if between is not None else None)
 
 
-def products(world: World, runs: int) -> tuple[float, float]:
-    """Milliseconds of cuBLAS's product for the logits, and of all three."""
-    logits = torch.empty(world.n, world.v, dtype=torch.bfloat16, device="cuda")
-    one, _ = timed(lambda: torch.mm(world.hidden, world.weight.T, out=logits), runs)
-    logits.normal_(std=1e-3)
-    two, _ = timed(lambda: torch.mm(logits, world.weight), runs)
-    three, _ = timed(lambda: torch.mm(logits.T, world.hidden), runs)
-    return one, one + two + three
+class Products:
+    """cuBLAS's products of a loss: the logits, and then dH and dW."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.logits = torch.empty(world.n, world.v, dtype=torch.bfloat16, device="cuda")
+        self.gradient = torch.empty_like(self.logits).normal_(std=1e-3)
+
+    def one(self) -> None:
+        torch.mm(self.world.hidden, self.world.weight.T, out=self.logits)
+
+    def two(self) -> None:
+        torch.mm(self.gradient, self.world.weight)
+        torch.mm(self.gradient.T, self.world.hidden)
+
+    def three(self) -> None:
+        self.one()
+        self.two()
+
+    def alone(self, runs: int) -> tuple[float, float]:
+        """Milliseconds of the product for the logits, and of all three, nothing else running between them."""
+        one = timed(self.one, runs).ms
+        return one, one + timed(self.two, runs).ms

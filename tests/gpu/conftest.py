@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 
 import pytest
 
-# A plain `pytest` leaves this folder alone: only a run that names it has asked for a GPU.
-collect_ignore_glob = [] if any("tests/gpu" in argument for argument in sys.argv) else ["*.py"]
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A plain `pytest` leaves this folder alone: only a run that names it has asked for a GPU."""
+    return None if any("tests/gpu" in argument for argument in config.args) else True
 
 
 @pytest.fixture(scope="session", autouse=True)
