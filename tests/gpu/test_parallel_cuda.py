@@ -42,7 +42,7 @@ def test_layers_spread_over_gpus_give_what_the_cpu_gives(
     one = load_model(folder, device="cpu")
     size = sum(p.numel() * p.itemsize for p in one.network.parameters())
     monkeypatch.setattr(load, "layout_of", lambda *_: Layout("auto", gpus=(0, 1)))
-    monkeypatch.setattr(load, "memory_of", lambda _: {0: size // 2, 1: 1 << 30, "cpu": 1 << 30})
+    monkeypatch.setattr(load, "memory_of", lambda _: {0: 3 * size // 4, 1: 1 << 30, "cpu": 1 << 30})
     model, task = load_model(folder), make_task()
     assert model.info.device == "cuda:0 + cuda:1"
     assert (model.shares_prefix, model.copies_cache) == (one.shares_prefix, one.copies_cache), model.warnings

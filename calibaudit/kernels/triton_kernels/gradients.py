@@ -186,6 +186,7 @@ def by_rows(
         part = run(rows, Needs(True, False, False), max(1, scratch_bytes - block * row)).hidden
         assert part is not None
         by_hidden[rows] = part
+        del part  # the next block takes its room
     return found._replace(hidden=by_hidden)
 
 
