@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings, text_settings
+from calibaudit.models.checkpoints import Checkpoint, read_settings, text_settings
+from calibaudit.models.formats.opened import TOKENIZER_FILES, check_tokenizer_opens
 
 
 def check_tokenizer_files(checkpoint: Checkpoint) -> None:
@@ -103,6 +104,7 @@ def _read(checkpoint: Checkpoint, loader: Any) -> Any:
         raise ModelError(f"{checkpoint.name}: the tokenizer cannot be read ({first_line(error)})") from error
     if len(tokenizer) == 0:
         raise ModelError(f"{checkpoint.name}: the tokenizer is empty; copy its files from the original model")
+    check_tokenizer_opens(checkpoint.name, folder, tokenizer)
     if not tokenizer.chat_template and (folder / "chat_template.json").is_file():
         template = _settings(checkpoint, "chat_template.json").get("chat_template")
         if isinstance(template, str) and template:

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
 
-from calibaudit.models.checkpoints import TOKENIZER_FILES
+from calibaudit.models.formats.opened import TOKENIZER_FILES
 from calibaudit.models.formats.shards import WEIGHTS
 from tests.command import Cli, Ended
 from tests.families import VOCAB, save_tiny
