@@ -21,7 +21,7 @@ from calibaudit.models.formats.adapter_files import (
 )
 from calibaudit.models.formats.digests import Digests
 from calibaudit.models.formats.hub import HUB_ID, hub_file, hub_has_adapter, hub_snapshot, nearest
-from calibaudit.models.formats.opened import TOKENIZER_FILES, opened_beside_weights
+from calibaudit.models.formats.opened import has_tokenizer, opened_beside_weights
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names, weights_in, why_no_weights
 
 _BESIDE_WEIGHTS = ("README.md", "*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja")
@@ -60,8 +60,7 @@ class Checkpoint:
     @property
     def tokenizer_path(self) -> Path:
         """The folder whose tokenizer counts: an adapter's own where it has one, else its base's."""
-        has_own = any((self.path / file).is_file() for file in TOKENIZER_FILES) or any(self.path.glob("*.tiktoken"))
-        return self.path if self.base is None or has_own else self.base.tokenizer_path
+        return self.path if self.base is None or has_tokenizer(self.path) else self.base.tokenizer_path
 
 
 class BaseNotFoundError(ModelError):
@@ -321,6 +320,8 @@ def _revision_of(folder: Path, name: str, digests: Digests) -> str:
     files = opened_beside_weights(name, folder)
     if is_adapter(folder):
         files |= {file: folder / file for file in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if (folder / file).is_file()}
+        if not has_tokenizer(folder):
+            files.pop("config.json", None)  # its base's, which some trainers leave there
     else:
         weights = weights_in(name, folder)
         named = [*weights, folder / INDEX] if weights and weights[0] != folder / WEIGHTS else weights

@@ -12,13 +12,12 @@ from typing import Any
 
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import Checkpoint, read_settings, text_settings
-from calibaudit.models.formats.opened import TOKENIZER_FILES, check_tokenizer_opens
+from calibaudit.models.formats.opened import check_tokenizer_opens, has_tokenizer
 
 
 def check_tokenizer_files(checkpoint: Checkpoint) -> None:
     """Raises ModelError when the folder has no tokenizer: transformers would make an empty one."""
-    folder = checkpoint.tokenizer_path
-    if not any((folder / file).is_file() for file in TOKENIZER_FILES) and not any(folder.glob("*.tiktoken")):
+    if not has_tokenizer(checkpoint.tokenizer_path):
         raise ModelError(
             f"{checkpoint.name}: no tokenizer (tokenizer.json, tokenizer.model, vocab.json...); "
             "copy the files from the model it was trained from"

@@ -44,6 +44,10 @@ _DISTRIBUTED = re.compile(r"shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors")
 """What transformers 5 takes before model.safetensors."""
 
 
+def has_tokenizer(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in TOKENIZER_FILES) or any(folder.glob("*.tiktoken"))
+
+
 def opened_beside_weights(name: str, folder: Path) -> dict[str, Path]:
     """Every file that loading a folder's config and tokenizer opens, by its path in the folder, in no order.
 
