@@ -15,12 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from calibaudit.files.checked_lines import count_of, flag_in, text_in
 from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.distributed import gathered, leads, own_share
 from calibaudit.models.model import Model
-from calibaudit.scores.thinking import Thinking, Thought
+from calibaudit.scores.scores import padded
+from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.batches import BatchSize, make_room
-from calibaudit.scoring.cache import LineCache
+from calibaudit.scoring.cache import LineCache, PromptResult
 from calibaudit.scoring.encode import Encoder, Tokens
 from calibaudit.scoring.generation import GivenRow, Sampling, WrittenRow, own_sampling, pads_truly, write
 from calibaudit.scoring.thought_prompt import ThoughtPrompt
@@ -54,10 +58,16 @@ class ThoughtCache(LineCache[KeptThought]):
     """Thoughts of one model, one by one."""
 
     kind = "thoughts"
-    format = 1
+    format = 2
 
     def _read(self, fields: Mapping[str, Any]) -> KeptThought:
-        return KeptThought(fields["key"], fields["text"], fields["n_tokens"], fields["truncated"], fields["unclosed"])
+        return KeptThought(
+            text_in(fields, "key"),
+            text_in(fields, "text"),
+            count_of(fields["n_tokens"]),
+            flag_in(fields, "truncated"),
+            flag_in(fields, "unclosed"),
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,26 @@ def think(
         thoughts = [_done(job, cache) for job in jobs]
     n = thinking.samples
     return [tuple(thoughts[start : start + n]) for start in range(0, len(thoughts), n)]
+
+
+def record(
+    thinking: Thinking,
+    thoughts: Sequence[Sequence[tuple[Thought, ...]]],
+    direct: Sequence[PromptResult],
+    save_thoughts: bool,
+) -> Thoughts:
+    """What scores say of the thoughts behind them. thoughts: of each item, of each of its places. direct: the results
+    of the same items without."""
+    every = [thought for item in thoughts for place in item for thought in place]
+    return Thoughts(
+        asked=thinking,
+        n_thoughts=len(every),
+        n_truncated=sum(thought.truncated for thought in every),
+        n_unclosed=sum(thought.unclosed for thought in every),
+        mean_tokens=sum(thought.n_tokens for thought in every) / len(every),
+        direct=padded([result.logprobs for result in direct], -np.inf),
+        texts=tuple(tuple(t.text for place in item for t in place) for item in thoughts) if save_thoughts else None,
+    )
 
 
 def _settings(model: Model, thinking: Thinking, sampling: Sampling | None) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def test_a_folder_is_known_by_its_content(folder: Path, tmp_path: Path) -> None:
     assert find_checkpoint(str(moved)).revision == found.revision
 
 
-@pytest.mark.parametrize("file", ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS])
+@pytest.mark.parametrize(
+    "file", ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS]
+)
 def test_a_changed_byte_is_another_revision(folder: Path, file: str) -> None:
     before = find_checkpoint(str(folder)).revision
     content = bytearray((folder / file).read_bytes())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from calibaudit.errors import OutputError
+from calibaudit.files.checked_lines import sealed
 from calibaudit.scoring.cache import ItemCache, PromptResult, default_cache_dir
 
 SETTINGS = {"revision": "abc", "dtype": "float32"}
@@ -121,7 +122,7 @@ def test_a_file_is_read_once_as_long_as_nobody_else_writes_it(tmp_path: Path, mo
     assert read == []
     assert cache.path is not None
     with ItemCache(tmp_path, SETTINGS) as cache, cache.path.open("ab") as other:
-        other.write(json.dumps({**cache._fields(result("d"))}).encode() + b"\n")
+        other.write(sealed(cache._fields(result("d")), cache._place))
         other.flush()
         cache.add([result("e")])
     with ItemCache(tmp_path, SETTINGS) as cache:

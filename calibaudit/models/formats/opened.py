@@ -1,7 +1,7 @@
 """Which files of a folder loading opens beside the weights, or what is refused since it would open others.
 
-Found in the loading code of transformers 4.51 to 5.24 and of PEFT to 0.21. `tests/models/formats/test_opened.py` watches
-what loading opens, and holds the names against those of transformers' own tokenizers.
+Found in the loading code of transformers 4.51 to 5.24 and of PEFT to 0.21. `tests/models/formats/test_opened.py`
+watches what loading opens, and holds the names against those of transformers' own tokenizers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ TOKENIZER_FILES = (
 
 _CONFIGS = (
     "config.json", "generation_config.json", "quantize_config.json", "quant_config.json",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json", "chat_template.jinja",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json",
+    "chat_template.jinja",
 )  # fmt: skip
 
 _VOCABULARIES = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import ItemCache
-from calibaudit.scoring.encode import Row
+from calibaudit.scoring.encode import Row, Take
 from calibaudit.tasks.items import Task
 
 if TYPE_CHECKING:
@@ -70,8 +70,9 @@ class Engine(Protocol):
         """Raises ModelError where what is kept cannot be this model's."""
         ...
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
-        """The rows' log-probabilities, as they are done, in any order. names: how an error names each row."""
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
+        """The rows' log-probabilities, as they are done, in any order. names: how an error names each row. take: asked
+        of a row before it is run, perhaps more than once; one that is not taken is left out."""
         ...
 
 
@@ -106,10 +107,10 @@ class InProcess:
     def check_kept(self, cache: ItemCache) -> None:
         pass
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
         from calibaudit.scoring.batches import score_rows
 
-        for batch in score_rows(self._model, rows, self._size, names):
+        for batch in score_rows(self._model, rows, self._size, names, take):
             yield RowResults(batch.indices, batch.logprobs)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES
+from calibaudit.files.checked_lines import flag_in, text_in
 from calibaudit.files.memory import Memory
 from calibaudit.models.checkpoints import Checkpoint, fetch_tokenizer
 from calibaudit.models.tokenizer import TokenizerKind, kind_of, load_tokenizer
@@ -28,7 +29,7 @@ from calibaudit.tasks.items import Task
 if TYPE_CHECKING:
     from calibaudit.models.model import Model
     from calibaudit.scoring.cache import ItemCache
-    from calibaudit.scoring.encode import Row
+    from calibaudit.scoring.encode import Row, Take
 
 FILE = "models.jsonl"
 """Where it is remembered, below the cache's folder."""
@@ -165,8 +166,8 @@ class Remembered:
     def check_kept(self, cache: ItemCache) -> None:
         pass
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
-        return self._engine.score_rows(rows, names)
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
+        return self._engine.score_rows(rows, names, take)
 
 
 @dataclass(frozen=True)
@@ -196,13 +197,11 @@ class PromptCache(LineCache[TaskPrompts]):
         super().__init__(folder, {"revision": checkpoint.revision, "versions": _versions(), "code": _code(_WRITES)})
 
     def _read(self, fields: Mapping[str, Any]) -> TaskPrompts:
-        return TaskPrompts(
-            fields["key"],
-            fields["is_chat"],
-            None if fields["form"] is None else PromptFormat(**fields["form"]),
-            tuple(fields["asked"]),
-            tuple(fields["bare"]),
-        )
+        asked, bare = (tuple(fields[name]) for name in ("asked", "bare"))
+        if not all(isinstance(key, str) for key in (*asked, *bare)):
+            raise TypeError("a key is no text")
+        form = None if fields["form"] is None else PromptFormat(**fields["form"])
+        return TaskPrompts(text_in(fields, "key"), flag_in(fields, "is_chat"), form, asked, bare)
 
 
 def task_key(task: Task, chat: ChatSettings) -> str | None:

@@ -150,7 +150,14 @@ def test_a_checkpoints_revision_is_the_digest_of_its_files_in_the_order_of_their
     process: Process, tmp_path: Path
 ) -> None:
     folder = save_tiny(tmp_path / "model")
-    names = ("config.json", "generation_config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+    names = (
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    )
     files = {name: folder / name for name in names if (folder / name).is_file()}
     for _ in range(2):
         found = find_checkpoint(str(folder), digests=Digests(tmp_path / "cache"))
