@@ -176,8 +176,7 @@ class LineCache(ABC, Generic[R]):
                 self._file.close()
             self._file = self._claims = None
             return
-        for result in new:
-            self._claims.release(result.key)
+        self.release(result.key for result in new)
 
     def claim(self, key: str) -> bool:
         """Whether this process may compute what is kept under the key: no other is at it. What others have finished is
@@ -189,6 +188,12 @@ class LineCache(ABC, Generic[R]):
                 return False
             self._refresh(self._file)
             return True
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Claims that are kept under other keys."""
+        with self._lock:
+            for key in keys if self._claims is not None else ():
+                self._claims.release(key)
 
     def wait(self, keys: Sequence[str]) -> None:
         """Until one of the keys is kept, or no other process is at it; after PATIENCE without news, no longer."""

@@ -26,6 +26,7 @@ from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.batches import BatchSize, make_room
 from calibaudit.scoring.cache import LineCache, PromptResult
 from calibaudit.scoring.encode import Encoder, Tokens
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.scoring.generation import GivenRow, Sampling, WrittenRow, own_sampling, pads_truly, write
 from calibaudit.scoring.thought_prompt import ThoughtPrompt
 
@@ -122,7 +123,7 @@ def think(
         own = own_share(list({job.key: job for job in jobs}.values()), n_ranks)
         if n_ranks > 1:  # all processes of a copy write the same: they must know of the same ones
             cache.remember(gathered([job.kept(kept) for job in own if (kept := job.found(cache))], n_ranks))
-        _complete(own, model, thinking, sampling, batch_size, cache, progress)
+        _complete(own, model, thinking, sampling, batch_size, cache, progress, claims=n_ranks == 1)
         cache.remember(gathered([job.kept(_done(job, cache)) for job in own], n_ranks))
         thoughts = [_done(job, cache) for job in jobs]
     n = thinking.samples
@@ -157,6 +158,7 @@ def _settings(model: Model, thinking: Thinking, sampling: Sampling | None) -> di
         "dtype": info.dtype,
         "device": model.device.type,
         "max_length": model.max_length,
+        "versions": versions_of(info),
         "sampling": None if sampling is None else {**asdict(sampling), "seed": thinking.seed},
     }
 
@@ -175,8 +177,13 @@ def _complete(
     batch_size: int | None,
     cache: ThoughtCache,
     progress: Progress | None,
+    *,
+    claims: bool,
 ) -> None:
-    """Writes what the cache lacks, longest prompts first, and keeps each batch as soon as it is done."""
+    """Writes what the cache lacks, longest prompts first, and keeps each batch as soon as it is done.
+
+    claims: leave what another process on the cache is at to the end, and wait for it.
+    """
     todo = [job for job in jobs if job.found(cache) is None]
     done = len(jobs) - len(todo)
     rows = _rows(todo, model, thinking)
@@ -191,21 +198,31 @@ def _complete(
     _report(progress, done, len(jobs))
     order = sorted((i for i, row in enumerate(rows) if row.limit > 0), key=lambda i: len(rows[i].tokens), reverse=True)
     size = _batch_size(model, batch_size, [rows[i] for i in order])
-    start = 0
-    while start < len(order):
-        width = len(rows[order[start]].tokens) + thinking.n_tokens
-        batch = order[start : start + size.rows_of(width)]
+
+    def is_open(i: int) -> bool:
+        return todo[i].found(cache) is None
+
+    left: list[int] = []  # to another process, which is at it
+    while order:
+        width = len(rows[order[0]].tokens) + thinking.n_tokens
+        offered = order[: size.rows_of(width)]
+        batch = [i for i in offered if not claims or (cache.claim(todo[i].key) and is_open(i))]
         try:
-            written = write(model, [rows[i] for i in batch], sampling)
+            written = write(model, [rows[i] for i in batch], sampling) if batch else []
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             make_room(model, size, width, todo[batch[0]].prompt.where, error)
             continue
         cache.add([todo[i].kept(_thought(rows[i], w, model)) for i, w in zip(batch, written, strict=True)])
-        start += len(batch)
-        done += len(batch)
+        cache.release(todo[i].key for i in batch)
+        left += [i for i in offered if is_open(i)]
+        done += len(offered) - sum(map(is_open, offered))
         _report(progress, done, len(jobs))
+        order = order[len(offered) :]
+        if not order and left:
+            cache.wait([todo[i].key for i in left])
+            order, left = left, []
 
 
 def _report(progress: Progress | None, done: int, total: int) -> None:

@@ -30,54 +30,52 @@ fcntl = pytest.importorskip("fcntl", reason="needs locks that a process's end re
 N_ITEMS, BATCH = 181, 4  # rows a batch, and a row an item
 
 RUN = """
-import json, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 from calibaudit.models.model import load_model
 from calibaudit.scoring import batches
 from calibaudit.scoring.score import score
 from tests.whole_rows import make_task
-folder, cache, pause, n_items, batch = sys.argv[1:]
-read, n_rows, model = batches.read_rows, 0, load_model(folder)
+
+model, root, read, n_rows = load_model(sys.argv[1], device="cpu"), Path(sys.argv[2]), batches.read_rows, 0
+task, size = make_task(int(sys.argv[3])), int(sys.argv[4])
+
 def slowly(*arguments):
     global n_rows
     for indices, values in read(*arguments):
         n_rows += len(indices)
-        time.sleep(float(pause))
+        time.sleep(0.01)
         yield indices, values
+
 batches.read_rows = slowly
-print("loaded", flush=True)
-sys.stdin.readline()
-scores = score(make_task(int(n_items)), model, batch_size=int(batch), cache_dir=Path(cache),
-               progress=lambda done, total: print(done, flush=True))
-print(json.dumps([n_rows, scores.logprobs.clip(-1e9).tolist()]))
+
+def begun(case, name):
+    (root / case).mkdir(exist_ok=True)
+    if pid := os.fork():
+        return pid
+    with (root / case / name).open("w") as told:
+        scores = score(task, model, batch_size=size, cache_dir=root / case,
+                       progress=lambda done, total: print(done, file=told, flush=True))
+        print(json.dumps([n_rows, scores.logprobs.clip(-1e9).tolist()]), file=told)
+    os._exit(0)
+
+def until(case, name, n):
+    while not any(int(line) >= n for line in (root / case / name).read_text().split("\\n")[:-1]):
+        time.sleep(0.005)
+
+for pid in [begun("together", "one"), begun("together", "two")]:
+    os.waitpid(pid, 0)
+
+first = begun("killed", "one")
+time.sleep(0.1)
+until("killed", "one", 20)
+second = begun("killed", "two")
+time.sleep(0.1)
+until("killed", "two", 60)
+os.kill(first, signal.SIGKILL)
+os.waitpid(first, 0)
+os.waitpid(second, 0)
 """
-
-
-class Running:
-    """A process that scores the made task, once it is told to go."""
-
-    def __init__(self, folder: Path, cache: Path, root: Path, pause: float) -> None:
-        command = [sys.executable, "-c", RUN, folder, cache, pause, N_ITEMS, BATCH]
-        env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [str(part) for part in command], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def go(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def ended(self) -> tuple[int, list[int], Any]:
-        """Rows that it ran, the counts that it told, its log-probabilities."""
-        *told, last = self.process.communicate(timeout=120)[0].splitlines()
-        assert self.process.returncode == 0
-        n_rows, logprobs = json.loads(last)
-        return n_rows, [int(line) for line in told if line.isdigit()], np.array(logprobs)
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +89,20 @@ def alone(folder: Path) -> Any:
     return score(make_task(N_ITEMS), load_model(str(folder), device="cpu")).logprobs.clip(-1e9)
 
 
-@pytest.fixture
-def two(folder: Path, tmp_path: Path, root: Path) -> Iterator[list[Running]]:
-    """Both loaded. Each batch takes 20 ms."""
-    running = [Running(folder, tmp_path / "cache", root, 0.02) for _ in range(2)]
-    for each in running:
-        while each.line() != "loaded":
-            pass
-    yield running
-    for each in running:
-        each.process.kill()
-        each.process.wait()
+@pytest.fixture(scope="module")
+def ran(folder: Path, root: Path) -> Path:
+    """What two processes did: `together`, and with the first `killed` in the middle. Each is one that has loaded."""
+    env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-c", RUN, str(folder), str(folder.parent), str(N_ITEMS), str(BATCH)]
+    subprocess.run(command, env=env, check=True, timeout=240)
+    return folder.parent
+
+
+def told_by(path: Path) -> tuple[int, list[int], Any]:
+    """Rows that a process ran, the counts that it told, its log-probabilities."""
+    *told, last = path.read_text().splitlines()
+    n_rows, logprobs = json.loads(last)
+    return n_rows, [int(line) for line in told], np.array(logprobs)
 
 
 def lines(cache: Path) -> Counter[str]:
@@ -110,40 +111,28 @@ def lines(cache: Path) -> Counter[str]:
     return Counter(json.loads(line)["key"] for line in path.read_text().splitlines()[1:])
 
 
-def test_two_processes_share_the_work(two: list[Running], tmp_path: Path, alone: Any) -> None:
-    """The field's figure was 699 lines for 181 items."""
-    for each in two:
-        each.go()
-    found = [each.ended() for each in two]
-    counts = lines(tmp_path / "cache")
+def test_two_processes_share_the_work(ran: Path, alone: Any) -> None:
+    """The figure without claims was 699 lines for 181 items, of four processes."""
+    found = [told_by(ran / "together" / name) for name in ("one", "two")]
+    counts = lines(ran / "together")
     n_distinct = len(counts)
     assert sum(counts.values()) - n_distinct <= 2 * BATCH, counts.most_common(3)
-    ran = [n_rows for n_rows, _, _ in found]
-    assert sum(ran) <= n_distinct + 2 * BATCH
-    assert min(ran) > n_distinct // 5, "both worked"
+    n_rows = [n for n, _, _ in found]
+    assert sum(n_rows) <= n_distinct + 2 * BATCH
+    assert min(n_rows) > n_distinct // 5, "both worked"
     for _, told, logprobs in found:
         assert told[-1] == N_ITEMS
         assert told == sorted(told)
         np.testing.assert_allclose(logprobs, alone, atol=1e-4)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_what_a_killed_process_was_at_is_done_by_the_other(
-    how: signal.Signals, two: list[Running], tmp_path: Path, alone: Any
-) -> None:
-    first, second = two
-    first.go()
-    while int(first.line() or 0) < 20:
-        pass
-    second.go()
-    while int(second.line() or 0) < 40:
-        pass
-    first.process.send_signal(how)
-    first.process.wait()
-    _, told, logprobs = second.ended()
+def test_what_a_killed_process_was_at_is_done_by_the_other(ran: Path, alone: Any) -> None:
+    assert "[" not in (ran / "killed" / "one").read_text(), "it was killed before its end"
+    _, told, logprobs = told_by(ran / "killed" / "two")
     np.testing.assert_allclose(logprobs, alone, atol=1e-4)
+    assert told[0] >= 20
     assert told[-1] == N_ITEMS
-    assert sum(lines(tmp_path / "cache").values()) <= N_ITEMS + BATCH
+    assert sum(lines(ran / "killed").values()) <= N_ITEMS + BATCH
 
 
 def result(key: str) -> PromptResult:

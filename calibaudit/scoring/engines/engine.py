@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import ItemCache
 from calibaudit.scoring.encode import Row, Take
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.tasks.items import Task
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class InProcess:
             "device": self._model.device.type,
             "head": self.info.head,
             "max_length": self.max_length,
+            "versions": versions_of(self.info),
         }
         return settings if self.n_ranks == 1 else {**settings, "split over": self.n_ranks}
 

@@ -20,6 +20,7 @@ from calibaudit.scoring.engines.local_tokenizer import LocalTokenizer, local_tok
 from calibaudit.scoring.engines.pool import in_parallel
 from calibaudit.scoring.engines.probe import Probed, probe
 from calibaudit.scoring.engines.replies import Reply, Unreadable
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.tasks.items import Task
 
 CONCURRENCY = 8
@@ -81,6 +82,7 @@ class ServedModel:
             "tokenizer": self._digest,
             "mode": str(self._found.mode),
             "max_length": self.max_length,
+            "versions": versions_of(self.info),
         }
 
     def check_task(self, task: Task) -> None:

@@ -21,6 +21,7 @@ from calibaudit.scoring.cache import ItemCache
 from calibaudit.scoring.encode import Encoder, Row, Take, Tokens
 from calibaudit.scoring.engines.engine import RowResults
 from calibaudit.scoring.engines.probe import TEXTS, TOLERANCE
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.tasks.items import Task
 
 ROWS_PER_CALL = 512
@@ -62,6 +63,7 @@ class VllmModel:
             "revision": self.info.revision,
             "dtype": self.info.dtype,
             "max_length": self.max_length,
+            "versions": versions_of(self.info),
         }
 
     def check_task(self, task: Task) -> None:
