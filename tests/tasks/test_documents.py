@@ -275,7 +275,7 @@ def test_only_files_of_the_hub_go_through_the_cache(
 
 
 def test_a_url_whose_content_changed_gives_the_new_rows(tmp_path: Path) -> None:
-    """datasets 5.2 keeps them by the URL alone. Here of a file system in memory, which needs no network and no client."""
+    """datasets 5.2 keeps them by the URL alone. Here it is one of a file system in memory, which needs no network."""
     import fsspec
 
     memory = fsspec.filesystem("memory")
