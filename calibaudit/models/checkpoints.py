@@ -21,16 +21,9 @@ from calibaudit.models.formats.adapter_files import (
 )
 from calibaudit.models.formats.digests import Digests
 from calibaudit.models.formats.hub import HUB_ID, hub_file, hub_has_adapter, hub_snapshot, nearest
+from calibaudit.models.formats.opened import has_tokenizer, opened_beside_weights
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names, weights_in, why_no_weights
 
-TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
-    "tekken.json", "tokenizer.model.v3",
-)  # fmt: skip
-_TOKENIZER_SETTINGS = (
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
-    "chat_template.json", "chat_template.jinja",
-)  # fmt: skip
 _BESIDE_WEIGHTS = ("README.md", "*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja")
 
 DEMO = ("demo:base", "demo:instruct")
@@ -67,8 +60,7 @@ class Checkpoint:
     @property
     def tokenizer_path(self) -> Path:
         """The folder whose tokenizer counts: an adapter's own where it has one, else its base's."""
-        has_own = any((self.path / file).is_file() for file in TOKENIZER_FILES) or any(self.path.glob("*.tiktoken"))
-        return self.path if self.base is None or has_own else self.base.tokenizer_path
+        return self.path if self.base is None or has_tokenizer(self.path) else self.base.tokenizer_path
 
 
 class BaseNotFoundError(ModelError):
@@ -324,14 +316,17 @@ def _gguf_advice(path: Path) -> str:
 
 
 def _revision_of(folder: Path, name: str, digests: Digests) -> str:
-    """By name, size and content of every file that changes the network or how text is tokenized. Raises ModelError."""
-    wanted = {"config.json", *TOKENIZER_FILES, *_TOKENIZER_SETTINGS}
+    """By name, size and content of every file that loading opens. Raises ModelError."""
+    files = opened_beside_weights(name, folder)
     if is_adapter(folder):
-        wanted = {ADAPTER_CONFIG, ADAPTER_WEIGHTS, *wanted} - {"config.json"}
-    files = [p for p in folder.iterdir() if p.is_file() and (p.name in wanted or p.suffix == ".tiktoken")]
-    files += folder.glob("additional_chat_templates/*.jinja")
-    weights = weights_in(name, folder)
-    if weights and weights[0] != folder / WEIGHTS:
-        files.append(folder / INDEX)
-    named = {file.relative_to(folder).as_posix(): file for file in sorted([*files, *weights])}
-    return f"sha256:{digests.of(named)[:16]}"
+        files |= {file: folder / file for file in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if (folder / file).is_file()}
+        if not has_tokenizer(folder):
+            files.pop("config.json", None)  # its base's, which some trainers leave there
+    else:
+        weights = weights_in(name, folder)
+        named = [*weights, folder / INDEX] if weights and weights[0] != folder / WEIGHTS else weights
+        files |= {file.relative_to(folder).as_posix(): file for file in named}
+    try:
+        return f"sha256:{digests.of({file: files[file] for file in sorted(files)})[:16]}"
+    except OSError as error:
+        raise ModelError(f"{name}: {error.filename or folder}: cannot be read: {error.strerror or error}") from error

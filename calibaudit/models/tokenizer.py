@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings, text_settings
+from calibaudit.models.checkpoints import Checkpoint, read_settings, text_settings
+from calibaudit.models.formats.opened import check_tokenizer_opens, has_tokenizer
 
 
 def check_tokenizer_files(checkpoint: Checkpoint) -> None:
     """Raises ModelError when the folder has no tokenizer: transformers would make an empty one."""
-    folder = checkpoint.tokenizer_path
-    if not any((folder / file).is_file() for file in TOKENIZER_FILES) and not any(folder.glob("*.tiktoken")):
+    if not has_tokenizer(checkpoint.tokenizer_path):
         raise ModelError(
             f"{checkpoint.name}: no tokenizer (tokenizer.json, tokenizer.model, vocab.json...); "
             "copy the files from the model it was trained from"
@@ -103,6 +103,7 @@ def _read(checkpoint: Checkpoint, loader: Any) -> Any:
         raise ModelError(f"{checkpoint.name}: the tokenizer cannot be read ({first_line(error)})") from error
     if len(tokenizer) == 0:
         raise ModelError(f"{checkpoint.name}: the tokenizer is empty; copy its files from the original model")
+    check_tokenizer_opens(checkpoint.name, folder, tokenizer)
     if not tokenizer.chat_template and (folder / "chat_template.json").is_file():
         template = _settings(checkpoint, "chat_template.json").get("chat_template")
         if isinstance(template, str) and template:

@@ -15,7 +15,7 @@ from calibaudit.errors import ModelError
 from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.model import Model
 from calibaudit.scoring.copying import copied, whole
-from calibaudit.scoring.encode import Row
+from calibaudit.scoring.encode import Row, Take
 from calibaudit.scoring.packing import Planted, packed, pieces_of, plant, run_planted
 from calibaudit.scoring.sums import Found, Logprobs, Reader, V
 
@@ -79,18 +79,26 @@ class Batch:
     logprobs: tuple[tuple[float, ...], ...]
 
 
-def score_rows(model: Model, rows: Sequence[Row], size: BatchSize, names: Sequence[str]) -> Iterator[Batch]:
+def score_rows(
+    model: Model, rows: Sequence[Row], size: BatchSize, names: Sequence[str], take: Take | None = None
+) -> Iterator[Batch]:
     """The rows' log-probabilities, a batch at a time; see `read_rows`."""
-    for indices, logprobs in read_rows(model, rows, size, names, Logprobs(model)):
+    for indices, logprobs in read_rows(model, rows, size, names, Logprobs(model), take):
         yield Batch(indices, logprobs)
 
 
 def read_rows(
-    model: Model, rows: Sequence[Row], size: BatchSize, names: Sequence[str], reader: Reader[V]
+    model: Model,
+    rows: Sequence[Row],
+    size: BatchSize,
+    names: Sequence[str],
+    reader: Reader[V],
+    take: Take | None = None,
 ) -> Iterator[tuple[tuple[int, ...], tuple[tuple[V, ...], ...]]]:
     """What the reader makes of the rows, a batch at a time, widest rows first so that a lack of memory shows at once.
 
-    names: how an error names each row. Yields positions in the list of rows, and for each a value a continuation.
+    names: how an error names each row. take: asked of each row when its batch is made up; one that is not taken is left
+    out. Yields positions in the list of rows, and for each a value a continuation.
     Raises ModelError when one row alone does not fit in memory.
     """
     kinds = [(rope_side(model, row), path(model, row)) for row in rows]
@@ -104,15 +112,27 @@ def read_rows(
 
     order = sorted(range(len(rows)), key=place, reverse=True)
     start = 0
+
+    def offered() -> Iterator[int]:  # rows of one kind, the next ones in order
+        kind = kinds[order[start]]
+        for i in takewhile(lambda i: kinds[i] == kind, islice(order, start, None)):
+            if take is None or take(i):
+                chosen_from.append(i)
+                yield i
+
+    chosen_from: list[int] = []
     before: tuple[tuple[int, ...], Found[V]] | None = None  # while a batch is computed the next one is prepared
     while start < len(order):
-        kind, rows_of = kinds[order[start]], size.rows_of
-        same = takewhile(lambda i, kind=kind: kinds[i] == kind, islice(order, start, None))  # type: ignore[misc]
+        if take is not None and not take(order[start]):
+            start += 1
+            continue
+        kind, rows_of, same = kinds[order[start]], size.rows_of, offered()
+        chosen_from.clear()
         try:
             with torch.inference_mode():
                 if kind[1] == "forest":
                     planted = plant((rows[i] for i in same), size.fits)
-                    indices = tuple(order[start : start + len(planted.rows)])
+                    indices = tuple(chosen_from[: len(planted.rows)])
                     found = run_planted(model, planted, reader)
                 else:
                     if kind[1] == "copied":
@@ -140,7 +160,7 @@ def read_rows(
         if not is_late(model):
             yield before[0], before[1]()
             before = None
-        start += len(indices)
+        start = order.index(indices[-1], start) + 1  # those between that were not taken are left out
     if before is not None:
         yield before[0], before[1]()
 

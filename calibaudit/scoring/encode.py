@@ -10,7 +10,7 @@ spans the boundary, the shared token is scored with the continuation instead. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,9 @@ from calibaudit.errors import ModelError, TaskError
 from calibaudit.scoring.prompts import Prompt
 
 Tokens = tuple[int, ...]
+
+Take = Callable[[int], bool]
+"""Whether the row of this number is to be run."""
 
 N_PROBE = 16
 """Texts on which a tokenizer's backend must give what the tokenizer itself gives."""

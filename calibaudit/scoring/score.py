@@ -14,7 +14,7 @@ from calibaudit.errors import ModelError, ScoresError
 from calibaudit.models.distributed import dealt, gathered, leads, rank, world_size
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import Scores, padded
-from calibaudit.scores.thinking import Thinking, Thought, Thoughts
+from calibaudit.scores.thinking import Thinking, Thought
 from calibaudit.scoring.cache import ItemCache, PromptResult
 from calibaudit.scoring.encode import EncodedPrompt, Encoder, encoded_blocks
 from calibaudit.scoring.engines.engine import Engine, engine_of
@@ -77,7 +77,7 @@ def score(
     if isinstance(writer, PlainPrompts):
         raise ModelError(f"{model.info.name}: --think needs a chat template: it says where a thought begins and ends")
     from calibaudit.models.model import Model
-    from calibaudit.scoring.thoughts import think
+    from calibaudit.scoring.thoughts import record, think
 
     if not isinstance(model, Model):
         raise ModelError(
@@ -98,7 +98,7 @@ def score(
     asked, alone, *reasoned = _answered([direct, bare, *samples], engine, cache_dir, progress)
     results = [mean_result(results) for results in zip(*reasoned, strict=True)]
     scores = _collect(task, model, True, writer.format(task, thinking), results, alone)
-    return dataclasses.replace(scores, thinking=_record(thinking, thoughts, asked, save_thoughts))
+    return dataclasses.replace(scores, thinking=record(thinking, thoughts, asked, save_thoughts))
 
 
 class _Questions:
@@ -164,7 +164,7 @@ def _answers(questions: _Questions, engine: Engine, cache: ItemCache, progress: 
     report(len(costs) - len(missing))
     prompts = [questions.prompt(i) for i in own]
     keep = cache.add if leads(n_ranks) else cache.remember
-    _complete(prompts, engine, cache, keep, report)
+    _complete(prompts, engine, cache, keep, report, claims=n_ranks == 1)
     if missing:
         found |= gathered([(i, cache.get(prompt.key)) for i, prompt in zip(own, prompts, strict=True)], n_ranks)
     results = [found[i] for i in range(len(costs))]
@@ -211,24 +211,6 @@ def mean_result(results: Sequence[PromptResult]) -> PromptResult:
     )
 
 
-def _record(
-    thinking: Thinking,
-    thoughts: Sequence[Sequence[tuple[Thought, ...]]],
-    direct: Sequence[PromptResult],
-    save_thoughts: bool,
-) -> Thoughts:
-    every = [thought for item in thoughts for place in item for thought in place]
-    return Thoughts(
-        asked=thinking,
-        n_thoughts=len(every),
-        n_truncated=sum(thought.truncated for thought in every),
-        n_unclosed=sum(thought.unclosed for thought in every),
-        mean_tokens=sum(thought.n_tokens for thought in every) / len(every),
-        direct=padded([result.logprobs for result in direct], -np.inf),
-        texts=tuple(tuple(t.text for place in item for t in place) for item in thoughts) if save_thoughts else None,
-    )
-
-
 def _counter(total: int, progress: Progress | None) -> Callable[[int], None]:
     done = 0
 
@@ -247,13 +229,36 @@ def _complete(
     cache: ItemCache,
     keep: Callable[[Sequence[PromptResult]], None],
     report: Callable[[int], None],
+    *,
+    claims: bool,
 ) -> None:
-    """Computes what the cache lacks, and keeps each prompt as soon as its last row is done."""
-    missing = {prompt.key: prompt for prompt in prompts}
-    todo = list(missing.values())
+    """Computes what the cache lacks, and keeps each prompt as soon as its last row is done.
+
+    claims: leave out what another process on the cache is at, and wait for that at the end; without it all processes
+    that run one copy of a model run the same rows.
+    """
+    todo = list({prompt.key: prompt for prompt in prompts}.values())
     report(len(prompts) - len(todo))
-    if not todo:
-        return
+    while todo:
+        done = _compute(todo, engine, cache, keep, report, claims)
+        left = [prompt for prompt in todo if cache.get(prompt.key) is None]
+        report(len(todo) - len(left) - done)
+        todo = left
+        if todo:
+            assert claims
+            cache.wait([prompt.key for prompt in todo])
+
+
+def _compute(
+    todo: Sequence[Prompt],
+    engine: Engine,
+    cache: ItemCache,
+    keep: Callable[[Sequence[PromptResult]], None],
+    report: Callable[[int], None],
+    claims: bool,
+) -> int:
+    """The prompts, but for those that another process is at or has finished meanwhile; how many it was."""
+    done = 0
     encoder = Encoder(engine.tokenizer, engine.prefix_token_id, engine.max_length, engine.n_embeddings)
     first = FIRST_PROMPTS.get(engine.settings().get("device", ""), PROMPTS_PER_BLOCK)
     for start, encoded in encoded_blocks(encoder, todo, first, PROMPTS_PER_BLOCK):
@@ -263,7 +268,12 @@ def _complete(
         open_rows = [len(prompt.rows) + len(prompt.shared) for prompt in encoded]
         values: list[dict[int, float]] = [{} for _ in block]
         bounded: list[set[int]] = [set() for _ in block]
-        for batch in engine.score_rows(rows, [block[i].where for i in owner]):
+
+        def take(row: int, owner: list[int] = owner, block: Sequence[Prompt] = block) -> bool:
+            key = block[owner[row]].key
+            return cache.claim(key) and cache.get(key) is None
+
+        for batch in engine.score_rows(rows, [block[i].where for i in owner], take if claims else None):
             finished = []
             for n, (index, logprobs) in enumerate(zip(batch.indices, batch.logprobs, strict=True)):
                 i = owner[index]
@@ -275,6 +285,8 @@ def _complete(
                     finished.append(_result(block[i], encoded[i], values[i], bounded[i]))
             keep(finished)
             report(len(finished))
+            done += len(finished)
+    return done
 
 
 def _result(prompt: Prompt, encoded: EncodedPrompt, values: dict[int, float], bounded: set[int]) -> PromptResult:

@@ -15,13 +15,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from calibaudit.files.checked_lines import count_of, flag_in, text_in
 from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.distributed import gathered, leads, own_share
 from calibaudit.models.model import Model
-from calibaudit.scores.thinking import Thinking, Thought
+from calibaudit.scores.scores import padded
+from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.batches import BatchSize, make_room
-from calibaudit.scoring.cache import LineCache
+from calibaudit.scoring.cache import LineCache, PromptResult
 from calibaudit.scoring.encode import Encoder, Tokens
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.scoring.generation import GivenRow, Sampling, WrittenRow, own_sampling, pads_truly, write
 from calibaudit.scoring.thought_prompt import ThoughtPrompt
 
@@ -54,10 +59,16 @@ class ThoughtCache(LineCache[KeptThought]):
     """Thoughts of one model, one by one."""
 
     kind = "thoughts"
-    format = 1
+    format = 2
 
     def _read(self, fields: Mapping[str, Any]) -> KeptThought:
-        return KeptThought(fields["key"], fields["text"], fields["n_tokens"], fields["truncated"], fields["unclosed"])
+        return KeptThought(
+            text_in(fields, "key"),
+            text_in(fields, "text"),
+            count_of(fields["n_tokens"]),
+            flag_in(fields, "truncated"),
+            flag_in(fields, "unclosed"),
+        )
 
 
 @dataclass(frozen=True)
@@ -112,11 +123,31 @@ def think(
         own = own_share(list({job.key: job for job in jobs}.values()), n_ranks)
         if n_ranks > 1:  # all processes of a copy write the same: they must know of the same ones
             cache.remember(gathered([job.kept(kept) for job in own if (kept := job.found(cache))], n_ranks))
-        _complete(own, model, thinking, sampling, batch_size, cache, progress)
+        _complete(own, model, thinking, sampling, batch_size, cache, progress, claims=n_ranks == 1)
         cache.remember(gathered([job.kept(_done(job, cache)) for job in own], n_ranks))
         thoughts = [_done(job, cache) for job in jobs]
     n = thinking.samples
     return [tuple(thoughts[start : start + n]) for start in range(0, len(thoughts), n)]
+
+
+def record(
+    thinking: Thinking,
+    thoughts: Sequence[Sequence[tuple[Thought, ...]]],
+    direct: Sequence[PromptResult],
+    save_thoughts: bool,
+) -> Thoughts:
+    """What scores say of the thoughts behind them. thoughts: of each item, of each of its places. direct: the results
+    of the same items without."""
+    every = [thought for item in thoughts for place in item for thought in place]
+    return Thoughts(
+        asked=thinking,
+        n_thoughts=len(every),
+        n_truncated=sum(thought.truncated for thought in every),
+        n_unclosed=sum(thought.unclosed for thought in every),
+        mean_tokens=sum(thought.n_tokens for thought in every) / len(every),
+        direct=padded([result.logprobs for result in direct], -np.inf),
+        texts=tuple(tuple(t.text for place in item for t in place) for item in thoughts) if save_thoughts else None,
+    )
 
 
 def _settings(model: Model, thinking: Thinking, sampling: Sampling | None) -> dict[str, Any]:
@@ -127,6 +158,7 @@ def _settings(model: Model, thinking: Thinking, sampling: Sampling | None) -> di
         "dtype": info.dtype,
         "device": model.device.type,
         "max_length": model.max_length,
+        "versions": versions_of(info),
         "sampling": None if sampling is None else {**asdict(sampling), "seed": thinking.seed},
     }
 
@@ -145,8 +177,13 @@ def _complete(
     batch_size: int | None,
     cache: ThoughtCache,
     progress: Progress | None,
+    *,
+    claims: bool,
 ) -> None:
-    """Writes what the cache lacks, longest prompts first, and keeps each batch as soon as it is done."""
+    """Writes what the cache lacks, longest prompts first, and keeps each batch as soon as it is done.
+
+    claims: leave what another process on the cache is at to the end, and wait for it.
+    """
     todo = [job for job in jobs if job.found(cache) is None]
     done = len(jobs) - len(todo)
     rows = _rows(todo, model, thinking)
@@ -161,21 +198,31 @@ def _complete(
     _report(progress, done, len(jobs))
     order = sorted((i for i, row in enumerate(rows) if row.limit > 0), key=lambda i: len(rows[i].tokens), reverse=True)
     size = _batch_size(model, batch_size, [rows[i] for i in order])
-    start = 0
-    while start < len(order):
-        width = len(rows[order[start]].tokens) + thinking.n_tokens
-        batch = order[start : start + size.rows_of(width)]
+
+    def is_open(i: int) -> bool:
+        return todo[i].found(cache) is None
+
+    left: list[int] = []  # to another process, which is at it
+    while order:
+        width = len(rows[order[0]].tokens) + thinking.n_tokens
+        offered = order[: size.rows_of(width)]
+        batch = [i for i in offered if not claims or (cache.claim(todo[i].key) and is_open(i))]
         try:
-            written = write(model, [rows[i] for i in batch], sampling)
+            written = write(model, [rows[i] for i in batch], sampling) if batch else []
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             make_room(model, size, width, todo[batch[0]].prompt.where, error)
             continue
         cache.add([todo[i].kept(_thought(rows[i], w, model)) for i, w in zip(batch, written, strict=True)])
-        start += len(batch)
-        done += len(batch)
+        cache.release(todo[i].key for i in batch)
+        left += [i for i in offered if is_open(i)]
+        done += len(offered) - sum(map(is_open, offered))
         _report(progress, done, len(jobs))
+        order = order[len(offered) :]
+        if not order and left:
+            cache.wait([todo[i].key for i in left])
+            order, left = left, []
 
 
 def _report(progress: Progress | None, done: int, total: int) -> None:

@@ -61,8 +61,8 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
     """The documents of a task.
 
     `dataset_path` is looked for beside the task file, in the current folder, below `mirror`, and then on the hub
-    (or, with offline, in the local cache of `datasets`). Local files are read anew every time: that cache never serves
-    them. No code of a data set is ever run.
+    (or, with offline, in the local cache of `datasets`). Local files and URLs are read anew every time: that cache
+    serves only what is on the hub, whose files it knows by their commit. No code of a data set is ever run.
     Raises TaskError: nothing found, unreadable, configuration missing, hub out of reach.
     """
     spec = definition.spec
@@ -71,7 +71,8 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
         found = _found_files(definition)
         remote = [_is_remote(name) for value in found.values() for name in _names(value)]
         extra = {**_written(definition), **found}
-        return _load_dataset(definition, path, extra, offline=offline or not any(remote), local=not all(remote))
+        of_hub = all(name.startswith("hf://") for value in found.values() for name in _names(value))
+        return _load_dataset(definition, path, extra, offline=offline or not any(remote), local=not of_hub)
     local = _local_path(definition, mirror)
     if local is None:
         if is_file_format(path):
@@ -231,8 +232,9 @@ def _load_dataset(
     with quiet_datasets(offline=offline) as datasets:
         try:
             if local:
-                # The cache of `datasets` keeps a folder's rows by its name, a file's by its path and time: two mirrors
-                # share them, and what was changed in place comes back as it was. So: a cache for this once.
+                # The cache of `datasets` keeps a folder's rows by its name, a file's by its path and time, a URL's by
+                # the URL: two mirrors share them, and what changed in place comes back as it was, whatever a server
+                # says of its time and ETag. So: a cache for this once.
                 with tempfile.TemporaryDirectory(prefix="calibaudit-", ignore_cleanup_errors=True) as cache:
                     loaded = datasets.load_dataset(
                         path, spec.dataset_name, cache_dir=cache, keep_in_memory=True, **extra

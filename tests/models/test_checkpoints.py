@@ -52,12 +52,14 @@ def test_a_folder_is_known_by_its_content(folder: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
     (moved / "README.md").write_text("not part of the model")
     (moved / ".gitattributes").write_text("nor this")
-    (moved / "generation_config.json").write_text("{}")
+    (moved / "trainer_state.json").write_text("{}")
     (moved / "pytorch_model.bin").write_bytes(b"never read")
     assert find_checkpoint(str(moved)).revision == found.revision
 
 
-@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS])
+@pytest.mark.parametrize(
+    "file", ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS]
+)
 def test_a_changed_byte_is_another_revision(folder: Path, file: str) -> None:
     before = find_checkpoint(str(folder)).revision
     content = bytearray((folder / file).read_bytes())

@@ -277,9 +277,9 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
     scored: list[int] = []
     score_rows = batches.score_rows
 
-    def counted(model: Model, rows: Any, size: Any, names: Any) -> Any:
+    def counted(model: Model, rows: Any, size: Any, names: Any, take: Any) -> Any:
         scored.append(len(set(names)))
-        return score_rows(model, rows, size, names)
+        return score_rows(model, rows, size, names, take)
 
     monkeypatch.setattr("calibaudit.scoring.batches.score_rows", counted)
     task = make_task(24)
@@ -304,9 +304,9 @@ from calibaudit.models.model import load_model
 from whole_rows import make_task
 rows = []
 score_rows = engines.score_rows
-def counted(model, todo, size, names):
+def counted(model, todo, size, names, take):
     rows.append(len(set(names)))
-    return score_rows(model, todo, size, names)
+    return score_rows(model, todo, size, names, take)
 engines.score_rows = counted
 def progress(done, total):
     print(done, flush=True)

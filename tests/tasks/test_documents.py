@@ -249,14 +249,15 @@ def test_local_rows_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("files", "cached"),
     [
-        ("https://host/a.csv", True),
-        (["hf://datasets/a/b/c.csv", "zip://a.csv::https://host/b.zip"], True),
+        (["hf://datasets/a/b/c.csv", "hf://datasets/a/b/d.csv"], True),
+        ("https://host/a.csv", False),
+        (["hf://datasets/a/b/c.csv", "zip://a.csv::https://host/b.zip"], False),
         ({"train": "https://host/a.csv", "test": ["d.csv"]}, False),
         ("file:///d.csv", False),
         ("zip://a.csv::/b.zip", False),
     ],
 )
-def test_only_remote_files_go_through_the_cache(
+def test_only_files_of_the_hub_go_through_the_cache(
     files: Any, cached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import datasets
@@ -271,6 +272,18 @@ def test_only_remote_files_go_through_the_cache(
     (tmp_path / "d.csv").write_text("q\n1\n")
     documents(tmp_path, dataset_path="csv", dataset_kwargs={"data_files": files})
     assert ("cache_dir" not in seen) == cached
+
+
+def test_a_url_whose_content_changed_gives_the_new_rows(tmp_path: Path) -> None:
+    """datasets 5.2 keeps them by the URL alone. Here it is one of a file system in memory, which needs no network."""
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for time in ("first", "second"):
+        memory.pipe_file("/rows.csv", marked("csv", time))
+        files = {"test": "memory://rows.csv"}
+        found = documents(tmp_path, offline=False, dataset_path="csv", dataset_kwargs={"data_files": files})
+        assert [row["text"] for row in found.split("test", "").rows] == [time]
 
 
 def test_the_librarys_folders_are_this_test_runs_own() -> None:

@@ -15,6 +15,8 @@ from calibaudit.models.formats.shards import has_weights
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _PROMPTS = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "MULTITASK_PROMPT_TUNING", "CPT")
+_ELSEWHERE = ("XLORA", "SHADOW")
+"""Kinds whose config names other adapters or networks, which are read too."""
 _NAMES = {"LORA": "LoRA", "ADALORA": "AdaLoRA", "LOHA": "LoHa", "LOKR": "LoKr", "IA3": "IA³", "VERA": "VeRA"}
 
 
@@ -63,6 +65,11 @@ def read_adapter(name: str, folder: Path) -> Adapter:
         raise ModelError(
             f"{name}: a {kind.replace('_', ' ').lower()} adapter puts vectors before the text and changes no weights; "
             "adapters that change weights are scored, such as LoRA"
+        )
+    if kind in _ELSEWHERE:
+        raise ModelError(
+            f"{name}: {'an X-LoRA' if kind == 'XLORA' else 'a shadow'} adapter reads weights from other folders, whose "
+            "changes would not be seen; adapters that hold their own weights are scored, such as LoRA"
         )
     if raw.get("alora_invocation_tokens"):
         raise ModelError(

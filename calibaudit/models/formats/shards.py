@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from calibaudit.errors import ModelError
 from calibaudit.files.read import read_json
 from calibaudit.files.text import shortened
+from calibaudit.models.formats.opened import check_weight_names
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
@@ -24,9 +25,10 @@ def has_weights(folder: Path) -> bool:
 def weights_in(name: str, folder: Path) -> tuple[Path, ...]:
     """The files that loading reads, as transformers chooses them; none where the folder has neither.
 
-    name: of the checkpoint, for messages. Raises ModelError for an index that is unusable or leaves the folder, and
-    for a file that it names and that is not there.
+    name: of the checkpoint, for messages. Raises ModelError for an index that is unusable or leaves the folder, for a
+    file that it names and that is not there, and where transformers would read other weights (`check_weight_names`).
     """
+    check_weight_names(name, folder, WEIGHTS if (folder / WEIGHTS).is_file() else INDEX)
     if (folder / WEIGHTS).is_file():
         return (folder / WEIGHTS,)
     return _shards(name, folder) if (folder / INDEX).is_file() else ()

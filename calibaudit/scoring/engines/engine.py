@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import ItemCache
-from calibaudit.scoring.encode import Row
+from calibaudit.scoring.encode import Row, Take
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.tasks.items import Task
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ class Engine(Protocol):
         """Raises ModelError where what is kept cannot be this model's."""
         ...
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
-        """The rows' log-probabilities, as they are done, in any order. names: how an error names each row."""
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
+        """The rows' log-probabilities, as they are done, in any order. names: how an error names each row. take: asked
+        of a row before it is run, perhaps more than once; one that is not taken is left out."""
         ...
 
 
@@ -97,6 +99,7 @@ class InProcess:
             "device": self._model.device.type,
             "head": self.info.head,
             "max_length": self.max_length,
+            "versions": versions_of(self.info),
         }
         return settings if self.n_ranks == 1 else {**settings, "split over": self.n_ranks}
 
@@ -106,10 +109,10 @@ class InProcess:
     def check_kept(self, cache: ItemCache) -> None:
         pass
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
         from calibaudit.scoring.batches import score_rows
 
-        for batch in score_rows(self._model, rows, self._size, names):
+        for batch in score_rows(self._model, rows, self._size, names, take):
             yield RowResults(batch.indices, batch.logprobs)
 
 

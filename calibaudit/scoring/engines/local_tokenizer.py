@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, context_window, fetch_tokenizer, find_checkpoint
+from calibaudit.models.checkpoints import Checkpoint, context_window, fetch_tokenizer, find_checkpoint
+from calibaudit.models.formats.opened import opened_beside_weights
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer
 from calibaudit.scoring.engines.address import shown
 
 DEFAULT_WINDOW = 2048
 MOST_WINDOW = 10**9  # tokenizers without a window have a number above it
-
-_ALSO_READ = (
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", "chat_template.json",
-    "*.jinja", "additional_chat_templates/*.jinja", "*.tiktoken",
-)  # fmt: skip
 
 
 class LocalTokenizer(NamedTuple):
@@ -37,7 +33,8 @@ def local_tokenizer(name: str, model: str, chosen: str | None, *, offline: bool)
     try:
         checkpoint = _found(wanted, offline)
         check_tokenizer_files(checkpoint)
-        return LocalTokenizer(load_tokenizer(checkpoint), _digest(checkpoint.path), _window(checkpoint))
+        digest = _digest(checkpoint.name, checkpoint.path)
+        return LocalTokenizer(load_tokenizer(checkpoint), digest, _window(checkpoint))
     except ModelError as error:
         if chosen is not None:
             raise ModelError(f"--tokenizer {error}") from error
@@ -55,12 +52,11 @@ def _found(wanted: str, offline: bool) -> Checkpoint:
     return fetch_tokenizer(find_checkpoint(wanted, offline=offline))
 
 
-def _digest(folder: Path) -> str:
-    files = {path for pattern in (*TOKENIZER_FILES, *_ALSO_READ) for path in folder.glob(pattern)}
+def _digest(name: str, folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(files):
+    for file, path in sorted(opened_beside_weights(name, folder).items()):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(f"{file}\0{len(content)}\0".encode())
         digest.update(content)
     return f"sha256:{digest.hexdigest()[:16]}"
 

@@ -10,12 +10,12 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES
+from calibaudit.files.checked_lines import count_of, flag_in, text_in
 from calibaudit.files.memory import Memory
 from calibaudit.models.checkpoints import Checkpoint, fetch_tokenizer
 from calibaudit.models.tokenizer import TokenizerKind, kind_of, load_tokenizer
@@ -23,17 +23,18 @@ from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import LineCache
 from calibaudit.scoring.engines.engine import InProcess, RowResults
+from calibaudit.scoring.engines.versions import installed
 from calibaudit.tasks.items import Task
 
 if TYPE_CHECKING:
     from calibaudit.models.model import Model
     from calibaudit.scoring.cache import ItemCache
-    from calibaudit.scoring.encode import Row
+    from calibaudit.scoring.encode import Row, Take
 
 FILE = "models.jsonl"
 """Where it is remembered, below the cache's folder."""
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when what loading finds out changes: what was remembered in another format is not read."""
 
 _LIBRARIES = (
@@ -96,12 +97,12 @@ class ModelMemory:
             return None
         try:
             return Facts(
-                info=ModelInfo(**entry["info"]),
-                max_length=int(entry["max_length"]),
-                prefix_token_id=entry["prefix_token_id"],
-                n_embeddings=int(entry["n_embeddings"]),
+                info=_info(entry["info"]),
+                max_length=count_of(entry["max_length"]),
+                prefix_token_id=None if (found := entry["prefix_token_id"]) is None else count_of(found),
+                n_embeddings=count_of(entry["n_embeddings"]),
                 settings=dict(entry["settings"]),
-                warnings=tuple(entry["warnings"]),
+                warnings=tuple(str(warning) for warning in entry["warnings"]),
                 tokenizer=None if entry["tokenizer"] is None else TokenizerKind(**entry["tokenizer"]),
                 has_template=entry["has_template"],
             )
@@ -110,6 +111,15 @@ class ModelMemory:
 
     def keep(self, checkpoint: Checkpoint, dtype: str, device: str, facts: Facts) -> None:
         self._memory.keep(_key(checkpoint, dtype, device), dataclasses.asdict(facts))
+
+
+def _info(entry: Mapping[str, Any]) -> ModelInfo:
+    """Raises TypeError or KeyError where the entry is not of its fields' types."""
+    kinds = {"str": text_in, "int": lambda fields, name: count_of(fields[name])}
+    for field in dataclasses.fields(ModelInfo):
+        if field.name in entry and field.type in kinds:
+            kinds[str(field.type)](entry, field.name)
+    return ModelInfo(**entry)
 
 
 class Remembered:
@@ -165,8 +175,8 @@ class Remembered:
     def check_kept(self, cache: ItemCache) -> None:
         pass
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
-        return self._engine.score_rows(rows, names)
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
+        return self._engine.score_rows(rows, names, take)
 
 
 @dataclass(frozen=True)
@@ -196,13 +206,11 @@ class PromptCache(LineCache[TaskPrompts]):
         super().__init__(folder, {"revision": checkpoint.revision, "versions": _versions(), "code": _code(_WRITES)})
 
     def _read(self, fields: Mapping[str, Any]) -> TaskPrompts:
-        return TaskPrompts(
-            fields["key"],
-            fields["is_chat"],
-            None if fields["form"] is None else PromptFormat(**fields["form"]),
-            tuple(fields["asked"]),
-            tuple(fields["bare"]),
-        )
+        asked, bare = (tuple(fields[name]) for name in ("asked", "bare"))
+        if not all(isinstance(key, str) for key in (*asked, *bare)):
+            raise TypeError("a key is no text")
+        form = None if fields["form"] is None else PromptFormat(**fields["form"])
+        return TaskPrompts(text_in(fields, "key"), flag_in(fields, "is_chat"), form, asked, bare)
 
 
 def task_key(task: Task, chat: ChatSettings) -> str | None:
@@ -253,10 +261,4 @@ def _machine() -> list[Any]:
 
 @cache
 def _versions() -> Mapping[str, str]:
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return installed(_LIBRARIES)

@@ -11,7 +11,7 @@ from calibaudit.errors import ModelError
 from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import ItemCache, PromptResult
-from calibaudit.scoring.encode import Encoder, Row, Tokens
+from calibaudit.scoring.encode import Encoder, Row, Take, Tokens
 from calibaudit.scoring.engines.address import Address, address_of, shown
 from calibaudit.scoring.engines.asking import Asker
 from calibaudit.scoring.engines.connection import Connection, Refused, Retries, api_key
@@ -20,6 +20,7 @@ from calibaudit.scoring.engines.local_tokenizer import LocalTokenizer, local_tok
 from calibaudit.scoring.engines.pool import in_parallel
 from calibaudit.scoring.engines.probe import Probed, probe
 from calibaudit.scoring.engines.replies import Reply, Unreadable
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.tasks.items import Task
 
 CONCURRENCY = 8
@@ -81,6 +82,7 @@ class ServedModel:
             "tokenizer": self._digest,
             "mode": str(self._found.mode),
             "max_length": self.max_length,
+            "versions": versions_of(self.info),
         }
 
     def check_task(self, task: Task) -> None:
@@ -104,13 +106,13 @@ class ServedModel:
                 "name another folder with --cache-dir, or give --no-cache"
             )
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
-        """One request a sequence; in a mode that reads the next token only, one a context."""
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
+        """One request a sequence; in a mode that reads the next token only, one a context. take: asked by threads."""
         if self._found.mode.reading == "next":
-            return self._score_next(rows, names)
-        return self._score_whole(rows, names)
+            return self._score_next(rows, names, take)
+        return self._score_whole(rows, names, take)
 
-    def _score_whole(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+    def _score_whole(self, rows: Sequence[Row], names: Sequence[str], take: Take | None) -> Iterator[RowResults]:
         owners: dict[Tokens, list[tuple[int, int]]] = {}
         for r, row in enumerate(rows):
             for c, tokens in enumerate(row.continuations):
@@ -118,14 +120,15 @@ class ServedModel:
         values = [[math.nan] * len(row.continuations) for row in rows]
         n_open = [len(row.continuations) for row in rows]
         sequences = list(owners)
-        for number, reply in self._replies(sequences, [names[owners[ids][0][0]] for ids in sequences]):
+        of_rows = [[r for r, _ in owners[ids]] for ids in sequences]
+        for number, reply in self._replies(sequences, of_rows, names, take):
             for r, c in owners[sequences[number]]:
                 values[r][c] = self._sum(reply, len(rows[r].context), names[r])
                 n_open[r] -= 1
                 if not n_open[r]:
                     yield RowResults((r,), (tuple(values[r]),))
 
-    def _score_next(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+    def _score_next(self, rows: Sequence[Row], names: Sequence[str], take: Take | None) -> Iterator[RowResults]:
         owners: dict[Tokens, list[int]] = {}
         for r, row in enumerate(rows):
             longest = max(map(len, row.continuations))
@@ -136,26 +139,37 @@ class ServedModel:
                 )
             owners.setdefault(row.context, []).append(r)
         contexts = list(owners)
-        for number, reply in self._replies(contexts, [names[owners[ids][0]] for ids in contexts]):
+        for number, reply in self._replies(contexts, [owners[ids] for ids in contexts], names, take):
             for r in owners[contexts[number]]:
                 found = [self._listed(reply, tokens[0]) for tokens in rows[r].continuations]
                 least = min(token.logprob for token in reply.next if token.logprob is not None)
                 outside = tuple(c for c, value in enumerate(found) if value is None)
                 yield RowResults((r,), (tuple(least if v is None else v for v in found),), (outside,))
 
-    def _replies(self, prompts: Sequence[Tokens], names: Sequence[str]) -> Iterator[tuple[int, Reply]]:
-        def job(ids: Tokens, name: str) -> Callable[[threading.Event], Reply]:
-            def ask(stop: threading.Event) -> Reply:
+    def _replies(
+        self, prompts: Sequence[Tokens], of_rows: Sequence[Sequence[int]], names: Sequence[str], take: Take | None
+    ) -> Iterator[tuple[int, Reply]]:
+        """of_rows: the rows that each prompt is for; one that is for none that is taken is not sent."""
+
+        def job(ids: Tokens, rows: Sequence[int]) -> Callable[[threading.Event], Reply | None]:
+            def ask(stop: threading.Event) -> Reply | None:
+                if take is not None:
+                    taken = [take(r) for r in rows]  # each of them: it is claimed
+                    if not any(taken):
+                        return None
                 try:
                     return self._asker.ask(self._found.mode, ids, stop)
                 except Unreadable as fault:
-                    raise ModelError(f"{name}: {self._address.url}: {fault}") from None
+                    raise ModelError(f"{names[rows[0]]}: {self._address.url}: {fault}") from None
                 except Refused as error:
-                    raise ModelError(f"{name}: {error}") from None
+                    raise ModelError(f"{names[rows[0]]}: {error}") from None
 
             return ask
 
-        return in_parallel([job(ids, name) for ids, name in zip(prompts, names, strict=True)], self._n_threads)
+        jobs = [job(ids, rows) for ids, rows in zip(prompts, of_rows, strict=True)]
+        for number, reply in in_parallel(jobs, self._n_threads):
+            if reply is not None:
+                yield number, reply
 
     def _sum(self, reply: Reply, n_context: int, name: str) -> float:
         total = 0.0

@@ -18,9 +18,10 @@ from calibaudit.models.library import first_line
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer, prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import ItemCache
-from calibaudit.scoring.encode import Encoder, Row, Tokens
+from calibaudit.scoring.encode import Encoder, Row, Take, Tokens
 from calibaudit.scoring.engines.engine import RowResults
 from calibaudit.scoring.engines.probe import TEXTS, TOLERANCE
+from calibaudit.scoring.engines.versions import versions_of
 from calibaudit.tasks.items import Task
 
 ROWS_PER_CALL = 512
@@ -62,6 +63,7 @@ class VllmModel:
             "revision": self.info.revision,
             "dtype": self.info.dtype,
             "max_length": self.max_length,
+            "versions": versions_of(self.info),
         }
 
     def check_task(self, task: Task) -> None:
@@ -70,11 +72,13 @@ class VllmModel:
     def check_kept(self, cache: ItemCache) -> None:
         pass
 
-    def score_rows(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[RowResults]:
+    def score_rows(self, rows: Sequence[Row], names: Sequence[str], take: Take | None = None) -> Iterator[RowResults]:
         """A sequence a prompt, the longest first, ROWS_PER_CALL rows at a time."""
         order = sorted(range(len(rows)), key=lambda r: (-rows[r].length, rows[r].context))
         for start in range(0, len(order), ROWS_PER_CALL):
-            chosen = order[start : start + ROWS_PER_CALL]
+            chosen = [r for r in order[start : start + ROWS_PER_CALL] if take is None or take(r)]
+            if not chosen:
+                continue
             owners = [(r, tokens) for r in chosen for tokens in rows[r].continuations]
             sums = self._sums(
                 [rows[r].context + tokens for r, tokens in owners],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from calibaudit.files.memory import Memory
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.formats import digests
 from calibaudit.models.formats.digests import FILE, Digests
@@ -112,8 +113,8 @@ def test_another_file_of_that_name_is_hashed(process: Process, files: dict[str, 
 def test_verify_hashes_anew_once_a_process_and_mends_what_was_remembered(
     process: Process, files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept, right = tmp_path / "cache" / FILE, process.digest(files, tmp_path / "cache")
-    kept.write_text(kept.read_text().replace(right, "0" * 64))
+    right = process.digest(files, tmp_path / "cache")
+    Memory(tmp_path / "cache" / FILE).keep(digests._identity(files), {"sha256": "0" * 64})
     assert process.digest(files, tmp_path / "cache") == "0" * 64, "so it is what was remembered that is used"
     with caplog.at_level(logging.WARNING):
         assert process.digest(files, tmp_path / "cache", verify=True) == right
@@ -121,6 +122,17 @@ def test_verify_hashes_anew_once_a_process_and_mends_what_was_remembered(
     assert Digests(tmp_path / "cache", verify=True).of(files) == right
     assert process.hashed == 2
     assert process.digest(files, tmp_path / "cache") == right
+    assert process.hashed == 2
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_remembered_digest_with_another_digit_is_not_used(
+    process: Process, files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, right = tmp_path / "cache" / FILE, process.digest(files, tmp_path / "cache")
+    kept.write_text(kept.read_text().replace(right, right[:-1] + ("0" if right[-1] != "0" else "1")))
+    assert process.digest(files, tmp_path / "cache") == right
+    assert str(kept) in caplog.text
     assert process.hashed == 2
 
 
@@ -150,7 +162,14 @@ def test_a_checkpoints_revision_is_the_digest_of_its_files_in_the_order_of_their
     process: Process, tmp_path: Path
 ) -> None:
     folder = save_tiny(tmp_path / "model")
-    names = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+    names = (
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    )
     files = {name: folder / name for name in names if (folder / name).is_file()}
     for _ in range(2):
         found = find_checkpoint(str(folder), digests=Digests(tmp_path / "cache"))
