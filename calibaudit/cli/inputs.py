@@ -87,6 +87,7 @@ def run_options(
     check_parallel(run.parallel)
     if run.offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+        os.environ["WANDB_MODE"] = "offline"  # it writes to disk instead
     return RunOptions(
         dtype=run.dtype,
         device=run.device,

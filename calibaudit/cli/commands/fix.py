@@ -198,6 +198,8 @@ def fix(
         optim=optim.value,
         compiled=compile,
     )
+    if run.offline and "trackio" in training.report_to:
+        raise CalibauditError("--report-to trackio: it may upload what it is told; under --offline leave it out")
     factor = _factor(smoothing)
     if method is None:  # a factor, or a pilot, is of a smoothed run
         method = MethodChoice.auto if factor is None and not pilot else MethodChoice.smooth
