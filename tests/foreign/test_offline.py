@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.command import Cli
 from tests.families import save_tiny
 
 ROWS = [{"q": f"is {i} even", "options": ["yes", "no"], "gold": i % 2} for i in range(6)]
+PECULIAR = "Qzv7-a-folder-of-this-machine"
 URL = "https://files.example.org/rows.jsonl"
 
 FETCH_NOTHING = {"report", "import", "import-lm-eval", "env", "tasks", "data"}
@@ -67,25 +69,26 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def lines_of(command: str, folder: Path) -> list[list[object]]:
-    """Calls of a command, each without --offline: one that can do its work on what is here."""
-    model, other, task = folder / "model", folder / "other", folder / "t.yaml"
-    how: list[object] = ["-t", task, "--chat-template", "off"]
-    quick = [*how, "--dtype", "float32"]
+    """Calls of a command, each without --offline: one that can do its work on what is here, and what it can save."""
+    model, other, task, out = folder / "model", folder / "other", folder / "t.yaml", folder / "out"
+    quick: list[object] = ["-t", task, "--chat-template", folder / "plain.jinja", "--dtype", "float32"]
+    saved = [part for name in ("r.json", "r.html", "r.md", "r.csv", "reliability.svg") for part in ("-o", out / name)]
+    fix = ["fix", other, "--base", model, "--out", out / "fixed", "--method", "temperature", *quick, "--json"]
     return {
-        "compare": [["compare", model, other, *quick]],
-        "score": [["score", model, *quick, "-o", folder / "scores.json"]],
-        "gate": [["gate", model, other, *quick]],
-        "bless": [["bless", model, *quick, "-o", folder / "baseline.json"]],
-        "recommend": [["recommend", model, other, *quick]],
-        "fix": [["fix", other, "--base", model, "--out", folder / "fixed", "--method", "temperature", *quick]],
-        "tasks show": [["tasks", "show", task], ["tasks", "show", task, "--model", model, "--chat-template", "off"]],
+        "compare": [["compare", model, other, *quick, *saved, "--json"]],
+        "score": [["score", model, *quick, *saved]],
+        "gate": [["gate", model, other, *quick, *saved, "-o", out / "r.xml"]],
+        "bless": [["bless", model, *quick, "-o", out / "baseline.json"]],
+        "recommend": [["recommend", model, other, *quick, *saved]],
+        "fix": [fix],
+        "tasks show": [["tasks", "show", task], ["tasks", "show", task, "--model", model, *quick[2:4]]],
         "tasks check": [["tasks", "check", task]],
-        "tasks convert": [["tasks", "convert", task, "-o", folder / "converted"]],
-        "data show": [["data", "show", folder / "rows.jsonl", "--model", model]],
-        "report": [["report", folder / "result.json", "-o", folder / "page.html"]],
-        "import": [["import", folder / "table.csv"]],
-        "import-lm-eval": [["import-lm-eval", folder / "table.csv"]],
-        "env": [["env"]],
+        "tasks convert": [["tasks", "convert", task, "-o", out / "converted"]],
+        "data show": [["data", "show", folder / "rows.jsonl", "--model", model, *quick[2:4]]],
+        "report": [["report", folder / "result.json", *saved]],
+        "import": [["import", folder / "table.csv", *saved]],
+        "import-lm-eval": [["import-lm-eval", folder / "table.csv", *saved]],
+        "env": [["env", "--json"]],
         "tasks": [["tasks"]],
         "data": [["data"]],
     }[command]
@@ -93,13 +96,17 @@ def lines_of(command: str, folder: Path) -> list[list[object]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = tmp_path_factory.mktemp("offline")
+    found = tmp_path_factory.mktemp(PECULIAR)
     save_tiny(found / "model")
     save_tiny(found / "other", seed=1)
     write_task(found, "t", ROWS)
     (found / "rows.jsonl").write_text('{"prompt": "is 1 even", "completion": " no"}\n')
     (found / "table.csv").write_text("A,B,answer\n" + "0.6,0.4,0\n" * 4)
-    (found / "result.json").write_text(json.dumps(comparison_result()))
+    result = comparison_result()
+    result["after"]["name"] = str(found / "other")
+    result["warnings"] = [f"{found / 'other'}: as {found}/x/log.txt says"]
+    (found / "result.json").write_text(json.dumps(result))
+    (found / "plain.jinja").write_text("{% for m in messages %}{{ m.content }} {% endfor %}")
     return found
 
 
@@ -112,14 +119,29 @@ def test_every_command_that_can_fetch_has_the_flag() -> None:
 
 
 @pytest.mark.parametrize("command", sorted(commands()))
-def test_nothing_is_asked_for(command: str, folder: Path, cli: Cli, asked: list[object]) -> None:
-    flag = [] if command in FETCH_NOTHING else ["--offline"]
+def test_nothing_is_asked_for_and_no_folder_is_told(
+    command: str, folder: Path, cli: Cli, asked: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under --offline; every path that is given is absolute, and nothing that is saved holds one."""
+    out = folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(out / "summary.md"))
     for line in lines_of(command, folder):
-        done = cli(*line, *flag)
-        refused = [text for text in done.err.splitlines() if text.startswith("calibaudit: ")]
-        assert done.code in (0, 1) or refused, done.err
+        done = cli(*line, *([] if command in FETCH_NOTHING else ["--offline"]))
+        said = [text for text in done.err.splitlines() if text.startswith("calibaudit: ")]
+        assert done.code in (0, 1) or len(said) == 1, done.err
+        assert not ({"Traceback", "no network"} & set(done.err.split()))
+        if "--json" in line:
+            assert PECULIAR not in done.out
     assert asked == []
-    assert all(name not in done.err for name in ("Traceback", "no network"))
+    written = [path for path in out.rglob("*") if path.is_file()]
+    assert len(written) >= N_WRITTEN.get(command, 0), done.err
+    assert [path.name for path in written if PECULIAR.encode() in path.read_bytes()] == []
+
+
+N_WRITTEN = {"compare": 5, "score": 5, "gate": 7, "bless": 1, "recommend": 5, "fix": 7, "report": 5, "import": 5}
+"""Files that a command has to have written for the test to say anything."""
 
 
 ASK_TASKS = ["compare", "score", "gate", "bless", "recommend", "fix", "tasks show", "tasks check"]
@@ -130,7 +152,7 @@ def test_a_url_in_a_task_is_refused_in_one_line(
     command: str, folder: Path, tmp_path: Path, cli: Cli, asked: list[object]
 ) -> None:
     task = write_task(tmp_path, "away", ROWS, dataset_path="json", dataset_kwargs={"data_files": {"test": URL}})
-    instead = {folder / "t.yaml": task, folder / "fixed": tmp_path / "fixed"}
+    instead = {folder / "t.yaml": task, folder / "out" / "fixed": tmp_path / "fixed"}
     for line in lines_of(command, folder):
         done = cli(*[instead.get(part, part) if isinstance(part, Path) else part for part in line], "--offline")
         assert done.code == 2
