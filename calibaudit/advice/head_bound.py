@@ -218,18 +218,18 @@ def bound_files(checkpoint: Checkpoint) -> HeadBound | str:
     The network is built without its weights, only to learn what its head and final norm are called.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     from calibaudit.models.checkpoints import weight_files
     from calibaudit.models.head import config_scale, config_softcap, final_norm
-    from calibaudit.models.library import quiet
+    from calibaudit.models.library import config_in, quiet
 
     if checkpoint.base is not None:
         return "an adapter may change it"
     files = weight_files(checkpoint)
     try:
         with quiet(), torch.device("meta"):
-            config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+            config = config_in(checkpoint.path)
             network = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:  # configs validate themselves, each in its own way
         return f"its config gives no network ({type(error).__name__})"

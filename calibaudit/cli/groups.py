@@ -32,6 +32,7 @@ from calibaudit.cli.options import (
     EngineChoice,
     FewshotAsMultiturn,
     FewshotSeed,
+    FullPaths,
     Limit,
     MaxLength,
     Mirror,
@@ -146,10 +147,11 @@ class FileFlags:
 
 @dataclass(frozen=True)
 class PageFlags:
-    """What is printed."""
+    """What is printed, and how much of this machine is told in it and in what is saved."""
 
     json: AsJson = False
     quiet: Quiet = False
+    full_paths: FullPaths = False
 
 
 @dataclass(frozen=True)

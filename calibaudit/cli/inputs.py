@@ -85,8 +85,6 @@ def run_options(
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
     check_parallel(run.parallel)
-    if run.offline:
-        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     return RunOptions(
         dtype=run.dtype,
         device=run.device,

@@ -5,6 +5,7 @@ Every option states its own name: Typer 0.27.2 takes the metavar for it where th
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +44,14 @@ def _read_config(context: typer.Context, value: Path | None) -> Path | None:
         {flag for command in commands for flag in _flags(command)},
     )
     return value
+
+
+def _go_offline(offline: bool) -> bool:
+    """Told to the libraries before they are imported: that is when they read it."""
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+        os.environ["WANDB_MODE"] = "offline"  # it writes to disk instead
+    return offline
 
 
 def _flags(command: Any) -> set[str]:
@@ -229,7 +238,7 @@ Mirror = Annotated[
         show_default=False,
     ),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing.", callback=_go_offline)]
 Output = Annotated[
     list[Path] | None,
     typer.Option(
@@ -252,6 +261,7 @@ Plot = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict and the table.")]
+FullPaths = Annotated[bool, typer.Option("--full-paths", help="Save absolute paths whole, not their last parts alone.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Config = Annotated[

@@ -27,10 +27,18 @@ def checked_outputs(files: FileFlags, *, two_models: bool = True, gated: bool = 
     return paths
 
 
+def portable(result: Mapping[str, Any], page: PageFlags) -> Mapping[str, Any]:
+    """The result as it is saved: without the folders of this machine, unless they were asked for."""
+    from calibaudit.report.words.folders import without_folders
+
+    return result if page.full_paths else without_folders(result)
+
+
 def deliver(
     result: Mapping[str, Any], paths: Sequence[Path], page: PageFlags, render: Callable[[Console], None]
 ) -> None:
     """Saves the result, then prints it (the JSON alone, or the page): a reader that leaves early loses no file."""
+    result = portable(result, page)
     from rich.console import Console
 
     from calibaudit.files.write import write_whole

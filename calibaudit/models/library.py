@@ -6,8 +6,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import transformers
+from transformers import AutoConfig, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
@@ -27,6 +30,27 @@ def quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(level)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def config_in(folder: Path) -> Any:
+    """The config of a checkpoint's folder; no code of the checkpoint's, or that it names, is run.
+
+    Raises ValueError where it names an implementation of the hub (`attn_implementation: org/kernels`), which is code;
+    and whatever the config's class raises.
+    """
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    _check_implementations(config)
+    return config
+
+
+def _check_implementations(config: Any) -> None:
+    for kind in ("attn_implementation", "experts_implementation"):
+        value = getattr(config, f"_{kind}", None)
+        if isinstance(value, str) and "/" in value:
+            raise ValueError(f"{kind} {value!r} is code of the hub, which is never run")
+    for part in vars(config).values():
+        if isinstance(part, PretrainedConfig):
+            _check_implementations(part)
 
 
 def first_line(error: BaseException) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from calibaudit.errors import ModelError
@@ -19,7 +18,7 @@ from calibaudit.models.formats.adapter_files import read_adapter
 from calibaudit.models.formats.adapters import with_adapter
 from calibaudit.models.formats.families import class_names, loaders_of, text_config
 from calibaudit.models.formats.quantization import as_run, check_can_load, quantization_settings
-from calibaudit.models.library import VERSION, first_line, quiet
+from calibaudit.models.library import VERSION, config_in, first_line, quiet
 from calibaudit.models.parallel.layout import Layout, Weights, layout_of, memory_of
 from calibaudit.models.parallel.split import split_options
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer
@@ -140,7 +139,7 @@ def _load_config(checkpoint: Checkpoint) -> Any:
             f"{name}: transformers {transformers.__version__} does not know model type {kind!r}; try a newer one"
         )
     try:
-        config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+        config = config_in(checkpoint.path)
     except Exception as error:  # configs validate themselves, each in its own way
         raise ModelError(f"{name}: config.json is not a valid {kind} config ({first_line(error)})") from error
     architectures = raw.get("architectures") or []

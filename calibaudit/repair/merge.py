@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig
 
 from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_files
@@ -24,7 +23,7 @@ from calibaudit.models.formats.quantization import described, quantization_setti
 from calibaudit.models.formats.rewrite import whole_weights, write_changed
 from calibaudit.models.formats.save import check_new
 from calibaudit.models.formats.stored import StoredTensor, read_rows, stored_tensors
-from calibaudit.models.library import first_line, quiet
+from calibaudit.models.library import config_in, first_line, quiet
 
 _SAME = ("model_type", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim")
 _PREFIXES = frozenset({"model", "language_model", "text_model", "transformer", "gpt_neox"})
@@ -183,7 +182,7 @@ def _sources(base: Checkpoint, instruct: Checkpoint, stored: Mapping[str, Stored
 def _config(checkpoint: Checkpoint) -> Any:
     try:
         with quiet():
-            return AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+            return config_in(checkpoint.path)
     except Exception as error:  # configs validate themselves, each in its own way
         raise ModelError(f"{checkpoint.name}: config.json gives no network ({first_line(error)})") from error
 

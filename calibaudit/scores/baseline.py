@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.align import check_one_model
+from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import FloatArray, IntArray, ModelInfo, Scores, padded_flat
 
 
@@ -56,7 +57,11 @@ def public_name(model: ModelInfo) -> str:
     """The hub id, or a folder's name without its path: a committed file tells no one's folders."""
     name = model.name.rstrip("/\\")
     folder = model.revision.startswith("sha256:") or name.startswith(("/", ".", "~")) or "\\" in name
-    return (PureWindowsPath(name).name if "\\" in name else PurePosixPath(name).name) or name if folder else name
+    return _last_part(name) if folder else name
+
+
+def _last_part(name: str) -> str:
+    return (PureWindowsPath(name).name if "\\" in name else PurePosixPath(name).name) or name
 
 
 def _task_lines(scores: Scores) -> list[str]:
@@ -82,7 +87,7 @@ def _task_lines(scores: Scores) -> list[str]:
         "n_healed": scores.n_healed,
         **({"n_moved": scores.n_moved} if scores.n_moved else {}),
         **({"n_bounded": scores.n_bounded} if scores.n_bounded else {}),
-        **({"prompt": scores.prompt.to_dict()} if scores.prompt is not None else {}),
+        **({"prompt": _prompt(scores.prompt)} if scores.prompt is not None else {}),
         **({"levels": list(scores.levels)} if scores.levels is not None else {}),
         "n_items": scores.n_items,
         "option_mass": scores.option_mass is not None,
@@ -99,6 +104,11 @@ def _task_lines(scores: Scores) -> list[str]:
         "]",
         "}",
     ]
+
+
+def _prompt(prompt: PromptFormat) -> dict[str, Any]:
+    """A template's file by its name, as a folder is."""
+    return dataclasses.replace(prompt, named=_last_part(prompt.named)).to_dict()
 
 
 def _text_lines(name: str, texts: Sequence[str]) -> list[str]:

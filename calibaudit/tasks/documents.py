@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import TaskError
 from calibaudit.files.read import NotJson, decode_json, json_lines, parse_json, read_text
+from calibaudit.tasks.library import closed_network, quiet_datasets
 from calibaudit.tasks.schema import Definition
 
 Document = Mapping[str, Any]
@@ -63,10 +62,12 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
     `dataset_path` is looked for beside the task file, in the current folder, below `mirror`, and then on the hub
     (or, with offline, in the local cache of `datasets`). Local files and URLs are read anew every time: that cache
     serves only what is on the hub, whose files it knows by their commit. No code of a data set is ever run.
-    Raises TaskError: nothing found, unreadable, configuration missing, hub out of reach.
+    Raises TaskError: nothing found, unreadable, configuration missing, hub out of reach, a URL with offline.
     """
     spec = definition.spec
     path = spec.dataset_path
+    if offline:
+        _check_no_url(definition)
     if path in BUILDERS:
         found = _found_files(definition)
         remote = [_is_remote(name) for value in found.values() for name in _names(value)]
@@ -203,6 +204,18 @@ def _names(files: str | list[str] | Mapping[str, str | list[str]]) -> list[str]:
     return files if isinstance(files, list) else [name for value in files.values() for name in _names(value)]
 
 
+def _check_no_url(definition: Definition) -> None:
+    """Raises TaskError where `data_files` or `data_dir` name something on another machine."""
+    kwargs = definition.spec.dataset_kwargs
+    for key in () if kwargs is None else ("data_files", "data_dir"):
+        for name in _names(getattr(kwargs, key) or []):
+            if _is_remote(name):
+                raise TaskError(
+                    f"{definition.where}: dataset_kwargs.{key}: {name} is on another machine, and nothing is fetched "
+                    "offline: run without --offline, or name a local copy"
+                )
+
+
 def _is_remote(name: str) -> bool:
     """Whether a file lies on another machine; `zip://a.csv::b.zip` lies where b.zip does."""
     protocol, found, _ = name.rpartition("::")[2].partition("://")
@@ -229,7 +242,7 @@ def _load_dataset(
     definition: Definition, path: str, extra: Mapping[str, Any], *, offline: bool, local: bool
 ) -> Documents:
     spec = definition.spec
-    with quiet_datasets(offline=offline) as datasets:
+    with quiet_datasets(offline=offline) as datasets, closed_network(offline) as refused:
         try:
             if local:
                 # The cache of `datasets` keeps a folder's rows by its name, a file's by its path and time, a URL's by
@@ -243,6 +256,9 @@ def _load_dataset(
                 loaded = datasets.load_dataset(path, spec.dataset_name, **extra)
         except Exception as error:
             # `datasets` raises what its readers, the hub's client and pyarrow raise; the user needs one line.
+            if refused:
+                told = f"data set {spec.dataset_path} asks for {refused[0]}, and nothing is fetched offline"
+                raise TaskError(f"{definition.where}: {told}: run without --offline, or take a local copy") from error
             raise TaskError(_reason(definition, path, error, offline=offline)) from error
 
     def reader(name: str) -> Callable[[], Split]:
@@ -266,43 +282,6 @@ def _reason(definition: Definition, path: str, error: Exception, *, offline: boo
                 "or give a local copy with --mirror FOLDER"
             )
         return told + f"the hub is out of reach and there is no local copy: {message}; or give one with --mirror FOLDER"
-    if "trust_remote_code" in message or "Dataset scripts are no longer supported" in message:
+    if "Dataset scripts are no longer supported" in message:
         return told + "it needs its own loading code, which is never run: take a copy in Parquet or JSONL"
     return told + f"{message or type(error).__name__}"
-
-
-@contextmanager
-def quiet_datasets(*, offline: bool) -> Iterator[Any]:
-    """The module `datasets`, without progress bars and log lines; with offline, without the network.
-
-    The switches are the library's own variables, which it reads from the environment only when it is imported;
-    all are put back at the end.
-    """
-    import datasets
-    from huggingface_hub import constants
-
-    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
-    bars_shown = datasets.is_progress_bar_enabled()
-    switches = [
-        (datasets.config, "HF_HUB_OFFLINE"),
-        (datasets.config, "HF_DATASETS_OFFLINE"),
-        (constants, "HF_HUB_OFFLINE"),
-    ]
-    # Before version 4 `datasets` could run a data set's own code; there this switch says whether.
-    trust = [(datasets.config, "HF_DATASETS_TRUST_REMOTE_CODE")]
-    before = [(module, name, getattr(module, name)) for module, name in switches + trust if hasattr(module, name)]
-    try:
-        datasets.disable_progress_bars()
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        for module, name, value in before:
-            setattr(module, name, False if (module, name) in trust else value or offline)
-        yield datasets
-    finally:
-        for module, name, value in before:
-            setattr(module, name, value)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if bars_shown:
-            datasets.enable_progress_bars()

@@ -15,8 +15,33 @@ from calibaudit.errors import TaskError
 
 
 def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
-    """`re.sub` as a Jinja filter; the name and order of arguments of lm-evaluation-harness. count 0: all."""
+    """`re.sub` as a Jinja filter; the name and order of arguments of lm-evaluation-harness. count 0: all.
+
+    Text alone: `re` would call a function, and so let the template out of its sandbox.
+    """
+    for name, value in (("text", string), ("pattern", pattern), ("replacement", repl)):
+        if not isinstance(value, str):
+            raise TaskError(f"regex_replace: the {name} must be text, not {type(value).__name__}")
     return re.sub(pattern, repl, string, count=count)
+
+
+_ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
+"""How Python writes what has no text of its own: by its place in memory, another one in every run."""
+
+_DRAWN = "the filter `random` draws anew in every run, so prompts and fingerprints never stay the same: leave it out"
+
+
+def _random(*_: object) -> None:
+    raise TaskError(_DRAWN)
+
+
+def _check_repeatable(text: str, document: Mapping[str, Any]) -> None:
+    """Raises TaskError where a rendered text names a place in memory that the document does not."""
+    found = _ADDRESS.search(text) if " at 0x" in text else None
+    if found is not None and found[0] not in str(document):
+        raise TaskError(
+            f"it writes {found[0]:.80}, which is other text in every run: end it in `| list`, `| join` or a value"
+        )
 
 
 _WHOLE = "doc"
@@ -84,6 +109,8 @@ def _environment() -> ImmutableSandboxedEnvironment:
         finalize=lambda value: _NULL if value is None else value,
     )
     environment.filters["regex_replace"] = regex_replace
+    environment.filters["random"] = _random
+    del environment.globals["lipsum"]  # random too
     environment.tests["none"] = lambda value: value is None or isinstance(value, _Null)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": _for_json}
     return environment
@@ -91,8 +118,12 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 @lru_cache(maxsize=4096)
 def compile_template(text: str) -> Template:
-    """A template, compiled once. Raises TaskError naming the line of a syntax error."""
+    """A template, compiled once. Raises TaskError naming the line of a syntax error, and for the filter `random`."""
     try:
+        if "random" in text and any(
+            part.name == "random" for part in _environment().parse(text).find_all(nodes.Filter)
+        ):
+            raise TaskError(_DRAWN)
         return _environment().from_string(text)
     except TemplateSyntaxError as error:
         raise TaskError(f"not a valid Jinja template: {error.message} (its line {error.lineno})") from None
@@ -144,7 +175,11 @@ class Field:
             return document[self.text]
         try:
             values = _with_nulls(document)
-            return self._template.render({_WHOLE: values, **values})
+            text = self._template.render({_WHOLE: values, **values})
+            _check_repeatable(text, document)
+            return text
+        except TaskError as error:
+            raise TaskError(f"{self.key}: {error}") from None
         except UndefinedError as error:
             columns = ", ".join(map(str, document))
             raise TaskError(f"{self.key}: {error.message} (columns: {columns})") from None

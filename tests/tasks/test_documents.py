@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibaudit.errors import TaskError
-from calibaudit.tasks.documents import Documents, load_documents, quiet_datasets, read_json_documents
+from calibaudit.tasks.documents import Documents, load_documents, read_json_documents
 from calibaudit.tasks.items import Item
+from calibaudit.tasks.library import quiet_datasets
 from calibaudit.tasks.load import load_task
 from calibaudit.tasks.registry import definitions_of_file
 
@@ -270,7 +271,7 @@ def test_only_files_of_the_hub_go_through_the_cache(
 
     monkeypatch.setattr(datasets, "load_dataset", load)
     (tmp_path / "d.csv").write_text("q\n1\n")
-    documents(tmp_path, dataset_path="csv", dataset_kwargs={"data_files": files})
+    documents(tmp_path, dataset_path="csv", dataset_kwargs={"data_files": files}, offline=False)
     assert ("cache_dir" not in seen) == cached
 
 

@@ -170,7 +170,7 @@ def fix(
 
     inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
-    from calibaudit.cli.outputs import deliver
+    from calibaudit.cli.outputs import deliver, portable
     from calibaudit.cli.progress import reporter
     from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.models.distributed import rank
@@ -198,6 +198,8 @@ def fix(
         optim=optim.value,
         compiled=compile,
     )
+    if run.offline and "trackio" in training.report_to:
+        raise CalibauditError("--report-to trackio: it may upload what it is told; under --offline leave it out")
     factor = _factor(smoothing)
     if method is None:  # a factor, or a pilot, is of a smoothed run
         method = MethodChoice.auto if factor is None and not pilot else MethodChoice.smooth
@@ -261,7 +263,7 @@ def fix(
     from calibaudit.report.result_json import result_text
     from calibaudit.report.terminal.repair import render_repair
 
-    result = repair_dict(repair)
+    result = portable(repair_dict(repair), page)
     if repair.proof is not None:
         write_whole(model_card(repair, out), out / "README.md")
         write_whole(result_text(result), out / "fix.json")

@@ -73,7 +73,7 @@ def gate(
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
-    from calibaudit.cli.outputs import checked_outputs, deliver
+    from calibaudit.cli.outputs import checked_outputs, deliver, portable
     from calibaudit.cli.progress import reporter
     from calibaudit.gating import Limits
     from calibaudit.models.distributed import rank
@@ -123,7 +123,7 @@ def gate(
     sys.stdout.flush()
     if summary is not None:
         try:
-            github.append_summary(result, summary)
+            github.append_summary(portable(result, page), summary)
         except OSError as error:
             reason = error.strerror or error
             print(f"calibaudit: the step's summary {summary} cannot be written: {reason}", file=sys.stderr)

@@ -92,12 +92,14 @@ def show_task(
 @tasks_app.command("check")
 def check_task(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A task's YAML file.")],
+    mirror: Mirror = None,
+    offline: Offline = False,
     debug: Debug = False,
 ) -> None:
     """Check a task file: keys, templates, every item. Prints each fault on a line; exit 2 if there is one."""
     from calibaudit.tasks.load import check_task_file
 
-    faults = check_task_file(file)
+    faults = check_task_file(file, mirror=mirror, offline=offline)
     for fault in faults:
         typer.echo(f"calibaudit: {fault}", err=True)
     if faults:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from calibaudit.errors import ModelError
@@ -12,6 +13,22 @@ from calibaudit.models.formats.adapter_files import ADAPTER_CONFIG
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, has_weights
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
+
+
+@contextmanager
+def _offline_hub(offline: bool) -> Iterator[None]:
+    """The hub's client offline too: with `local_files_only` alone version 2 still asks the hub which agents there are.
+
+    The switch is its own variable, which it reads from the environment only when it is imported.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def hub_file(name: str, files: Sequence[str], revision: str | None, cache: Path | None, offline: bool) -> Path:
@@ -22,7 +39,8 @@ def hub_file(name: str, files: Sequence[str], revision: str | None, cache: Path 
     failure: Exception | None = None
     for file in files:
         try:
-            return Path(hf_hub_download(name, file, revision=revision, cache_dir=cache, local_files_only=offline))
+            with _offline_hub(offline):
+                return Path(hf_hub_download(name, file, revision=revision, cache_dir=cache, local_files_only=offline))
         except Exception as error:  # what is raised differs between versions of the hub client and its HTTP library
             failure = failure or error
             missing = hub_errors.EntryNotFoundError | hub_errors.LocalEntryNotFoundError
@@ -41,9 +59,10 @@ def hub_has_adapter(name: str, revision: str, snapshot: Path, cache: Path | None
     from huggingface_hub import errors as hub_errors
 
     try:
-        found = Path(
-            hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=offline)
-        )
+        with _offline_hub(offline):
+            found = Path(
+                hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=offline)
+            )
     except (hub_errors.EntryNotFoundError, hub_errors.LocalEntryNotFoundError):
         return False
     except Exception as error:
@@ -61,14 +80,15 @@ def hub_snapshot(name: str, patterns: Sequence[str], revision: str, cache: Path 
     from huggingface_hub import snapshot_download
 
     try:
-        path = snapshot_download(
-            name,
-            revision=revision,
-            cache_dir=cache,
-            local_files_only=offline,
-            allow_patterns=list(patterns),
-            ignore_patterns=["original/*", "onnx/*"],
-        )
+        with _offline_hub(offline):
+            path = snapshot_download(
+                name,
+                revision=revision,
+                cache_dir=cache,
+                local_files_only=offline,
+                allow_patterns=list(patterns),
+                ignore_patterns=["original/*", "onnx/*"],
+            )
     except Exception as error:
         raise hub_failure(name, revision, offline, error) from error
     return Path(path)

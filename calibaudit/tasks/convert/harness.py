@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import CalibauditError, TaskError
-from calibaudit.tasks.documents import quiet_datasets
+from calibaudit.tasks.library import closed_network, quiet_datasets
 
 Download = Callable[[Any], Any]
 """A harness task (its `config` is set) -> its splits, a mapping of names to data sets."""
@@ -132,7 +132,7 @@ def quietly(*, offline: bool) -> Iterator[None]:
     """Without the harness's log lines and progress bars; with offline, without the network."""
     logger = logging.getLogger("lm_eval")
     level = logger.level
-    with quiet_datasets(offline=offline):
+    with quiet_datasets(offline=offline), closed_network(offline):
         logger.setLevel(logging.CRITICAL)
         try:
             yield

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import SftError
-from calibaudit.tasks.documents import is_file_format, quiet_datasets
+from calibaudit.tasks.documents import is_file_format
+from calibaudit.tasks.library import closed_network, quiet_datasets
 from calibaudit.training.data.formats import SUFFIXES, Placed, read_file, suffix_of, table_row
 
 DEMO = "demo:sft"
@@ -82,7 +83,7 @@ def _there_is(splits: Iterable[str]) -> str:
 
 def _saved_rows(folder: Path, name: str, split: str) -> Iterator[Placed]:
     """What `datasets.Dataset.save_to_disk` wrote, or a DatasetDict's; one data set alone has no splits."""
-    with quiet_datasets(offline=True) as datasets:
+    with quiet_datasets(offline=True) as datasets, closed_network():
         try:
             loaded = datasets.load_from_disk(str(folder.absolute()))
         except Exception as error:
@@ -99,7 +100,7 @@ def _saved_rows(folder: Path, name: str, split: str) -> Iterator[Placed]:
 
 def _hub_rows(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
     name, _, config = source.partition(":")
-    with quiet_datasets(offline=offline) as datasets:
+    with quiet_datasets(offline=offline) as datasets, closed_network(offline):
         try:
             loaded = datasets.load_dataset(name, config or None, split=split)
         except Exception as error:
