@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calibaudit.errors import ModelError
+from calibaudit.files.limits import TooMuch, limited
 from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, read_settings, text_settings
 
 
@@ -132,7 +133,10 @@ def _wants_parts(tokenizer: Any) -> bool:
 
     def written(content: Any) -> bool:
         try:
-            text = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+            with limited():
+                text = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+        except TooMuch as error:
+            raise ModelError(f"the chat template is refused: {error}") from None
         except Exception:  # templates raise what they like
             return False
         return word in str(text)
