@@ -9,6 +9,7 @@ import re
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 SECONDS = 3.0
@@ -123,10 +124,12 @@ def _memory(megabytes: int | None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+_STATM = Path("/proc/self/statm")
+
+
 def _address_space() -> int | None:
     """Bytes of this process's addresses; None where the system does not say (only Linux does)."""
     try:
-        with open("/proc/self/statm", "rb", buffering=0) as file:
-            return int(file.read(64).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return int(_STATM.read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None

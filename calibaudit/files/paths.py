@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from calibaudit.errors import CalibauditError
@@ -26,11 +26,11 @@ def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Pat
     shown = one_line(text, _SHOWN)
     try:
         path = Path(text).expanduser()
-        os.stat(path)
+        path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return path
     except RuntimeError:
-        raise fault(f"{shown}: there is no such user's folder; write the path out, or ./~ for a file of that name") from None
+        raise fault(f"{shown}: there is no folder of that user; write the path out, or ./~ before a name") from None
     except OSError as error:
         if getattr(error, "winerror", None) in _NOT_NAMES:
             return path
@@ -38,6 +38,14 @@ def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Pat
     except ValueError as error:  # NUL, or half a character
         raise fault(f"{shown}: is no path: {error}") from None
     return path
+
+
+def is_there(name: str | os.PathLike[str], what: Callable[[Path], bool] = Path.exists) -> bool:
+    """Whether it is (Path.is_file, Path.is_dir: that); what is no path, or may not be looked at, is not."""
+    try:
+        return what(Path(name).expanduser())
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def files_below(folder: Path, fault: type[CalibauditError], *, most: int = MOST_FILES) -> Iterator[Path]:
@@ -49,8 +57,8 @@ def files_below(folder: Path, fault: type[CalibauditError], *, most: int = MOST_
     for root, folders, names in os.walk(folder):
         n += len(folders) + len(names)
         if n > most:
-            raise fault(f"{folder}: there are more than {most:,} files and folders below it; name the folder that is meant")
+            raise fault(f"{folder}: more than {most:,} files and folders are below it; name the folder that is meant")
         for name in names:
             path = Path(root, name)
-            if os.path.isfile(path):
+            if is_there(path, Path.is_file):
                 yield path

@@ -62,8 +62,8 @@ def decode_json(
     except UnicodeDecodeError:
         raise NotJson(_NOT_UTF8) from None
     except json.JSONDecodeError as error:
-        reason = f"not valid JSON: {error.msg} (column {error.colno})" if text.strip() else "not valid JSON: it is empty"
-        raise NotJson(reason, error.lineno, error.colno) from None
+        told = f"{error.msg} (column {error.colno})" if text.strip() else "it is empty"
+        raise NotJson(f"not valid JSON: {told}", error.lineno, error.colno) from None
     except RecursionError:
         raise NotJson("nested too deeply") from None
     except NotJson:
@@ -101,7 +101,7 @@ def open_file(path: str | os.PathLike[str], fault: type[CalibauditError], *, nam
         mode = os.fstat(opened).st_mode
         if not stat.S_ISREG(mode):
             os.close(opened)
-            other = "Is a directory" if stat.S_ISDIR(mode) else "it is no file but a pipe or a device; save it to a file"
+            other = "Is a directory" if stat.S_ISDIR(mode) else "a pipe or a device, not a file; save it to one"
             raise fault(f"{where}: cannot be read: {other}")
         return os.fdopen(opened, "rb")
     except OSError as error:
@@ -138,7 +138,9 @@ def read_text(
     try:
         text = content.decode("utf-8-sig" if mark else "utf-8")
     except UnicodeDecodeError as error:
-        kind = " but UTF-16: save it as UTF-8" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else f" (byte {error.start})"
+        kind = (
+            " but UTF-16: save it as UTF-8" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else f" (byte {error.start})"
+        )
         raise fault(f"{name or path}: {_NOT_UTF8}{kind}") from None
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 

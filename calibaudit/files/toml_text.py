@@ -38,4 +38,3 @@ def _is_deep(line: str) -> bool:
         return False
     parts = line.partition("=")[0].split(".")
     return len(parts) > DEEPEST and all(parts)
-

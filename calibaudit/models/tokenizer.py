@@ -98,6 +98,9 @@ def _read(checkpoint: Checkpoint, loader: Any) -> Any:
     from calibaudit.models.library import first_line
 
     folder = checkpoint.tokenizer_path
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / file).is_file():
+            _settings(checkpoint, file)
     try:
         tokenizer = loader.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # tokenizers raise anything from KeyError to a bare Rust exception

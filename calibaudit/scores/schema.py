@@ -113,7 +113,9 @@ def _check_shapes(scores: Any, where: str, n: int) -> None:
 
 def _check_logprobs(scores: Any, name: str, real: npt.NDArray[np.bool_], where: str) -> None:
     array = getattr(scores, name)
-    bad = np.isnan(array) | (array == np.inf) | (real & (array < LEAST)) | (array > ABOVE) | (~real & np.isfinite(array))
+    bad = (
+        np.isnan(array) | (array == np.inf) | (real & (array < LEAST)) | (array > ABOVE) | (~real & np.isfinite(array))
+    )
     if not bad.any():
         return
     i = int(bad.any(axis=1).argmax())
@@ -133,7 +135,9 @@ def check_keys(data: Mapping[str, Any], known: Sequence[str] | frozenset[str], w
     """Raises ScoresError for a key that no version of such a file has."""
     unknown = next((key for key in data if key not in known), None)
     if unknown is not None:
-        raise ScoresError(f"{where}: key {unknown!r:.60} is none of such a file's; was it written by a newer calibaudit?")
+        raise ScoresError(
+            f"{where}: key {unknown!r:.60} is none of such a file's; was it written by a newer calibaudit?"
+        )
 
 
 def is_whole(value: object) -> bool:

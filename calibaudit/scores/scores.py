@@ -23,7 +23,6 @@ in 1 `ece` was that. Scores are the same in both."""
 READABLE_VERSIONS = (1, 2)
 
 
-
 @dataclass(frozen=True)
 class ModelInfo:
     """Which checkpoint gave the scores, and how it was run.

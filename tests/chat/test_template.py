@@ -50,7 +50,11 @@ def test_a_fault_is_one_line(template: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "said"), [(LOOPS.replace("x", "{% if j < 0 %}x{% endif %}"), "not finished after 3 seconds"), ("{{ 'x' * 10**9 }}", "more than 400 MB of memory")]
+    ("template", "said"),
+    [
+        (LOOPS.replace("x", "{% if j < 0 %}x{% endif %}"), "not finished after 3 seconds"),
+        ("{{ 'x' * 10**9 }}", "more than 400 MB of memory"),
+    ],
 )
 def test_a_template_without_end_ends_the_run(template: str, said: str) -> None:
     with pytest.raises(ModelError, match=said):

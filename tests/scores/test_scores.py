@@ -76,7 +76,10 @@ def test_saved_scores_come_back(tmp_path: Path, fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"logprobs": [[-1.0, "much"], [-2.0, -0.5]]}, "scores of task 'quiz' are malformed: 'much' where a number is wanted"),
+        (
+            {"logprobs": [[-1.0, "much"], [-2.0, -0.5]]},
+            "scores of task 'quiz' are malformed: 'much' where a number is wanted",
+        ),
         ({"logprobs": [-1.0, -2.0]}, "scores of task 'quiz' are malformed"),
         ({"logprobs": [[-1.0, -6.0, -3.0]]}, r"logprobs has shape \(1, 3\), expected \(2, choices\)"),
         ({"n_bytes": None}, "scores of task 'quiz' are malformed"),

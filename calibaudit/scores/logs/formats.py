@@ -124,7 +124,7 @@ def _of_folder(files: Sequence[Path], settings: ImportSettings, notice: Notice |
 
 
 def _of_file(path: Path, settings: ImportSettings, notice: Notice | None) -> list[Scores]:
-    """A file of one of the other formats. What its reader trips over names the file, and the format that it looks like."""
+    """A file of one of the other formats; what its reader trips over names it, and the format that it looks like."""
     kind = format_of(path)
     if kind is None:
         if not path.exists():

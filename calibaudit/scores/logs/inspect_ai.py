@@ -81,9 +81,7 @@ def _log(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             raise ScoresError(f"{path}: no log of inspect-ai")
         wanted = sorted(name for name in entries if name.startswith("samples/"))
         log = parse_json(content(header), f"{path}: {header.filename}", ScoresError, finite=False)
-        samples = [
-            parse_json(content(entries[name]), f"{path}: {name}", ScoresError, finite=False) for name in wanted
-        ]
+        samples = [parse_json(content(entries[name]), f"{path}: {name}", ScoresError, finite=False) for name in wanted]
     if not isinstance(log, dict):
         raise ScoresError(f"{path}: {header.filename} is no JSON object")
     return log, samples

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibaudit.errors import ModelError
+from calibaudit.files.paths import user_path
+from calibaudit.files.read import read_bytes
 from calibaudit.models.checkpoints import TOKENIZER_FILES, Checkpoint, context_window, fetch_tokenizer, find_checkpoint
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer
 from calibaudit.scoring.engines.address import shown
@@ -49,7 +51,7 @@ def local_tokenizer(name: str, model: str, chosen: str | None, *, offline: bool)
 
 def _found(wanted: str, offline: bool) -> Checkpoint:
     """A folder as it stands, whose weights, if any, are not looked at; else as checkpoints are found."""
-    folder = Path(wanted).expanduser()
+    folder = user_path(wanted, ModelError)
     if wanted and folder.is_dir():
         return Checkpoint(wanted, folder, "")
     return fetch_tokenizer(find_checkpoint(wanted, offline=offline))
@@ -59,7 +61,7 @@ def _digest(folder: Path) -> str:
     files = {path for pattern in (*TOKENIZER_FILES, *_ALSO_READ) for path in folder.glob(pattern)}
     digest = hashlib.sha256()
     for path in sorted(files):
-        content = path.read_bytes()
+        content = read_bytes(path, ModelError)
         digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return f"sha256:{digest.hexdigest()[:16]}"

@@ -16,6 +16,7 @@ from calibaudit.files.tables import MOST_UNPACKED, NotCsv, csv_rows, unpacked
 Placed = tuple[str, Mapping[str, Any] | str]
 """(place, row): `file:line` or `data set, row N` (from 0), and the row, or else what keeps it from being read."""
 
+
 def suffix_of(path: Path) -> str | None:
     """The one of SUFFIXES that a file's name ends in, whole: `.jsonl.gz`, not `.gz`."""
     return next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
