@@ -186,12 +186,14 @@ def bound_checkpoint(
     Or the reason why they cannot be told. kept_in: the cache's folder, where what an earlier run found is taken from;
     None: it is found anew. Raises ModelError when there is no such checkpoint.
     """
+    from calibaudit.errors import ModelError
     from calibaudit.files.memory import Memory
+    from calibaudit.files.paths import user_path
     from calibaudit.models.checkpoints import Checkpoint, fetch, find_checkpoint
     from calibaudit.models.formats.adapter_files import is_adapter
     from calibaudit.models.formats.digests import Digests
 
-    folder = Path(name).expanduser()
+    folder = user_path(name, ModelError)
     is_whole = revision is None and (folder / "config.json").is_file() and not is_adapter(folder)
     if kept_in is None:
         # A folder is found without hashing all of its weights.

@@ -45,12 +45,16 @@ def sign_of_model(name: str, revision: str | None, scored_as: str) -> str | None
     scored_as: the name that stands in its scores, which is all that is known of saved scores and of a server's model.
     """
     from calibaudit.errors import CalibauditError
+    from calibaudit.files.paths import is_there, user_path
     from calibaudit.models.checkpoints import find_checkpoint
     from calibaudit.models.formats.hub import HUB_ID
 
     found: list[tuple[str, Path | None]] = [(scored_as, None)]
-    for part in [name] if Path(name).is_dir() else name.split("+"):  # BASE+ADAPTER
-        folder = Path(part).expanduser()
+    for part in [name] if is_there(name, Path.is_dir) else name.split("+"):  # BASE+ADAPTER
+        try:
+            folder = user_path(part, CalibauditError)
+        except CalibauditError:  # said where it is loaded
+            continue
         if folder.is_dir():
             found.append((part, folder))
         elif HUB_ID.fullmatch(part) and not folder.exists():
@@ -81,21 +85,24 @@ def _own_name(name: str) -> str:
 
 def _tags(card: Path) -> list[str]:
     """The tags in a model card's front matter, in lower case; none where it cannot be read."""
+    from calibaudit.errors import CalibauditError
+    from calibaudit.files.read import open_file
+
     try:
-        with card.open("rb") as file:
+        with open_file(card, CalibauditError) as file:
             text = file.read(_MOST).decode("utf-8", "replace").removeprefix("\ufeff")
-    except OSError:
+    except (CalibauditError, OSError):
         return []
     front = re.match(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", text, re.DOTALL)
     return [] if front is None else [tag.strip().lower() for tag in _named(front[1])]
 
 
 def _named(front: str) -> list[str]:
-    import yaml
+    from calibaudit.files.yaml_text import NotYaml, parse_yaml
 
     try:
-        found: Any = yaml.safe_load(front)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        found: Any = parse_yaml(front)
+    except NotYaml:
         return []
     tags = found.get("tags") if isinstance(found, dict) else None
     return [tag for tag in (tags if isinstance(tags, list) else [tags]) if isinstance(tag, str)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from calibaudit.chat.messages import canonical
 from calibaudit.errors import CalibauditError
+from calibaudit.files.read import NotJson, decode_json
 
 RESERVED = frozenset(
     {
@@ -68,11 +68,11 @@ def _object(text: str) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = decode_json(text)
+    except NotJson:
         value = None
     if not isinstance(value, dict):
         raise CalibauditError(
-            f"--chat-template-kwargs {text}: give a JSON object, such as '{{\"enable_thinking\": false}}'"
+            f"--chat-template-kwargs {text:.200}: give a JSON object, such as '{{\"enable_thinking\": false}}'"
         )
     return value

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from calibaudit.chat.limits import cpu_seconds
 from calibaudit.chat.messages import Message, merged, plain
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError
+from calibaudit.files.limits import MEGABYTES, SECONDS, TooMuch, limited
+from calibaudit.files.paths import user_path
+from calibaudit.files.read import NotJson, decode_json, read_text
 
 CHOICES = ("auto", "off", "both")
-
-MAX_SECONDS = 5
-"""Computing time of one rendering."""
 
 MAX_GROWTH = 10_000_000
 """Characters that a template may write beside the turns' own."""
 
+MOST_BYTES = 1 << 22
+"""Of a template's file; the longest in use have 0.03 MB."""
 
 _PINNED = (
     "{%- macro strftime_now(form) -%}{%- set found = namespace(text=form) -%}"
@@ -54,12 +53,12 @@ def template_source(tokenizer: Any, choice: str) -> str | None:
     if isinstance(own, dict) and choice in own:
         return str(own[choice])
     try:
-        return Path(choice).expanduser().read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+        return read_text(user_path(choice, ModelError), ModelError, mark=False, most=MOST_BYTES)
+    except ModelError as error:
         known = ", ".join((*CHOICES, *(own if isinstance(own, dict) else ())))
+        reason = str(error).partition("cannot be read: ")[2] or str(error)
         raise ModelError(
-            f"--chat-template {choice}: no file that can be read ({getattr(error, 'strerror', None) or error}), and "
-            f"not one of {known}"
+            f"--chat-template {choice:.200}: no file that can be read ({reason}), and not one of {known}"
         ) from None
 
 
@@ -92,24 +91,29 @@ class ChatTemplate:
     def call(
         self, turns: Sequence[Message], *, prompt: bool = False, tools: str = "", template_kwargs: str = "", **how: Any
     ) -> Any:
-        """What the tokenizer's own `apply_chat_template` gives. how: its further arguments. Raises TemplateFault."""
+        """What the tokenizer's own `apply_chat_template` gives. how: its further arguments. Raises TemplateFault, and
+        ModelError for a template that computes on and on.
+        """
         messages = plain(turns)
         arguments = {
             **({"pinned_date": self._date} if self.is_dated else {}),
             **self.settings.arguments,
-            **(json.loads(template_kwargs) if template_kwargs else {}),
+            **(_object(template_kwargs) if template_kwargs else {}),
             **how,
         }
         try:
-            with cpu_seconds(MAX_SECONDS):
+            # What tokenizes beside is not Python and ends the process where it gets no memory; the text is known then.
+            with limited(SECONDS, None if how.get("tokenize") else MEGABYTES):
                 result = self.tokenizer.apply_chat_template(
                     messages,
                     chat_template=_PINNED * self.is_dated + self.source,
-                    tools=json.loads(tools) if tools else None,
+                    tools=decode_json(tools) if tools else None,
                     add_generation_prompt=prompt,
                     **arguments,
                 )
-        except (Exception, RecursionError, MemoryError) as error:
+        except TooMuch as error:  # no fault of these turns, so that nothing goes on
+            raise ModelError(f"the chat template is refused: {error}") from None
+        except Exception as error:
             # A template calls methods of the values it gets, so any exception can come out of it.
             raise TemplateFault(one_line(error)) from None
         if how.get("tokenize"):
@@ -143,6 +147,13 @@ class ChatTemplate:
         except TemplateFault:
             return False
         return "systemmarker" in text
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = decode_json(text)
+    if not isinstance(found, dict):
+        raise NotJson("the template's arguments are no JSON object")
+    return found
 
 
 def one_line(error: BaseException) -> str:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import CalibauditError
-from calibaudit.files.read import read_text
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from calibaudit.files.paths import user_path
+from calibaudit.files.toml_text import read_toml
 
 COMMANDS = ("compare", "score", "gate", "bless", "recommend", "fix")
 """Tables of these names are for that command alone; keys beside them are for every command that has the flag."""
+
+
+_LARGEST = 2**63
 
 
 def command_defaults(
@@ -32,10 +30,10 @@ def command_defaults(
         path = Path("pyproject.toml")
         if not path.is_file():
             return {}
-        table = _read(path).get("tool", {}).get("calibaudit", {})
+        table = _inner(path, read_toml(path, CalibauditError), {})
     else:
-        table = _read(path)
-        table = table.get("tool", {}).get("calibaudit", table)
+        whole = read_toml(user_path(path, CalibauditError), CalibauditError)
+        table = _inner(path, whole, whole)
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key in COMMANDS and isinstance(value, dict):
@@ -44,25 +42,34 @@ def command_defaults(
             raise _unknown(path, key, [*all_flags, *COMMANDS])
         if key in flags:
             values[key.replace("-", "_")] = _checked(path, key, value)
-    for key, value in table.get(command, {}).items():
+    for key, value in _table(path, command, table.get(command, {})).items():
         if key not in flags:
             raise _unknown(path, f"{command}.{key}", flags)
         values[key.replace("-", "_")] = _checked(path, key, value)
     return values
 
 
-def _checked(path: Path, key: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        raise CalibauditError(f"{path}: {key!r} is a table; it must be a value")
+def _inner(path: Path, whole: dict[str, Any], otherwise: dict[str, Any]) -> dict[str, Any]:
+    """[tool.calibaudit] of a file."""
+    tool = _table(path, "tool", whole.get("tool", {}))
+    return _table(path, "tool.calibaudit", tool.get("calibaudit", otherwise))
+
+
+def _table(path: Path, key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CalibauditError(f"{path}: {key} is {value!r:.40}, where a table is wanted: write [{key}]")
     return value
 
 
-def _read(path: Path) -> dict[str, Any]:
-    text = read_text(path, CalibauditError)
-    try:
-        return tomllib.loads(text)
-    except ValueError as error:
-        raise CalibauditError(f"{path}: not valid TOML: {error}") from error
+def _checked(path: Path, key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        raise CalibauditError(f"{path}: {key!r} is a table; it must be a value")
+    for part in value if isinstance(value, list) else [value]:
+        if not isinstance(part, (str, bool, int, float)):
+            raise CalibauditError(f"{path}: {key} holds {part!s:.40}; text, numbers, true and false are flags' values")
+        if isinstance(part, (int, float)) and not abs(part) < _LARGEST:
+            raise CalibauditError(f"{path}: {key} is not a number that a flag can have: it is not finite, or too large")
+    return value
 
 
 def _unknown(path: Path, key: str, known: Collection[str]) -> CalibauditError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibaudit.errors import CalibauditError
@@ -104,9 +103,10 @@ def run_options(
 def chat_settings(chat: ChatFlags) -> ChatSettings:
     """Raises CalibauditError for what is no date, no JSON object, or neither a choice nor a file."""
     from calibaudit.chat.settings import ChatSettings
+    from calibaudit.files.paths import user_path
 
     named = chat.chat_template
-    if (os.sep in named or named.endswith(".jinja")) and not Path(named).expanduser().is_file():
+    if (os.sep in named or named.endswith(".jinja")) and not user_path(named, CalibauditError).is_file():
         raise CalibauditError(f"--chat-template {named}: there is no such file")
     return ChatSettings(
         template=chat.chat_template,
@@ -163,11 +163,12 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     except TaskError as error:
         if named or not held:
             raise
+        from calibaudit.files.paths import is_there
         from calibaudit.models.checkpoints import find_checkpoint
 
         (saved,) = filter(is_saved_scores, models)
         for other in models:
-            if other != saved and Path(other).exists():
+            if other != saved and is_there(other):
                 find_checkpoint(other, offline=offline)  # raises ModelError for what is none
         reason = f"{saved}: its items cannot be asked again without their task file, which -t names ({error})"
         raise TaskError(reason) from error

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ModelError
-from calibaudit.files.read import read_json
+from calibaudit.files.paths import user_path
+from calibaudit.files.read import MOST_OF_SETTINGS, read_json
 from calibaudit.models.formats.adapter_files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -22,6 +23,7 @@ from calibaudit.models.formats.adapter_files import (
 from calibaudit.models.formats.digests import Digests
 from calibaudit.models.formats.hub import HUB_ID, hub_file, hub_has_adapter, hub_snapshot, nearest
 from calibaudit.models.formats.opened import has_tokenizer, opened_beside_weights
+from calibaudit.models.formats.setting_types import check_settings
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names, weights_in, why_no_weights
 
 _BESIDE_WEIGHTS = ("README.md", "*.json", "*.txt", "*.model", "*.model.v3", "*.tiktoken", "*.jinja")
@@ -83,11 +85,11 @@ def find_checkpoint(
     cache. offline: never ask the network. digests: where those of folders are remembered; None: in this process.
     Raises ModelError when there is none, or when it has neither config.json nor adapter_config.json.
     """
-    search = _Search(None if cache_dir is None else Path(cache_dir).expanduser(), offline, digests or Digests())
+    search = _Search(None if cache_dir is None else user_path(cache_dir, ModelError), offline, digests or Digests())
     base, adapter = _parts(name)
     if base is None:
         return _find(name, revision, search)
-    of_adapter = revision is None or not Path(adapter).expanduser().is_dir()
+    of_adapter = revision is None or not user_path(adapter, ModelError).is_dir()
     below = _find(base, None if of_adapter else revision, search)
     return replace(_find(adapter, revision if of_adapter else None, search, below), name=name)
 
@@ -105,7 +107,7 @@ def base_beside(
     base: str, name: str, *, cache_dir: str | Path | None = None, offline: bool = False
 ) -> tuple[str, str | None]:
     """`name`, and nothing to say; or, where it is an adapter whose base is not found, BASE+ADAPTER and a sentence."""
-    folder, cache = Path(name).expanduser(), None if cache_dir is None else Path(cache_dir).expanduser()
+    folder, cache = user_path(name, ModelError), None if cache_dir is None else user_path(cache_dir, ModelError)
     if not folder.exists() and not HUB_ID.fullmatch(name):
         return name, None
     try:
@@ -125,9 +127,9 @@ def base_beside(
 
 def _parts(name: str) -> tuple[str | None, str]:
     """(BASE, ADAPTER) of BASE+ADAPTER, at the last + behind which there is something; (None, name) of one name."""
-    if not Path(name).expanduser().exists():
+    if not user_path(name, ModelError).exists():
         for at in (i for i in reversed(range(1, len(name) - 1)) if name[i] == "+"):
-            if Path(name[at + 1 :]).expanduser().is_dir() or HUB_ID.fullmatch(name[at + 1 :]):
+            if user_path(name[at + 1 :], ModelError).is_dir() or HUB_ID.fullmatch(name[at + 1 :]):
                 return name[:at], name[at + 1 :]
     return None, name
 
@@ -135,7 +137,7 @@ def _parts(name: str) -> tuple[str | None, str]:
 def _find(name: str, revision: str | None, search: _Search, base: Checkpoint | None = None) -> Checkpoint:
     """base: what an adapter is applied to; None for what it says itself."""
     cache, offline = search.cache, search.offline
-    folder = _demo_folder(name) if name.startswith("demo:") else Path(name).expanduser()
+    folder = _demo_folder(name) if name.startswith("demo:") else user_path(name, ModelError)
     if folder.is_dir():
         if revision is not None:
             raise ModelError(
@@ -263,9 +265,12 @@ def read_settings(checkpoint: Checkpoint, file: str = "config.json") -> dict[str
     Raises ModelError when it is none.
     """
     found = checkpoint.whole if file == "config.json" else checkpoint
-    settings = read_json(found.path / file, ModelError, name=f"{found.name}: {file}", mark=False)  # as transformers
+    name = f"{found.name}: {file}"
+    # As transformers, which writes Infinity itself.
+    settings = read_json(found.path / file, ModelError, name=name, mark=False, finite=False, most=MOST_OF_SETTINGS)
     if not isinstance(settings, dict):
-        raise ModelError(f"{found.name}: {file} is not a JSON object")
+        raise ModelError(f"{name} is not a JSON object")
+    check_settings(found.name, file, settings)
     return settings
 
 

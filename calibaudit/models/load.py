@@ -11,13 +11,15 @@ import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_files
+from calibaudit.models.checkpoints import Checkpoint, read_settings, text_settings, weight_files
 from calibaudit.models.cpu.waiting import wait_well
 from calibaudit.models.devices import DTYPES, choose_device, choose_dtype, dtype_name, is_out_of_memory
 from calibaudit.models.formats.adapter_files import read_adapter
 from calibaudit.models.formats.adapters import with_adapter
 from calibaudit.models.formats.families import class_names, loaders_of, text_config
 from calibaudit.models.formats.quantization import as_run, check_can_load, quantization_settings
+from calibaudit.models.formats.setting_types import check_fits
+from calibaudit.models.formats.shards import read_header
 from calibaudit.models.library import VERSION, config_in, first_line, quiet
 from calibaudit.models.parallel.layout import Layout, Weights, layout_of, memory_of
 from calibaudit.models.parallel.split import split_options
@@ -58,6 +60,7 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str, parallel: str 
     with quiet():
         config = _load_config(checkpoint)
         files = weight_files(checkpoint)
+        _check_fits(checkpoint)
         check_tokenizer_files(checkpoint)
         tokenizer = load_tokenizer(checkpoint)
         settings = quantization_settings(read_settings(checkpoint))
@@ -91,6 +94,18 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str, parallel: str 
         adapter,
         layout.n_ranks,
     )
+
+
+def _check_fits(checkpoint: Checkpoint) -> None:
+    whole = checkpoint.whole
+    files = weight_files(whole)
+    n_tensors = sum(len(read_header(whole.name, file)[1]) for file in files)
+    check_fits(whole.name, text_settings(whole), n_tensors, sum(file.stat().st_size for file in files))
+    if (whole.path / _GENERATION).is_file():
+        read_settings(whole, _GENERATION)
+
+
+_GENERATION = "generation_config.json"
 
 
 def _whole_only(checkpoint: Checkpoint, quantized: object) -> str:

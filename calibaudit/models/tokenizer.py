@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calibaudit.errors import ModelError
+from calibaudit.files.limits import TooMuch, limited
 from calibaudit.models.checkpoints import Checkpoint, read_settings, text_settings
 from calibaudit.models.formats.opened import check_tokenizer_opens, has_tokenizer
 
@@ -97,6 +98,9 @@ def _read(checkpoint: Checkpoint, loader: Any) -> Any:
     from calibaudit.models.library import first_line
 
     folder = checkpoint.tokenizer_path
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / file).is_file():
+            _settings(checkpoint, file)
     try:
         tokenizer = loader.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # tokenizers raise anything from KeyError to a bare Rust exception
@@ -133,7 +137,10 @@ def _wants_parts(tokenizer: Any) -> bool:
 
     def written(content: Any) -> bool:
         try:
-            text = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+            with limited():
+                text = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+        except TooMuch as error:
+            raise ModelError(f"the chat template is refused: {error}") from None
         except Exception:  # templates raise what they like
             return False
         return word in str(text)

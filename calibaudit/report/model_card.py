@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from calibaudit.files.paths import is_there
 from calibaudit.repair.candidates import Repair, Setting
 from calibaudit.report.document.tables import Table
 from calibaudit.report.repair_page import KEPT_NOTE, repair_page
@@ -97,7 +98,7 @@ def _table(table: Table, first: str) -> Sequence[str]:
 
 def _shown(name: str) -> str:
     """A hub id as it is; of a folder or file only the last part: a card is published, a disk's layout is not."""
-    return Path(name).name if Path(name).exists() else name
+    return Path(name).name if is_there(name) else name
 
 
 def _shown_text(text: str, names: Sequence[str]) -> str:

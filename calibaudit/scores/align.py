@@ -12,7 +12,8 @@ import numpy as np
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.same_items import have_two_readers, in_order_of
-from calibaudit.scores.scores import IntArray, Scores
+from calibaudit.scores.schema import IntArray
+from calibaudit.scores.scores import Scores
 
 
 def check_one_model(scores: Sequence[Scores]) -> None:

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from calibaudit.errors import ScoresError
 from calibaudit.scores.align import check_one_model
 from calibaudit.scores.prompt_format import PromptFormat
-from calibaudit.scores.scores import FloatArray, IntArray, ModelInfo, Scores, padded_flat
+from calibaudit.scores.schema import KEYS, FloatArray, IntArray, check_keys, padded_flat
+from calibaudit.scores.scores import ModelInfo, Scores
 
 
 def bless(scores: Sequence[Scores]) -> str:
@@ -193,7 +194,8 @@ def plain(baseline: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _plain_task(task: Any, source: str) -> dict[str, Any]:
     if not isinstance(task, dict):
         raise ScoresError(f"{source}: a task in it is {type(task).__name__}, not a table; bless it again")
-    where = f"{source}: task {task.get('task')!r}"
+    where = f"{source}: task {task.get('task')!r:.60}"
+    check_keys(task, KEYS | {"n_items", "items"}, where)
     items, names = task.get("items"), task.get("groups")
     if not isinstance(items, list) or not items:
         raise ScoresError(f"{where} has no items; bless it again")
@@ -209,7 +211,9 @@ def _plain_task(task: Any, source: str) -> dict[str, Any]:
                 groups.append(names[_index(index)])
             elif group:
                 raise ValueError("it has a group and its task none")
-            identities.append(str(identity))
+            if not isinstance(identity, str) or not isinstance(text, str):
+                raise TypeError(f"{(text if isinstance(identity, str) else identity)!r:.40} is no text")
+            identities.append(identity)
             answers.append(_index(answer))
             texts.append(text)
         except (TypeError, ValueError, KeyError, IndexError) as error:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from calibaudit.errors import ScoresError
 from calibaudit.scores.prompt_format import prompt_format_from_dict
-from calibaudit.scores.scores import ROWS, FloatArray, ModelInfo, Scores, padded
+from calibaudit.scores.schema import KEYS, ROWS, check_keys, floats, rows_of_numbers, whole_numbers
+from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.scores.thinking import thoughts_from_dict
 
 
@@ -23,21 +24,25 @@ def compacted(data: dict[str, Any]) -> dict[str, Any]:
     if "item_ids" in data and "logprobs" in data:
         for name, fill in ROWS.items():
             if isinstance(data.get(name), list):
-                with contextlib.suppress(TypeError, ValueError):
-                    rows = padded(data[name], fill)
-                    data[name] = rows if np.isinf(fill) else rows.astype(np.int64)
+                with contextlib.suppress(OverflowError, TypeError, ValueError):
+                    data[name] = rows_of_numbers(data[name], fill)
     return data
 
 
 def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> Scores:
     """The inverse of `Scores.to_dict`, `compacted` or not. Raises ScoresError naming `source` and what is at fault."""
 
-    def rows(name: str) -> FloatArray:
-        return data[name] if isinstance(data[name], np.ndarray) else padded(data[name], ROWS[name])
+    def rows(name: str) -> Any:
+        return data[name] if isinstance(data[name], np.ndarray) else rows_of_numbers(data[name], ROWS[name])
 
-    def texts(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    def listed(value: Any) -> tuple[Any, ...] | None:
+        if not isinstance(value, list | tuple | None):
+            raise TypeError(f"{value!r:.40} where a list is wanted")
         return None if value is None else tuple(value)
 
+    if not isinstance(data, Mapping):
+        raise ScoresError(f"{source}: an entry of its scores is {type(data).__name__}, where an object is wanted")
+    check_keys(data, KEYS, f"{source}: scores of task {data.get('task')!r:.60}")
     try:
         mass = data["option_mass"]
         return Scores(
@@ -47,25 +52,27 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             fingerprint=data["fingerprint"],
             model=model,
             chat_template=data["chat_template"],
-            item_ids=tuple(data["item_ids"]),
-            groups=texts(data["groups"]),
+            item_ids=listed(data["item_ids"]) or (),
+            groups=listed(data["groups"]),
             logprobs=rows("logprobs"),
-            answer=np.array(data["answer"], dtype=np.int64),
-            n_tokens=rows("n_tokens").astype(np.int64, copy=False),
-            n_bytes=rows("n_bytes").astype(np.int64, copy=False),
-            n_chars=rows("n_chars").astype(np.int64, copy=False),
-            option_mass=None if mass is None else np.array(mass, dtype=np.float64),
+            answer=whole_numbers(data["answer"]),
+            n_tokens=rows("n_tokens"),
+            n_bytes=rows("n_bytes"),
+            n_chars=rows("n_chars"),
+            option_mass=None if mass is None else floats(mass),
             unconditional=None if data["unconditional"] is None else rows("unconditional"),
             n_truncated=data["n_truncated"],
             n_healed=data["n_healed"],
-            documents=texts(data.get("documents")),
+            documents=listed(data.get("documents")),
             n_moved=data.get("n_moved", 0),
             n_bounded=data.get("n_bounded", 0),
             prompt=prompt_format_from_dict(data.get("prompt")),
             thinking=thoughts_from_dict(data.get("thinking")),
-            levels=None if data.get("levels") is None else tuple(data["levels"]),
+            levels=listed(data.get("levels")),
         )
     except KeyError as error:
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
-    except (TypeError, ValueError) as error:
-        raise ScoresError(f"{source}: scores of task {data.get('task')!r} are malformed: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ScoresError(f"{source}: scores of task {data.get('task')!r:.60} are malformed: {error}") from error
+    except ScoresError as error:
+        raise ScoresError(f"{source}: {error}") from None

@@ -101,11 +101,26 @@ def _shown(value: object) -> str:
     return str(value) if value not in ("", None) else "none"
 
 
-def prompt_format_from_dict(data: Mapping[str, Any] | None) -> PromptFormat | None:
+def prompt_format_from_dict(data: Any) -> PromptFormat | None:
     """The inverse of `to_dict`; None for scores that recorded none. Raises TypeError for what is none."""
     if data is None:
         return None
-    return PromptFormat(**{name: data[name] for name in _NAMES if name in data})
+    if not isinstance(data, Mapping):
+        raise TypeError(f"prompt is {data!r:.40}, where an object is wanted")
+    if "template" not in data:
+        raise TypeError("prompt has no entry 'template'")
+    found = {name: data[name] for name in _NAMES if name in data}
+    for name, value in found.items():
+        kinds: tuple[type, ...] = _KINDS.get(name, (str,))
+        if type(value) not in kinds:
+            wanted = {str: "text", int: "a whole number", bool: "true or false", type(None): "null"}
+            raise TypeError(f"prompt: {name} is {value!r:.40}, where {' or '.join(wanted[k] for k in kinds)} is wanted")
+    return PromptFormat(**found)
 
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "multiturn": (bool, type(None)),
+    "is_closed": (bool,),
+    "n_fewshot": (int, type(None)),
+}
 _NAMES = tuple(field.name for field in dataclasses.fields(PromptFormat))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibaudit.errors import ScoresError
-from calibaudit.scores.scores import IntArray, Scores
+from calibaudit.scores.schema import IntArray
+from calibaudit.scores.scores import Scores
 
 ENOUGH_NATS = float(np.log(1e6))
 """How much the items' answers and choices must tell one order of the items from another."""

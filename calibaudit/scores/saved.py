@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.paths import is_there
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
 from calibaudit.scores.from_dict import compacted, scores_from_dict
@@ -32,14 +33,16 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
         )
     try:
         model = ModelInfo(**data["model"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ScoresError) as error:
         raise ScoresError(f"{path}: its entry 'model' is missing or malformed: {error}") from error
+    if data["scores"] == []:
+        raise ScoresError(f"{path}: its list of scores is empty")
     return tuple(scores_from_dict(entry, model, str(path)) for entry in data["scores"])
 
 
 def parts_of(name: str) -> list[str]:
     """The paths that a command's MODEL names: apart at commas, unless it is one path with a comma in it, or a URL."""
-    if "," not in name or "://" in name or Path(name).exists():
+    if "," not in name or "://" in name or is_there(name):
         return [name]
     return [part.strip() for part in name.split(",") if part.strip()]
 
@@ -50,11 +53,11 @@ def is_saved_scores(name: str) -> bool:
     Raises ScoresError where of several paths only some are.
     """
     parts = parts_of(name)
-    saved = [_is_file(Path(part)) or is_log(Path(part)) for part in parts]
+    saved = [is_there(part) and (_is_file(Path(part)) or is_log(Path(part))) for part in parts]
     if len(parts) > 1 and not all(saved):
         other = parts[saved.index(False)]
         rule = "one side is several files of scores or logs of one model, or one checkpoint"
-        raise ScoresError(f"{other}: {'no scores or logs' if Path(other).exists() else 'no such path'}; {rule}")
+        raise ScoresError(f"{other}: {'no scores or logs' if is_there(other) else 'no such path'}; {rule}")
     return all(saved)
 
 
@@ -64,7 +67,7 @@ _SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".eval")
 def check_there(names: Sequence[str]) -> None:
     """Raise ScoresError for a file of scores that is not there, before it is taken for the name of a model."""
     for name in (part for whole in names for part in parts_of(whole)):
-        if name.endswith(_SUFFIXES) and not Path(name).exists():
+        if name.endswith(_SUFFIXES) and not is_there(name):
             way = "; write it with `calibaudit bless` or `calibaudit score -o`" if name.endswith(_SUFFIXES[:2]) else ""
             raise ScoresError(f"{name}: no such file{way}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +13,14 @@ import numpy.typing as npt
 from calibaudit.errors import ScoresError
 from calibaudit.scores.option_values import Answers, Values, checked_answers, checked_values, of_one_kind, rows_of
 from calibaudit.scores.prompt_format import PromptFormat
+from calibaudit.scores.schema import ROWS, FloatArray, IntArray, check_scores, is_whole, padded
 from calibaudit.scores.thinking import Thoughts
-from calibaudit.tasks.items import SCORINGS, Item, Scoring, Task, document_hash
+from calibaudit.tasks.items import Item, Scoring, Task, document_hash
 
 SCHEMA_VERSION = 2
 """Of results and of saved scores. 2: a result's `ece` is without the noise's share and `ece_plugin` what papers print;
 in 1 `ece` was that. Scores are the same in both."""
 READABLE_VERSIONS = (1, 2)
-
-_LEAST = -1e6
-"""Below it a number is no log-probability but a mask (float32's least, -3.4e38, is a usual one)."""
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,14 @@ class ModelInfo:
     quantization: str = ""
     adapter: str = ""
     engine: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ScoresError for values of other kinds."""
+        for field in dataclasses.fields(self):
+            value, is_count = getattr(self, field.name), field.name in ("n_parameters", "vocab_size")
+            if not (is_whole(value) if is_count else isinstance(value, str)):
+                wanted = "a whole number from 0" if is_count else "text"
+                raise ScoresError(f"model: {field.name} is {value!r:.60}, where {wanted} is wanted")
 
     @property
     def logged_by(self) -> str:
@@ -126,7 +128,7 @@ class Scores:
     n_bounded: int = 0
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_scores(self)
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
@@ -270,67 +272,6 @@ class Scores:
             elif isinstance(value, Thoughts):
                 fields[field.name] = value.in_order(order)
         return dataclasses.replace(self, **fields)
-
-
-def _check(scores: Scores) -> None:
-    where = f"scores of task {scores.task!r}"
-    n = len(scores.item_ids)
-    if n == 0:
-        raise ScoresError(f"{where}: no items")
-    if scores.scoring not in SCORINGS:
-        raise ScoresError(f"{where}: scoring {scores.scoring!r} is not one of {', '.join(SCORINGS)}")
-    if scores.logprobs.ndim != 2 or len(scores.logprobs) != n:
-        raise ScoresError(f"{where}: logprobs has shape {scores.logprobs.shape}, expected ({n}, choices)")
-    for name in ("n_tokens", "n_bytes", "n_chars", "unconditional"):
-        array = getattr(scores, name)
-        if array is not None and array.shape != scores.logprobs.shape:
-            raise ScoresError(f"{where}: {name} has shape {array.shape}, expected {scores.logprobs.shape}")
-    for name in ("answer", "option_mass", "groups", "documents", "levels"):
-        value = getattr(scores, name)
-        if value is not None and len(value) != n:
-            raise ScoresError(f"{where}: {name} has {len(value)} entries, expected {n}")
-    if scores.documents is not None and set(map(type, scores.documents)) != {str}:
-        raise ScoresError(f"{where}: documents holds something other than text")
-    odd = [level for level in scores.levels or () if level is not None and (type(level) is not int or level < 0)]
-    if odd:
-        raise ScoresError(f"{where}: levels holds {odd[0]!r:.40}: a whole number from 0 is wanted, or none")
-    real = scores.n_tokens > 0
-    bad = np.isnan(scores.logprobs) | (scores.logprobs == np.inf) | (real & (scores.logprobs < _LEAST))
-    if bad.any():
-        i = int(bad.any(axis=1).argmax())
-        value = scores.logprobs[i][bad[i]][0]
-        rule = "is not finite" if not np.isfinite(value) else f"{value:.3g} is none: it is below {_LEAST:.0e} nats"
-        raise ScoresError(f"{where}: item {scores.item_ids[i]!r}: log-probability {rule}")
-    outside = ~real[np.arange(n), scores.answer.clip(0, real.shape[1] - 1)] | (scores.answer < 0)
-    outside |= scores.answer >= real.sum(axis=1)
-    if outside.any():
-        i = int(outside.argmax())
-        raise ScoresError(
-            f"{where}: item {scores.item_ids[i]!r}: answer {scores.answer[i]} is outside its {real[i].sum()} choices"
-        )
-    if scores.scoring == "pmi" and scores.unconditional is None:
-        raise ScoresError(f"{where}: scoring pmi needs the unconditional log-probabilities")
-
-
-ROWS = {"logprobs": -np.inf, "n_tokens": 0, "n_bytes": 0, "n_chars": 0, "unconditional": -np.inf}
-"""The fields that hold a number a choice, with what pads them."""
-
-
-def padded(rows: Sequence[Sequence[float]], fill: float) -> FloatArray:
-    """Ragged rows as one (rows, longest) array, `fill` in the padding."""
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    flat = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.float64, count=int(lengths.sum()))
-    return padded_flat(flat, lengths, fill)
-
-
-def padded_flat(flat: FloatArray, lengths: IntArray, fill: float) -> FloatArray:
-    """The same of rows that stand one behind the other; lengths: (rows,)."""
-    longest = int(lengths.max(initial=0))
-    if (lengths == longest).all():
-        return flat.reshape(len(lengths), longest)
-    array = np.full((len(lengths), longest), fill, dtype=np.float64)
-    array[np.arange(longest) < lengths[:, None]] = flat
-    return array
 
 
 def _unpadded(array: npt.NDArray[Any], lengths: IntArray) -> list[list[Any]]:

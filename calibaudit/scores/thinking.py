@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.scores.schema import ABOVE, is_whole, rows_of_numbers
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,34 @@ class Thoughts:
         }
 
 
-def thoughts_from_dict(data: Mapping[str, Any] | None) -> Thoughts | None:
+def thoughts_from_dict(data: Any) -> Thoughts | None:
     """The inverse of `to_dict`; None for scores without thinking. Raises KeyError, TypeError or ValueError."""
     if data is None:
         return None
-    rows = data["direct"]
-    direct = np.full((len(rows), max(map(len, rows))), -np.inf)
-    for row, values in zip(direct, rows, strict=True):
-        row[: len(values)] = values
+    if not isinstance(data, dict):
+        raise TypeError(f"thinking is {data!r:.40}, where an object is wanted")
+    for name in ("n_tokens", "samples", "seed", "n_thoughts", "n_truncated", "n_unclosed"):
+        if not is_whole(data[name]):
+            raise TypeError(f"thinking: {name} is {data[name]!r:.40}, where a whole number from 0 is wanted")
+    mean = data["mean_tokens"]
+    if type(mean) not in (int, float) or not 0 <= mean < float("inf"):
+        raise TypeError(f"thinking: mean_tokens is {mean!r:.40}, where a number from 0 is wanted")
+    direct = rows_of_numbers(data["direct"], -np.inf)
+    if np.isnan(direct).any() or (direct > ABOVE).any():
+        raise ValueError("thinking: direct holds a number that is no log-probability")
     texts = data["texts"]
+    if texts is not None and not (
+        isinstance(texts, list)
+        and set(map(type, texts)) <= {list}
+        and all(isinstance(text, str) for entry in texts for text in entry)
+    ):
+        raise TypeError("thinking: texts is no list of lists of texts")
     return Thoughts(
         Thinking(data["n_tokens"], data["samples"], data["seed"]),
         data["n_thoughts"],
         data["n_truncated"],
         data["n_unclosed"],
-        data["mean_tokens"],
-        direct,
+        mean,
+        direct.astype(np.float64, copy=False),
         None if texts is None else tuple(map(tuple, texts)),
     )

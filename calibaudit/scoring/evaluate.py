@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import ModelError, TaskError
+from calibaudit.files.paths import is_there
 from calibaudit.models.distributed import once_a_node, world_size
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
@@ -200,7 +201,7 @@ def _finding(name: str, options: RunOptions) -> Future[Checkpoint]:
 
 def _is_hashed_beside(name: str) -> bool:
     """Of a hub id nothing is hashed, and an adapter is small; several processes meet in the search: no thread does."""
-    return world_size() == 1 and (Path(name).expanduser() / "config.json").is_file()
+    return world_size() == 1 and is_there(Path(name) / "config.json", Path.is_file)
 
 
 _AT_ONCE = 0.1

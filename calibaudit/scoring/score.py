@@ -13,7 +13,8 @@ from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError, ScoresError
 from calibaudit.models.distributed import dealt, gathered, leads, rank, world_size
 from calibaudit.scores.prompt_format import PromptFormat
-from calibaudit.scores.scores import Scores, padded
+from calibaudit.scores.schema import padded
+from calibaudit.scores.scores import Scores
 from calibaudit.scores.thinking import Thinking, Thought
 from calibaudit.scoring.cache import ItemCache, PromptResult
 from calibaudit.scoring.encode import EncodedPrompt, Encoder, encoded_blocks

@@ -14,7 +14,7 @@ from calibaudit.tasks.fewshot import Broken, Examples
 from calibaudit.tasks.items import PERCENT_LEFT_OUT, Item, Task, content_of, document_hash, joined, scoring_of_choices
 from calibaudit.tasks.questions import QuestionRenderer
 from calibaudit.tasks.schema import Definition
-from calibaudit.tasks.templates import Field, nulls_written
+from calibaudit.tasks.templates import EndlessTemplate, Field, nulls_written
 
 _T = TypeVar("_T")
 
@@ -87,7 +87,7 @@ def find_faults(definition: Definition, *, mirror: Path | None = None, offline: 
         documents = load_documents(definition, mirror=mirror, offline=offline)
         builder = _Builder(definition, documents, definition.spec.num_fewshot or 0, seed=1234)
         return tuple(str(item) for item in builder.build(None) if isinstance(item, TaskError))
-    except TaskError as error:
+    except (EndlessTemplate, TaskError) as error:
         return (str(error),)
 
 
@@ -163,7 +163,7 @@ class _Builder:
     def _explain(self, index: int, work: Callable[[int], _T]) -> _T:
         try:
             return work(index)
-        except TaskError as error:
+        except (EndlessTemplate, TaskError) as error:
             raise type(error)(f"{self._definition.where}: {self._name(index)}: {error}") from None
 
     def _name(self, index: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import TaskError
+from calibaudit.files.paths import user_path
 from calibaudit.files.read import NotJson, decode_json, json_lines, parse_json, read_text
 from calibaudit.tasks.library import closed_network, quiet_datasets
 from calibaudit.tasks.schema import Definition
@@ -145,7 +146,7 @@ def _parse_object(text: str, where: str) -> dict[str, Any]:
 
 def _local_path(definition: Definition, mirror: Path | None) -> Path | None:
     """The file or folder `dataset_path` stands for; None: a hub id. Raises TaskError for a path to nothing."""
-    name = Path(definition.spec.dataset_path).expanduser()
+    name = _usable(definition, "dataset_path", definition.spec.dataset_path)
     beside = definition.folder("dataset_path") / name
     tried = [beside, name] if mirror is None else [beside, name, mirror / name]
     for candidate in tried:
@@ -157,6 +158,13 @@ def _local_path(definition: Definition, mirror: Path | None) -> Path | None:
             f"{definition.where}: dataset_path: there is no {' and no '.join(map(str, dict.fromkeys(tried)))}"
         )
     return None
+
+
+def _usable(definition: Definition, key: str, name: str) -> Path:
+    try:
+        return user_path(name, TaskError)
+    except TaskError as error:
+        raise TaskError(f"{definition.where}: {key}: {error}") from None
 
 
 def _found_files(definition: Definition) -> dict[str, Any]:
@@ -190,7 +198,7 @@ def _resolve(definition: Definition, key: str, name: str) -> str:
         return name
     if any(character in name for character in "*?["):
         return str(folder / name)
-    for candidate in (folder / name, Path(name)):
+    for candidate in (folder / name, _usable(definition, f"dataset_kwargs.{key}", name)):
         if candidate.is_dir() if key == "data_dir" else candidate.is_file():
             return str(candidate)
     what = "folder" if key == "data_dir" else "file"

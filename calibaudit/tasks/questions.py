@@ -78,7 +78,7 @@ class QuestionRenderer:
         if not self.choices.is_column:
             try:
                 value = ast.literal_eval(value)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
+            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
                 raise TaskError(f"doc_to_choice: rendered to {value!r:.120}, which is no list of texts") from None
         if not isinstance(value, (list, tuple)):
             raise TaskError(f"doc_to_choice: {value!r:.120}: a list of texts is wanted, not {type(value).__name__}")
@@ -114,7 +114,7 @@ def _only_one(value: Any, *, read: bool) -> tuple[Any, bool]:
     if read and isinstance(value, str) and len(value) >= 2 and value[0] == "[" and value[-1] == "]":
         try:
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return value, False
     if not isinstance(value, list):
         return value, False

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from calibaudit.errors import TaskError
+from calibaudit.files.paths import files_below, user_path
+from calibaudit.files.read import lines_of, open_file
 from calibaudit.tasks.items import TaskSummary
 from calibaudit.tasks.schema import Definition, GroupSpec, parse_group, parse_task
 from calibaudit.tasks.yaml_file import Source, TaskFileError, merge_includes, read_source
@@ -87,8 +89,15 @@ def _catalogue(paths: Sequence[Path]) -> _Catalogue:
 
 def _yaml_files(folder: Path, *, deep: bool) -> list[Path]:
     """Task files of a folder, sorted; a name that begins with `_` marks a file that others include."""
-    paths = folder.rglob("*") if deep else folder.iterdir()
+    paths = files_below(folder, TaskError) if deep else _entries(folder)
     return sorted(path for path in paths if path.suffix in SUFFIXES and path.is_file() and path.name[0] not in "_.")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise TaskError(f"{folder}: cannot be looked into: {error.strerror or error}") from None
 
 
 @lru_cache(maxsize=1)
@@ -108,7 +117,7 @@ def _definitions_of(name: str) -> tuple[Definition, ...]:
     if name in bundled.members:
         group = bundled.files[bundled.members[name][0]]
         return tuple(d for d in _expand(group, _bundled_source) if d.spec.task == name)
-    path = Path(name).expanduser()
+    path = user_path(name, TaskError)
     if path.is_dir():
         return _definitions_of_folder(path)
     if path.is_file() or path.suffix in SUFFIXES:
@@ -137,7 +146,7 @@ def _beside(source: Source) -> Lookup:
     def siblings() -> tuple[dict[str, Source], dict[str, list[Source]]]:
         names: dict[str, Source] = {}
         tags: dict[str, list[Source]] = {}
-        paths = [path for path in source.path.parent.iterdir() if path.suffix in SUFFIXES and path.is_file()]
+        paths = [path for path in _entries(source.path.parent) if path.suffix in SUFFIXES and path.is_file()]
         # What begins with `_` is mostly a part of others; where it is not, it comes last.
         for path in sorted(paths, key=lambda path: (path.name.startswith("_"), path)):
             try:
@@ -243,5 +252,5 @@ def _count_own_items(definition: Definition) -> int | None:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from file
+    with open_file(path, TaskError) as file:
+        yield from lines_of(file, str(path), TaskError)

@@ -11,7 +11,8 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedErro
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from calibaudit.errors import TaskError
+from calibaudit.errors import CalibauditError, TaskError
+from calibaudit.files.limits import TooMuch, limited, substituted
 
 
 def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
@@ -22,7 +23,7 @@ def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
     for name, value in (("text", string), ("pattern", pattern), ("replacement", repl)):
         if not isinstance(value, str):
             raise TaskError(f"regex_replace: the {name} must be text, not {type(value).__name__}")
-    return re.sub(pattern, repl, string, count=count)
+    return substituted(pattern, repl, string, count)
 
 
 _ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
@@ -101,9 +102,44 @@ def _for_json(value: object) -> None:
         raise TypeError(f"{type(value).__name__} is no JSON")
 
 
+MOST_CHARACTERS = 1_000_000
+"""Of what a template writes; the longest contexts hold as many."""
+
+
+class EndlessTemplate(CalibauditError):
+    """A template computes on and on, or writes without measure: no fault of one document, so nothing goes on."""
+
+
+class _Template(Template):
+    def render(self, *args: Any, **kwargs: Any) -> str:
+        try:
+            with limited():
+                text = super().render(*args, **kwargs)
+        except TooMuch as error:
+            raise EndlessTemplate(f"the template is refused: {error}") from None
+        if len(text) > MOST_CHARACTERS:
+            raise EndlessTemplate(f"the template writes {len(text):,} characters; {MOST_CHARACTERS:,} are the most")
+        return text
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    template_class = _Template
+
+    def from_string(self, source: Any, *args: Any, **kwargs: Any) -> Template:
+        """What parses and compiles trips over in a template that is too deep, too long or computes is its syntax."""
+        try:
+            with limited():
+                return super().from_string(source, *args, **kwargs)
+        except TemplateSyntaxError:
+            raise
+        except (ArithmeticError, RuntimeError, SyntaxError, TooMuch, TypeError, ValueError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+            raise TemplateSyntaxError(reason, 1) from None
+
+
 @lru_cache(maxsize=1)
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Environment(
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         finalize=lambda value: _NULL if value is None else value,
@@ -180,6 +216,8 @@ class Field:
             return text
         except TaskError as error:
             raise TaskError(f"{self.key}: {error}") from None
+        except EndlessTemplate as error:
+            raise EndlessTemplate(f"{self.key}: {error}") from None
         except UndefinedError as error:
             columns = ", ".join(map(str, document))
             raise TaskError(f"{self.key}: {error.message} (columns: {columns})") from None

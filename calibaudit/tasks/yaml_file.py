@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from calibaudit.errors import TaskError
+from calibaudit.files.paths import user_path
 from calibaudit.files.read import read_text
+from calibaudit.files.yaml_text import MOST, Loader, NotYaml, compose, construct
 
 KeyPath = tuple[str | int, ...]
 
@@ -30,7 +32,7 @@ class Function:
         return f"{_FUNCTION} {self.name}"
 
 
-_Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+_Loader: Any = type("_Loader", (Loader,), {})
 _Loader.add_constructor(_FUNCTION, lambda loader, node: Function(str(node.value)))
 
 
@@ -108,10 +110,17 @@ def merge_includes(source: Source, above: tuple[Path, ...] = ()) -> Source:
         if not isinstance(name, str) or not name:
             raise TaskFileError([f"{place}: include: a file name, or a list of them, is wanted, not {name!r}"])
         target = place.path.parent / name
-        if not target.is_file():
+        if not _checked(target, place).is_file():
             raise TaskFileError([f"{place}: include: there is no file {target}"])
         merged = merged.over(_read(target, above))
     return merged
+
+
+def _checked(path: Path, place: Place) -> Path:
+    try:
+        return user_path(path, TaskError)
+    except TaskError as error:
+        raise TaskFileError([f"{place}: include: {error}"]) from None
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> Source:
@@ -121,7 +130,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> Source:
     if not path.exists():
         raise TaskFileError([f"{path}: there is no such task file"])
     try:
-        text = read_text(path, TaskError)
+        text = read_text(path, TaskError, most=MOST)
     except TaskError as error:
         raise TaskFileError([str(error)]) from None
     source = _parse(path, text)
@@ -129,22 +138,22 @@ def _read(path: Path, above: tuple[Path, ...]) -> Source:
 
 
 def _parse(path: Path, text: str) -> Source:
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
+        loader = _Loader(text)
+    except yaml.YAMLError as error:  # characters that YAML has no place for
+        raise TaskFileError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from None
+    try:
+        node = compose(text, loader)
         if not isinstance(node, yaml.MappingNode):
             raise TaskFileError([f"{path}: a task file is a mapping of keys, such as `task: NAME`"])
         faults = list(_node_faults(path, node))
         if faults:
             raise TaskFileError(faults)
-        data = loader.construct_document(node)
+        data = construct(node, loader)
         places = dict(_node_places(path, node))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise TaskFileError([f"{path}{line}: not valid YAML: {error.problem or error.context}"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise TaskFileError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from None
+    except NotYaml as error:
+        line = f":{error.line}" if error.line is not None else ""
+        raise TaskFileError([f"{path}{line}: {error.reason}"]) from None
     finally:
         loader.dispose()
     for key in data:

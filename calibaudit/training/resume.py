@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from calibaudit.errors import TrainingError
-from calibaudit.files.read import read_json
+from calibaudit.files.read import decode_json, read_json
 from calibaudit.training.data.encode import Example
 from calibaudit.training.settings import TrainingSettings
 
@@ -45,7 +45,7 @@ def made_from(
     }
     if known is not None:
         values[_KNOWN] = "".join("1" if is_known else "0" for is_known in known)
-    return dict(json.loads(json.dumps(values)))
+    return dict(decode_json(json.dumps(values)))
 
 
 def deciding(settings: TrainingSettings) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import OutputError, SftError, TrainingError
-from calibaudit.files.read import read_json
+from calibaudit.files.read import decode_json, read_json
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import DTYPES, choose_device, free_memory
 from calibaudit.models.distributed import gathered, own_device, rank
@@ -148,7 +148,7 @@ def _finished(out: Path, identity: Mapping[str, Any]) -> TrainingRun:
     except (SftError, KeyError, TypeError) as error:
         raise SftError(f"{path}: cannot be read ({error}); remove {out} and train again") from error
     made_from = DEFAULTS | made_from
-    for name, value in json.loads(json.dumps(identity)).items():
+    for name, value in decode_json(json.dumps(identity)).items():
         if made_from.get(name) != value:
             raise OutputError(
                 f"{out}: was trained with {name} {made_from.get(name)}, not {value}; name another folder with --out"

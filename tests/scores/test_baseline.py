@@ -45,7 +45,7 @@ def many() -> list[Scores]:
         made_scores(60, **letters, chat_template=True, documents=tuple(f"d{i}" for i in range(60))),
         made_scores(80, task="ragged", seed=2, n_choices=5, **cut),
         made_scores(40, task="bytes", seed=4, scoring="cloze_byte", n_truncated=3, n_healed=2),
-        made_scores(50, task="pmi", seed=3, scoring="pmi", unconditional=rng.normal(size=(50, 4))),
+        made_scores(50, task="pmi", seed=3, scoring="pmi", unconditional=-rng.exponential(size=(50, 4))),
     ]
 
 

@@ -230,7 +230,7 @@ def test_duplicate_keys_are_refused_with_both_lines(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 2\n", "not valid YAML"),
         ("1: 2\n", "key 1 is not text"),
         ("{[a]: 2}\n", "a key must be plain text"),
-        ("a: &x [*x]\n", "is missing"),
+        ("a: &x [*x]\n", "an alias stands inside what it is an alias of"),
         ("a: 2024-99-99\n", "not valid YAML"),
     ],
 )
@@ -246,10 +246,13 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
         read_source(tmp_path)
 
 
-def test_aliases_that_grow_without_end_cost_nothing(tmp_path: Path) -> None:
+def test_aliases_that_grow_without_end_are_refused(tmp_path: Path) -> None:
     rows = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'x'}]\n" for i in range(30))
     (tmp_path / "t.yaml").write_text(rows)
-    assert len(read_source(tmp_path / "t.yaml").data) == 30
+    with pytest.raises(TaskFileError, match=r"t\.yaml:7: its aliases stand for more than 200,000 values"):
+        read_source(tmp_path / "t.yaml")
+    (tmp_path / "t.yaml").write_text(rows[: rows.index("a5")])
+    assert len(read_source(tmp_path / "t.yaml").data) == 5
 
 
 def test_include_is_relative_and_own_keys_win(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ModelError
-from calibaudit.files.read import read_json
+from calibaudit.files.paths import user_path
+from calibaudit.files.read import MOST_OF_SETTINGS, read_json
 from calibaudit.files.text import one_line
+from calibaudit.models.formats.setting_types import check_settings
 from calibaudit.models.formats.shards import has_weights
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -56,10 +58,13 @@ def check_not_both(name: str, folder: Path) -> None:
 
 def read_adapter(name: str, folder: Path) -> Adapter:
     """What adapter_config.json says. Raises ModelError for what it is not, and for adapters that add no weights."""
-    raw = read_json(folder / ADAPTER_CONFIG, ModelError, name=f"{name}: {ADAPTER_CONFIG}", mark=False)
+    raw = read_json(
+        folder / ADAPTER_CONFIG, ModelError, name=f"{name}: {ADAPTER_CONFIG}", mark=False, most=MOST_OF_SETTINGS
+    )
     kind = raw.get("peft_type") if isinstance(raw, dict) else None
     if not isinstance(kind, str) or not kind:
         raise ModelError(f"{name}: {ADAPTER_CONFIG} has no peft_type, so it is not one of PEFT's")
+    check_settings(name, ADAPTER_CONFIG, raw)
     kind = one_line(kind.upper(), 40)
     if kind in _PROMPTS:
         raise ModelError(
@@ -96,5 +101,5 @@ def recorded_folder(adapter: Adapter, folder: Path) -> Path | None:
     """The base as a folder: as it stands, else seen from the adapter's own folder; None where it is neither."""
     if adapter.base is None:
         return None
-    named = Path(adapter.base).expanduser()
+    named = user_path(adapter.base, ModelError)
     return next((place for place in (named, folder / named) if place.is_dir()), None)

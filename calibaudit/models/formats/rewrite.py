@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.errors import ModelError, OutputError
+from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint, read_settings, weight_files
 from calibaudit.models.devices import dtype_name, free_memory
 from calibaudit.models.formats.quantization import described, quantization_settings
@@ -188,7 +189,7 @@ def _stored(values: Tensor, tensor: StoredTensor, checkpoint: str, name: str) ->
 
 
 def _set(path: Path, entries: Mapping[str, Any]) -> None:
-    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings = read_json(path, ModelError, finite=False)
     inner = next((settings[key] for key in _TEXT if isinstance(settings.get(key), dict)), None)
     for key, value in entries.items():
         if inner is not None:

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibaudit.errors import OutputError
+from calibaudit.errors import ModelError, OutputError
+from calibaudit.files.read import read_json
 from calibaudit.models.library import first_line, quiet
 
 
@@ -145,7 +146,7 @@ def _blank_generation_config(network: Any) -> Iterator[Any]:
 
 def _declare_dtype(path: Path, dtype: torch.dtype) -> None:
     """config.json names the network's dtype; the files hold another."""
-    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings = read_json(path, ModelError, finite=False)
     for part in (settings, settings.get("text_config") or {}):
         for name in ("dtype", "torch_dtype"):
             if name in part:

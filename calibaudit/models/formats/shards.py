@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from calibaudit.errors import ModelError
-from calibaudit.files.read import read_json
+from calibaudit.files.read import MOST_OF_SETTINGS, NotJson, decode_json, open_file, read_json
 from calibaudit.files.text import shortened
 from calibaudit.models.formats.opened import check_weight_names
 
@@ -40,7 +43,7 @@ def shard_names(name: str, folder: Path) -> tuple[str, ...]:
     Raises ModelError where a name is no safetensors file below the folder. A shard may be a link, as all files in the
     hub's cache are; a folder on the way to it may not lead outside.
     """
-    index = read_json(folder / INDEX, ModelError, name=f"{name}: {INDEX}", mark=False)
+    index = read_json(folder / INDEX, ModelError, name=f"{name}: {INDEX}", mark=False, most=MOST_OF_SETTINGS)
     weight_map = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(weight_map, dict) or not weight_map:
         raise ModelError(f"{name}: {INDEX} has no weight_map; download the checkpoint again")
@@ -60,16 +63,68 @@ def shard_names(name: str, folder: Path) -> tuple[str, ...]:
 
 def check_safetensors(name: str, file: Path) -> None:
     """Raises ModelError where a file is a Git LFS pointer, or its header does not fit its size."""
-    with file.open("rb") as stream:
+    with open_file(file, ModelError, name=f"{name}: {file.name}") as stream:
         if stream.read(24).startswith(b"version https://git-lfs"):
             raise ModelError(f"{name}: {file.name} is a Git LFS pointer, not the weights; run git lfs pull")
+    _, header = read_header(name, file)
     try:
         with safe_open(file, framework="np") as opened:  # reads the header and compares it with the file's size
-            opened.keys()
+            n_tensors = len(list(opened.keys()))
     except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"{name}: {file.name} is truncated or corrupt ({file.stat().st_size:,} bytes; {error}); download it again"
-        ) from error
+        raise _corrupt(name, file, error) from error
+    assert n_tensors == len(header), file
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """start, end: its bytes, counted behind the header."""
+
+    kind: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+def read_header(name: str, file: Path) -> tuple[int, dict[str, TensorEntry]]:
+    """Where the first byte behind a safetensors file's header is, and the tensors it names; its metadata left out.
+
+    Raises ModelError where the header is longer than the file, too long, or not as the format has it
+    (https://github.com/huggingface/safetensors).
+    """
+    with open_file(file, ModelError, name=f"{name}: {file.name}") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        n_bytes = int.from_bytes(stream.read(8), "little")
+        if size < 8 or n_bytes > min(size - 8, MOST_OF_HEADER):
+            raise _corrupt(name, file, f"a header of {n_bytes:,} bytes" if size >= 8 else "no header")
+        content = stream.read(n_bytes)
+    try:
+        header = decode_json(content, unique_keys=True)
+        if not isinstance(header, dict):
+            raise NotJson("it is no JSON object")
+        entries = {key: _entry(key, value) for key, value in header.items() if key != "__metadata__"}
+    except NotJson as error:
+        raise _corrupt(name, file, f"its header: {error.reason}") from None
+    return 8 + n_bytes, entries
+
+
+MOST_OF_HEADER = 100_000_000
+"""Bytes, as the format's own reader has it."""
+
+
+def _entry(key: str, value: Any) -> TensorEntry:
+    kind, shape, offsets = (
+        map(value.get, ("dtype", "shape", "data_offsets")) if isinstance(value, dict) else (None,) * 3
+    )
+    numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
+    if not isinstance(kind, str) or len(offsets or ()) != 2 or not all(type(n) is int and n >= 0 for n in numbers):
+        raise NotJson(f"entry {shortened(repr(key), 80)} has no dtype, shape and data_offsets of a tensor")
+    return TensorEntry(kind, tuple(shape), offsets[0], offsets[1])
+
+
+def _corrupt(name: str, file: Path, error: object) -> ModelError:
+    return ModelError(
+        f"{name}: {file.name} is truncated or corrupt ({file.stat().st_size:,} bytes; {error}); download it again"
+    )
 
 
 def why_no_weights(folder: Path) -> str | None:
@@ -99,7 +154,9 @@ def _shards(name: str, folder: Path) -> tuple[Path, ...]:
 
 def _is_inside(file: str, folder: Path) -> bool:
     """Of this system's paths and of Windows's: what is harmless here may not be so there."""
-    if not file.isprintable() or any(path.is_absolute() or ".." in path.parts for path in _readings(file)):
+    if not file.isprintable() or len(file) > 4000 or any(len(os.fsencode(part)) > 255 for part in file.split("/")):
+        return False
+    if any(path.is_absolute() or ".." in path.parts for path in _readings(file)):
         return False
     if PureWindowsPath(file).drive or not PurePosixPath(file).name:
         return False

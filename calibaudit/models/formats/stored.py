@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.errors import ModelError
+from calibaudit.models.formats.shards import read_header
 
 N_NUMBERS = 1 << 19
 """Numbers of a tensor that are in memory at a time, or one row where that has more."""
@@ -64,13 +64,9 @@ def stored_tensors(files: Iterable[Path]) -> dict[str, StoredTensor]:
     """Name -> tensor, of files whose headers were checked (`check_safetensors`)."""
     found = {}
     for file in files:
-        with file.open("rb") as stream:
-            n_bytes = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(n_bytes))
+        begin, header = read_header(file.parent.name, file)
         for name, entry in header.items():
-            if name != "__metadata__":
-                start = 8 + n_bytes + entry["data_offsets"][0]
-                found[name] = StoredTensor(file, entry["dtype"], tuple(entry["shape"]), start)
+            found[name] = StoredTensor(file, entry.kind, entry.shape, begin + entry.start)
     return found
 
 

@@ -26,7 +26,8 @@ from calibaudit.models.model import Model
 from calibaudit.repair.tempering.kept_states import KeptStates, Scorer, scorer_at
 from calibaudit.repair.tempering.tempered import Placement
 from calibaudit.scores.align import paired
-from calibaudit.scores.scores import Scores, padded_flat
+from calibaudit.scores.schema import padded_flat
+from calibaudit.scores.scores import Scores
 from calibaudit.scoring.batches import batch_size_for, read_rows
 from calibaudit.scoring.encode import Encoder, Tokens
 from calibaudit.scoring.evaluate import RunOptions

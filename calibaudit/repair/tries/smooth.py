@@ -14,6 +14,8 @@ from calibaudit.advice.recommend import recommend_from_pilot
 from calibaudit.advice.recommendation import Prior, Recommendation
 from calibaudit.advice.tuning_signs import signs_of
 from calibaudit.analysis.compare import compare
+from calibaudit.errors import TrainingError
+from calibaudit.files.read import read_json
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.repair.candidates import Attempt, Setting, Trial, trial_of
 from calibaudit.repair.job import Job, NothingServesError
@@ -133,5 +135,5 @@ def _rejected(folder: Path) -> Trial | None:
     path = folder / _REJECTED
     if not path.is_file():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path, TrainingError)
     return Trial(**{**found, "rejected": tuple(found["rejected"])})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -10,8 +11,10 @@ from typing import TypeVar
 import numpy as np
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.read import as_expected
 from calibaudit.scores.logs.settings import Notice, tell
-from calibaudit.scores.scores import ModelInfo, Scores, padded
+from calibaudit.scores.schema import padded
+from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.tasks.items import PERCENT_LEFT_OUT, Item, Scoring, Task, document_hash
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -46,7 +49,8 @@ def usable(entries: Iterable[T], read: Callable[[T], Logged], where: str, notice
     found, faults = [], []
     for entry in entries:
         try:
-            found.append(read(entry))
+            with as_expected("an entry is not as its format has it", ScoresError):
+                found.append(read(entry))
         except ScoresError as error:
             faults.append(str(error))
     n = len(found) + len(faults)
@@ -86,7 +90,7 @@ def scores_of(
         _check(item, where)
     names = [item.id for item in items]
     if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        twice = Counter(names).most_common(1)[0][0]
         raise ScoresError(f"{where}: item {twice!r} stands there twice; give one run's log")
     asked_of = tuple(
         Item(i.id, i.question, i.choices, i.answer, None, "", "", (), document_hash(i.content)) for i in items

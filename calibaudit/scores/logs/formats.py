@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.read import as_expected, decode_json, open_file
 from calibaudit.scores.logs.lm_eval import is_log_folder, read_lm_eval
 from calibaudit.scores.logs.settings import ImportSettings, Notice, tell
 from calibaudit.scores.scores import Scores
@@ -47,16 +47,17 @@ def read_logs(
             found += _of_file(path, settings, notice)
     if theirs:
         _without_table_flags(theirs[0], "lm-evaluation-harness", settings, notice)
-        found += read_lm_eval(theirs, settings.scoring, notice)
+        with as_expected(f"{', '.join(map(str, theirs))}: not as lm-evaluation-harness writes it", ScoresError):
+            found += read_lm_eval(theirs, settings.scoring, notice)
     return _named(found, settings)
 
 
 def format_of(path: Path) -> Format | None:
     """The format of a file, by its first bytes; None where it is none of them, or calibaudit's own."""
     try:
-        with path.open("rb") as file:
+        with open_file(path, ScoresError) as file:
             head = file.read(_HEAD)
-    except OSError:
+    except (ScoresError, OSError):
         return None
     if head.startswith(MAGIC):
         from calibaudit.scores.logs.lighteval import is_details
@@ -82,7 +83,7 @@ def _of_object(text: str, path: Path) -> Format | None:
     first = _FIRST_KEY.match(text)
     keys = [first[1]] if first else []
     try:
-        keys = list(json.loads(text.split("\n", 1)[0]))
+        keys = list(decode_json(text.split("\n", 1)[0], finite=False))
         lines = True
     except ValueError:
         lines = False
@@ -123,12 +124,18 @@ def _of_folder(files: Sequence[Path], settings: ImportSettings, notice: Notice |
 
 
 def _of_file(path: Path, settings: ImportSettings, notice: Notice | None) -> list[Scores]:
+    """A file of one of the other formats; what its reader trips over names it, and the format that it looks like."""
     kind = format_of(path)
     if kind is None:
         if not path.exists():
             raise ScoresError(f"{path}: there is no such file or folder")
         what = "folder with logs" if path.is_dir() else "log or table"
         raise ScoresError(f"{path}: no {what} that is known; docs/import.md lists what can be read")
+    with as_expected(f"{path}: not as a {'table' if kind == 'table' else f'log of {kind}'} is", ScoresError):
+        return _of_kind(kind, path, settings, notice)
+
+
+def _of_kind(kind: Format, path: Path, settings: ImportSettings, notice: Notice | None) -> list[Scores]:
     if kind == "table":
         from calibaudit.scores.tables.table import read_table
 

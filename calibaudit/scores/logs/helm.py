@@ -25,7 +25,7 @@ _CLOZE: tuple[Scoring, ...] = ("cloze", "cloze_token", "cloze_byte", "cloze_char
 
 def read_helm(path: Path, settings: ImportSettings, notice: Notice | None) -> Scores:
     """One run's scores: of perturbed copies and of further trials nothing. Raises ScoresError naming file and item."""
-    data = read_json(path, ScoresError)
+    data = read_json(path, ScoresError, finite=False)
     try:
         spec, states = data["adapter_spec"], data["request_states"]
         method = spec["method"]

@@ -8,24 +8,22 @@ leave of 1 if that is less.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import parse_json, read_json
+from calibaudit.files.tables import is_zip, zip_entries
 from calibaudit.scores.logs.collected import LETTERS, Logged, scores_of, usable
 from calibaudit.scores.logs.settings import ImportSettings, Notice, tell
 from calibaudit.scores.scores import Scores, unknown_model
 
 _MOST_UNSEEN = 0.01
 """Above it a bound says too little, and the item is not used."""
-_ZSTD = 93
 _BLANK = " \t\n\u0120\u010a\u2581"
 """What stands before a word: blanks, and the signs that tokenizers have for them."""
 
@@ -33,9 +31,9 @@ _BLANK = " \t\n\u0120\u010a\u2581"
 def is_eval_log(path: Path) -> bool:
     """Whether a zip file is an inspect-ai log."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return bool({"header.json", "_journal/start.json"} & set(archive.namelist()))
-    except (OSError, zipfile.BadZipFile):
+        with zip_entries(path, ScoresError) as (entries, _):
+            return bool({"header.json", "_journal/start.json"} & entries.keys())
+    except ScoresError:
         return False
 
 
@@ -71,42 +69,22 @@ def read_inspect(path: Path, settings: ImportSettings, notice: Notice | None) ->
 
 
 def _log(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    if not zipfile.is_zipfile(path):
-        log = read_json(path, ScoresError)
+    if not is_zip(path):
+        log = read_json(path, ScoresError, finite=False)
         samples = log.get("samples") if isinstance(log, dict) else None
         if not isinstance(samples, list):
             raise ScoresError(f"{path}: a log without samples; run inspect with log_samples")
         return log, samples
-    with zipfile.ZipFile(path) as archive:
-        entries = {info.filename: info for info in archive.infolist()}
+    with zip_entries(path, ScoresError) as (entries, content):
         header = entries.get("header.json") or entries.get("_journal/start.json")
         if header is None:
             raise ScoresError(f"{path}: no log of inspect-ai")
         wanted = sorted(name for name in entries if name.startswith("samples/"))
-        log = parse_json(_content(path, archive, header), f"{path}: {header.filename}", ScoresError)
-        return log, [
-            parse_json(_content(path, archive, entries[name]), f"{path}: {name}", ScoresError) for name in wanted
-        ]
-
-
-def _content(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """An entry's bytes; zstd, which Python's own zipfile learns with 3.14, is undone by pyarrow."""
-    if entry.compress_type != _ZSTD:
-        return archive.read(entry)
-    import pyarrow as pa
-
-    with path.open("rb") as file:
-        file.seek(entry.header_offset)
-        head = file.read(30)
-        file.seek(
-            entry.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-        )
-        packed = file.read(entry.compress_size)
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
-            return io.BytesIO(stream.read()).getvalue()
-    except OSError as error:
-        raise ScoresError(f"{path}: {entry.filename} cannot be unpacked: {error}") from None
+        log = parse_json(content(header), f"{path}: {header.filename}", ScoresError, finite=False)
+        samples = [parse_json(content(entries[name]), f"{path}: {name}", ScoresError, finite=False) for name in wanted]
+    if not isinstance(log, dict):
+        raise ScoresError(f"{path}: {header.filename} is no JSON object")
+    return log, samples
 
 
 def _item(sample: dict[str, Any], bounds: list[float]) -> Logged:

@@ -17,7 +17,8 @@ from calibaudit.errors import ScoresError, TaskError
 from calibaudit.scores.logs.lm_eval_answers import choices_of, right_choices
 from calibaudit.scores.logs.lm_eval_results import RunOfTask, read_run
 from calibaudit.scores.logs.lm_eval_samples import NothingToAudit, Sample, read_samples
-from calibaudit.scores.scores import ModelInfo, Scores, padded
+from calibaudit.scores.schema import padded
+from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.tasks.items import Item, Scoring, Task, content_of, document_hash, joined, scoring_of_choices
 
 SAMPLES = "samples_*.jsonl"

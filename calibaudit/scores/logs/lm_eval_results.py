@@ -60,7 +60,7 @@ def _results(file: Path, date: str) -> dict[str, Any]:
     if not date:
         return {}
     try:
-        found = read_json(file.parent / f"results_{date}.json", ScoresError)
+        found = read_json(file.parent / f"results_{date}.json", ScoresError, finite=False)
     except ScoresError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -98,7 +98,7 @@ def _sample(line: str, where: str) -> Sample:
 
 def _row(line: str, where: str) -> dict[str, Any]:
     try:
-        row = decode_json(line)
+        row = decode_json(line, finite=False)
     except NotJson as error:
         raise ScoresError(f"{where}: {error.reason}; the file is damaged") from None
     if not isinstance(row, dict):

@@ -27,7 +27,7 @@ _LABEL = "label: "
 
 def read_opencompass(path: Path, settings: ImportSettings, notice: Notice | None) -> Scores:
     """One task's scores. Raises ScoresError naming file and item."""
-    data = read_json(path, ScoresError)
+    data = read_json(path, ScoresError, finite=False)
     rows = [(str(key), row) for key, row in data.items()] if isinstance(data, dict) else []
     items = usable(rows, lambda row: _item(*row, task=path.stem), str(path), notice)
     plain: Scoring = "letter" if all(_ends_with_its_label(row) for _, row in rows) else "cloze"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.read import NotJson, decode_json, json_lines, parse_json, read_text
+from calibaudit.files.read import NotJson, decode_json, json_lines, open_file, parse_json, read_text
+from calibaudit.files.tables import NotCsv, csv_rows
 from calibaudit.scores.tables.parquet import parquet_rows
 
 MAGIC = b"PAR1"
@@ -37,7 +38,7 @@ def delimiter_of(header: str) -> str | None:
 
 def read_rows(path: Path) -> Table:
     """Raises ScoresError naming file and line."""
-    with path.open("rb") as file:
+    with open_file(path, ScoresError) as file:
         if file.read(4) == MAGIC:
             return _table(path, parquet_rows(path), 0)
     text = read_text(path, ScoresError)
@@ -60,18 +61,19 @@ def _csv(path: Path, text: str) -> Table:
     delimiter = delimiter_of(header)
     if delimiter is None:
         raise ScoresError(f"{path}: no table: its first line has no comma, semicolon or tab")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = [name.strip() for name in next(reader)]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise ScoresError(f"{path}:1: two columns are called {twice!r}")
     rows = []
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(names):
-            raise ScoresError(f"{path}:{reader.line_num}: {len(cells)} cells, and the header has {len(names)}")
-        rows.append(dict(zip(names, (cell.strip() or None for cell in cells), strict=True)))
+    try:
+        found = csv_rows(io.StringIO(text, newline=""), delimiter)
+        names = [name.strip() for name in next(found, (1, []))[1]]
+        twice = next((name for name, n in Counter(names).items() if n > 1), None)
+        if twice is not None:
+            raise ScoresError(f"{path}:1: two columns are called {twice!r:.80}")
+        for line, cells in found:
+            if len(cells) != len(names):
+                raise ScoresError(f"{path}:{line}: {len(cells)} cells, and the header has {len(names)}")
+            rows.append(dict(zip(names, (cell.strip() or None for cell in cells), strict=True)))
+    except NotCsv as error:
+        raise ScoresError(f"{path}:{error.line}: {error.reason}") from None
     return _table(path, rows, 2)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import ModelError
+from calibaudit.files.read import MOST_OF_SETTINGS, NotJson, decode_json
 from calibaudit.files.text import one_line
 from calibaudit.scoring.engines.address import Address
 
@@ -115,7 +116,7 @@ class Connection:
             wanted: float | None = None
             try:
                 with self._opener.open(self._request(url, body), timeout=self._timeout) as answer:
-                    content = answer.read()
+                    content = answer.read(MOST_OF_SETTINGS)
                 return self._parsed(url, content)
             except urllib.error.HTTPError as error:
                 said = f"HTTP {error.code}" + self._reason(error)
@@ -139,8 +140,8 @@ class Connection:
 
     def _parsed(self, url: str, content: bytes) -> Any:
         try:
-            return json.loads(content)
-        except ValueError:
+            return decode_json(content, finite=False)
+        except NotJson:
             text = self._clean(content.decode("utf-8", "replace"))
             raise ModelError(
                 f"{url}: its answer is no JSON ({text or 'nothing'}); does the URL end as the API's, mostly in /v1?"
@@ -154,8 +155,8 @@ class Connection:
             return ""
         text = content.decode("utf-8", "replace")
         try:
-            told: Any = json.loads(text)
-        except ValueError:
+            told: Any = decode_json(text)
+        except NotJson:
             told = text
         while isinstance(told, dict):
             told = next((told[name] for name in ("error", "message", "detail") if told.get(name)), json.dumps(told))

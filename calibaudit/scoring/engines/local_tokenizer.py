@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibaudit.errors import ModelError
+from calibaudit.files.paths import user_path
+from calibaudit.files.read import read_bytes
 from calibaudit.models.checkpoints import Checkpoint, context_window, fetch_tokenizer, find_checkpoint
 from calibaudit.models.formats.opened import opened_beside_weights
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer
@@ -46,7 +48,7 @@ def local_tokenizer(name: str, model: str, chosen: str | None, *, offline: bool)
 
 def _found(wanted: str, offline: bool) -> Checkpoint:
     """A folder as it stands, whose weights, if any, are not looked at; else as checkpoints are found."""
-    folder = Path(wanted).expanduser()
+    folder = user_path(wanted, ModelError)
     if wanted and folder.is_dir():
         return Checkpoint(wanted, folder, "")
     return fetch_tokenizer(find_checkpoint(wanted, offline=offline))
@@ -55,7 +57,7 @@ def _found(wanted: str, offline: bool) -> Checkpoint:
 def _digest(name: str, folder: Path) -> str:
     digest = hashlib.sha256()
     for file, path in sorted(opened_beside_weights(name, folder).items()):
-        content = path.read_bytes()
+        content = read_bytes(path, ModelError)
         digest.update(f"{file}\0{len(content)}\0".encode())
         digest.update(content)
     return f"sha256:{digest.hexdigest()[:16]}"

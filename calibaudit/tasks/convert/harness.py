@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import CalibauditError, TaskError
+from calibaudit.files.paths import user_path
 from calibaudit.tasks.library import closed_network, quiet_datasets
 
 Download = Callable[[Any], Any]
@@ -62,7 +63,7 @@ def build(name: str, *, include_path: Path | None = None, mirror: Path | None = 
                 include_path=None if include_path is None else str(include_path),
                 include_defaults=not _is_one_task(name),
             )
-            if name not in manager.all_tasks and not Path(name).expanduser().is_file():
+            if name not in manager.all_tasks and not user_path(name, TaskError).is_file():
                 raise TaskError(
                     f"lm-evaluation-harness knows no task, group or tag {name!r}, and there is no such file"
                 )
@@ -86,7 +87,7 @@ def _is_one_task(name: str) -> bool:
     """Whether a name is a file that holds one task: then the harness's own 14,000 files need not be read."""
     from calibaudit.tasks.yaml_file import TaskFileError, read_source
 
-    path = Path(name).expanduser()
+    path = user_path(name, TaskError)
     if not path.is_file():
         return False
     try:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
 import itertools
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from calibaudit.errors import SftError
-from calibaudit.files.read import NotJson, decode_json
+from calibaudit.files.read import MOST, NotJson, decode_json, lines_of, open_file
+from calibaudit.files.tables import MOST_UNPACKED, NotCsv, csv_rows, unpacked
 
 Placed = tuple[str, Mapping[str, Any] | str]
 """(place, row): `file:line` or `data set, row N` (from 0), and the row, or else what keeps it from being read."""
-
-_LONGEST_FIELD = 2**31 - 1
-"""Characters in a field of a CSV file: csv allows 131,072 unless told, and at most what a C long holds."""
 
 
 def suffix_of(path: Path) -> str | None:
@@ -33,11 +29,13 @@ def read_file(path: Path, name: str) -> Iterator[Placed]:
     """
     suffix = suffix_of(path)
     assert suffix is not None, path
-    try:
-        with cast("IO[bytes]", gzip.open(path)) if suffix.endswith(".gz") else path.open("rb") as file:
-            yield from _READERS[suffix.removesuffix(".gz")](file, name)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SftError(f"{name}: not a whole gzip file: {' '.join(str(error).split())}") from error
+    read = _READERS[suffix.removesuffix(".gz")]
+    with open_file(path, SftError, name=name) as file:
+        if suffix.endswith(".gz"):
+            with unpacked(file, name, SftError) as inner:
+                yield from read(inner, name)
+        else:
+            yield from read(file, name)
 
 
 def without_nulls(value: Any) -> Any:
@@ -53,14 +51,14 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _json_lines(file: IO[bytes], name: str) -> Iterator[Placed]:
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(lines_of(file, name, SftError), start=1):
         if line.strip() and (row := line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip():
             yield f"{name}:{number}", _parse(row)
 
 
 def _parse(text: bytes) -> Mapping[str, Any] | str:
     try:
-        return _object(decode_json(text))
+        return _object(decode_json(text, finite=False))  # pandas writes NaN for nothing
     except NotJson as error:
         return error.reason
 
@@ -71,7 +69,11 @@ def _object(row: Any) -> Mapping[str, Any] | str:
 
 def _json_list(file: IO[bytes], name: str) -> Iterator[Placed]:
     try:
-        rows = decode_json(file.read().decode("utf-8-sig"))
+        most = MOST if isinstance(file, io.BufferedReader) else MOST_UNPACKED
+        content = file.read(most + 1)
+        if len(content) > most:
+            raise SftError(f"{name}: a list of more than {most:,} bytes; write one object a line, as .jsonl, unpacked")
+        rows = decode_json(content.decode("utf-8-sig"), finite=False)
     except UnicodeDecodeError as error:
         raise SftError(f"{name}: not UTF-8 text (byte {error.start})") from None
     except NotJson as error:
@@ -85,22 +87,19 @@ def _json_list(file: IO[bytes], name: str) -> Iterator[Placed]:
 
 def _csv_rows(file: IO[bytes], name: str) -> Iterator[Placed]:
     """A row's place is the line that it begins on; an empty field holds nothing."""
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
-    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, strict=True)
-        try:
-            header = next(reader, [])
-            if twice := next((column for column in header if header.count(column) > 1), None):
-                raise SftError(f"{name}: column {twice!r} stands twice in the first line, which names the columns")
-            line = reader.line_num + 1
-            for fields in reader:
-                if fields:
-                    yield f"{name}:{line}", _csv_row(header, fields)
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise SftError(f"{name}:{reader.line_num}: not valid CSV: {error}") from None
-        except UnicodeDecodeError:
-            raise SftError(f"{name}: not UTF-8 text (after line {reader.line_num})") from None
+    decoded = (line.decode("utf-8-sig" if n == 0 else "utf-8") for n, line in enumerate(lines_of(file, name, SftError)))
+    rows = csv_rows(decoded, strict=True)
+    line = 1
+    try:
+        _, header = next(rows, (1, []))
+        if twice := next((column for column, n in Counter(header).items() if n > 1), None):
+            raise SftError(f"{name}: column {twice!r:.80} stands twice in the first line, which names the columns")
+        for line, fields in rows:
+            yield f"{name}:{line}", _csv_row(header, fields)
+    except NotCsv as error:
+        raise SftError(f"{name}:{error.line}: {error.reason}") from None
+    except UnicodeDecodeError:
+        raise SftError(f"{name}: not UTF-8 text (after line {line})") from None
 
 
 def _csv_row(header: list[str], fields: list[str]) -> Mapping[str, Any] | str:
@@ -110,7 +109,6 @@ def _csv_row(header: list[str], fields: list[str]) -> Mapping[str, Any] | str:
 
 
 def _parquet_rows(file: IO[bytes], name: str) -> Iterator[Placed]:
-    import pyarrow
     from pyarrow import parquet
 
     try:
@@ -118,7 +116,8 @@ def _parquet_rows(file: IO[bytes], name: str) -> Iterator[Placed]:
         for batch in parquet.ParquetFile(file).iter_batches(batch_size=1024):
             for row in batch.to_pylist():
                 yield f"{name}, row {next(index)}", table_row(row)
-    except pyarrow.ArrowException as error:
+    except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
+        # pyarrow's own errors are kinds of these, and damaged files bring out all of them
         raise SftError(f"{name}: not a readable Parquet file: {' '.join(str(error).split())}") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import SftError
+from calibaudit.files.paths import files_below, user_path
 from calibaudit.tasks.documents import is_file_format
 from calibaudit.tasks.library import closed_network, quiet_datasets
 from calibaudit.training.data.formats import SUFFIXES, Placed, read_file, suffix_of, table_row
@@ -23,7 +24,7 @@ _SAVED = ("state.json", "dataset_dict.json")
 
 def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
     """The rows of a file, a folder, `demo:sft` or a hub id, as `rows.read_rows` says. Raises SftError."""
-    path = _demo_file(source) if source.startswith("demo:") else Path(source).expanduser()
+    path = _demo_file(source) if source.startswith("demo:") else user_path(source, SftError)
     try:
         if path.is_dir():
             if any((path / name).is_file() for name in _SAVED):
@@ -55,9 +56,9 @@ def _demo_file(source: str) -> Path:
 def _files(folder: Path, split: str) -> list[Path]:
     """The folder's files of one split, subfolders included, hidden ones not."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(files_below(folder, SftError)):
         inside = path.relative_to(folder)
-        if suffix_of(path) and path.is_file() and not any(part.startswith(".") for part in inside.parts):
+        if suffix_of(path) and not any(part.startswith(".") for part in inside.parts):
             found.setdefault(_split_of(inside), []).append(path)
     if not found:
         raise SftError(f"{folder}: there is no file in it that ends in one of {', '.join(SUFFIXES)}")

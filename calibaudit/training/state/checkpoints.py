@@ -22,6 +22,7 @@ import torch
 from safetensors import safe_open
 
 from calibaudit.errors import TrainingError
+from calibaudit.files.read import parse_json
 from calibaudit.models.distributed import gathered, rank, world_size
 from calibaudit.models.formats.save import put_in_place, write_failure
 from calibaudit.training.resume import MADE_FROM, drop_earlier, last_checkpoint
@@ -171,7 +172,7 @@ class Checkpoints:
         begin_state(optimizer)
         targets, _ = of_optimizer(network, optimizer)
         metadata, found = self._fill(path, targets, some=True)
-        keep_only(network, optimizer, found, json.loads(metadata[_OTHERS]))
+        keep_only(network, optimizer, found, parse_json(metadata[_OTHERS], str(path), TrainingError))
 
     @property
     def _writes(self) -> bool:
