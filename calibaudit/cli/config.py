@@ -20,6 +20,23 @@ COMMANDS = ("compare", "score", "gate", "bless", "recommend", "fix")
 """Tables of these names are for that command alone; keys beside them are for every command that has the flag."""
 
 
+LIMITS = ("margin", "alpha", "max-ece", "max-gap", "max-brier", "min-items", "strict", "bins")
+"""What `bless` writes into a baseline: it takes the keys of the table for `gate`, where its own has none."""
+
+COMMAND_LINE_ONLY = {
+    "allow-looser": "a file that comes with a change must not loosen the change's own gate",
+    "allow-missing": "a file that comes with a change must not take tasks out of the change's own gate",
+}
+"""Flags that no file can set, and why."""
+
+NOT_OF_GATE = {
+    "cache-dir": "kept scores that come with a change could be made up",
+    "revision": "a file that comes with a change must not say which revision is judged",
+    "baseline-revision": "a file that comes with a change must not say what it is judged against",
+}
+"""Flags that no file can set for `gate`, and why."""
+
+
 def command_defaults(
     path: Path | None, command: str, flags: Collection[str], all_flags: Collection[str]
 ) -> dict[str, Any]:
@@ -37,6 +54,10 @@ def command_defaults(
         table = _read(path)
         table = table.get("tool", {}).get("calibaudit", table)
     values: dict[str, Any] = {}
+    own = _own_table(path, table, command)
+    for key in (*table, *own):
+        if reason := {**COMMAND_LINE_ONLY, **(NOT_OF_GATE if command == "gate" else {})}.get(key):
+            raise CalibauditError(f"{path}: {key!r} is for the command line alone ({reason}): give --{key} there")
     for key, value in table.items():
         if key in COMMANDS and isinstance(value, dict):
             continue
@@ -44,11 +65,21 @@ def command_defaults(
             raise _unknown(path, key, [*all_flags, *COMMANDS])
         if key in flags:
             values[key.replace("-", "_")] = _checked(path, key, value)
-    for key, value in table.get(command, {}).items():
+    for key, value in own.items():
         if key not in flags:
             raise _unknown(path, f"{command}.{key}", flags)
         values[key.replace("-", "_")] = _checked(path, key, value)
     return values
+
+
+def _own_table(path: Path, table: dict[str, Any], command: str) -> dict[str, Any]:
+    """The table for this command alone. Raises CalibauditError where its name stands for something else."""
+    tables = {name: table.get(name, {}) for name in ("gate", command)}
+    for name, entries in tables.items():
+        if name in (command, "gate") and not isinstance(entries, dict):
+            raise CalibauditError(f"{path}: {name!r} must be a table, not {type(entries).__name__}")
+    limits = {key: value for key, value in tables["gate"].items() if key in LIMITS} if command == "bless" else {}
+    return {**limits, **tables[command]}
 
 
 def _checked(path: Path, key: str, value: Any) -> Any:
