@@ -30,7 +30,7 @@ def check_same_prompts(before: Scores, after: Scores) -> None:
         if is_other_choice(before.prompt, after.prompt):
             raise ScoresError(
                 f"{told} (--chat-template {before.prompt.named} before, {after.prompt.named} after, another "
-                "template), and that alone moves confidence; score the candidate as the baseline was, or bless a new one"
+                "template), and that alone moves confidence; score both the same way, or bless a new baseline"
             )
         if chosen := differences(before.prompt, after.prompt):
             raise ScoresError(

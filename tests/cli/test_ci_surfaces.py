@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 from ci_readers import runner, suite_of
-from made_scores import TUNED, made_scores
-from test_cli_gate import COMMAND, calibaudit, check_refused, environment, save, two
+from made_scores import TUNED, made_scores, save
+from test_cli_gate import COMMAND, calibaudit, environment, two
 
 from calibaudit.report.github import MAX_SUMMARY
 from calibaudit.scores.baseline import bless
+from tests.command import check_refused
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from made_scores import TUNED, made_scores
+from made_scores import TUNED, made_scores, save
 from test_cli import write_task
 
-from calibaudit.analysis.audit import audit_model
-from calibaudit.analysis.settings import Settings
-from calibaudit.report.result_json import audit_dict
 from calibaudit.scores.baseline import bless
 from calibaudit.scores.scores import Scores
-from tests.command import Cli, Ended
+from tests.command import Cli, Ended, check_refused
 from tests.families import save_tiny
 
 COMMAND = Path(sys.executable).with_name("calibaudit")
@@ -56,13 +53,6 @@ def here(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return run
 
 
-def save(path: Path, scores: list[Scores]) -> Path:
-    settings = Settings()
-    whole = {**audit_dict(audit_model(scores, settings)), "scores": [part.to_dict() for part in scores]}
-    path.write_text(json.dumps(whole), encoding="utf-8")
-    return path
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """base.json (calibrated), blessed as baseline.json, as free.json without limits; same.json, worse.json."""
@@ -83,15 +73,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def two(**fields: Any) -> list[Scores]:
     return [made_scores(900, task=name, seed=i, **fields) for i, name in enumerate(("sums", "maps"))]
-
-
-def check_refused(ended: Ended, *said: str) -> None:
-    """Exit code 2 and one line on stderr that holds everything said."""
-    assert (ended.code, ended.out) == (2, ""), ended
-    (line,) = ended.err.splitlines()
-    assert line.startswith("calibaudit: ")
-    for part in (*said,):
-        assert part in line
 
 
 def test_exit_1_when_it_regressed(folder: Path, here: Cli) -> None:

@@ -91,9 +91,10 @@ def judged_sentence(verdict: Verdict) -> str:
     if coverage is None:
         return ""
     left = [
-        f"{task.name} ({task.n_judged:,} of {task.n_held:,} items)" for task in coverage.tasks
+        task.name + (f" ({task.n_judged:,} of {task.n_held:,} items)" if task.n_judged else "")
+        for task in coverage.tasks
         if task.n_judged < task.n_held
-    ]  # fmt: skip
+    ]
     return f"Judged of the baseline: {judged_text(coverage)}{f'; left out: {_listed(left)}' if left else ''}."
 
 
