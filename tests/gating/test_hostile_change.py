@@ -31,7 +31,7 @@ def nine(heats: dict[str, float] | None = None, **fields: Any) -> list[Scores]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """base.json, blessed as baseline.json, free.json without limits; bad.json, which regressed in eight tasks of nine."""
+    """base.json, blessed as baseline.json, free.json without limits; bad.json, regressed in eight tasks."""
     from calibaudit.gating.limits import DEFAULTS
 
     folder = tmp_path_factory.mktemp("made")
