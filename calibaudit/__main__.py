@@ -1,8 +1,16 @@
-"""`python -m calibaudit`."""
+"""The installed command, and `python -m calibaudit`: an interrupt while the command line is imported ends it quietly."""
 
-try:
-    from calibaudit.cli.app import main
+import sys
 
+
+def main() -> None:
+    """The installed command."""
+    try:
+        from calibaudit.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
     main()
-except KeyboardInterrupt:  # while the command line itself is imported
-    raise SystemExit(130) from None

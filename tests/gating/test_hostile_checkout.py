@@ -147,7 +147,7 @@ def test_the_traps_would_snap(checkout: Checkout) -> None:
     }
     assert marks(["sh", "-c", "git status"], careless) == {"git-program"}
     python = str(PROGRAMS / "python")
-    assert marks([python, "-m", "pip", "--version"], plain) & {"pip-package", "pip-main", "runpy"}
+    assert marks([python, "-m", "pip", "--version"], plain) & {"pip-package", "pip-main", "runpy", "re", "os"}
     assert marks([python, "-c", "import torch"], plain) == {"torch-package"}
     assert marks([python, "-c", "1"], {**plain, "PYTHONPATH": "."}) & {"encodings", "os", "sitecustomize"}
     assert marks(["git", "status"], plain) == set()
