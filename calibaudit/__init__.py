@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from calibaudit.analysis.compare import Comparison, compare
     from calibaudit.chat.settings import ChatSettings
     from calibaudit.errors import CalibauditError
-    from calibaudit.gating.verdict import Limits, Verdict, gate
+    from calibaudit.gating.limits import Limits
+    from calibaudit.gating.verdict import Verdict, gate
     from calibaudit.models.model import Model, load_model
     from calibaudit.repair.candidates import Repair
     from calibaudit.repair.fix import fix
@@ -39,7 +40,7 @@ _HOME = {
     "Comparison": "analysis.compare",
     "FixSettings": "repair.settings",
     "Item": "tasks.items",
-    "Limits": "gating.verdict",
+    "Limits": "gating.limits",
     "Model": "models.model",
     "Recommendation": "advice.recommendation",
     "Repair": "repair.candidates",

@@ -1,4 +1,4 @@
-"""`python -m calibaudit`."""
+"""The installed command, and `python -m calibaudit`: an interrupt during the first imports ends it quietly."""
 
 import sys
 
@@ -7,9 +7,15 @@ import sys
 if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
     del sys.path[0]
 
-try:
-    from calibaudit.cli.app import main
 
+def main() -> None:
+    """The installed command."""
+    try:
+        from calibaudit.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
     main()
-except KeyboardInterrupt:  # while the command line itself is imported
-    raise SystemExit(130) from None

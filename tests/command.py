@@ -15,3 +15,12 @@ class Ended(NamedTuple):
 
 
 Cli = Callable[..., Ended]
+
+
+def check_refused(ended: Ended, *said: str) -> None:
+    """Exit code 2 and one line on stderr that holds everything said."""
+    assert (ended.code, ended.out) == (2, ""), ended
+    (line,) = ended.err.splitlines()
+    assert line.startswith("calibaudit: ")
+    for part in (*said,):
+        assert part in line

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from calibaudit.analysis.audit import audit_model
+from calibaudit.analysis.settings import Settings
+from calibaudit.report.result_json import audit_dict
 from calibaudit.scores.scores import ModelInfo, Scores
 
 INFO = ModelInfo(
@@ -60,3 +65,11 @@ def made_scores(
         "n_chars": ones * 2,
     }
     return Scores(**{**values, **fields})
+
+
+def save(path: Path, scores: list[Scores]) -> Path:
+    """What `calibaudit score -o` would write."""
+    settings = Settings()
+    whole = {**audit_dict(audit_model(scores, settings)), "scores": [part.to_dict() for part in scores]}
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    return path

@@ -6,7 +6,6 @@ Exit codes: 0 done; 1 the gate or a repair says no; 2 the call, the data or the 
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from calibaudit.cli.commands.report import report
 from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
+from calibaudit.cli.streams import drop, steady_streams
 from calibaudit.errors import CalibauditError, Interrupted
 
 INTERRUPTED = 130
@@ -46,6 +46,17 @@ app.add_typer(data_app, name="data")
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            max=1024,
+            help="Run the command in N processes of this machine that share its work, as under torchrun, but with its "
+            "own exit code.",
+        ),
+    ] = 1,
 ) -> None:
     if version:
         from importlib.metadata import version as installed
@@ -54,6 +65,11 @@ def _root(
         raise typer.Exit()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    elif processes > 1:
+        from calibaudit.cli.processes import run_in
+
+        words = sys.argv[1:]
+        raise typer.Exit(run_in(processes, words[words.index(context.invoked_subcommand) :]))
 
 
 for command in (compare, score, gate, bless, recommend, fix, report):
@@ -65,7 +81,9 @@ app.command("env")(show_environment)
 
 def main() -> None:
     """The installed command."""
-    sys.exit(exit_code_of(_run, debug="--debug" in sys.argv))
+    with steady_streams():
+        code = exit_code_of(_run, debug="--debug" in sys.argv)
+    sys.exit(code)
 
 
 def _run() -> None:
@@ -77,23 +95,26 @@ def _run() -> None:
 
 def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
     """Runs the command; a failure becomes one line on stderr and its exit code. debug: the traceback first."""
+    code = 0
     try:
-        command()
+        try:
+            command()
+        except Exception as end:
+            if type(end).__name__ != "Exit":  # the parser's: --help, --version, a verdict
+                raise
+            code = int(getattr(end, "exit_code", 0))
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
         print(f"calibaudit: interrupted{f'; {stop}' if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader is gone (`| head`); Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader is gone (`| head`)
+        drop(sys.stdout)  # else Python complains again when it closes stdout
         return BROKEN_PIPE
     except Exception as error:
-        if type(error).__name__ == "Exit":  # the parser's: --help, --version, tasks check
-            return int(getattr(error, "exit_code", 0))
         if debug:
             traceback.print_exc()
         return _failed(error)
-    return 0
+    return code
 
 
 def _failed(error: Exception) -> int:

@@ -16,6 +16,21 @@ COMMANDS = ("compare", "score", "gate", "bless", "recommend", "fix")
 
 
 _LARGEST = 2**63
+LIMITS = ("margin", "alpha", "max-ece", "max-gap", "max-brier", "min-items", "strict", "bins")
+"""What `bless` writes into a baseline: it takes the keys of the table for `gate`, where its own has none."""
+
+COMMAND_LINE_ONLY = {
+    "allow-looser": "a file that comes with a change must not loosen the change's own gate",
+    "allow-missing": "a file that comes with a change must not take tasks out of the change's own gate",
+}
+"""Flags that no file can set, and why."""
+
+NOT_OF_GATE = {
+    "cache-dir": "kept scores that come with a change could be made up",
+    "revision": "a file that comes with a change must not say which revision is judged",
+    "baseline-revision": "a file that comes with a change must not say what it is judged against",
+}
+"""Flags that no file can set for `gate`, and why."""
 
 
 def command_defaults(
@@ -35,6 +50,10 @@ def command_defaults(
         whole = read_toml(user_path(path, CalibauditError), CalibauditError)
         table = _inner(path, whole, whole)
     values: dict[str, Any] = {}
+    own = _own_table(path, table, command)
+    for key in (*table, *own):
+        if reason := {**COMMAND_LINE_ONLY, **(NOT_OF_GATE if command == "gate" else {})}.get(key):
+            raise CalibauditError(f"{path}: {key!r} is for the command line alone ({reason}): give --{key} there")
     for key, value in table.items():
         if key in COMMANDS and isinstance(value, dict):
             continue
@@ -42,7 +61,7 @@ def command_defaults(
             raise _unknown(path, key, [*all_flags, *COMMANDS])
         if key in flags:
             values[key.replace("-", "_")] = _checked(path, key, value)
-    for key, value in _table(path, command, table.get(command, {})).items():
+    for key, value in own.items():
         if key not in flags:
             raise _unknown(path, f"{command}.{key}", flags)
         values[key.replace("-", "_")] = _checked(path, key, value)
@@ -59,6 +78,13 @@ def _table(path: Path, key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CalibauditError(f"{path}: {key} is {value!r:.40}, where a table is wanted: write [{key}]")
     return value
+
+
+def _own_table(path: Path, table: dict[str, Any], command: str) -> dict[str, Any]:
+    """The table for this command alone. Raises CalibauditError where its name stands for something else."""
+    own, of_gate = (_table(path, name, table.get(name, {})) for name in (command, "gate"))
+    limits = {key: value for key, value in of_gate.items() if key in LIMITS} if command == "bless" else {}
+    return {**limits, **own}
 
 
 def _checked(path: Path, key: str, value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from calibaudit.cli.options import sources
 from calibaudit.errors import CalibauditError
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     named = split_names(items.tasks)
     names = named or list(held) or None
     if all(map(is_saved_scores, models)):
+        _refuse_idle(models)
         numbers = (("--limit", items.limit), ("--per-level", items.per_level))
         idle = [f"{flag} {number}" for flag, number in numbers if number is not None]
         return Asked(names, None, tuple(f"{flag}: saved scores are taken with all their items" for flag in idle))
@@ -175,6 +177,26 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     if items.limit is None and items.per_level is None:
         tasks = tuple(task.only(held[task.name]) if task.name in held else task for task in tasks)
     return Asked(names, tasks)
+
+
+_OF_PROMPTS = frozenset({
+    *("limit", "per_level", "num_fewshot", "scoring", "fewshot_seed", "system", "answer_prefix", "mirror"),
+    *("chat_template", "chat_template_kwargs", "template_date", "answer_at", "fewshot_as_multiturn"),
+    *("think", "think_samples", "think_seed", "save_thoughts", "dtype", "engine", "tokenizer"),
+    *("revision", "baseline_revision", "base_revision", "instruct_revision"),
+})  # fmt: skip
+"""What decides which numbers a model gives: of saved ones nothing more is decided."""
+
+
+def _refuse_idle(models: Sequence[str]) -> None:
+    """Raises CalibauditError for a flag of the command line that says nothing to saved scores."""
+    idle = [flag for name, flag in sources(flags_only=True).items() if name in _OF_PROMPTS]
+    if idle:
+        which, are = " and ".join(models), "are" if len(models) > 1 else "is"
+        raise CalibauditError(
+            f"{', '.join(idle)}: no effect: {which} {are} saved scores, with the items and prompts that they were "
+            f"scored with; drop {'it' if len(idle) == 1 else 'them'}, or name a checkpoint"
+        )
 
 
 def tasks_of(

@@ -6,6 +6,7 @@ Every option states its own name: Typer 0.27.2 takes the metavar for it where th
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,9 +33,31 @@ class ScoringChoice(str, Enum):
     pmi = "pmi"
 
 
+_RUNNING: ContextVar[typer.Context | None] = ContextVar("running", default=None)
+
+
+def sources(*, flags_only: bool = False) -> dict[str, str]:
+    """Of each parameter of the running command that was given, its flag, or the settings file that gave it.
+
+    flags_only: those of the command line alone.
+    """
+    context = _RUNNING.get()
+    found: dict[str, str] = {}
+    for parameter in () if context is None else context.command.params:
+        name = parameter.name or ""
+        given = getattr(context.get_parameter_source(name), "name", "") if context is not None else ""
+        if given == "COMMANDLINE":
+            found[name] = max(parameter.opts, key=len)
+        elif given == "DEFAULT_MAP" and not flags_only and context is not None:
+            found[name] = str(context.meta.get("calibaudit.config", "a settings file"))
+    return found
+
+
 def _read_config(context: typer.Context, value: Path | None) -> Path | None:
     from calibaudit.cli.config import command_defaults
 
+    _RUNNING.set(context)
+    context.meta["calibaudit.config"] = str(value or "pyproject.toml")
     parent = context.parent.command if context.parent else context.command
     commands = getattr(parent, "commands", {}).values()
     context.default_map = command_defaults(

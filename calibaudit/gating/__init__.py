@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from calibaudit.gating.verdict import Limits, Verdict, gate
+from calibaudit.gating.limits import Limits
+from calibaudit.gating.verdict import Verdict, gate
 
 __all__ = ["Limits", "Verdict", "gate"]

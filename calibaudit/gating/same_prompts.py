@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibaudit.errors import ScoresError
-from calibaudit.scores.prompt_format import differences
+from calibaudit.scores.prompt_format import PromptFormat, differences
 from calibaudit.scores.scores import Scores
 
 
@@ -27,6 +27,11 @@ def check_same_prompts(before: Scores, after: Scores) -> None:
         return
     told = f"task {before.task!r}: the prompts are not those of the baseline"
     if before.prompt is not None:
+        if is_other_choice(before.prompt, after.prompt):
+            raise ScoresError(
+                f"{told} (--chat-template {before.prompt.named} before, {after.prompt.named} after, another "
+                "template), and that alone moves confidence; score both the same way, or bless a new baseline"
+            )
         if chosen := differences(before.prompt, after.prompt):
             raise ScoresError(
                 f"{told} ({'; '.join(chosen)}), and that alone moves confidence; score the candidate as the baseline "
@@ -37,6 +42,25 @@ def check_same_prompts(before: Scores, after: Scores) -> None:
             f"{told}: it does not say how its chat prompts were written, and earlier versions scored at the end of the "
             "generation prompt, with today's date and examples in one turn; bless a new baseline"
         )
+
+
+def is_other_choice(before: PromptFormat, after: PromptFormat) -> bool:
+    """Whether the caller chose the two templates differently. That a model brings another template is no such choice.
+
+    A file is another choice where its text is another: it comes with a change, and not with the model.
+    """
+    if before.template == after.template:
+        return False
+    return _own(before.named) != _own(after.named) or _is_file(before.named)
+
+
+def _own(named: str) -> str:
+    """The model's own template is one choice, alone or beside plain prompts."""
+    return "auto" if named == "both" else named
+
+
+def _is_file(named: str) -> bool:
+    return "/" in named or "\\" in named or named.endswith(".jinja")
 
 
 def _of_other_prompts(before: Scores, after: Scores) -> ScoresError:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from calibaudit.analysis.samples import items_of, rows_of
 from calibaudit.analysis.settings import Settings
-from calibaudit.errors import CalibauditError
+from calibaudit.gating.coverage import Coverage
 from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
+from calibaudit.gating.limits import MAXIMA, InForce, Limits
 from calibaudit.gating.same_prompts import check_same_prompts
 from calibaudit.metrics.inference.estimate import MIN_UNITS
 from calibaudit.metrics.inference.multiple_tests import weighted_holm
@@ -23,45 +24,12 @@ from calibaudit.scores.scores import ModelInfo, Scores
 
 Finding = Literal["kept", "broken", "undecided"]
 Outcome = Literal["passed", "regressed", "over_limit", "inconclusive"]
-LIMITS = ("max_ece", "max_gap", "max_brier")
 MEASURES = ("ece", "gap")
 
 _POWER = 1 + 0.8416 / 1.6449
 """When this times half the bounds' distance is the margin, no change, or two margins, is settled 4 times in 5."""
 _HOPELESS = 100
 """No count of items is named beyond this many times those at hand: the value is at the limit."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the gate holds a candidate to.
-
-    margin: a worsening of ECE or |gap| (both in [0, 1]) that is no alarm. alpha: rate of false alarms, all tasks
-    together. max_ece, max_gap (|confidence - accuracy|), max_brier (in [0, 2]): limits on the candidate itself; None:
-    no such limit. min_items: what a task needs to be judged on its own. strict: inconclusive is no pass.
-    Raises CalibauditError on a value outside its range.
-    """
-
-    margin: float = 0.02
-    alpha: float = 0.05
-    max_ece: float | None = None
-    max_gap: float | None = None
-    max_brier: float | None = None
-    min_items: int = 100
-    strict: bool = False
-
-    def __post_init__(self) -> None:
-        for name, top in (("margin", 1), ("alpha", 0.5), ("max_ece", 1), ("max_gap", 1), ("max_brier", 2)):
-            value = getattr(self, name)
-            if value is None and name in LIMITS:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < top:
-                raise CalibauditError(f"{name} is {value}; it must be a number above 0 and below {top}")
-        if isinstance(self.min_items, bool) or not isinstance(self.min_items, int) or self.min_items < 1:
-            raise CalibauditError(f"min_items is {self.min_items}; it must be a whole number of at least 1")
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
@@ -103,7 +71,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says. n_to_settle: items that would settle an inconclusive one; None where no count would."""
+    """What the gate says. n_to_settle: items that would settle an inconclusive one; None where no count would.
+
+    in_force: each limit with its source, where that is known. coverage: what of the baseline was judged; None where the
+    baseline is a checkpoint, which was asked what the candidate was.
+    """
 
     outcome: Outcome
     limits: Limits
@@ -112,6 +84,8 @@ class Verdict:
     overall: Part
     tasks: tuple[Part, ...]
     n_to_settle: int | None
+    in_force: tuple[InForce, ...] = ()
+    coverage: Coverage | None = None
 
     @property
     def exit_code(self) -> int:
@@ -126,6 +100,8 @@ class Verdict:
             "exit_code": self.exit_code,
             "n_to_settle": self.n_to_settle,
             "limits": self.limits.to_dict(),
+            "in_force": [entry.to_dict() for entry in self.in_force],
+            "coverage": None if self.coverage is None else self.coverage.to_dict(),
             "overall": self.overall.to_dict(),
             "tasks": [task.to_dict() for task in self.tasks],
         }
@@ -222,7 +198,7 @@ def _part(evidence: Evidence, judged: bool, p_values: dict[str, float], limits: 
         _change_check(name, getattr(evidence, name), p_values.get(name), evidence, limits, judged) for name in MEASURES
     ]
     regressed = any(check.finding == "broken" for check in checks)
-    for name in LIMITS:
+    for name in MAXIMA:
         limit = getattr(limits, name)
         if limit is not None:
             checks.append(_limit_check(name, getattr(evidence, name), limit, evidence, judged))

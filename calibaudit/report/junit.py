@@ -16,7 +16,7 @@ from calibaudit.files.text import one_line
 from calibaudit.gating.verdict import Check, Part, Verdict
 from calibaudit.report.saved import verdict_of
 from calibaudit.report.words.text import bounds, number, p_text
-from calibaudit.report.words.verdict import CHECK_NAMES, expected_found, sentence, value_text
+from calibaudit.report.words.verdict import CHECK_NAMES, expected_found, judged_text, sentence, value_text
 
 ALL = "all items"
 _MAX_NAME, _MAX_TEXT = 120, 600
@@ -124,12 +124,17 @@ def _details(check: Check, part: Part, verdict: Verdict) -> dict[str, str]:
 
 def _properties(verdict: Verdict, result: Mapping[str, Any]) -> dict[str, str]:
     limits = {name: value for name, value in verdict.limits.to_dict().items() if value is not None}
+    looser = [entry.name for entry in verdict.in_force if entry.is_looser]
     return {
         "outcome": verdict.outcome,
         "exit_code": str(verdict.exit_code),
         "baseline": f"{verdict.before.name}, revision {verdict.before.revision}",
         "candidate": f"{verdict.after.name}, revision {verdict.after.revision}",
         **{name: str(value).lower() for name, value in limits.items()},
+        **{f"{entry.name}_from": entry.source for entry in verdict.in_force},
+        **{entry.name: str(entry.value) for entry in verdict.in_force if entry.name == "bins"},
+        **({"looser_than_baseline": ", ".join(looser)} if looser else {}),
+        **({} if verdict.coverage is None else {"judged": judged_text(verdict.coverage)}),
         "calibaudit_version": str(result.get("calibaudit_version", "")),
     }
 

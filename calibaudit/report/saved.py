@@ -14,7 +14,9 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_dict
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.errors import CalibauditError
-from calibaudit.gating.verdict import Check, Limits, Part, Verdict
+from calibaudit.gating.coverage import Coverage, Share
+from calibaudit.gating.limits import InForce, Limits
+from calibaudit.gating.verdict import Check, Part, Verdict
 from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.scores import ModelInfo
@@ -106,9 +108,15 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
             overall=_part(found["overall"]),
             tasks=tuple(_part(part) for part in found["tasks"]),
             n_to_settle=None if n_to_settle is None else int(n_to_settle),
+            in_force=tuple(InForce(**entry) for entry in found.get("in_force", ())),
+            coverage=_coverage(found.get("coverage")),
         )
     except (KeyError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error) from error
+
+
+def _coverage(entry: Result | None) -> Coverage | None:
+    return None if entry is None else Coverage(tuple(Share(**task) for task in entry["tasks"]))
 
 
 def _part(part: Result) -> Part:

@@ -28,9 +28,10 @@ from calibaudit.scores.schema import KEYS, FloatArray, IntArray, check_keys, pad
 from calibaudit.scores.scores import ModelInfo, Scores
 
 
-def bless(scores: Sequence[Scores]) -> str:
+def bless(scores: Sequence[Scores], limits: Mapping[str, Any] | None = None) -> str:
     """The text of a baseline: these scores as `Scores.choice_scores` gives them, rounded as said above.
 
+    limits: what a gate is to hold candidates to, by name (`gating.limits`); None: the baseline holds none.
     Lengths and unconditional log-probabilities are already in those, so they come back as 1 and 0. A folder's path is
     cut to its name. Raises ScoresError when the scores are of several models, or none.
     """
@@ -42,12 +43,17 @@ def bless(scores: Sequence[Scores]) -> str:
         '"model": {',
         *_joined([f" {json.dumps(k)}: {_json(v)}" for k, v in _model(scores[0].model).items()]),
         "},",
+        *(() if limits is None else _limit_lines(limits)),
         '"tasks": [',
     ]
     tasks = [_task_lines(part) for part in scores]
     for lines in tasks[:-1]:
         lines[-1] += ","
     return "\n".join([*head, *(line for lines in tasks for line in lines), "]", "}"]) + "\n"
+
+
+def _limit_lines(limits: Mapping[str, Any]) -> list[str]:
+    return ['"limits": {', *_joined([f" {json.dumps(k)}: {_json(v)}" for k, v in limits.items()]), "},"]
 
 
 def _model(model: ModelInfo) -> dict[str, Any]:

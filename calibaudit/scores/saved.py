@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.paths import is_there
@@ -38,6 +39,28 @@ def read_scores(path: Path) -> tuple[Scores, ...]:
     if data["scores"] == []:
         raise ScoresError(f"{path}: its list of scores is empty")
     return tuple(scores_from_dict(entry, model, str(path)) for entry in data["scores"])
+
+
+def read_limits(name: str) -> Any:
+    """What a blessed baseline says under `limits`, as it stands there; None where `name` is none, or it says nothing.
+
+    Raises ScoresError when a file cannot be read.
+    """
+    found = None
+    for path in map(Path, parts_of(name)):
+        if not _is_file(path):
+            continue
+        data = read_json(path, ScoresError, unique_keys=False, finite=True, compact=_without_items)
+        if isinstance(data, dict) and "baseline_version" in data and data.get("limits") is not None:
+            if found is not None:
+                raise ScoresError(f"{name}: two of these baselines hold limits; give one baseline")
+            found = data["limits"]
+    return found
+
+
+def _without_items(entry: dict[str, Any]) -> dict[str, Any]:
+    """A task's scores are not wanted."""
+    return {} if "items" in entry or "item_ids" in entry else entry
 
 
 def parts_of(name: str) -> list[str]:

@@ -10,16 +10,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import yaml
+from ci_action import Action, job_environment
 from ci_readers import runner, suite_of
-from made_scores import TUNED, made_scores
-from test_cli_gate import COMMAND, calibaudit, check_refused, environment, save, two
+from made_scores import TUNED, made_scores, save
+from test_cli_gate import COMMAND, calibaudit, environment, two
 
 from calibaudit.report.github import MAX_SUMMARY
 from calibaudit.scores.baseline import bless
+from tests.command import check_refused
 
 
 @pytest.fixture(scope="module")
@@ -143,40 +145,10 @@ def snippets(root: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
-class Action:
-    """The composite action, run as GitHub runs it: expressions filled in, each step's script given to bash."""
-
-    def __init__(self, root: Path, inputs: dict[str, str], workspace: Path, scratch: Path) -> None:
-        self.folder = root / ".github" / "actions" / "calibaudit"
-        self.action = yaml.safe_load((self.folder / "action.yml").read_text(encoding="utf-8"))
-        known = self.action["inputs"]
-        assert inputs.keys() <= known.keys()
-        assert all(name in inputs for name, entry in known.items() if entry.get("required"))
-        self.inputs = {name: inputs.get(name, entry.get("default", "")) for name, entry in known.items()}
-        self.workspace, self.scratch = workspace, scratch
-
-    def filled(self, value: str) -> str:
-        return re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda match: self.inputs[match[1]], value)
-
-    def wanted(self, step: dict[str, Any]) -> bool:
-        if "if" not in step:
-            return True
-        match = re.fullmatch(r"inputs\.([\w-]+) != '(.*)'", step["if"])
-        assert match is not None
-        return self.inputs[match[1]] != match[2]
-
-    def step(self, name: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
-        (step,) = (step for step in self.action["runs"]["steps"] if step.get("id") == name)
-        assert self.wanted(step)
-        assert step["shell"] == "bash"
-        script = self.scratch / "step.sh"
-        script.write_text(step["run"], encoding="utf-8")
-        env = {key: self.filled(value) for key, value in step["env"].items()}
-        env |= {"GITHUB_ACTIONS": "true", "GITHUB_ACTION_PATH": str(self.folder)}
-        env |= {f"GITHUB_{kind}": str(self.scratch / kind) for kind in ("OUTPUT", "STEP_SUMMARY")}
-        env |= {} if path is None else {"PATH": path}
-        cwd = self.workspace / self.filled(step.get("working-directory", "."))
-        return run(["bash", "--noprofile", "--norc", "-eo", "pipefail", script], cwd, env)
+def acted(root: Path, inputs: dict[str, str], workspace: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
+    """The action's gate, with the calibaudit that is installed here."""
+    action = Action(root, {"package": "none", **inputs}, workspace, scratch)
+    return action.step("gate", job_environment(COMMAND.parent))
 
 
 @by_code
@@ -184,8 +156,8 @@ def test_the_action_ends_with_each_exit_code(folder: Path, tmp_path: Path, root:
     inputs = {"baseline": "baseline.json", "candidate": call.candidate, "junit": str(tmp_path / "junit.xml")}
     margin = call.flags[1] if call.flags else ""
     rest = "\n".join(call.flags[2:])
-    action = Action(root, {**inputs, "margin": margin, "args": f"  {rest} --max-brier   1.9\n"}, folder, tmp_path)
-    done = action.step("gate")
+    more = {"margin": margin, "args": f"  {rest} --max-brier   1.9\n"}
+    done = acted(root, {**inputs, **more}, folder, tmp_path)
     assert done.returncode == call.code, done
     assert (tmp_path / "OUTPUT").read_text() == f"exit-code={call.code}\n"
     assert (tmp_path / "junit.xml").exists() == (tmp_path / "STEP_SUMMARY").exists() == (call.code != 2)
@@ -201,15 +173,15 @@ def test_the_action_ends_with_each_exit_code(folder: Path, tmp_path: Path, root:
 
 def test_no_input_of_the_action_is_run(folder: Path, tmp_path: Path, root: Path) -> None:
     evil = f"$(touch {tmp_path}/owned); `touch {tmp_path}/owned`\"; touch {tmp_path}/owned; '"
-    for name in ("baseline", "candidate", "tasks", "margin", "args", "junit"):
+    for name in ("baseline", "baseline-ref", "candidate", "tasks", "margin", "args", "junit"):
         inputs = {"baseline": "baseline.json", "candidate": "worse.json", "junit": "", name: evil}
-        done = Action(root, inputs, folder, tmp_path).step("gate")
+        done = acted(root, inputs, folder, tmp_path)
         assert done.returncode == 2, (name, done)
         assert done.stderr.startswith("calibaudit: ")
-    action = Action(root, {"baseline": "--help", "candidate": "worse.json", "junit": ""}, folder, tmp_path)
-    assert action.step("gate").returncode == 2  # a name, not a flag
+    inputs = {"baseline": "--help", "candidate": "worse.json", "junit": ""}
+    assert acted(root, inputs, folder, tmp_path).returncode == 2  # a name, not a flag
     assert not (tmp_path / "owned").exists()
-    for step in action.action["runs"]["steps"]:
+    for step in Action(root, inputs, folder, tmp_path).action["runs"]["steps"]:
         assert "${{" not in step.get("run", "")
 
 
@@ -217,13 +189,21 @@ def test_no_input_of_the_action_is_run(folder: Path, tmp_path: Path, root: Path)
 def test_the_action_installs_itself_or_what_is_named(tmp_path: Path, root: Path, package: str) -> None:
     inputs = {"baseline": "b", "candidate": "c", "package": package}
     action = Action(root, inputs, tmp_path, tmp_path)
-    python = tmp_path / "python"
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$(dirname "$0")/said"\n')
+    # stands for Python, and for the Python of the environment that it is to make
+    said, python = tmp_path / "said", tmp_path / "python"
+    venv = tmp_path / "temp" / "calibaudit-action" / "venv" / "bin"
+    python.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$0" "$@" END >> {said}\n'
+        f'[ "$3" = venv ] && mkdir -p {venv} && cp "$0" {venv}/python\nexit 0\n'
+    )
     python.chmod(0o755)
-    done = action.step("install", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    done = action.step("install", job_environment(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
-    *flags, requirement = (tmp_path / "said").read_text().splitlines()
-    assert flags[:3] == ["-m", "pip", "install"]
+    made, installed = (call.split("\n") for call in said.read_text().strip().removesuffix("\nEND").split("\nEND\n"))
+    assert made == [str(python), "-I", "-m", "venv", "--clear", str(venv.parent)]
+    *flags, requirement = installed
+    assert flags[:5] == [str(venv / "python"), "-I", "-m", "pip", "install"]
+    assert flags[-1] == "--"
     assert (
         requirement == package if package else (Path(requirement) / "pyproject.toml").samefile(root / "pyproject.toml")
     )
@@ -299,7 +279,7 @@ def test_the_pytest_recipes_tell_each_exit_code(
 def test_logs_of_another_harness_need_no_conversion(shared: Path, tmp_path: Path, root: Path) -> None:
     logs = shared / "data" / "lm_eval_logs"
     inputs = {"baseline": "stories260k", "candidate": "stories260k-hot", "junit": str(tmp_path / "junit.xml")}
-    done = Action(root, inputs, logs, tmp_path).step("gate")
+    done = acted(root, inputs, logs, tmp_path)
     assert done.returncode == 1, done
     kinds = [command.name for command in runner(done.stdout)]
     assert kinds == ["error"] * 3 + ["warning"] * 4  # two of them: that a side does not know these questions

@@ -12,14 +12,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from made_scores import TUNED, made_scores
+from made_scores import TUNED, made_scores, save
 from test_cli import write_task
 
-from calibaudit.analysis.audit import audit_model
-from calibaudit.analysis.settings import Settings
-from calibaudit.report.result_json import audit_dict
+from calibaudit.scores.baseline import bless
 from calibaudit.scores.scores import Scores
-from tests.command import Cli, Ended
+from tests.command import Cli, Ended, check_refused
 from tests.families import save_tiny
 
 COMMAND = Path(sys.executable).with_name("calibaudit")
@@ -55,37 +53,26 @@ def here(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return run
 
 
-def save(path: Path, scores: list[Scores]) -> Path:
-    settings = Settings()
-    whole = {**audit_dict(audit_model(scores, settings)), "scores": [part.to_dict() for part in scores]}
-    path.write_text(json.dumps(whole), encoding="utf-8")
-    return path
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """base.json (calibrated), its blessed baseline.json, same.json, worse.json, better.json."""
+    """base.json (calibrated), blessed as baseline.json, as free.json without limits; same.json, worse.json."""
     found = tmp_path_factory.mktemp("gate")
+    (found / "free.json").write_text(bless(two(heat=1.0)), encoding="utf-8")
     save(found / "base.json", two(heat=1.0))
     save(found / "same.json", two(heat=1.03, model=TUNED))
     save(found / "worse.json", two(heat=2.0, model=TUNED))
     ended = calibaudit("bless", "base.json", "-o", "baseline.json", cwd=found)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("baseline.json: 2 tasks, 1,800 items, ")
+    assert (
+        "Limits that it holds: margin .020, alpha .050, tasks from 100 items, strict off, 15 bins (default)"
+        in ended.out
+    )
     return found
 
 
 def two(**fields: Any) -> list[Scores]:
     return [made_scores(900, task=name, seed=i, **fields) for i, name in enumerate(("sums", "maps"))]
-
-
-def check_refused(ended: Ended, *said: str) -> None:
-    """Exit code 2 and one line on stderr that holds everything said."""
-    assert (ended.code, ended.out) == (2, ""), ended
-    (line,) = ended.err.splitlines()
-    assert line.startswith("calibaudit: ")
-    for part in (*said,):
-        assert part in line
 
 
 def test_exit_1_when_it_regressed(folder: Path, here: Cli) -> None:
@@ -112,14 +99,14 @@ def test_inconclusive_is_0_and_3_under_strict(folder: Path, flags: tuple[str, ..
 
 @pytest.mark.parametrize("flags", [(), ("--strict",)])
 def test_exit_0_when_it_passed(folder: Path, flags: tuple[str, ...], here: Cli) -> None:
-    ended = here("gate", "baseline.json", "same.json", "--margin", ".2", *flags, cwd=folder)
+    ended = here("gate", "free.json", "same.json", "--margin", ".2", *flags, cwd=folder)
     assert (ended.code, ended.err) == (0, "")
     assert " Passed: the calibration of tuned is no worse" in ended.out
 
 
 def test_exit_1_over_a_limit(folder: Path, here: Cli) -> None:
     flags = ("--margin", ".5", "--max-gap", ".05", "--max-brier", "1.9")
-    ended = here("gate", "baseline.json", "worse.json", *flags, cwd=folder)
+    ended = here("gate", "free.json", "worse.json", *flags, cwd=folder)
     assert ended.code == 1
     assert " Over a limit: |gap| ." in ended.out
     assert "at most .050" in ended.out
@@ -138,7 +125,9 @@ def test_exit_2_says_what_differs(
     folder: Path, tmp_path: Path, fields: dict[str, Any], said: tuple[str, ...], here: Cli
 ) -> None:
     other = save(tmp_path / "other.json", [made_scores(900, task="sums", heat=3, model=TUNED, **fields)])
-    check_refused(here("gate", folder / "baseline.json", other, "-t", "sums", cwd=tmp_path), "'sums'", *said)
+    check_refused(
+        here("gate", folder / "baseline.json", other, "-t", "sums", "--allow-missing", cwd=tmp_path), "'sums'", *said
+    )
 
 
 def test_exit_2_for_what_cannot_be_used(folder: Path, here: Cli) -> None:
@@ -179,7 +168,7 @@ def test_exit_130_when_interrupted(folder: Path, tmp_path: Path) -> None:
 def test_limits_from_pyproject_and_a_flag_beats_them(folder: Path, tmp_path: Path, here: Cli) -> None:
     table = "[tool.calibaudit.gate]\nmargin = 0.4\nstrict = true\nmax-ece = 0.5\n"
     (tmp_path / "pyproject.toml").write_text(table)
-    sides = folder / "baseline.json", folder / "worse.json"
+    sides = folder / "free.json", folder / "worse.json"
     kept = here("gate", *sides, "--json", cwd=tmp_path)
     verdict = json.loads(kept.out)["verdict"]
     assert (kept.code, verdict["outcome"]) == (0, "passed")
@@ -198,6 +187,8 @@ def test_the_saved_result_fits_its_schema_and_json_is_the_same(folder: Path, roo
     assert ended.code == 1
     result = json.loads(ended.out)
     jsonschema.validate(result, schema)
+    held = json.loads((folder / "baseline.json").read_text(encoding="utf-8"))
+    jsonschema.validate(held, json.loads((root / "docs" / "baseline.schema.json").read_text(encoding="utf-8")))
     assert json.loads((folder / "verdict.json").read_text(encoding="utf-8")) == result
     verdict = result["verdict"]
     assert (verdict["outcome"], verdict["exit_code"]) == ("regressed", 1)
@@ -257,12 +248,12 @@ def test_a_model_against_its_baseline(tmp_path: Path, here: Cli) -> None:
     ]
     write_task(tmp_path, documents=documents)
     flags = ("-t", "tiny.yaml", "--no-cache", "--offline", "--device", "cpu")
-    ended = here("bless", tmp_path / "tiny", *flags, cwd=tmp_path)
+    ended = here("bless", tmp_path / "tiny", *flags, "--min-items", "20", cwd=tmp_path)
     assert ended.code == 0, ended
     text = (tmp_path / "baseline.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     assert json.loads(text)["model"]["name"] == "tiny"
-    ended = here("gate", "baseline.json", "tiny", *flags, "--min-items", "20", "--json", cwd=tmp_path)
+    ended = here("gate", "baseline.json", "tiny", *flags, "--json", cwd=tmp_path)
     assert ended.code == 0, ended
     verdict = json.loads(ended.out)["verdict"]
     assert verdict["outcome"] != "regressed"

@@ -79,8 +79,9 @@ def task(tmp_path: Path) -> Path:
 
 def test_a_candidate_is_asked_the_items_of_the_baseline(cli: Cli, model: Path, task: Path, tmp_path: Path) -> None:
     baseline, out = tmp_path / "baseline.json", tmp_path / "result.json"
-    assert cli("bless", model, "-t", task, "--per-level", 4, "-o", baseline, "--no-cache", "-q").code == 0
-    ended = cli("gate", baseline, model, "-t", task, "--min-items", 5, "-o", out, "--no-cache", "--no-progress")
+    limits = ("--min-items", 5)
+    assert cli("bless", model, "-t", task, "--per-level", 4, *limits, "-o", baseline, "--no-cache", "-q").code == 0
+    ended = cli("gate", baseline, model, "-t", task, "-o", out, "--no-cache", "--no-progress")
     assert ended.code == 0, ended.err
     result = json.loads(out.read_text())
     assert result["tasks"][0]["n_items"] == 12
@@ -100,17 +101,33 @@ def test_a_number_that_is_given_is_obeyed_and_a_mismatch_told(
     assert "Traceback" not in ended.err
 
 
-@pytest.mark.parametrize("flag", ["--limit", "--per-level"])
-def test_a_number_of_items_says_nothing_to_saved_scores_alone_and_that_is_told(
-    cli: Cli, model: Path, task: Path, tmp_path: Path, flag: str
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--limit", 2), ("--per-level", 2), ("--scoring", "letter"), ("--num-fewshot", 3), ("--chat-template", "off")],
+)
+def test_a_flag_that_says_nothing_to_saved_scores_alone_is_refused(
+    cli: Cli, model: Path, task: Path, tmp_path: Path, flag: str, value: object
 ) -> None:
     saved, out = tmp_path / "scores.json", tmp_path / "out.json"
     assert cli("score", model, "-t", task, "-o", saved, "--no-cache", "-q").code == 0
-    for command in (("compare", saved, saved), ("score", saved), ("bless", saved)):
-        ended = cli(*command, flag, 2, "-o", out)
-        assert ended.code == 0
-        assert f"{flag} 2: saved scores are taken with all their items" in ended.err
-        assert json.loads(out.read_text())["tasks"][0]["n_items"] == 30
+    for command in (("compare", saved, saved), ("score", saved), ("bless", saved), ("gate", saved, saved)):
+        ended = cli(*command, flag, value, "-o", out)
+        assert (ended.code, ended.out) == (2, "")
+        (line,) = ended.err.splitlines()
+        assert line.startswith(f"calibaudit: {flag}: no effect: {saved} ")
+        assert not out.exists()
+
+
+def test_a_number_of_items_in_a_file_is_for_other_calls_too_and_said(
+    cli: Cli, model: Path, task: Path, tmp_path: Path
+) -> None:
+    saved, out, settings = tmp_path / "scores.json", tmp_path / "out.json", tmp_path / "settings.toml"
+    assert cli("score", model, "-t", task, "-o", saved, "--no-cache", "-q").code == 0
+    settings.write_text("limit = 2\nscoring = 'letter'\n")
+    ended = cli("score", saved, "--config", settings, "-o", out)
+    assert ended.code == 0
+    assert "--limit 2: saved scores are taken with all their items" in ended.err
+    assert json.loads(out.read_text())["tasks"][0]["n_items"] == 30
 
 
 def test_a_baseline_of_another_version_of_the_task_is_named(cli: Cli, model: Path, task: Path, tmp_path: Path) -> None:

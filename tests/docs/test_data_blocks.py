@@ -73,7 +73,7 @@ def check_workflow(content: dict[str, Any]) -> None:
     assert all("run" not in step for step in steps), "a script: read its calls here"
     (own,) = (step["with"] for step in steps if "calibaudit" in step["uses"])
     assert own.keys() <= action["inputs"].keys()
-    flags = [*own["args"].split(), "--margin", own["margin"]]
+    flags = [*own["args"].split(), *(["--margin", own["margin"]] if "margin" in own else [])]
     assert parsed(["gate", own["baseline"], own["candidate"], *flags])
 
 

@@ -20,9 +20,11 @@ from calibaudit.cli.groups import (
     SessionFlags,
     StatisticsFlags,
 )
-from calibaudit.cli.options import BatchSize, revision_of
+from calibaudit.cli.limits import LimitFlags
+from calibaudit.cli.options import BatchSize, Bins, revision_of
 
 if TYPE_CHECKING:
+    from calibaudit.gating.limits import Rules
     from calibaudit.tasks.items import Task
 
 
@@ -34,26 +36,15 @@ def gate(
         str, typer.Argument(metavar="CANDIDATE", help="What is to be merged: a checkpoint or saved scores.")
     ],
     *,
-    margin: Annotated[
-        float, typer.Option("--margin", metavar="X", help="Worsening of ECE or |gap| that is no alarm.")
-    ] = 0.02,
-    alpha: Annotated[
-        float, typer.Option("--alpha", metavar="X", help="Rate of false alarms, all tasks together.")
-    ] = 0.05,
-    max_ece: Annotated[
-        float | None, typer.Option("--max-ece", metavar="X", help="Limit on the candidate's ECE.", show_default=False)
-    ] = None,
-    max_gap: Annotated[
-        float | None,
-        typer.Option("--max-gap", metavar="X", help="Limit on its |confidence - accuracy|.", show_default=False),
-    ] = None,
-    max_brier: Annotated[
-        float | None, typer.Option("--max-brier", metavar="X", help="Limit on its Brier score.", show_default=False)
-    ] = None,
-    min_items: Annotated[
-        int, typer.Option("--min-items", metavar="N", help="Items a task needs to be judged on its own.")
-    ] = 100,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when inconclusive.")] = False,
+    limits: LimitFlags,
+    allow_looser: Annotated[
+        bool,
+        typer.Option("--allow-looser", help="Take limits looser than the baseline's. On the command line alone."),
+    ] = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Judge fewer tasks than the baseline holds. On the command line alone."),
+    ] = False,
     items: ItemFlags,
     run: RunFlags,
     engines: EngineFlags,
@@ -69,24 +60,38 @@ def gate(
     """Fail when calibration regressed: exit 1; 0 when it did not; 3 when that is open, under --strict.
 
     Exit 2 when the two sides cannot be compared: other items, scoring or chat template. That is never a regression.
+    Limits that a blessed baseline holds can be tightened by flags and files, not loosened.
     """
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
+    from calibaudit.cli.baseline_prompts import check_prompts, with_template_of
+    from calibaudit.cli.limits import rules_of
     from calibaudit.cli.outputs import checked_outputs, deliver, portable
     from calibaudit.cli.progress import reporter
-    from calibaudit.gating import Limits
+    from calibaudit.gating.coverage import check_complete, coverage_of, in_common
     from calibaudit.models.distributed import rank
-    from calibaudit.scores.saved import is_saved_scores
+    from calibaudit.scores.saved import check_there, is_saved_scores, read_saved
+    from calibaudit.scoring.engines.address import is_server
 
-    limits = Limits(margin, alpha, max_ece, max_gap, max_brier, min_items, strict)
     models = (baseline, candidate)
     paths = checked_outputs(files, gated=True)
-    options = inputs.run_options(run, chat, batch_size, engines)
+    check_there(models)
+    rules = rules_of(baseline, limits, statistics.bins, allow_looser=allow_looser)
+    scored = not is_saved_scores(candidate)
+    held = read_saved(baseline, None) if is_saved_scores(baseline) and (scored or items.tasks) else None
+    options = inputs.run_options(run, with_template_of(held or (), chat) if scored else chat, batch_size, engines)
     asked = inputs.asked(models, items, offline=run.offline)
     if asked.tasks is not None:
         for name in filter(is_saved_scores, models):
             _check_items(name, asked.tasks)
+    if held is not None and scored:
+        named = {task.name for task in asked.loaded()}
+        judged = [part for part in held if part.task in named]
+        if not allow_missing:
+            check_complete(coverage_of(held, judged), baseline)
+        if not is_server(candidate):
+            check_prompts(judged, baseline, candidate, replace(options, revision=revision))
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())
         models = inputs.on_its_base(models, report, offline=run.offline)
@@ -103,13 +108,19 @@ def gate(
     from calibaudit.scores.align import without_doubles
 
     before, after = without_doubles(*sides)
-    settings = replace(inputs.settings_of(statistics), level=1 - alpha)
-    verdict = gated(before, after, limits, settings)
+    coverage = coverage_of(held or before, after) if is_saved_scores(baseline) else None
+    if allow_missing:
+        before, after = in_common(before, after)
+    elif coverage is not None:
+        check_complete(coverage, baseline)
+    settings = replace(inputs.settings_of(statistics), n_bins=rules.bins, level=1 - rules.limits.alpha)
+    verdict = replace(gated(before, after, rules.limits, settings), in_force=rules.in_force, coverage=coverage)
     summary = github.summary_path()
     comparison = compare(before, after, settings)
     saved = comparison_dict(comparison, errors=worst_new_errors(before, after, asked.loaded()))
     result = {**saved, "verdict": verdict.to_dict()}
-    warnings = (*reach_notes(comparison), *comparison.warnings)
+    result["warnings"] = [*([] if (text := _of_files(rules)) is None else [text]), *saved["warnings"]]
+    warnings = (*reach_notes(comparison), *result["warnings"])
     in_log = github.on_actions() and not page.json
     with github.inert_log(in_log):
         deliver(
@@ -133,6 +144,8 @@ def gate(
 def bless(
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="Checkpoint or saved scores.")],
     *,
+    limits: LimitFlags,
+    bins: Bins = 15,
     items: ItemFlags,
     run: RunFlags,
     engines: EngineFlags,
@@ -145,20 +158,26 @@ def bless(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
     session: SessionFlags,
 ) -> None:
-    """Write the baseline that `gate` holds later candidates against: small, one line an item, meant to be committed."""
+    """Write the baseline that `gate` holds later candidates against: small, one line an item, meant to be committed.
+
+    It holds the limits too: those of flags and of [tool.calibaudit.gate], else those of the baseline that it replaces.
+    """
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
+    from calibaudit.cli.limits import rules_to_bless
     from calibaudit.cli.progress import reporter
     from calibaudit.errors import OutputError
     from calibaudit.files.write import check_writable, write_whole
     from calibaudit.models.distributed import rank
+    from calibaudit.report.words.verdict import limit_texts
     from calibaudit.scores.align import without_doubles
     from calibaudit.scores.baseline import bless as blessed
 
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
     check_writable(output)
+    rules = rules_to_bless(candidate, output, limits, bins)
     options = inputs.run_options(run, chat, batch_size, engines)
     asked = inputs.asked([candidate], items, offline=run.offline)
     with reporter(silent=quiet or session.no_progress) as report:
@@ -167,7 +186,7 @@ def bless(
     if rank() > 0:  # torchrun's first process speaks for all
         return
     scores, _ = without_doubles(scores, scores)
-    text = blessed(scores)
+    text = blessed(scores, rules.values())
     write_whole(text, output)
     if not quiet:
         n_items = sum(part.n_items for part in scores)
@@ -176,6 +195,22 @@ def bless(
             f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} items, {size / 1000:,.0f} kB "
             f"({size / n_items:.0f} bytes an item). Commit it, then: calibaudit gate {output} CANDIDATE"
         )
+        typer.echo(f"Limits that it holds: {'; '.join(limit_texts(rules.in_force))}")
+
+
+def _of_files(rules: Rules) -> str | None:
+    """What to know where a settings file decides and the baseline does not."""
+    from calibaudit.report.words.verdict import limit_text
+
+    files = {entry.source for entry in rules.in_force} - {"default", "baseline"}
+    files = {source for source in files if not source.startswith("--")}
+    if rules.from_baseline or not files:
+        return None
+    named = ", ".join(limit_text(entry) for entry in rules.in_force if entry.source in files)
+    return (
+        f"the baseline holds no limits, so those of {', '.join(sorted(files))} count ({named}), which a change can set "
+        "for itself: bless it again, and it holds them"
+    )
 
 
 def _check_items(name: str, tasks: Sequence[Task]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.report.document.tables import Head, Row, Table, p_cell
 from calibaudit.report.words.text import bounds
-from calibaudit.report.words.verdict import CHECK_NAMES, sentence, value_text
+from calibaudit.report.words.verdict import CHECK_NAMES, judged_sentence, limits_sentence, sentence, value_text
 
 _OUTCOMES = {
     "passed": ("better", "Gate: passed", "Accept it: the gate passed"),
@@ -19,13 +19,17 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class GateView:
-    """tone: worse, better or neutral. label: the outcome. action: what to do. table: the checks, task by task."""
+    """tone: worse, better or neutral. label: the outcome. action: what to do. table: the checks, task by task.
+
+    facts: what was judged, and the limits in force with their sources; a sentence each.
+    """
 
     tone: str
     label: str
     sentence: str
     action: str
     table: Table
+    facts: tuple[str, ...]
 
 
 def gate_view(verdict: Verdict) -> GateView:
@@ -37,7 +41,8 @@ def gate_view(verdict: Verdict) -> GateView:
     if len(verdict.tasks) > 1:
         rows += _rows(verdict.overall, "all (pooled)", whole=True)
     heads = (Head("", ("Check", "At most", "Found", "Interval", "p", "Finding")),)
-    return GateView(tone, label, sentence(verdict), action, Table(heads, tuple(rows)))
+    facts = tuple(text for text in (judged_sentence(verdict), limits_sentence(verdict)) if text)
+    return GateView(tone, label, sentence(verdict), action, Table(heads, tuple(rows)), facts)
 
 
 def _rows(part: Part, name: str, *, whole: bool = False) -> list[Row]:

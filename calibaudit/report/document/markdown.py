@@ -60,6 +60,7 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
     lines += _levels(comparison)
     if gate is not None:
         lines += ["", "### Gate", "", *_table(gate.table, "task", most_rows)]
+        lines += [line for text in gate.facts for line in ("", escaped(text, 900))]
     lines += _warnings(comparison.warnings, "Warnings")
     if recommendation is not None:
         said = advice(recommendation)

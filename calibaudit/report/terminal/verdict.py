@@ -11,7 +11,14 @@ from calibaudit.gating.verdict import Check, Part, Verdict
 from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
 from calibaudit.report.terminal.page import page_width, pair_lines, print_parts, warning_lines
 from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
-from calibaudit.report.words.verdict import CHECK_NAMES, sentence, value_text
+from calibaudit.report.words.verdict import (
+    CHECK_NAMES,
+    judged_sentence,
+    judged_text,
+    limits_sentence,
+    sentence,
+    value_text,
+)
 
 _STYLES = {"passed": "bold green", "regressed": "bold red", "over_limit": "bold red", "inconclusive": "bold yellow"}
 _OUTCOMES = {"over_limit": "over limit"}
@@ -29,6 +36,7 @@ def render_verdict(verdict: Verdict, warnings: Sequence[str], console: Console, 
         _header(verdict, width),
         styled(wrapped(sentence(verdict), width - 1), _STYLES[verdict.outcome]),
         _checks(title, verdict.overall, width),
+        _held_to(verdict, width),
     ]
     if not quiet:
         if several:
@@ -42,13 +50,21 @@ def render_verdict(verdict: Verdict, warnings: Sequence[str], console: Console, 
 def _header(verdict: Verdict, width: int) -> list[Text]:
     lines = pair_lines(verdict.before.name, verdict.after.name, width)
     n = len(verdict.tasks)
+    counts = f"{n} task{'s' * (n != 1)}, {verdict.overall.n_items:,} items"
     facts = [
-        f"{n} task" if n == 1 else f"{n} tasks",
-        f"{verdict.overall.n_items:,} items",
+        counts if verdict.coverage is None else judged_text(verdict.coverage),
         f"margin {number(verdict.limits.margin)}",
         f"false alarms at most {verdict.limits.alpha * 100:g} %",
     ]
     return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
+
+
+def _held_to(verdict: Verdict, width: int) -> list[Text]:
+    """What was left out, and the limits with their sources."""
+    texts = [limits_sentence(verdict)]
+    if verdict.coverage is not None and not verdict.coverage.is_complete:
+        texts.insert(0, judged_sentence(verdict))
+    return [line for text in texts if text for line in styled(wrapped(text, width - 1), "dim")]
 
 
 def _checks(title: str, part: Part, width: int, *, broken: bool = False) -> list[Text]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from calibaudit.gating.coverage import Coverage
+from calibaudit.gating.limits import InForce
 from calibaudit.gating.verdict import Check, Verdict
 from calibaudit.metrics.inference.estimate import MIN_UNITS
 from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
@@ -33,6 +35,67 @@ def sentence(verdict: Verdict) -> str:
             f"ECE {_moved(ece)}, |gap| {_moved(gap)}."
         )
     return f"Inconclusive: no regression found, but {_doubt(verdict)}"
+
+
+LIMIT_NAMES = {
+    "margin": "margin",
+    "alpha": "alpha",
+    "max_ece": "ECE at most",
+    "max_gap": "|gap| at most",
+    "max_brier": "Brier at most",
+    "min_items": "tasks from {} items",
+    "strict": "strict",
+    "bins": "{} bins",
+}
+
+
+def limit_text(entry: InForce) -> str:
+    """`margin .020`."""
+    name, value = LIMIT_NAMES[entry.name], entry.value
+    if value is None or isinstance(value, bool):
+        return f"{name} {'on' if value else 'off' if value is not None else 'unlimited'}"
+    return name.format(f"{value:,}") if "{}" in name else f"{name} {number(value)}"
+
+
+def limit_texts(in_force: Sequence[InForce]) -> list[str]:
+    """A text for each source, that of most limits first: `margin .020, alpha .050 (baseline)`.
+
+    Limits on the candidate itself only where there are some, or where the baseline's is set aside.
+    """
+    texts: dict[str, list[str]] = {}
+    for entry in in_force:
+        if entry.value is not None or entry.is_looser:
+            looser = ", looser than the baseline's" if entry.is_looser else ""
+            texts.setdefault(f"{entry.source}{looser}", []).append(limit_text(entry))
+    return [f"{', '.join(found)} ({source})" for source, found in sorted(texts.items(), key=lambda e: -len(e[1]))]
+
+
+def limits_sentence(verdict: Verdict) -> str:
+    """What is in force and where it comes from; "" where that is not known."""
+    if not verdict.in_force:
+        return ""
+    none = "" if any(entry.source == "baseline" for entry in verdict.in_force) else "; the baseline holds none"
+    return f"Limits: {'; '.join(limit_texts(verdict.in_force))}{none}."
+
+
+def judged_text(coverage: Coverage) -> str:
+    """`1 of 9 tasks, 300 of 2,400 items`; of a whole baseline `9 of 9 tasks, 2,400 items`."""
+    (tasks, all_tasks), (items, all_items) = coverage.n_tasks, coverage.n_items
+    share = f"{items:,}" if coverage.is_complete else f"{items:,} of {all_items:,}"
+    return f"{tasks} of {all_tasks} task{'s' * (all_tasks != 1)}, {share} items"
+
+
+def judged_sentence(verdict: Verdict) -> str:
+    """What was judged, and what was left out, with the counts of tasks judged in part; "" where that is not known."""
+    coverage = verdict.coverage
+    if coverage is None:
+        return ""
+    left = [
+        task.name + (f" ({task.n_judged:,} of {task.n_held:,} items)" if task.n_judged else "")
+        for task in coverage.tasks
+        if task.n_judged < task.n_held
+    ]
+    return f"Judged of the baseline: {judged_text(coverage)}{f'; left out: {_listed(left)}' if left else ''}."
 
 
 def expected_found(check: Check) -> str:
