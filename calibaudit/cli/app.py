@@ -25,6 +25,7 @@ from calibaudit.cli.commands.report import report
 from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
+from calibaudit.cli.outputs import complain, say, show_text, visible_streams
 from calibaudit.errors import CalibauditError, Interrupted
 
 INTERRUPTED = 130
@@ -50,10 +51,10 @@ def _root(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"calibaudit {installed('calibaudit')}")
+        say(f"calibaudit {installed('calibaudit')}")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        show_text(context.get_help())
 
 
 for command in (compare, score, gate, bless, recommend, fix, report):
@@ -71,7 +72,7 @@ def main() -> None:
 def _run() -> None:
     """Parse sys.argv and run. Not `app()`: that turns an interrupt and a closed pipe into exit codes of its own."""
     command = typer.main.get_command(app)
-    with command.make_context("calibaudit", sys.argv[1:]) as context:
+    with visible_streams(command), command.make_context("calibaudit", sys.argv[1:]) as context:
         command.invoke(context)
 
 
@@ -81,7 +82,7 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
         command()
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        print(f"calibaudit: interrupted{f'; {stop}' if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
+        complain(f"interrupted{f'; {stop}' if isinstance(stop, Interrupted) else ''}")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader is gone (`| head`); Python would complain again when it closes stdout.
@@ -91,7 +92,7 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
         if type(error).__name__ == "Exit":  # the parser's: --help, --version, tasks check
             return int(getattr(error, "exit_code", 0))
         if debug:
-            traceback.print_exc()
+            show_text(traceback.format_exc(), sys.stderr)
         return _failed(error)
     return 0
 
@@ -103,5 +104,5 @@ def _failed(error: Exception) -> int:
         text, code = error.format_message().rstrip(".") + "; see --help", 2
     else:
         text, code = f"{type(error).__name__}: {error} (a fault of calibaudit's own: please report it with --debug)", 2
-    print("calibaudit: " + " ".join(text.split()), file=sys.stderr)
+    complain(text)
     return code

@@ -64,6 +64,12 @@ def annotation_lines(verdict: Verdict, warnings: Sequence[str] = ()) -> list[str
     return lines + [_command("warning", "calibaudit", text) for text in warnings[:room]]
 
 
+def annotate(verdict: Verdict, warnings: Sequence[str] = ()) -> None:
+    """Prints the annotations: the only lines of the log that are meant as commands."""
+    for line in annotation_lines(verdict, warnings):
+        print(line)
+
+
 def step_summary(result: Mapping[str, Any], room: int = MAX_SUMMARY) -> bytes:
     """The result's Markdown page as UTF-8, at most `room` bytes; a longer one has fewer rows in its tables."""
     page = markdown_page(result).encode()

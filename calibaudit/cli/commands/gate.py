@@ -73,7 +73,7 @@ def gate(
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
-    from calibaudit.cli.outputs import checked_outputs, deliver
+    from calibaudit.cli.outputs import checked_outputs, complain, deliver
     from calibaudit.cli.progress import reporter
     from calibaudit.gating import Limits
     from calibaudit.models.distributed import rank
@@ -118,15 +118,15 @@ def gate(
             page,
             lambda console: render_verdict(verdict, warnings, console, quiet=page.quiet),
         )
-    for line in github.annotation_lines(verdict, warnings) if in_log else ():
-        print(line)
+    if in_log:
+        github.annotate(verdict, warnings)
     sys.stdout.flush()
     if summary is not None:
         try:
             github.append_summary(result, summary)
         except OSError as error:
             reason = error.strerror or error
-            print(f"calibaudit: the step's summary {summary} cannot be written: {reason}", file=sys.stderr)
+            complain(f"the step's summary {summary} cannot be written: {reason}")
     raise typer.Exit(verdict.exit_code)
 
 
@@ -149,6 +149,7 @@ def bless(
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
+    from calibaudit.cli.outputs import say
     from calibaudit.cli.progress import reporter
     from calibaudit.errors import OutputError
     from calibaudit.files.write import check_writable, write_whole
@@ -172,7 +173,7 @@ def bless(
     if not quiet:
         n_items = sum(part.n_items for part in scores)
         size = len(text.encode())
-        typer.echo(
+        say(
             f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} items, {size / 1000:,.0f} kB "
             f"({size / n_items:.0f} bytes an item). Commit it, then: calibaudit gate {output} CANDIDATE"
         )
