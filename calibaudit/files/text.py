@@ -29,14 +29,15 @@ _JOINERS = "\u200c\u200d"
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"  # of a character's form
 _FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"  # of a land's part: Scotland's
 _UNSEEN = re.compile(f"{_FLAG}|[{_HARD}{_NO_CHARACTERS}{_JOINERS}{_SELECTORS}]")
-_NOT_IN_JSON = re.compile(f"{_FLAG}|[{_HARD}{_NO_CHARACTERS}]")
+_OLDER_COMMAND = r"#(?=#(?:\[|vso\[|teamcity\[))"
+_NOT_IN_JSON = re.compile(f"{_FLAG}|[{_HARD}{_NO_CHARACTERS}]|{_OLDER_COMMAND}")
 _SELECTOR = re.compile(f"[{_SELECTORS}]")
 _NUMBERED = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
 _SPACES = str.maketrans({" ": "·", "\t": "→\t", "\n": "⏎\n", "\u00a0": "⍽"})
 
 # What a CI system's log reader takes for a command: GitHub's runner, which trims a line first, and its older form
 # anywhere in a line; Azure Pipelines' and TeamCity's.
-_COMMAND = re.compile(r"\A(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
+_COMMAND = re.compile(rf"\A(\s*):(?=:)|{_OLDER_COMMAND}")
 # owasp.org, "CSV Injection".
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 # learn.microsoft.com, "Naming Files, Paths, and Namespaces".
@@ -146,7 +147,7 @@ def _belongs(c: str, before: str, after: str) -> bool:
         return not _SELECTOR.match(before)
     if unicodedata.category(before) in ("So", "Sk") or _SELECTOR.match(before):
         return bool(after) and unicodedata.category(after) == "So"
-    return ord(before) >= 0x590 and unicodedata.category(before)[0] in "LM" and after not in _JOINERS
+    return ord(before) >= 0x590 and unicodedata.category(before)[0] in "LM" and (not after or after not in _JOINERS)
 
 
 def _number(c: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,10 +15,12 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_dict
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.errors import CalibauditError
-from calibaudit.gating.verdict import Check, Limits, Part, Verdict
+from calibaudit.gating.verdict import LIMITS, MEASURES, Check, Finding, Limits, Outcome, Part, Verdict
 from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.scores import ModelInfo
+
+OUTCOMES, FINDINGS = get_args(Outcome), get_args(Finding)
 
 
 def is_comparison(result: Result) -> bool:
@@ -99,7 +102,7 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
     try:
         n_to_settle = found["n_to_settle"]
         return Verdict(
-            outcome=found["outcome"],
+            outcome=_one_of(OUTCOMES, found["outcome"], "outcome"),
             limits=Limits(**found["limits"]),
             before=model_of(result["before"]),
             after=model_of(result["after"]),
@@ -112,7 +115,20 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
 
 
 def _part(part: Result) -> Part:
-    return Part(**{**part, "checks": tuple(Check(**check) for check in part["checks"])})
+    _one_of(OUTCOMES, part["outcome"], "outcome")
+    return Part(**{**part, "name": str(part["name"]), "checks": tuple(map(_check, part["checks"]))})
+
+
+def _check(check: Result) -> Check:
+    _one_of((*MEASURES, *LIMITS), check["measure"], "measure")
+    _one_of(FINDINGS, check["finding"], "finding")
+    return Check(**check)
+
+
+def _one_of(known: Sequence[Any], value: Any, name: str) -> Any:
+    if value not in known:
+        raise ValueError(f"{name} is {str(value)[:40]!r}")
+    return value
 
 
 def _some(tasks: Any) -> list[Any]:
