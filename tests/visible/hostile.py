@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 BODY = (
@@ -28,7 +28,7 @@ def mark(n: int) -> str:
 
 
 def texts(value: Any, at: Path = ()) -> Iterator[Path]:
-    """Where in a JSON value a text stands; of a list's entries the first that has the shape of others stands for all."""
+    """Where in a JSON value a text stands; of a list's entries one for all of its shape."""
     if isinstance(value, str):
         yield at
     elif isinstance(value, dict):
@@ -43,11 +43,12 @@ def texts(value: Any, at: Path = ()) -> Iterator[Path]:
                 yield from texts(entry, (*at, i))
 
 
-def planted(value: Any, at: Path, text: str) -> Any:
-    """A copy with the text at that place."""
+def planted(value: Any, at: Mapping[Path, str]) -> Any:
+    """A copy with each text at its place."""
     found = copy.deepcopy(value)
-    inner = found
-    for key in at[:-1]:
-        inner = inner[key]
-    inner[at[-1]] = text
+    for path, text in at.items():
+        inner = found
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = text
     return found
