@@ -24,6 +24,7 @@ from calibaudit.cli.commands.report import report
 from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
+from calibaudit.cli.outputs import complain, say, show_text, visible_streams
 from calibaudit.cli.streams import drop, steady_streams
 from calibaudit.errors import CalibauditError, Interrupted
 
@@ -61,10 +62,10 @@ def _root(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"calibaudit {installed('calibaudit')}")
+        say(f"calibaudit {installed('calibaudit')}")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        show_text(context.get_help())
     elif processes > 1:
         from calibaudit.cli.processes import run_in
 
@@ -89,7 +90,7 @@ def main() -> None:
 def _run() -> None:
     """Parse sys.argv and run. Not `app()`: that turns an interrupt and a closed pipe into exit codes of its own."""
     command = typer.main.get_command(app)
-    with command.make_context("calibaudit", sys.argv[1:]) as context:
+    with visible_streams(command), command.make_context("calibaudit", sys.argv[1:]) as context:
         command.invoke(context)
 
 
@@ -105,14 +106,14 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
             code = int(getattr(end, "exit_code", 0))
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        print(f"calibaudit: interrupted{f'; {stop}' if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
+        complain(f"interrupted{f'; {stop}' if isinstance(stop, Interrupted) else ''}")
         return INTERRUPTED
     except BrokenPipeError:  # the reader is gone (`| head`)
         drop(sys.stdout)  # else Python complains again when it closes stdout
         return BROKEN_PIPE
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            show_text(traceback.format_exc(), sys.stderr)
         return _failed(error)
     return code
 
@@ -124,5 +125,5 @@ def _failed(error: Exception) -> int:
         text, code = error.format_message().rstrip(".") + "; see --help", 2
     else:
         text, code = f"{type(error).__name__}: {error} (a fault of calibaudit's own: please report it with --debug)", 2
-    print("calibaudit: " + " ".join(text.split()), file=sys.stderr)
+    complain(text)
     return code

@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from calibaudit.errors import CalibauditError
+from calibaudit.files.text import one_line
 from calibaudit.kernels import kernel_path, linear_logprobs
+from calibaudit.report.terminal.printing import print_line
 
 PACKAGES = ("torch", "triton", "transformers", "datasets", "numpy", "scipy")
 VARIABLES = (
@@ -127,15 +129,16 @@ def render_environment(report: EnvironmentReport, console: Console | None = None
     console = console or Console()
     rows = [(name, version or "not installed") for name, version in report.versions.items()]
     rows += [("platform", report.platform), *report.variables.items()]
+    rows = [(name, one_line(value, 400)) for name, value in rows]
     names = max(len(name) for name, _ in (*rows, *((device.name, "") for device in report.devices)))
     for name, value in rows:
-        _print(console, Text(f" {name:<{names}}  ", style="dim").append(value, style="not dim"))
-    _print(console, Text())
+        print_line(console, Text(f" {name:<{names}}  ", style="dim").append(value, style="not dim"))
+    print_line(console, Text())
     for device in report.devices:
-        _print(console, Text(f" {device.name:<{names}}  ", style="dim").append(_hardware(device), style="not dim"))
+        print_line(console, Text(f" {device.name:<{names}}  ", style="dim").append(_hardware(device), style="not dim"))
         text = f"{_KERNELS[device.kernels]}: {device.reason}"
         for line in textwrap.wrap(text, max(20, console.width - names - 3), break_on_hyphens=False):
-            _print(console, Text(f" {'':<{names}}  {line}"))
+            print_line(console, Text(f" {'':<{names}}  {line}"))
 
 
 def _hardware(device: DeviceReport) -> str:
@@ -147,7 +150,3 @@ def _hardware(device: DeviceReport) -> str:
 
 def _gib(n_bytes: int) -> str:
     return f"{n_bytes / 2**30:.1f}"
-
-
-def _print(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True)

@@ -1,11 +1,20 @@
-"""Results out: what can be written is checked before anything is scored; files are written whole."""
+"""Results and words out: what can be written is checked before anything is scored; files are written whole.
+
+Everything that a command says goes through here, `report.terminal.printing` or `report.github`: in none of it is a
+character that acts on a terminal, or a line that a CI system takes for a command.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from calibaudit.files.text import log_line, screen_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +41,64 @@ def portable(result: Mapping[str, Any], page: PageFlags) -> Mapping[str, Any]:
     from calibaudit.report.words.folders import without_folders
 
     return result if page.full_paths else without_folders(result)
+
+
+def say(text: object) -> None:
+    """A line on stdout."""
+    _write(log_line(text), sys.stdout)
+
+
+def complain(text: object) -> None:
+    """A line on stderr, `calibaudit: ` before it."""
+    _write(f"calibaudit: {log_line(text)}", sys.stderr)
+
+
+def show_text(text: str, stream: TextIO | None = None) -> None:
+    """Several lines as they are: a help text, a traceback. stream: stdout when left out."""
+    _write(screen_text(text.rstrip("\n")), stream or sys.stdout)
+
+
+@contextmanager
+def visible_streams(command: Any) -> Iterator[None]:
+    """Within it, what other packages log and warn of, and the help that quotes a configuration, is made visible too.
+
+    command: the parser's.
+    """
+    factory, form = logging.getLogRecordFactory(), warnings.formatwarning
+
+    def formatted(*arguments: Any, **options: Any) -> str:
+        return screen_text(form(*arguments, **options))
+
+    _show_help_visibly(command)
+    logging.setLogRecordFactory(_VisibleRecord)
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(factory)
+        warnings.formatwarning = form
+
+
+class _VisibleRecord(logging.LogRecord):
+    def getMessage(self) -> str:
+        return screen_text(super().getMessage())
+
+
+def _show_help_visibly(command: Any) -> None:
+    """`--help` quotes the defaults that a TOML file has set."""
+
+    class Context(command.context_class):  # type: ignore[misc]
+        def get_help(self) -> str:
+            return screen_text(super().get_help())
+
+    command.context_class = Context
+    for below in getattr(command, "commands", {}).values():
+        _show_help_visibly(below)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def deliver(

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
+from calibaudit.cli.outputs import show_text
 from calibaudit.errors import CalibauditError
 
 _CHILD = "import sys; sys.path[:] = sys.argv.pop(1).split('\\n'); from calibaudit.__main__ import main; main()"
@@ -61,7 +62,7 @@ def run_in(n: int, arguments: Sequence[str]) -> int:
     if told > 0:
         said[told - 1].seek(0)
         text = said[told - 1].read().decode("utf-8", "replace")[-_TAIL:]
-        sys.stderr.write(text)
+        show_text(text, sys.stderr)
     for file in said:
         file.close()
     return codes[told]

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from calibaudit.files.text import log_line
 from calibaudit.models.distributed import rank
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from calibaudit.tasks.items import Task
+
+
+_MOST_LABEL = 200
 
 
 class Reporter:
@@ -27,9 +31,10 @@ class Reporter:
         """detail: what is shown after the label."""
         if self._bars is None:
             return
+        shown = log_line(f"{label} {detail}", _MOST_LABEL)
         if label not in self._ids:
-            self._ids[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._ids[label], completed=done, description=f"{label} {detail}".rstrip())
+            self._ids[label] = self._bars.add_task(shown, total=total)
+        self._bars.update(self._ids[label], completed=done, description=shown)
 
     def trained(self, label: str, step: int, n_steps: int, loss: float, tokens_per_second: float) -> None:
         """A step of training. loss: nats a token."""
@@ -44,7 +49,7 @@ class Reporter:
         self.notices(warning for task in tasks for warning in task.warnings)
 
     def notice(self, text: str) -> None:
-        self._console.print(f"calibaudit: {text}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        _print_notice(self._console, text)
 
 
 @contextmanager
@@ -71,7 +76,7 @@ def reporter(*, silent: bool) -> Iterator[Reporter]:
         )
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -91,5 +96,12 @@ class _Notices(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = f"calibaudit: {record.getMessage()}"
-        self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+        _print_notice(self._console, record.getMessage())
+
+
+def _print_notice(console: Console, text: str) -> None:
+    from rich.text import Text
+
+    from calibaudit.report.terminal.printing import print_line
+
+    print_line(console, Text(f"calibaudit: {log_line(text)}", style="dim"))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from calibaudit.files.text import one_line
+from calibaudit.files.text import log_line, one_line
 from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.report.document.markdown import markdown_page
 from calibaudit.report.words.verdict import CHECK_NAMES, expected_found, sentence
@@ -64,6 +64,12 @@ def annotation_lines(verdict: Verdict, warnings: Sequence[str] = ()) -> list[str
     return lines + [_command("warning", "calibaudit", text) for text in warnings[:room]]
 
 
+def annotate(verdict: Verdict, warnings: Sequence[str] = ()) -> None:
+    """Prints the annotations: the only lines of the log that are meant as commands."""
+    for line in annotation_lines(verdict, warnings):
+        print(line)
+
+
 def step_summary(result: Mapping[str, Any], room: int = MAX_SUMMARY) -> bytes:
     """The result's Markdown page as UTF-8, at most `room` bytes; a longer one has fewer rows in its tables."""
     page = markdown_page(result).encode()
@@ -108,7 +114,7 @@ def _task(task: Part) -> str:
 
 
 def _command(kind: str, title: str, message: str) -> str:
-    return f"::{kind} title={_property(one_line(title, 120))}::{_data(one_line(message, 1000))}"
+    return f"::{kind} title={_property(one_line(title, 120))}::{_data(log_line(message, 1000))}"
 
 
 def _data(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from calibaudit.errors import OutputError
-from calibaudit.files.text import one_line
+from calibaudit.files.text import log_line
 from calibaudit.gating.verdict import Check, Part, Verdict
 from calibaudit.report.saved import verdict_of
 from calibaudit.report.words.text import bounds, number, p_text
@@ -20,7 +20,6 @@ from calibaudit.report.words.verdict import CHECK_NAMES, expected_found, judged_
 
 ALL = "all items"
 _MAX_NAME, _MAX_TEXT = 120, 600
-_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)Z?")
 
 
@@ -140,5 +139,5 @@ def _properties(verdict: Verdict, result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(text: object, most: int = _MAX_TEXT) -> str:
-    """One line that XML 1.0 can hold."""
-    return _NOT_XML.sub("", one_line(text, most))
+    """One line; what is visible is what XML 1.0 can hold."""
+    return log_line(text, most)

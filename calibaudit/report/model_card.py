@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from calibaudit.files.paths import is_there
+from calibaudit.files.text import one_line, yaml_text
 from calibaudit.repair.candidates import Repair, Setting
+from calibaudit.report.document.markdown import escaped, table_cell
 from calibaudit.report.document.tables import Table
 from calibaudit.report.repair_page import KEPT_NOTE, repair_page
 
+_MOST_NAME, _MOST_SENTENCE = 200, 3_000
 _WHAT = {
     "temperature": "its logits divided by a temperature",
     "aligned": "its logits divided by a temperature",
@@ -39,21 +41,21 @@ def model_card(repair: Repair, out: Path) -> str:
     ]
     lines = [
         "---",
-        yaml.safe_dump(_metadata(repair, chosen.setting), sort_keys=False, allow_unicode=True).strip(),
+        yaml_text(_metadata(repair, chosen.setting)).strip(),
         "---",
         "",
-        f"# {out.resolve().name}",
+        f"# {escaped(out.resolve().name)}",
         "",
-        f"A repair of `{instruct}` by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. It is meant "
+        f"A repair of {_code(instruct)} by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. It is meant "
         "to be as sure as it is right.",
         "",
         f"**{_shown_text(page.sentence, names)}**",
         "",
         *_table(page.measures, ""),
         "",
-        f"Items: {proof.pooled.n_items:,} of {', '.join(task.name for task in proof.tasks)}. Neither the tuning data "
-        f"nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, p-values of "
-        "no change; every figure with its interval is in `fix.json`.",
+        f"Items: {proof.pooled.n_items:,} of {', '.join(escaped(task.name) for task in proof.tasks)}. Neither the "
+        f"tuning data nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, "
+        "p-values of no change; every figure with its interval is in `fix.json`.",
         "",
     ]
     if page.candidates is not None:
@@ -62,7 +64,10 @@ def model_card(repair: Repair, out: Path) -> str:
     lines += ["## How it was made", "", *(f"- {_shown_text(text, names)}" for text in page.how)]
     if repair.training is not None:
         lines.append(f"- Seed of the training: {repair.settings.training.seed}")
-    lines.append(f"- Base: `{base}` ({repair.base.revision}); before: `{instruct}` ({repair.instruct.revision})")
+    lines.append(
+        f"- Base: {_code(base)} ({escaped(repair.base.revision)}); before: {_code(instruct)} "
+        f"({escaped(repair.instruct.revision)})"
+    )
     if page.warnings:
         lines += ["", "## Read this too", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
     lines += ["", "## Limits", "", _limits(chosen.setting), ""]
@@ -93,12 +98,20 @@ def _metadata(repair: Repair, setting: Setting) -> dict[str, Any]:
 def _table(table: Table, first: str) -> Sequence[str]:
     heads = [column for head in table.heads for column in head.columns]
     lines = [f"| {first} | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(heads)}"]
-    return [*lines, *(f"| {row.name.replace('* ', chr(92) + '* ')} | {' | '.join(row.cells)} |" for row in table.rows)]
+    return [
+        *lines,
+        *(f"| {escaped(row.name)} | {' | '.join(map(table_cell, row.cells))} |" for row in table.rows),
+    ]
 
 
 def _shown(name: str) -> str:
     """A hub id as it is; of a folder or file only the last part: a card is published, a disk's layout is not."""
-    return Path(name).name if is_there(name) else name
+    return one_line(Path(name).name if is_there(name) else name, _MOST_NAME)
+
+
+def _code(name: str) -> str:
+    """A name as code, where it is a usual one."""
+    return f"`{name}`" if re.fullmatch(r"[\w./-]+", name) else escaped(name)
 
 
 def _shown_text(text: str, names: Sequence[str]) -> str:
@@ -109,4 +122,4 @@ def _shown_text(text: str, names: Sequence[str]) -> str:
     for word in text.split(" "):
         bare = word.strip("()[],;:.")
         words.append(word.replace(bare, _shown(bare)) if bare.startswith("/") and len(bare) > 1 else word)
-    return " ".join(words)
+    return escaped(" ".join(words), _MOST_SENTENCE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.worst_errors import ConfidentError
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import read_json
+from calibaudit.files.text import json_text
 from calibaudit.files.write import write_whole
 from calibaudit.scores.scores import READABLE_VERSIONS, SCHEMA_VERSION
 
@@ -55,7 +55,7 @@ def audit_dict(
 
 def result_text(result: Mapping[str, Any]) -> str:
     """The result as strict JSON text, ending in a newline. ValueError on NaN or infinity: those are ours to prevent."""
-    return json.dumps(result, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(result, indent=1) + "\n"
 
 
 def write_result(result: Mapping[str, Any], path: Path) -> None:

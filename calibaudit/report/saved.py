@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_di
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.errors import CalibauditError
 from calibaudit.gating.coverage import Coverage, Share
-from calibaudit.gating.limits import InForce, Limits
-from calibaudit.gating.verdict import Check, Part, Verdict
+from calibaudit.gating.limits import MAXIMA, InForce, Limits
+from calibaudit.gating.verdict import MEASURES, Check, Finding, Outcome, Part, Verdict
 from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.scores import ModelInfo
+
+OUTCOMES, FINDINGS = get_args(Outcome), get_args(Finding)
 
 
 def is_comparison(result: Result) -> bool:
@@ -101,7 +104,7 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
     try:
         n_to_settle = found["n_to_settle"]
         return Verdict(
-            outcome=found["outcome"],
+            outcome=_one_of(OUTCOMES, found["outcome"], "outcome"),
             limits=Limits(**found["limits"]),
             before=model_of(result["before"]),
             after=model_of(result["after"]),
@@ -120,7 +123,20 @@ def _coverage(entry: Result | None) -> Coverage | None:
 
 
 def _part(part: Result) -> Part:
-    return Part(**{**part, "checks": tuple(Check(**check) for check in part["checks"])})
+    _one_of(OUTCOMES, part["outcome"], "outcome")
+    return Part(**{**part, "name": str(part["name"]), "checks": tuple(map(_check, part["checks"]))})
+
+
+def _check(check: Result) -> Check:
+    _one_of((*MEASURES, *MAXIMA), check["measure"], "measure")
+    _one_of(FINDINGS, check["finding"], "finding")
+    return Check(**check)
+
+
+def _one_of(known: Sequence[Any], value: Any, name: str) -> Any:
+    if value not in known:
+        raise ValueError(f"{name} is {str(value)[:40]!r}")
+    return value
 
 
 def _some(tasks: Any) -> list[Any]:

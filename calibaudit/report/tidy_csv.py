@@ -9,6 +9,7 @@ from typing import Any
 
 from calibaudit.analysis.compare import Overall, TaskComparison
 from calibaudit.analysis.estimates import METRICS, Change, Interval
+from calibaudit.files.text import cell
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
 
@@ -20,6 +21,8 @@ Rows = Iterator[tuple[str, str, Mapping[str, Interval] | Mapping[str, Change]]]
 
 def tidy_csv(result: Mapping[str, Any], source: str = "the result") -> str:
     """The table as CSV (RFC 4180 but for the line ends), every number in full; empty where there is none.
+
+    A task's name that a spreadsheet would take for a formula has an apostrophe before it; numbers stay numbers.
 
     side: before, after or change of a comparison, model of an audit; of a repair also base, and base_in_template where
     base was scored within the tuned model's template besides. Raises ScoresError naming `source`.
@@ -35,7 +38,7 @@ def tidy_csv(result: Mapping[str, Any], source: str = "the result") -> str:
         for name in (name for name in METRICS if name in metrics):
             metric = metrics[name]
             p_value = metric.p_value if isinstance(metric, Change) else None
-            writer.writerow([task, side, name, *map(_cell, (metric.value, metric.low, metric.high, p_value))])
+            writer.writerow([cell(task), side, name, *map(_number, (metric.value, metric.low, metric.high, p_value))])
     return buffer.getvalue()
 
 
@@ -76,5 +79,5 @@ def _audit_rows(result: Mapping[str, Any], source: str) -> Rows:
         yield f"level {row.level}", "model", row.sides[0]
 
 
-def _cell(value: float | None) -> str:
+def _number(value: float | None) -> str:
     return "" if value is None else repr(value)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.text import json_text
 from calibaudit.scores.align import check_one_model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.schema import KEYS, FloatArray, IntArray, check_keys, padded_flat
@@ -127,7 +128,7 @@ def _entry(name: str, value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json_text(value)
 
 
 def _joined(lines: Sequence[str]) -> list[str]:
@@ -278,4 +279,4 @@ def _index(value: Any) -> int:
 
 def row_texts(rows: Sequence[Sequence[Any]]) -> list[str]:
     """Each row as one line of strict JSON without spaces."""
-    return [json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False) for row in rows]
+    return [json_text(row, separators=(",", ":")) for row in rows]

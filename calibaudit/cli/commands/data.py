@@ -17,6 +17,7 @@ from calibaudit.cli.options import (
     Split,
     TemplateDate,
 )
+from calibaudit.cli.outputs import show_text
 
 data_app = typer.Typer(help="Show a row of tuning data as a model sees it.", invoke_without_command=True)
 
@@ -25,7 +26,7 @@ data_app = typer.Typer(help="Show a row of tuning data as a model sees it.", inv
 def explain(context: typer.Context) -> None:
     """Show a row of tuning data as a model sees it: `data show DATA --model M`."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        show_text(context.get_help())
 
 
 @data_app.command("show")

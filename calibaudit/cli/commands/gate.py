@@ -67,7 +67,7 @@ def gate(
     inputs.load_numpy()
     from calibaudit.cli.baseline_prompts import check_prompts, with_template_of
     from calibaudit.cli.limits import rules_of
-    from calibaudit.cli.outputs import checked_outputs, deliver, portable
+    from calibaudit.cli.outputs import checked_outputs, complain, deliver, portable
     from calibaudit.cli.progress import reporter
     from calibaudit.gating.coverage import check_complete, coverage_of, in_common
     from calibaudit.models.distributed import rank
@@ -129,15 +129,15 @@ def gate(
             page,
             lambda console: render_verdict(verdict, warnings, console, quiet=page.quiet),
         )
-    for line in github.annotation_lines(verdict, warnings) if in_log else ():
-        print(line)
+    if in_log:
+        github.annotate(verdict, warnings)
     sys.stdout.flush()
     if summary is not None:
         try:
             github.append_summary(portable(result, page), summary)
         except OSError as error:
             reason = error.strerror or error
-            print(f"calibaudit: the step's summary {summary} cannot be written: {reason}", file=sys.stderr)
+            complain(f"the step's summary {summary} cannot be written: {reason}")
     raise typer.Exit(verdict.exit_code)
 
 
@@ -166,6 +166,7 @@ def bless(
 
     inputs.load_numpy()
     from calibaudit.cli.limits import rules_to_bless
+    from calibaudit.cli.outputs import say
     from calibaudit.cli.progress import reporter
     from calibaudit.errors import OutputError
     from calibaudit.files.write import check_writable, write_whole
@@ -191,11 +192,11 @@ def bless(
     if not quiet:
         n_items = sum(part.n_items for part in scores)
         size = len(text.encode())
-        typer.echo(
+        say(
             f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} items, {size / 1000:,.0f} kB "
             f"({size / n_items:.0f} bytes an item). Commit it, then: calibaudit gate {output} CANDIDATE"
         )
-        typer.echo(f"Limits that it holds: {'; '.join(limit_texts(rules.in_force))}")
+        say(f"Limits that it holds: {'; '.join(limit_texts(rules.in_force))}")
 
 
 def _of_files(rules: Rules) -> str | None:

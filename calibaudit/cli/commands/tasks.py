@@ -9,6 +9,7 @@ import typer
 
 from calibaudit.cli.groups import ChatFlags, ItemFlags, flagged
 from calibaudit.cli.options import AnswerPrefix, Debug, FewshotSeed, Mirror, NumFewshot, Offline, System
+from calibaudit.cli.outputs import complain, say
 
 tasks_app = typer.Typer(
     help="List the known tasks, show one as a model sees it, check a task file, convert another program's.",
@@ -101,10 +102,10 @@ def check_task(
 
     faults = check_task_file(file, mirror=mirror, offline=offline)
     for fault in faults:
-        typer.echo(f"calibaudit: {fault}", err=True)
+        complain(fault)
     if faults:
         raise typer.Exit(2)
-    typer.echo(f"{file}: no fault found")
+    say(f"{file}: no fault found")
 
 
 @tasks_app.command("convert")
@@ -140,9 +141,9 @@ def convert_task(
 
     done = convert(names, out, include_path=include_path, limit=limit, mirror=mirror, offline=offline)
     for notice in done.notices:
-        typer.echo(f"calibaudit: {notice}", err=True)
+        complain(notice)
     for task in done.tasks:
         equal = ", ".join(f"{n} at {shots} examples" for shots, n in task.n_compared.items() if n)
-        typer.echo(f"{task.path}: {task.n_documents} documents; equal to the harness: {equal}")
+        say(f"{task.path}: {task.n_documents} documents; equal to the harness: {equal}")
     for path in done.groups:
-        typer.echo(f"{path}: a group")
+        say(f"{path}: a group")

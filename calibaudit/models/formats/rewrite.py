@@ -196,4 +196,4 @@ def _set(path: Path, entries: Mapping[str, Any]) -> None:
             inner[key] = value
         if inner is None or key in settings:
             settings[key] = value
-    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

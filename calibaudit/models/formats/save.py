@@ -151,4 +151,4 @@ def _declare_dtype(path: Path, dtype: torch.dtype) -> None:
         for name in ("dtype", "torch_dtype"):
             if name in part:
                 part[name] = str(dtype).removeprefix("torch.")
-    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -35,6 +35,7 @@ MAX_DIAGRAMS = 24
 """Tasks with a diagram of their own; of more, those whose ECE changed most (or is largest)."""
 _OPEN_ERRORS = 6  # shown at once; the rest unfold
 _MAX_NAME = 120
+_MAX_TEXT = 10_000
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -48,6 +49,7 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_seen,
     )
     environment.filters |= {
         "visible": visible,
@@ -254,6 +256,17 @@ def _breakable(text: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([_/-])", r"\1<wbr>", str(escape(text))))
+
+
+def _seen(value: Any) -> Any:
+    """Of every text on the page, after its filters, before it is escaped. Line ends become references, so that no
+    line of the file is a text's own."""
+    from markupsafe import Markup, escape
+
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    shown = str(escape(visible(value, _MAX_TEXT))).replace("\n", "&#10;")
+    return Markup(f"&#58;{shown[1:]}" if shown.startswith("::") else shown)
 
 
 def _safe(svg: str) -> Any:

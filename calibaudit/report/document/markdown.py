@@ -8,7 +8,7 @@ from typing import Any
 
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.files.text import one_line
+from calibaudit.files.text import log_line
 from calibaudit.report.document import first_screen, tables
 from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
@@ -23,8 +23,9 @@ from calibaudit.report.words.text import as_sentence
 from calibaudit.report.words.thinking import thinking_sentences
 
 _MAX_NAME = 120
-_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[-+=]|^\d{1,9}(?=[.)]))")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "#": "&#35;", "{": "&#123;"})
+_IN_FIGURES = re.compile(r"([|`\\]|(?<=\])\(|<(?=[A-Za-z/!?]))")
 
 
 def markdown_page(result: Mapping[str, Any], source: str = "the result", *, most_rows: int | None = None) -> str:
@@ -45,8 +46,20 @@ def markdown_page(result: Mapping[str, Any], source: str = "the result", *, most
 
 
 def escaped(text: str, most: int = _MAX_NAME) -> str:
-    """Text that Markdown shows as it is, on one line, at most `most` characters of it."""
-    return _SPECIAL.sub(r"\\\1", one_line(text, most)).translate(_ENTITIES)
+    """Text that Markdown shows as it is, on one line, at most `most` characters of it.
+
+    No markup, no heading, list or rule at a line's beginning, no mention of a user or an issue, no template's braces.
+    """
+    return _SPECIAL.sub(_escape, log_line(text, most)).translate(_ENTITIES)
+
+
+def table_cell(text: str) -> str:
+    """A cell of figures, whose brackets and stars stay; what would end the cell or begin code or a tag does not."""
+    return _IN_FIGURES.sub(r"\\\1", log_line(text, _MAX_NAME * 4)).replace("@", "&#64;")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
 
 
 def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -> list[str]:
@@ -127,13 +140,13 @@ def _screen(names: str, screen: first_screen.FirstScreen, gate: GateView | None)
 
 def _table(table: Table, first: str, most_rows: int | None) -> list[str]:
     """A pipe table; a column's title has its group's name before it. The rows of all tasks together always stand."""
-    heads = [f"{head.title} {column}".strip() for head in table.heads for column in head.columns]
+    heads = [table_cell(f"{head.title} {column}") for head in table.heads for column in head.columns]
     lines = [f"| {first} | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
     rows = [row for row in table.rows if not row.whole]
     shown = rows[:most_rows]
     for row in [*shown, *(row for row in table.rows if row.whole)]:
         name = f"**{escaped(row.name, 60)}**" if row.whole else escaped(row.name, 60)
-        lines.append(f"| {name} | {' | '.join(cell.replace('|', chr(92) + '|') for cell in row.cells)} |")
+        lines.append(f"| {name} | {' | '.join(map(table_cell, row.cells))} |")
     if len(shown) < len(rows):
         lines += ["", f"{len(rows) - len(shown):,} more rows are left out: the page would be too long."]
     return lines
@@ -159,10 +172,11 @@ def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit
     settings = result.settings
     lines = ["", "### How it was measured", ""]
     lines += [
-        f"- {side}: {escaped(model.name)}, revision {escaped(model.revision)}, {model.dtype}, {model.device}"
+        f"- {side}: {escaped(model.name)}, revision {escaped(model.revision)}, "
+        f"{escaped(model.dtype)}, {escaped(model.device)}"
         for side, model in models
     ]
-    scorings = " + ".join(sorted({task.scoring for task in result.tasks}))
+    scorings = " + ".join(escaped(name) for name in sorted({task.scoring for task in result.tasks}))
     lines.append(
         f"- {len(result.tasks)} tasks, {result.pooled.n_items:,} items, {scorings}; {settings.n_bins} bins, "
         f"{settings.level * 100:g} % intervals, seed {settings.seed}"

@@ -199,15 +199,16 @@ def _legend(figure: Figure, names: Sequence[str], width: int) -> None:
     from matplotlib.lines import Line2D
 
     room = max(8, (width - 40) // (8 * len(names)) - 3)
-    figure.legend(
+    legend = figure.legend(
         [Line2D([], [], color=SIDES[k], marker=_MARKS[k], markersize=6, linewidth=1.5) for k in range(len(names))],
-        # A name that begins with an underscore would be left out.
-        ["\u200b" + one_line(name, room) for name in names],
+        ["name"] * len(names),
         loc="upper left",
         ncols=len(names),
         borderaxespad=0.4,
         columnspacing=1.4,
     )
+    for entry, name in zip(legend.get_texts(), names, strict=True):
+        entry.set_text(one_line(name, room))  # as a label, one that begins with an underscore would be left out
 
 
 def _right_and_wrong(axes: Axes) -> None:

@@ -17,7 +17,7 @@ from calibaudit.analysis.compare import Comparison
 from calibaudit.files.text import shortened
 from calibaudit.report.terminal.diagram import diagram
 from calibaudit.report.terminal.expert import expert_audit_tables, expert_tables
-from calibaudit.report.terminal.layout import styled
+from calibaudit.report.terminal.layout import name_shown, styled
 from calibaudit.report.terminal.levels import level_table
 from calibaudit.report.terminal.page import (
     command_lines,
@@ -120,7 +120,7 @@ def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
         facts.append("chat template on" if all(t.chat_template for t in audit.tasks) else "chat template on and off")
     facts += prompt_facts(audit)
     facts += [audit.model.dtype, *run_facts(audit), f"seed {audit.settings.seed}"]
-    name = f" {shortened(audit.model.name, width - 2)}"
+    name = f" {shortened(name_shown(audit.model.name), width - 2)}"
     return [Text(name, style="bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from calibaudit.analysis.audit import FloatArray, Reliability
 from calibaudit.files.text import shortened
-from calibaudit.report.terminal.layout import styled
+from calibaudit.report.terminal.layout import name_shown, styled
 from calibaudit.report.words.text import number, wrapped
 
 BAR, OVER, UNDER, IDEAL = "█", "░", "▓", "│"
@@ -34,7 +34,7 @@ def diagram(sides: Sequence[tuple[str, Reliability | None]], width: int) -> list
         return []
     head = Text(" " + "confidence".ljust(label_width), style="bold")
     for name, _ in shown:
-        head.append("  " + shortened(name, bar_width).ljust(bar_width) + " " + "n".rjust(count_width) + " ")
+        head.append("  " + shortened(name_shown(name), bar_width).ljust(bar_width) + " " + "n".rjust(count_width) + " ")
     lines = [head]
     for b in bins:
         line = Text(" " + labels[b].rjust(label_width))

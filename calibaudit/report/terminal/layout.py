@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from calibaudit.files.text import shortened
+from calibaudit.files.text import log_line, shortened
 
 _NAME_WIDTH = 14  # narrower names would not be told apart
+_MOST_NAME = 400
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Column:
 
 def fitting(layouts: Sequence[Sequence[Column]], names: Sequence[str], width: int) -> Sequence[Column]:
     """The first layout that fits beside the names; of the last one, from the right, what does not fit is dropped."""
+    names = [name_shown(name) for name in names]
     needed = max(_NAME_WIDTH, min(max(map(len, names)), 20))
     for columns in layouts:
         if _total(columns) + needed <= width:
@@ -50,6 +52,7 @@ def table_lines(
     names: Sequence[str], columns: Sequence[Column], n_tasks: int, width: int, first: str = "task"
 ) -> list[Text]:
     """Heads, one line a name, a rule after the first `n_tasks` of them if more follow. first: what the names are of."""
+    names = [name_shown(name) for name in names]
     name_width = max(1, min(max(len(first), *map(len, names)), width - _total(columns)))
     lines = []
     if any(column.title for column in columns):
@@ -64,6 +67,11 @@ def table_lines(
         text = " " + shortened(name, name_width).ljust(name_width) + cells
         lines.append(Text(text.rstrip(), style="bold" if i >= n_tasks else ""))
     return lines
+
+
+def name_shown(name: str) -> str:
+    """A name on a page: one line, nothing in it that acts."""
+    return log_line(name, _MOST_NAME)
 
 
 def styled(lines: Iterable[str], style: str) -> list[Text]:

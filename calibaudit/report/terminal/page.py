@@ -9,16 +9,16 @@ from rich.text import Text
 
 from calibaudit.advice.recommendation import Recommendation
 from calibaudit.files.text import shortened
-from calibaudit.report.terminal.diagram import BAR, IDEAL, OVER, UNDER
-from calibaudit.report.terminal.layout import styled
+from calibaudit.report.terminal.layout import name_shown, styled
+from calibaudit.report.terminal.printing import ASCII, print_blank, print_line, says
 from calibaudit.report.words.text import as_sentence, wrapped
 
 _MIN_WIDTH = 50
-_ASCII = str.maketrans({"→": "->", "−": "-", "–": "-", "…": "~", "─": "-", BAR: "#", OVER: ".", UNDER: "+", IDEAL: "|"})
 
 
 def pair_lines(before: str, after: str, width: int) -> list[str]:
     """`before → after`, on two lines where one is too short."""
+    before, after = name_shown(before), name_shown(after)
     if len(before) + len(after) + 6 <= width:
         return [f" {before} → {after}"]
     return [f" {shortened(before, width - 4)}", f" → {shortened(after, width - 4)}"]
@@ -56,29 +56,13 @@ def page_width(console: Console) -> int:
 
 def sayable(text: str, console: Console) -> str:
     """The text as `print_parts` will show it: what is to be wrapped must have its final length."""
-    return text if _encodes("".join(map(chr, _ASCII)), console.encoding) else text.translate(_ASCII)
+    return text if says(console, "".join(map(chr, ASCII))) else text.translate(ASCII)
 
 
 def print_parts(parts: Iterable[Sequence[Text]], console: Console) -> None:
     """A blank line between the parts; ASCII where the stream's encoding cannot say more."""
-    ascii_only = not _encodes("".join(map(chr, _ASCII)), console.encoding)
     for i, lines in enumerate(part for part in parts if part):
         if i:
-            console.print()
+            print_blank(console)
         for line in lines:
-            shown = _in_ascii(line) if ascii_only else line
-            console.print(shown, soft_wrap=True, highlight=False)
-
-
-def _encodes(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def _in_ascii(line: Text) -> Text:
-    plain = line.plain.translate(_ASCII).encode("ascii", "replace").decode("ascii")
-    spans = line.spans if len(plain) == len(line) else []
-    return Text(plain, style=line.style, spans=spans)
+            print_line(console, line)

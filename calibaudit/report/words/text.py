@@ -6,8 +6,11 @@ import re
 import textwrap
 from pathlib import PurePath
 
+from calibaudit.files.text import visible
+
 MINUS = "−"
 NOTHING = "–"
+_MOST_SENTENCE = 6_000
 _KEEP = re.compile(r"\[[^\]]{1,30}\]|\([^()\[]{1,30}\)|\bp [<=] \S+|\S+ → \S+|\S+ %")
 
 
@@ -53,7 +56,7 @@ def short_names(before: str, after: str) -> tuple[str, str]:
 
 def wrapped(text: str, width: int, first: str = " ", rest: str = " ") -> list[str]:
     """Lines of at most `width` characters. Intervals and p-values stay whole; a long word is broken."""
-    kept = re.sub(_KEEP, lambda match: match[0].replace(" ", "\xa0"), text)
+    kept = re.sub(_KEEP, lambda match: match[0].replace(" ", "\xa0"), visible(text, _MOST_SENTENCE))
     lines = textwrap.wrap(kept, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
     return [line.replace("\xa0", " ") for line in lines]
 

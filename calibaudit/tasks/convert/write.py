@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import OutputError, TaskError
+from calibaudit.files.text import file_name, json_text, one_line, yaml_text
 from calibaudit.files.write import write_whole
 from calibaudit.tasks.convert.harness import build, harness_version, quietly
 from calibaudit.tasks.convert.proof import compare_file, shots_to_try
@@ -72,6 +71,8 @@ def convert(
             except Refused as error:
                 refused.append(error)
                 continue
+            if twin := next((one for one in written if one != own and file_name(one) == file_name(own)), None):
+                raise TaskError(f"tasks {twin!r} and {own!r} would both be {file_name(own)}.yaml; convert them apart")
             files |= made_files
             made.append(own)
             notices.extend(plain.notices)
@@ -107,8 +108,6 @@ def proved(task: Any, plain: Plain, folder: Path, n: int = N_COMPARED) -> tuple[
 
 def files_of(plain: Plain) -> dict[str, str]:
     """A task's YAML and its documents, as texts by file name."""
-    import yaml
-
     stem = file_name(plain.name)
     keys: dict[str, Any] = {"task": stem}
     if plain.pool is None:
@@ -119,12 +118,12 @@ def files_of(plain: Plain) -> dict[str, str]:
         keys["dataset_path"] = "json"
         keys["dataset_kwargs"] = {"data_files": {split: f"{stem}.{split}.jsonl" for split in _by_split(plain)}}
     head = (
-        f"# Written by `calibaudit tasks convert` from the task {plain.name} of lm-evaluation-harness "
+        f"# Written by `calibaudit tasks convert` from the task {one_line(plain.name, 400)} of lm-evaluation-harness "
         f"{plain.keys['metadata']['converted_from']['lm_eval']}.\n"
         "# The columns harness_* hold what its templates and functions made of each document.\n"
     )
-    text = yaml.safe_dump({**keys, **plain.keys}, sort_keys=False, allow_unicode=True, width=110)
-    lines = {name: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows) for name, rows in data.items()}
+    text = yaml_text({**keys, **plain.keys}, width=110)
+    lines = {name: "".join(json_text(row, finite=False) + "\n" for row in rows) for name, rows in data.items()}
     return {**lines, f"{stem}.yaml": head + text}
 
 
@@ -133,15 +132,8 @@ def _by_split(plain: Plain) -> dict[str, Sequence[Mapping[str, Any]]]:
     return {plain.split: plain.rows, plain.pool_split: plain.pool}
 
 
-def file_name(task: str) -> str:
-    """A task's name as a file may bear it and a list of names may hold it."""
-    return re.sub(r"[\s,/\\:]+", "_", task).lstrip("._") or "task"
-
-
 def _group_files(groups: Mapping[str, Sequence[str]], made: set[str]) -> dict[str, str]:
     """A group file for every group that has a member left."""
-    import yaml
-
     left = set(made)
     while more := {name for name, members in groups.items() if name not in left and left & set(members)}:
         left |= more
@@ -149,8 +141,7 @@ def _group_files(groups: Mapping[str, Sequence[str]], made: set[str]) -> dict[st
     for name, members in groups.items():
         kept = [file_name(member) for member in members if member in left]
         if kept:
-            text = yaml.safe_dump({"group": file_name(name), "task": kept}, sort_keys=False, allow_unicode=True)
-            found[f"{file_name(name)}.yaml"] = text
+            found[f"{file_name(name)}.yaml"] = yaml_text({"group": file_name(name), "task": kept})
     return found
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,7 @@ def test_the_card_says_what_it_was_made_of(name):
     assert ("abstaining by confidence" in body) == smoothed
     assert "calibration" in metadata["tags"]
     page = repair_page(made(name))
+    body = re.sub(r"\\(.)", r"\1", unescape(body))  # as a reader of Markdown sees it
     assert f"**{page.sentence}**" in body
     assert all(f"- {text}" in body for text in (*page.choice, *page.how, *page.warnings))
 

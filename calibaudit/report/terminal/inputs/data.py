@@ -10,6 +10,7 @@ from rich.text import Text
 
 from calibaudit.files.text import one_line
 from calibaudit.report.terminal.inputs.marks import Marks, pieces
+from calibaudit.report.terminal.printing import print_line
 from calibaudit.training.data.encode import IGNORED, Encoded
 from calibaudit.training.data.rows import OneRow
 
@@ -25,14 +26,14 @@ def render_row(row: OneRow, encoded: Encoded, tokenizer: Any, console: Console |
     learned = [label != IGNORED for label in example.labels]
     through = "through the chat template" if encoded.template else "as plain text"
     head = f"{one_line(row.row.place, 400)}: {row.kind}, {through}: {len(learned):,} tokens, {sum(learned):,} learned"
-    _print(console, Text(head + (", cut to fit" if encoded.n_truncated else ""), style="bold"))
+    print_line(console, Text(head + (", cut to fit" if encoded.n_truncated else ""), style="bold"))
     if row.unread:
-        _print(console, Text(f"not read: {one_line(', '.join(row.unread), 1000)}", style="dim"))
-    _print(console, marks.legend("what is learned"))
+        print_line(console, Text(f"not read: {one_line(', '.join(row.unread), 1000)}", style="dim"))
+    print_line(console, marks.legend("what is learned"))
     text = Text()
     for is_learned, said in _runs(learned, pieces(tokenizer, example.input_ids)):
         text.append_text(marks.shown(said, marked=is_learned))
-    _print(console, text)
+    print_line(console, text)
 
 
 def _runs(learned: Sequence[bool], texts: Iterator[tuple[int, str]]) -> Iterator[tuple[bool, str]]:
@@ -48,7 +49,3 @@ def _runs(learned: Sequence[bool], texts: Iterator[tuple[int, str]]) -> Iterator
         position += n_tokens
     if run:
         yield is_learned, run
-
-
-def _print(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.files.text import spaces_shown, visible
+from calibaudit.files.text import screen_text, spaces_shown
 
 _STYLE = "bold green"
 _OPEN, _CLOSE = "⟦", "⟧"
@@ -29,7 +29,7 @@ class Marks:
         return Text.assemble(f"{what} is ", ("like this", _STYLE) if self._coloured else "in ⟦⟧", style="dim")
 
     def shown(self, text: str, *, marked: bool) -> Text:
-        shown = spaces_shown(visible(text, len(text)))
+        shown = spaces_shown(screen_text(text))
         if self._coloured:
             return Text(shown, style=_STYLE if marked else "")
         shown = shown.translate(_OTHER_BRACKETS)

@@ -7,7 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from calibaudit.files.text import one_line
 from calibaudit.report.terminal.inputs.marks import Marks, pieces
+from calibaudit.report.terminal.printing import print_line
 from calibaudit.scoring.encode import EncodedPrompt
 from calibaudit.tasks.items import Task
 
@@ -19,14 +21,15 @@ def render_scored(
     console = console or Console()
     marks = Marks(console)
     item = task.items[index]
-    head = f"{task.name} item {index}: id {item.id}, {task.scoring}, {len(item.choices)} choices"
+    name, named = one_line(task.name, 400), one_line(item.id, 400)
+    head = f"{name} item {index}: id {named}, {task.scoring}, {len(item.choices)} choices"
     cut = ", its beginning cut to fit" if encoded.truncated else ""
-    _print(console, Text(head + cut, style="bold"))
-    _print(console, marks.legend("each token that is scored"))
+    print_line(console, Text(head + cut, style="bold"))
+    print_line(console, marks.legend("each token that is scored"))
     for row in encoded.rows:
-        _print(console, Text(f"prompt, {len(row.context):,} tokens", style="dim"))
-        _print(console, marks.shown("".join(text for _, text in pieces(tokenizer, row.context)), marked=False))
-        _print(console, Text("choices (the right one is marked >)", style="dim"))
+        print_line(console, Text(f"prompt, {len(row.context):,} tokens", style="dim"))
+        print_line(console, marks.shown("".join(text for _, text in pieces(tokenizer, row.context)), marked=False))
+        print_line(console, Text("choices (the right one is marked >)", style="dim"))
         for choice, tokens in zip(row.choices, row.continuations, strict=True):
             line = Text("> " if choice == item.answer else "  ")
             line.append(f"{choice} ")
@@ -35,8 +38,4 @@ def render_scored(
                 n_seen += n_tokens
                 if n_seen > len(row.context):
                     line.append_text(marks.shown(text, marked=True))
-            _print(console, line)
-
-
-def _print(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True)
+            print_line(console, line)
