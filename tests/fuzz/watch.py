@@ -204,7 +204,11 @@ def _one(reader: Reader, seed: int, sample: Sample, content: bytes, top: Path) -
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS)
     try:
-        value = reader.read(Case(file, out, Random(seed)))
+        try:
+            value = reader.read(Case(file, out, Random(seed)))
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
         was_read = True
     except CalibauditError as error:
         if not str(error).strip():
@@ -218,9 +222,6 @@ def _one(reader: Reader, seed: int, sample: Sample, content: bytes, top: Path) -
             pass  # the parser's, which the command line prints in one line
         elif type(error).__name__ not in ("Exit",):
             failure = _failure(reader, seed, RAW, f"{type(error).__name__}: {error}", error)
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
     if failure is None and (used := _peak() - before) > MEGABYTES:
         failure = _failure(reader, seed, MEMORY, f"memory: {used:,.0f} MB more")
     if failure is None and was_read and (odd := next(_not_numbers(value), None)):
