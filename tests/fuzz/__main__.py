@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import multiprocessing
 import sys
@@ -52,14 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tallies[piece[0]].add(tally)
     warmed()
     wanted = [piece for piece in pieces(counts, given.seed) if piece not in known]
-    for piece, tally in _run(wanted, given.jobs, given.seconds):
+    until = time.monotonic() + given.seconds
+    for piece, tally in _run(wanted, given.jobs, until):
         tallies[piece[0]].add(tally)
-        if given.log is not None:
+        if tally.failures:
+            print(explained(tally.failures), flush=True)
+        if given.log is not None and tally.inputs == piece[2] - piece[1]:
             with given.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([piece, dataclasses.asdict(tally)]) + "\n")
     failures = [failure for tally in tallies.values() for failure in tally.failures]
-    print(table(tallies))
-    print(explained(failures))
+    print(table(tallies), explained(failures), sep="\n", flush=True)
     for path in saved(failures, ALL, given.save) if given.save is not None else ():
         print(path)
     return bool(failures)
@@ -73,25 +76,19 @@ def pieces(counts: dict[str, int], seed: int) -> Iterator[Piece]:
                 yield name, seed + start, seed + min(count, start + PIECE)
 
 
-def _run(wanted: Sequence[Piece], jobs: int, seconds: float) -> Iterator[tuple[Piece, Tally]]:
-    end = time.monotonic() + seconds
+def _run(wanted: Sequence[Piece], jobs: int, until: float) -> Iterator[tuple[Piece, Tally]]:
+    """What came of each piece, as it is known; pieces that time did not suffice for are short or empty."""
+    one = functools.partial(_one, until=until)
     if jobs == 1:
-        for piece in wanted:
-            if time.monotonic() > end:
-                return
-            yield _one(piece)
+        yield from map(one, wanted)
         return
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        for found in pool.imap_unordered(_one, wanted):
-            yield found
-            if time.monotonic() > end:
-                pool.terminate()
-                return
+        yield from pool.imap_unordered(one, wanted)
 
 
-def _one(piece: Piece) -> tuple[Piece, Tally]:
+def _one(piece: Piece, until: float) -> tuple[Piece, Tally]:
     name, start, stop = piece
-    return piece, run(ALL[name], range(start, stop))
+    return piece, run(ALL[name], range(start, stop), until)
 
 
 def _logged(log: Path | None) -> Iterator[tuple[Piece, Tally]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.fuzz.readers import Reader
 from tests.fuzz.watch import KINDS, Failure, Tally, content_of, kinds, outcome
 
-_COLUMNS = ("reader", "inputs", "accepted", "refused", *KINDS, "seconds")
+_COLUMNS = ("reader", "inputs", "accepted", "refused", *KINDS, "CPU seconds")
 
 
 def table(tallies: Mapping[str, Tally], *, head: bool = True) -> str:
@@ -61,7 +61,7 @@ def smaller(reader: Reader, failure: Failure, content: bytes, seconds: float = 5
         at, cut = 0, False
         while at < len(content) and time.monotonic() < end:
             tried = content[:at] + content[at + size :]
-            tally, _ = outcome(reader, failure.seed, sample, tried)
+            tally = outcome(reader, failure.seed, sample, tried)
             if any(found.signature == failure.signature for found in tally.failures):
                 content, cut = tried, True
             else:

@@ -20,7 +20,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -59,7 +59,7 @@ class Failure:
 
 @dataclass
 class Tally:
-    """What came of a reader's inputs."""
+    """What came of a reader's inputs. seconds: of computing."""
 
     accepted: int = 0
     refused: int = 0
@@ -92,43 +92,44 @@ def content_of(reader: Reader, seed: int) -> tuple[Sample, bytes]:
     return mutated(_samples(reader), Random(f"{reader.name}:{seed}"))
 
 
-def run(reader: Reader, seeds: range, tick: Callable[[], None] = lambda: None) -> Tally:
-    """Every seed's input in a child of its own kind; seeds that end a child are failures, and another child goes on."""
+def run(reader: Reader, seeds: range, until: float = float("inf")) -> Tally:
+    """Every seed's input, in a child of this process; a seed that ends its child is a failure, and another child goes on.
+
+    until: by the clock of time.monotonic, when no further input is begun.
+    """
     _samples(reader)  # once, before there are children
     tally, start = Tally(), seeds.start
-    while start < seeds.stop:
-        start = _one_child(reader, range(start, seeds.stop), tally, tick)
+    while start < seeds.stop and time.monotonic() < until:
+        start = _one_child(reader, range(start, seeds.stop), tally, until)
     return tally
 
 
-def outcome(reader: Reader, seed: int, sample: Sample, content: bytes) -> tuple[Tally, int]:
+def outcome(reader: Reader, seed: int, sample: Sample, content: bytes) -> Tally:
     """A given content in a child, as if the seed had made it; for making a failure's input smaller."""
     tally = Tally()
-    _one_child(reader, range(seed, seed + 1), tally, lambda: None, (sample, content))
-    return tally, tally.accepted
+    _one_child(reader, range(seed, seed + 1), tally, float("inf"), (sample, content))
+    return tally
 
 
 _SLOT = struct.Struct("qqqd")  # seed, accepted, refused, when this seed began
 
 
 def _one_child(
-    reader: Reader, seeds: range, tally: Tally, tick: Callable[[], None], given: tuple[Sample, bytes] | None = None
+    reader: Reader, seeds: range, tally: Tally, until: float, given: tuple[Sample, bytes] | None = None
 ) -> int:
     """Runs the seeds until the end or until the child is lost. Returns the seed to go on from."""
     slot = mmap.mmap(-1, _SLOT.size)
     slot[:] = _SLOT.pack(seeds.start, 0, 0, time.monotonic())
     source, target = os.pipe()
-    began = time.monotonic()
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
         os.close(source)
-        _child(reader, seeds, slot, target, given)
+        _child(reader, seeds, slot, target, until, given)
     os.close(target)
     lines, lost = b"", ""
     while not lost:
-        tick()
         if select.select([source], [], [], 0.5)[0]:
             if not (block := os.read(source, 65536)):
                 break
@@ -138,12 +139,12 @@ def _one_child(
             os.kill(child, signal.SIGKILL)
             lost = f"killed after {8 * SECONDS:g} s: not to be interrupted"
     os.close(source)
-    _, status = os.waitpid(child, 0)
+    _, status, used = os.wait4(child, 0)
     seed, accepted, refused, _ = _SLOT.unpack(slot[:])
     tally.accepted += accepted
     tally.refused += refused
     tally.failures += [Failure(**json.loads(line)) for line in lines.splitlines()]
-    tally.seconds += time.monotonic() - began
+    tally.seconds += used.ru_utime + used.ru_stime
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1:
         raise AssertionError(f"{reader.name}, seed {seed}: the harness itself failed: {tally.failures.pop().what}")
     if lost or not os.WIFEXITED(status) or os.WEXITSTATUS(status) not in (0, _FULL):
@@ -157,7 +158,9 @@ def _one_child(
 _FULL = 77  # exit status of a child that has had an input of much memory
 
 
-def _child(reader: Reader, seeds: range, slot: mmap.mmap, target: int, given: tuple[Sample, bytes] | None) -> None:
+def _child(
+    reader: Reader, seeds: range, slot: mmap.mmap, target: int, until: float, given: tuple[Sample, bytes] | None
+) -> None:
     """Never returns."""
     code = 1
     try:
@@ -170,7 +173,7 @@ def _child(reader: Reader, seeds: range, slot: mmap.mmap, target: int, given: tu
         _limit_memory()
         for name in (signal.SIGPROF, signal.SIGALRM):
             signal.signal(name, _stop)
-        code = _loop(reader, seeds, slot, target, given)
+        code = _loop(reader, seeds, slot, target, until, given)
     except BaseException:
         with contextlib.suppress(OSError):
             os.write(target, json.dumps(_failure(reader, _SLOT.unpack(slot[:])[0], RAW, traceback.format_exc()[-280:])).encode())
@@ -178,12 +181,17 @@ def _child(reader: Reader, seeds: range, slot: mmap.mmap, target: int, given: tu
         os._exit(code)
 
 
-def _loop(reader: Reader, seeds: range, slot: mmap.mmap, target: int, given: tuple[Sample, bytes] | None) -> int:
+def _loop(
+    reader: Reader, seeds: range, slot: mmap.mmap, target: int, until: float, given: tuple[Sample, bytes] | None
+) -> int:
     accepted = refused = 0
+    parent = os.getppid()
     base = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=base) as name:
         os.environ["HOME"] = name
         for seed in seeds:
+            if time.monotonic() > until or os.getppid() != parent:
+                break
             slot[:] = _SLOT.pack(seed, accepted, refused, time.monotonic())
             sample, content = given or content_of(reader, seed)
             failure, was_read = _one(reader, seed, sample, content, Path(name))
