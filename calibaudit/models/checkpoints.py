@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from calibaudit.models.formats.adapter_files import (
     adapter_weights,
     check_not_both,
     is_adapter,
+    opened_files,
     read_adapter,
     recorded_folder,
 )
-from calibaudit.models.formats.digests import Digests
+from calibaudit.models.formats.digests import Digests, identity_of
 from calibaudit.models.formats.hub import HUB_ID, hub_file, hub_has_adapter, hub_snapshot, nearest
-from calibaudit.models.formats.opened import has_tokenizer, opened_beside_weights
+from calibaudit.models.formats.opened import has_tokenizer
 from calibaudit.models.formats.setting_types import check_settings
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names, weights_in, why_no_weights
 
@@ -38,7 +39,8 @@ class Checkpoint:
 
     name: as the user gave it. path: the folder; for a hub id its cached snapshot, which may lack the weights still.
     revision: the hub's commit, or `sha256:` and 16 hex digits over a folder's config, tokenizer and weights; of an
-    adapter its own, a +, and its base's. base: what an adapter is applied to, None for whole weights.
+    adapter its own, a +, and its base's. base: what an adapter is applied to, None for whole weights. seen: which
+    files of a folder the revision is of, see `check_unchanged`.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Checkpoint:
     cache_dir: Path | None = None
     offline: bool = False
     base: Checkpoint | None = None
+    seen: str = field(default="", compare=False, repr=False)
 
     @property
     def own_revision(self) -> str:
@@ -145,10 +148,9 @@ def _find(name: str, revision: str | None, search: _Search, base: Checkpoint | N
             )
         check_not_both(name, folder)
         if is_adapter(folder):
-            revised = _revision_of(folder, name, search.digests)
-            return _on_base(Checkpoint(name, folder, revised, False, cache, offline), search, base)
+            return _on_base(_hashed(Checkpoint(name, folder, "", False, cache, offline), search.digests), search, base)
         _check_config_file(name, folder)
-        found = Checkpoint(name, folder, _revision_of(folder, name, search.digests))
+        found = _hashed(Checkpoint(name, folder, ""), search.digests)
     elif folder.exists():
         raise ModelError(f"{name}: is a file, not a checkpoint folder{_gguf_advice(folder)}")
     elif not HUB_ID.fullmatch(name):
@@ -320,18 +322,25 @@ def _gguf_advice(path: Path) -> str:
     return "; GGUF files are not read, give the original safetensors checkpoint" if path.suffix == ".gguf" else ""
 
 
-def _revision_of(folder: Path, name: str, digests: Digests) -> str:
-    """By name, size and content of every file that loading opens. Raises ModelError."""
-    files = opened_beside_weights(name, folder)
-    if is_adapter(folder):
-        files |= {file: folder / file for file in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if (folder / file).is_file()}
-        if not has_tokenizer(folder):
-            files.pop("config.json", None)  # its base's, which some trainers leave there
-    else:
-        weights = weights_in(name, folder)
-        named = [*weights, folder / INDEX] if weights and weights[0] != folder / WEIGHTS else weights
-        files |= {file.relative_to(folder).as_posix(): file for file in named}
+def _hashed(found: Checkpoint, digests: Digests) -> Checkpoint:
+    """With its revision: by name, size and content of every file that loading opens. Raises ModelError."""
     try:
-        return f"sha256:{digests.of({file: files[file] for file in sorted(files)})[:16]}"
+        files = opened_files(found.name, found.path)
+        seen = identity_of(files)
+        return replace(found, revision=f"sha256:{digests.of(files)[:16]}", seen=seen)
     except OSError as error:
-        raise ModelError(f"{name}: {error.filename or folder}: cannot be read: {error.strerror or error}") from error
+        where = error.filename or found.path
+        raise ModelError(f"{found.name}: {where}: cannot be read: {error.strerror or error}") from error
+
+
+def check_unchanged(checkpoint: Checkpoint) -> None:
+    """Raises ModelError where a folder's files are others than those that its revision is of: once they were read."""
+    if checkpoint.seen:
+        try:
+            is_same = identity_of(opened_files(checkpoint.name, checkpoint.path)) == checkpoint.seen
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise ModelError(f"{checkpoint.name}: its files changed while they were read; is it still being written?")
+    if checkpoint.base is not None:
+        check_unchanged(checkpoint.base)

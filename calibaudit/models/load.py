@@ -11,7 +11,7 @@ import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from calibaudit.errors import ModelError
-from calibaudit.models.checkpoints import Checkpoint, read_settings, text_settings, weight_files
+from calibaudit.models.checkpoints import Checkpoint, check_unchanged, read_settings, text_settings, weight_files
 from calibaudit.models.cpu.waiting import wait_well
 from calibaudit.models.devices import DTYPES, choose_device, choose_dtype, dtype_name, is_out_of_memory
 from calibaudit.models.formats.adapter_files import read_adapter
@@ -79,6 +79,7 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str, parallel: str 
             f"the tokenizer has {len(tokenizer):,} tokens, the model {n_embeddings:,}: "
             "text with the others cannot be scored"
         )
+    check_unchanged(checkpoint)
     quantization = "" if settings is None else as_run(network, settings)
     network.eval().requires_grad_(False)
     if layout.device == "cpu":
@@ -144,6 +145,8 @@ def _load_config(checkpoint: Checkpoint) -> Any:
     kind = raw.get("model_type")
     if kind is None:
         raise ModelError(f"{name}: config.json has no model_type, so it is not a transformers checkpoint")
+    if not isinstance(kind, str):
+        raise ModelError(f"{name}: config.json: model_type is not a text, so it is not a transformers checkpoint")
     if kind not in CONFIG_MAPPING:
         if raw.get("auto_map"):
             raise ModelError(

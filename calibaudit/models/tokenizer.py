@@ -103,7 +103,9 @@ def _read(checkpoint: Checkpoint, loader: Any) -> Any:
             _settings(checkpoint, file)
     try:
         tokenizer = loader.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # tokenizers raise anything from KeyError to a bare Rust exception
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # tokenizers raise anything, to a panic of Rust's, which is no Exception
         raise ModelError(f"{checkpoint.name}: the tokenizer cannot be read ({first_line(error)})") from error
     if len(tokenizer) == 0:
         raise ModelError(f"{checkpoint.name}: the tokenizer is empty; copy its files from the original model")

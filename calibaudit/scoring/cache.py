@@ -192,8 +192,9 @@ class LineCache(ABC, Generic[R]):
     def release(self, keys: Iterable[str]) -> None:
         """Claims that are kept under other keys."""
         with self._lock:
-            for key in keys if self._claims is not None else ():
-                self._claims.release(key)
+            if (claims := self._claims) is not None:
+                for key in keys:
+                    claims.release(key)
 
     def wait(self, keys: Sequence[str]) -> None:
         """Until one of the keys is kept, or no other process is at it; after PATIENCE without news, no longer."""

@@ -34,7 +34,13 @@ def _weights() -> list[Sample]:
     shards = {key: "part-1.safetensors" for key in header if key != "__metadata__"}
     index = {"metadata": {"total_size": len(content)}, "weight_map": shards}
     split = (*_beside(name), ("part-1.safetensors", content))
-    adapter = {"peft_type": "LORA", "base_model_name_or_path": str(TINY), "r": 8, "target_modules": ["q_proj"], "bias": "none"}
+    adapter = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": str(TINY),
+        "r": 8,
+        "target_modules": ["q_proj"],
+        "bias": "none",
+    }
     tensors = len(json.dumps({})).to_bytes(8, "little") + b"{}"
     return [
         Sample(name, content, "safetensors", _beside(name)),

@@ -32,7 +32,11 @@ def task_files() -> list[Sample]:
     """Task files with all that they may say, each with its documents beside it."""
     rows = _cut(ROOT / "tasks" / "words.jsonl", 6)
     shots = _cut(ROOT / "tasks" / "words.train.jsonl", 4)
-    beside = (("rows.jsonl", rows), ("shots.jsonl", shots), ("_part.yaml", b"num_fewshot: 1\nfewshot_delimiter: '\\n'\n"))
+    beside = (
+        ("rows.jsonl", rows),
+        ("shots.jsonl", shots),
+        ("_part.yaml", b"num_fewshot: 1\nfewshot_delimiter: '\\n'\n"),
+    )
     own = (ROOT / "tasks" / "words.yaml").read_text("utf-8").replace("words.jsonl", "rows.jsonl")
     full = (
         "task: full\ninclude: _part.yaml\ndataset_path: rows.jsonl\ntest_split: test\noutput_type: multiple_choice\n"
@@ -100,7 +104,9 @@ def audited() -> dict[str, Any]:
 
 def score_files() -> list[Sample]:
     whole = audited()
-    parts = [_dumped({**{k: whole[k] for k in ("schema_version", "model")}, "scores": [one]}) for one in whole["scores"]]
+    parts = [
+        _dumped({**{k: whole[k] for k in ("schema_version", "model")}, "scores": [one]}) for one in whole["scores"]
+    ]
     older = json.loads((SAVED / "v0.1.0" / "scores.json").read_bytes())
     older = {key: older[key] for key in ("schema_version", "model", "scores")}
     return [Sample("scores.json", content, "json") for content in [*parts, *parts, *parts, _dumped(older)]]
@@ -131,7 +137,9 @@ def results() -> list[Sample]:
 
 
 def harness_logs() -> list[Sample]:
-    files = sorted((HARNESS / "plain").glob("samples_*.jsonl")) + sorted((HARNESS / "chat_2shot").glob("samples_*.jsonl"))
+    files = sorted((HARNESS / "plain").glob("samples_*.jsonl")) + sorted(
+        (HARNESS / "chat_2shot").glob("samples_*.jsonl")
+    )
     results = next((HARNESS / "plain").glob("results_*.json"))
     samples = [Sample(file.name, _cut(file, 3), "jsonl", ((results.name, results.read_bytes()),)) for file in files]
     own = Sample(results.name, results.read_bytes(), "json", ((files[0].name, _cut(files[0], 3)),))
@@ -196,7 +204,9 @@ def tables() -> list[Sample]:
         {"id": f"q{i}", "answer": "ABC"[i % 3], "A": 0.5, "B": 0.25, "C": 0.25, "task": "t", "group": f"g{i // 2}"}
         for i in range(4)
     ]
-    logs = [{"id": i, "answer": i % 2, "logprobs": [-0.6931471805599453] * 2, "model": "m", "question": "?"} for i in (0, 1)]
+    logs = [
+        {"id": i, "answer": i % 2, "logprobs": [-0.6931471805599453] * 2, "model": "m", "question": "?"} for i in (0, 1)
+    ]
     header, lines = ",".join(rows[0]), [",".join(map(str, row.values())) for row in rows]
     text = "\n".join([header, *lines]) + "\n"
     target = io.BytesIO()

@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found.append(trial)
         print(line(trial), flush=True)
     print(table(found))
-    print(f"{len(found)} kills in {(time.monotonic() - began) / 60:.1f} minutes; {sum(bool(t.faults) for t in found)} with faults")
+    print(
+        f"{len(found)} kills in {(time.monotonic() - began) / 60:.1f} minutes; {sum(bool(t.faults) for t in found)} with faults"
+    )
     return any(trial.faults for trial in found)
 
 

@@ -11,8 +11,9 @@ from calibaudit.errors import ModelError
 from calibaudit.files.paths import user_path
 from calibaudit.files.read import MOST_OF_SETTINGS, read_json
 from calibaudit.files.text import one_line
+from calibaudit.models.formats.opened import has_tokenizer, opened_beside_weights
 from calibaudit.models.formats.setting_types import check_settings
-from calibaudit.models.formats.shards import has_weights
+from calibaudit.models.formats.shards import INDEX, WEIGHTS, has_weights, weights_in
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -95,6 +96,23 @@ def adapter_weights(name: str, folder: Path) -> Path:
             "you trust them, convert once with PEFT: load the adapter and save_pretrained(NEW)"
         )
     raise ModelError(f"{name}: no adapter weights in the folder ({ADAPTER_WEIGHTS}); save the adapter with PEFT again")
+
+
+def opened_files(name: str, folder: Path) -> dict[str, Path]:
+    """Every file that loading a folder opens, of an adapter or of whole weights, by its path there, in order.
+
+    Raises ModelError.
+    """
+    files = opened_beside_weights(name, folder)
+    if is_adapter(folder):
+        files |= {file: folder / file for file in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if (folder / file).is_file()}
+        if not has_tokenizer(folder):
+            files.pop("config.json", None)  # its base's, which some trainers leave there
+    else:
+        weights = weights_in(name, folder)
+        named = [*weights, folder / INDEX] if weights and weights[0] != folder / WEIGHTS else weights
+        files |= {file.relative_to(folder).as_posix(): file for file in named}
+    return {file: files[file] for file in sorted(files)}
 
 
 def recorded_folder(adapter: Adapter, folder: Path) -> Path | None:

@@ -48,7 +48,7 @@ class Digests:
         content and of state (ctime, which no program can set), in nanoseconds, and where all of these times lay two
         seconds back when they were hashed: the rule of git's index. Raises OSError.
         """
-        identity = _identity(files)
+        identity = identity_of(files)
         with _locks[identity]:
             if identity in _found and (identity in _hashed or not self.verify):
                 return _found[identity]
@@ -59,7 +59,7 @@ class Digests:
                 return known
             began = time.time_ns()
             digest = _hash(files)
-            if _HAS_CHANGE_TIME and _last_change(files) + SETTLED_NS < began and _identity(files) == identity:
+            if _HAS_CHANGE_TIME and _last_change(files) + SETTLED_NS < began and identity_of(files) == identity:
                 if isinstance(known, str) and known != digest:
                     where = next(iter(files.values())).parent
                     logger.warning("%s: the files hold other bytes than when they were last hashed", where)
@@ -74,7 +74,8 @@ _HAS_CHANGE_TIME = os.name != "nt"
 """On Windows st_ctime is when a file was made, and a change that puts size and mtime back would be missed."""
 
 
-def _identity(files: Mapping[str, Path]) -> str:
+def identity_of(files: Mapping[str, Path]) -> str:
+    """Other than before where one of the files changed, or another took its place. Raises OSError."""
     stats = [(name, file.stat()) for name, file in files.items()]
     seen = [(name, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()

@@ -115,10 +115,11 @@ class ModelMemory:
 
 def _info(entry: Mapping[str, Any]) -> ModelInfo:
     """Raises TypeError or KeyError where the entry is not of its fields' types."""
-    kinds = {"str": text_in, "int": lambda fields, name: count_of(fields[name])}
     for field in dataclasses.fields(ModelInfo):
-        if field.name in entry and field.type in kinds:
-            kinds[str(field.type)](entry, field.name)
+        if field.name in entry and field.type == "str":
+            text_in(entry, field.name)
+        elif field.name in entry and field.type == "int":
+            count_of(entry[field.name])
     return ModelInfo(**entry)
 
 

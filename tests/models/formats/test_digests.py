@@ -114,7 +114,7 @@ def test_verify_hashes_anew_once_a_process_and_mends_what_was_remembered(
     process: Process, files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     right = process.digest(files, tmp_path / "cache")
-    Memory(tmp_path / "cache" / FILE).keep(digests._identity(files), {"sha256": "0" * 64})
+    Memory(tmp_path / "cache" / FILE).keep(digests.identity_of(files), {"sha256": "0" * 64})
     assert process.digest(files, tmp_path / "cache") == "0" * 64, "so it is what was remembered that is used"
     with caplog.at_level(logging.WARNING):
         assert process.digest(files, tmp_path / "cache", verify=True) == right

@@ -216,3 +216,29 @@ def test_a_vocabulary_that_lies_elsewhere_counts(folder: Path, tmp_path: Path) -
     before = find_checkpoint(str(folder)).revision
     (tmp_path / "elsewhere.json").write_text("[]")
     assert find_checkpoint(str(folder)).revision != before
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, "tokenizer.json"])
+def test_a_checkpoint_that_is_written_while_it_is_read_is_refused(folder: Path, file: str) -> None:
+    """Its numbers would be kept under the revision of the files before."""
+    found = find_checkpoint(str(folder))
+    content = (folder / file).read_bytes()
+    (folder / file).write_bytes(content)
+    with pytest.raises(ModelError, match="its files changed while they were read; is it still being written"):
+        load_network(found, "auto", "cpu")
+    assert load_network(find_checkpoint(str(folder)), "auto", "cpu").network is not None
+
+
+@pytest.mark.parametrize("kind", [[], {}, 7])
+def test_a_model_type_that_is_no_text(folder: Path, kind: object) -> None:
+    edit(folder / "config.json", model_type=kind)
+    with pytest.raises(ModelError, match=r"config\.json: model_type is not a text"):
+        load_model(str(folder), device="cpu")
+
+
+def test_a_panic_of_the_tokenizers_library_is_one_line(folder: Path) -> None:
+    state = json.loads((folder / "tokenizer.json").read_text())
+    state["added_tokens"][0]["id"] = 2**64 - 1
+    (folder / "tokenizer.json").write_text(json.dumps(state))
+    with pytest.raises(ModelError, match="the tokenizer cannot be read"):
+        load_model(str(folder), device="cpu")

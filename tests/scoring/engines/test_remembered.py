@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,10 +17,18 @@ import numpy as np
 import pytest
 
 from calibaudit.chat.settings import ChatSettings
+from calibaudit.files.checked_lines import sealed, unsealed
+from calibaudit.files.memory import Memory
 from calibaudit.models import model as models
 from calibaudit.models.checkpoints import find_checkpoint
+from calibaudit.models.formats import digests
+from calibaudit.models.formats.shards import WEIGHTS
+from calibaudit.models.formats.stored import read_rows, stored_tensors, write_rows
 from calibaudit.models.tokenizer import TokenizerKind, kind_of, load_tokenizer
 from calibaudit.scores.scores import Scores
+from calibaudit.scoring.cache import ItemCache
+from calibaudit.scoring.engines import versions
+from calibaudit.scoring.engines.engine import InProcess
 from calibaudit.scoring.engines.remembered import FILE
 from calibaudit.scoring.evaluate import RunOptions, evaluate
 from tests.families import save_tiny, tiny_network
@@ -89,6 +100,46 @@ def test_another_dtype_another_name_and_other_weights_are_other_models(
     assert loads == ["auto", "bfloat16", "auto", "auto"]
 
 
+def test_a_tensor_changed_in_place_is_another_model_though_size_and_mtime_are_put_back(
+    folder: Path, tmp_path: Path, loads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was remembered of the files as they were is not used, neither their digest nor the model's numbers."""
+    now = time.time_ns
+    monkeypatch.setattr(digests.time, "time_ns", lambda: now() + 10**10)  # so that its digest is remembered at all
+    (first, *_), _ = run(folder, tmp_path / "cache")
+    file = folder / WEIGHTS
+    tensor = stored_tensors([file])["lm_head.weight"]
+    before = file.stat()
+    with file.open("r+b") as stream:
+        write_rows(stream, tensor, slice(0, 40), -read_rows(stream, tensor, slice(0, 40)))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
+    (changed, *_), _ = run(folder, tmp_path / "cache")
+    (fresh, *_), _ = run(folder, None)
+    assert changed.model.revision == fresh.model.revision != first.model.revision
+    np.testing.assert_array_equal(changed.logprobs, fresh.logprobs)
+    assert np.abs(changed.logprobs - first.logprobs)[first.logprobs > -np.inf].max() > 0.01
+    assert len(loads) == 3
+
+
+def test_numbers_of_other_versions_are_not_served(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = InProcess(models.load_model(str(folder), device="cpu"))
+    libraries = ("torch", "transformers", "tokenizers")
+    here = {"scorer": str(versions.SCORER), **{name: metadata.version(name) for name in libraries}}
+    assert engine.settings()["versions"] == here
+    paths = {ItemCache(tmp_path, engine.settings()).path}
+    for library in libraries:
+        with monkeypatch.context() as patch:
+            patch.setattr(versions.metadata, "version", lambda name, of=library: "0" if name == of else here[name])
+            paths.add(ItemCache(tmp_path, engine.settings()).path)
+    monkeypatch.setattr(versions, "SCORER", versions.SCORER + 1)
+    paths.add(ItemCache(tmp_path, engine.settings()).path)
+    assert len(paths) == 5
+
+
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
 TEMPLATE = TURNS + "{% if add_generation_prompt %}<assistant>{% endif %}"
 
@@ -124,9 +175,14 @@ def test_what_was_remembered_wrongly_changes_no_number(
     entry = json.loads(path.read_text())
     (prompts,) = (tmp_path / "cache" / "prompts").iterdir()
     if spoil == "prompts":
-        text = prompts.read_text()
-        prompts.write_text(text.replace('"asked": ["', '"asked": ["0'))
-        assert prompts.read_text() != text
+        header, *lines = prompts.read_bytes().splitlines(keepends=True)
+        place = hashlib.sha256(header).digest()
+        kept = [unsealed(line[:-1], place) for line in lines]
+        wrong = [
+            sealed({**fields, "asked": ["0" + fields["asked"][0], *fields["asked"][1:]]}, place) for fields in kept
+        ]
+        prompts.write_bytes(header + b"".join(wrong))
+        assert wrong != lines
     else:
         prompts.unlink()
     if spoil == "gone":
@@ -140,7 +196,7 @@ def test_what_was_remembered_wrongly_changes_no_number(
             entry["tokenizer"] |= {"module": "os", "name": "PathLike"}
         else:
             entry["tokenizer"]["made"] = "0"
-        path.write_text(json.dumps(entry) + "\n")
+        Memory(path).keep(entry.pop("key"), {name: value for name, value in entry.items() if name != "check"})
     again = run(folder, tmp_path / "cache")
     assert [whole(scores) for scores in again[0]] == [whole(scores) for scores in first[0]]
     assert again[1] == first[1]
