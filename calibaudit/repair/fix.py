@@ -16,6 +16,7 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import CalibauditError, ModelError, TrainingError
+from calibaudit.models.distributed import rank
 from calibaudit.models.formats.digests import Digests
 from calibaudit.repair.candidates import Attempt, Candidate, Judged, Repair, enough
 from calibaudit.repair.choose import best_of
@@ -27,13 +28,13 @@ from calibaudit.repair.tries.merge import try_merge
 from calibaudit.repair.tries.smooth import check_smooth, try_smooth
 from calibaudit.repair.tries.temperature import try_aligned, try_temperature
 from calibaudit.repair.verdict import RepairVerdict, Retention, judge
-from calibaudit.repair.workspace import put_at, workspace, worth_resuming
+from calibaudit.repair.workspace import put_at, settle, workspace
 from calibaudit.scoring.engines.address import refuse_served
 from calibaudit.scoring.evaluate import RunOptions
 from calibaudit.tasks.items import Task
 from calibaudit.training.held_out import halves
 from calibaudit.training.prepare import Prepared, prepare
-from calibaudit.training.retune import check_folder, partial_folder
+from calibaudit.training.retune import check_folder, partial_folder, worth_resuming
 
 _TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
     "temperature": try_temperature,
@@ -56,13 +57,14 @@ def fix(
     audit: Settings | None = None,
     resume: bool = False,
     listener: Listener | None = None,
+    describe: Callable[[Repair, Path], None] | None = None,
 ) -> Repair:
     """Repair INSTRUCT's calibration, save it to `out`, and audit base, INSTRUCT and the result on held-out items.
 
     instruct, base: checkpoints. data: tuning rows as `read_rows` takes them; None: what a repair keeps of the tuning is
     then not known, and nothing is trained. out: a folder that does not exist yet, or is empty. tasks: the audit's.
     revisions: of base and instruct on the hub. resume: go on from what an interrupted run left. Under torchrun every
-    process calls it.
+    process calls it. describe: called by the first with the repair and its folder, before that is put at `out` whole.
     Raises CalibauditError where the models, the data or the folder are unusable; nothing is saved then.
     """
     settings, options, audit = settings or FixSettings(), options or RunOptions(), audit or Settings()
@@ -70,6 +72,7 @@ def fix(
     refuse_served((base, instruct), "a repair changes and compares them")
     if data is None and settings.method == "smooth":
         raise CalibauditError("--method smooth tunes: name the tuning rows with --data")
+    settle(out)
     check_folder(out, resume=resume)
     if resume and settings.method not in ("auto", "smooth") and worth_resuming(out):
         raise CalibauditError(
@@ -92,7 +95,7 @@ def fix(
     for text in [] if ready.data is None else ready.data.notices():
         listener.notice(text)
     advice_tasks, proof_tasks = halves(ready.tasks, audit.seed) if settings.smoothing is None else ((), ready.tasks)
-    with workspace(out) as folder:
+    with workspace(out, resume=resume) as folder:
         audited = Audited(advice_tasks, proof_tasks, ready.examples, options, listener)
         within, of_base = _within(ready, options.chat, folder)
         job = Job(
@@ -104,9 +107,12 @@ def fix(
         repair, chosen = _repaired(job)
         if chosen is None:
             return repair
+        assert repair.proof is not None
+        repair = dataclasses.replace(repair, proof=repair.proof.of(str(out)))
+        if describe is not None and rank() == 0:
+            describe(repair, chosen.folder)
         put_at(chosen.folder, out)
-    assert repair.proof is not None
-    return dataclasses.replace(repair, proof=repair.proof.of(str(out)))
+    return repair
 
 
 def _repaired(job: Job) -> tuple[Repair, Attempt | None]:

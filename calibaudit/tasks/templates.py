@@ -26,7 +26,7 @@ def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
     return substituted(pattern, repl, string, count)
 
 
-_ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
+_ADDRESS = re.compile(r"<[^<>]* at (0x[0-9a-fA-F]+)>")
 """How Python writes what has no text of its own: by its place in memory, another one in every run."""
 
 _DRAWN = "the filter `random` draws anew in every run, so prompts and fingerprints never stay the same: leave it out"
@@ -39,7 +39,7 @@ def _random(*_: object) -> None:
 def _check_repeatable(text: str, document: Mapping[str, Any]) -> None:
     """Raises TaskError where a rendered text names a place in memory that the document does not."""
     found = _ADDRESS.search(text) if " at 0x" in text else None
-    if found is not None and found[0] not in str(document):
+    if found is not None and found[1] not in str(document):
         raise TaskError(
             f"it writes {found[0]:.80}, which is other text in every run: end it in `| list`, `| join` or a value"
         )

@@ -40,7 +40,7 @@ def check_folder(out: Path, *, resume: bool) -> None:
     parent = out.resolve().parent
     if not parent.is_dir():
         raise OutputError(f"{out}: the folder {parent} does not exist; make it first")
-    if partial_folder(out).exists() and not resume:
+    if partial_folder(out).exists() and not resume and not is_leftover(out):
         raise OutputError(f"{partial_folder(out)}: left by an interrupted run; go on with --resume, or remove it")
     try:
         with tempfile.TemporaryDirectory(dir=parent, prefix=f".{out.name}."):
@@ -51,6 +51,21 @@ def check_folder(out: Path, *, resume: bool) -> None:
 
 def partial_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}.partial")
+
+
+OWN = "calibaudit-works-here.txt"
+"""Marks OUT.partial as a folder that calibaudit made, and may remove."""
+
+
+def worth_resuming(out: Path) -> bool:
+    """Whether there is a run that `--resume` goes on with."""
+    folder = partial_folder(out)
+    return any(folder.glob(f"smooth-*/{RECORD}")) or any(folder.glob("smooth-*.partial/checkpoints/checkpoint-*"))
+
+
+def is_leftover(out: Path) -> bool:
+    """Whether OUT.partial is what a killed run left, and of no use to another one."""
+    return (partial_folder(out) / OWN).is_file() and not worth_resuming(out)
 
 
 def retune(

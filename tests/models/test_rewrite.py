@@ -244,7 +244,10 @@ class TestWholeOrNotAtAll:
         own = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, own[1]))
         try:
-            with pytest.raises(OutputError, match=rf"^{tmp_path}/out: cannot be written: File too large$"):
+            with pytest.raises(
+                OutputError,
+                match=rf"^{tmp_path}/out: cannot be written: File too large; make room, or name another folder$",
+            ):
                 rewrite(folder, tmp_path / "out")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, own)
@@ -260,7 +263,10 @@ class TestWholeOrNotAtAll:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr("calibaudit.models.formats.rewrite.write_rows", full)
-        with pytest.raises(OutputError, match=rf"^{tmp_path}/out: cannot be written: No space left on device$"):
+        with pytest.raises(
+            OutputError,
+            match=rf"^{tmp_path}/out: cannot be written: No space left on device; make room, or name another folder$",
+        ):
             rewrite(folder, tmp_path / "out", doubled)
         assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 

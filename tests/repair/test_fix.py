@@ -90,7 +90,7 @@ def smoothed(made, few, cli, tmp_path_factory):
     """Smoothed runs that are too short to keep anything: the last one's folder, exit code and page."""
     if "smoothed" not in made:
         out = tmp_path_factory.mktemp("smoothed") / "fixed"
-        code, page, _ = cli(*few, "--out", out, *SHORT, "--method", "smooth")
+        code, page, _ = cli(*few, "--out", out, *SHORT, "--method", "smooth", "--full-paths")
         made["smoothed"] = out, code, page
     return made["smoothed"]
 

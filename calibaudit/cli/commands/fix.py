@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,9 @@ from calibaudit.cli.groups import (
     TuningFlags,
 )
 from calibaudit.cli.options import revision_of
+
+if TYPE_CHECKING:
+    from calibaudit.repair.candidates import Repair
 
 
 class MethodChoice(str, Enum):
@@ -173,14 +177,18 @@ def fix(
     from calibaudit.cli.outputs import deliver, portable
     from calibaudit.cli.progress import reporter
     from calibaudit.errors import CalibauditError, Interrupted
+    from calibaudit.files.write import write_whole
     from calibaudit.models.distributed import rank
     from calibaudit.repair.fix import fix as fixed
     from calibaudit.repair.settings import FixSettings
     from calibaudit.repair.sides import Listener
-    from calibaudit.repair.workspace import worth_resuming
+    from calibaudit.repair.workspace import settle
+    from calibaudit.report.model_card import model_card
+    from calibaudit.report.repair_json import repair_dict
+    from calibaudit.report.result_json import result_text
     from calibaudit.scoring.engines.address import refuse_served
     from calibaudit.training.data.kinds import read_columns
-    from calibaudit.training.retune import check_folder
+    from calibaudit.training.retune import check_folder, worth_resuming
     from calibaudit.training.settings import FSDP_VARIABLE, LoraSettings, launched
 
     refuse_served((base, instruct), "a repair tunes and compares them")
@@ -235,12 +243,20 @@ def fix(
         accuracy_margin=accuracy_margin,
         pilot=read_grid(tuning.grid, PRIORS if prior is PriorChoice.auto else [prior.value]) if pilot else (),
     )
+    settle(out)
     check_folder(out, resume=resume)
     options = inputs.run_options(run, chat)
     loaded = inputs.tasks_of(inputs.split_names(items.tasks), items, [instruct, base], offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(loaded)
         base, instruct = inputs.on_its_base((base, instruct), report, offline=run.offline)
+
+        said: list[Mapping[str, Any]] = []
+
+        def describe(repair: Repair, folder: Path) -> None:
+            said[:] = [portable(repair_dict(repair), page)]
+            write_whole(model_card(repair, out), folder / "README.md")
+            write_whole(result_text(said[0]), folder / "fix.json")
 
         try:
             repair = fixed(
@@ -250,6 +266,7 @@ def fix(
                 audit=inputs.settings_of(StatisticsFlags(seed=seed)),
                 resume=resume,
                 listener=Listener(report.progress, report.trained, report.notice),
+                describe=describe,
             )  # fmt: skip
         except KeyboardInterrupt:
             if worth_resuming(out):
@@ -257,16 +274,9 @@ def fix(
             raise
     if rank() > 0:  # torchrun's first process speaks for all
         return
-    from calibaudit.files.write import write_whole
-    from calibaudit.report.model_card import model_card
-    from calibaudit.report.repair_json import repair_dict
-    from calibaudit.report.result_json import result_text
     from calibaudit.report.terminal.repair import render_repair
 
-    result = portable(repair_dict(repair), page)
-    if repair.proof is not None:
-        write_whole(model_card(repair, out), out / "README.md")
-        write_whole(result_text(result), out / "fix.json")
+    result = said[0] if said else portable(repair_dict(repair), page)
     deliver(result, (), page, lambda console: render_repair(repair, console, quiet=page.quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)

@@ -19,6 +19,8 @@ from calibaudit.errors import ModelError, OutputError
 from calibaudit.files.read import read_json
 from calibaudit.models.library import first_line, quiet
 
+_ADVICE = "make room, or name another folder"
+
 
 def save_checkpoint(network: Any, tokenizer: Any, folder: Path, dtype: torch.dtype) -> None:
     """Write network and tokenizer, chat template included, as a checkpoint folder that `from_pretrained` reads.
@@ -32,7 +34,7 @@ def save_checkpoint(network: Any, tokenizer: Any, folder: Path, dtype: torch.dty
             with quiet():
                 tokenizer.save_pretrained(partial)
         except Exception as error:  # the writers raise what they like when the disk is full
-            raise OutputError(f"{folder}: cannot be written: {write_failure(error, folder)}") from error
+            raise OutputError(f"{folder}: cannot be written: {write_failure(error, folder)}; {_ADVICE}") from error
 
 
 def write_network(network: Any, folder: Path, dtype: torch.dtype) -> None:
@@ -62,6 +64,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     made = [place for place in target.parents if not place.exists()]
     try:
         try:
+            _restore(target)
             _remove(partial)
             partial.mkdir(parents=True)
             yield partial
@@ -73,7 +76,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
                     place.rmdir()
             raise
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {write_failure(error, folder)}") from error
+        raise OutputError(f"{folder}: cannot be written: {write_failure(error, folder)}; {_ADVICE}") from error
 
 
 def put_in_place(partial: Path, folder: Path) -> None:
@@ -82,13 +85,28 @@ def put_in_place(partial: Path, folder: Path) -> None:
         if path.is_file():
             _sync(path)
     _sync(partial)
-    old = folder.with_name(f".{folder.name}.old")
+    _restore(folder)
+    old = _old(folder)
     _remove(old)
     if folder.exists():
         folder.rename(old)
     partial.rename(folder)
     _sync(folder.parent)
     _remove(old)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _restore(folder: Path) -> None:
+    """What stood at `folder` goes back there where a kill came between the two renames of `put_in_place`."""
+    if _old(folder).exists() and not folder.exists():
+        _old(folder).rename(folder)
+
+
+_OF_TORCH = ("PytorchStreamWriter", "inline_container", "unexpected pos", "iostream error")
+"""What `torch.save` says, among its own source lines, where a file could not be written to its end."""
 
 
 def write_failure(error: BaseException, folder: Path) -> str:
@@ -98,6 +116,8 @@ def write_failure(error: BaseException, folder: Path) -> str:
     text = first_line(error)
     if "os error 28" in text or "No space left" in text:
         return os.strerror(errno.ENOSPC)
+    if any(sign in text for sign in _OF_TORCH):
+        text = "a file could not be written to its end"
     with contextlib.suppress(OSError):
         free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
         return f"{text} ({free / 1e9:.1f} GB are free there)"
