@@ -13,6 +13,7 @@ from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.analysis.inference import compared, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
+from calibaudit.scores.schema import built, whole
 from calibaudit.scores.scores import Scores
 
 METRICS = ("accuracy", "confidence", "gap")
@@ -49,10 +50,10 @@ def level_rows_from_dicts(rows: Sequence[Mapping[str, Any]]) -> tuple[LevelRow, 
         sides = [row[name] for name in (("before", "after") if pair else ("metrics",))]
         found.append(
             LevelRow(
-                level=int(row["level"]),
-                n_items=int(row["n_items"]),
-                sides=tuple({name: Interval(**side[name]) for name in METRICS} for side in sides),
-                change={name: Change(**row["change"][name]) for name in METRICS} if pair else None,
+                level=whole(row["level"]),
+                n_items=whole(row["n_items"]),
+                sides=tuple({name: built(Interval, side[name]) for name in METRICS} for side in sides),
+                change={name: built(Change, row["change"][name]) for name in METRICS} if pair else None,
             )
         )
     return tuple(found)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from calibaudit.metrics import confidence_correct, ece
+from calibaudit.scores.schema import built
 from calibaudit.scores.scores import Scores
 
 FIGURES = ("accuracy", "confidence", "gap", "ece_plugin")
@@ -67,4 +68,4 @@ def _figures(scores: Sequence[Scores], n_bins: int) -> dict[str, float]:
 
 def thinking_effect_from_dict(data: Mapping[str, Any] | None) -> ThinkingEffect | None:
     """The inverse of `to_dict`. Raises TypeError for what is none."""
-    return None if data is None else ThinkingEffect(**data)
+    return None if data is None else built(ThinkingEffect, data)

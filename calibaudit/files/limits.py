@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SECONDS = 3.0
+SECONDS = 2.0
 """Of computing; a template or a pattern that serves takes thousandths of one."""
 MEGABYTES = 400
 

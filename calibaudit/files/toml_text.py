@@ -34,7 +34,7 @@ def read_toml(path: Path, fault: type[CalibauditError]) -> dict[str, Any]:
 
 def _is_deep(line: str) -> bool:
     """Whether the line's key has many parts: tomllib takes the square of their number in time."""
-    if line.count(".") <= DEEPEST:
+    if line.count(".") < DEEPEST:
         return False
     parts = line.partition("=")[0].split(".")
     return len(parts) > DEEPEST and all(parts)

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from calibaudit.errors import OutputError
+from calibaudit.files.text import shortened
 
 
 def write_whole(content: str | bytes, path: Path) -> None:
@@ -18,9 +19,7 @@ def write_whole(content: str | bytes, path: Path) -> None:
     Raises OutputError when that cannot be done; nothing half-written is left.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    target = path.resolve()
-    if target.is_dir():
-        raise OutputError(f"{path}: cannot be written: it is a folder; name a file")
+    target = _target(path)
     temporary: Path | None = None
     try:
         if _is_stream(path):
@@ -45,9 +44,7 @@ def write_whole(content: str | bytes, path: Path) -> None:
 
 def check_writable(path: Path) -> None:
     """Raise OutputError now if `path` could not be written later: before an hour of scoring, not after it."""
-    target = path.resolve()
-    if target.is_dir():
-        raise OutputError(f"{path}: cannot be written: it is a folder; name a file")
+    target = _target(path)
     if _is_stream(path):
         return
     try:
@@ -55,6 +52,20 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {_reason(error, target)}") from error
+
+
+def _target(path: Path) -> Path:
+    """What a path leads to. Raises OutputError for a folder, and for what no file can be called."""
+    try:
+        target = path.resolve()
+        is_folder = target.is_dir()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # 300 characters, links in a circle, NUL
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{shortened(str(path), 80)!r}: cannot be written: {reason}; name another file") from None
+    if is_folder:
+        raise OutputError(f"{path}: cannot be written: it is a folder; name a file")
+    return target
 
 
 def _is_stream(path: Path) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from calibaudit.analysis.audit import Audit, ModelAudit, Reliability, TaskAudit
 from calibaudit.analysis.by_level import level_rows_from_dicts
@@ -18,8 +19,9 @@ from calibaudit.errors import CalibauditError
 from calibaudit.gating.coverage import Coverage, Share
 from calibaudit.gating.limits import MAXIMA, InForce, Limits
 from calibaudit.gating.verdict import MEASURES, Check, Finding, Outcome, Part, Verdict
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed, number_of
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
+from calibaudit.scores.schema import built, floats, whole, whole_numbers
 from calibaudit.scores.scores import ModelInfo
 
 OUTCOMES, FINDINGS = get_args(Outcome), get_args(Finding)
@@ -45,7 +47,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             thinking=_thinking(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error) from error
 
 
@@ -65,7 +67,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             thinking=thinking_effect_from_dict(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, CalibauditError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error) from error
 
 
@@ -77,14 +79,14 @@ def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentErro
                 task=str(entry["task"]),
                 item_id=str(entry["item_id"]),
                 question=_text(entry["question"]),
-                answer=int(entry["answer"]),
-                chosen=int(entry["chosen"]),
-                n_options=int(entry["n_options"]),
+                answer=whole(entry["answer"]),
+                chosen=whole(entry["chosen"]),
+                n_options=whole(entry["n_options"]),
                 options=tuple(
                     OptionShown(
-                        int(option["index"]),
+                        whole(option["index"]),
                         _text(option["text"]),
-                        float(option["probability"]),
+                        number_of(option["probability"]),
                         float_of(option["before"]),
                     )
                     for option in entry["options"]
@@ -92,7 +94,7 @@ def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentErro
             )
             for entry in result.get("errors", ())
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error) from error
 
 
@@ -105,32 +107,32 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
         n_to_settle = found["n_to_settle"]
         return Verdict(
             outcome=_one_of(OUTCOMES, found["outcome"], "outcome"),
-            limits=Limits(**found["limits"]),
+            limits=built(Limits, found["limits"]),
             before=model_of(result["before"]),
             after=model_of(result["after"]),
             overall=_part(found["overall"]),
             tasks=tuple(_part(part) for part in found["tasks"]),
-            n_to_settle=None if n_to_settle is None else int(n_to_settle),
-            in_force=tuple(InForce(**entry) for entry in found.get("in_force", ())),
+            n_to_settle=None if n_to_settle is None else whole(n_to_settle),
+            in_force=tuple(built(InForce, entry) for entry in found.get("in_force", ())),
             coverage=_coverage(found.get("coverage")),
         )
-    except (KeyError, TypeError, ValueError, CalibauditError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error) from error
 
 
 def _coverage(entry: Result | None) -> Coverage | None:
-    return None if entry is None else Coverage(tuple(Share(**task) for task in entry["tasks"]))
+    return None if entry is None else Coverage(tuple(built(Share, task) for task in entry["tasks"]))
 
 
 def _part(part: Result) -> Part:
     _one_of(OUTCOMES, part["outcome"], "outcome")
-    return Part(**{**part, "name": str(part["name"]), "checks": tuple(map(_check, part["checks"]))})
+    return built(Part, {**part, "name": str(part["name"]), "checks": tuple(map(_check, part["checks"]))})
 
 
 def _check(check: Result) -> Check:
     _one_of((*MEASURES, *MAXIMA), check["measure"], "measure")
     _one_of(FINDINGS, check["finding"], "finding")
-    return Check(**check)
+    return built(Check, check)
 
 
 def _one_of(known: Sequence[Any], value: Any, name: str) -> Any:
@@ -150,16 +152,16 @@ def _task_comparison(task: Result) -> TaskComparison:
         name=str(task["name"]),
         version=str(task["version"]),
         fingerprint=str(task["fingerprint"]),
-        n_items=int(task["n_items"]),
+        n_items=whole(task["n_items"]),
         scoring=str(task["scoring"]),
-        chat_template=_pair(task["chat_template"]),
-        n_truncated=_pair(task["n_truncated"]),
-        n_healed=_pair(task["n_healed"]),
+        chat_template=_pair(task["chat_template"], _truth),
+        n_truncated=_pair(task["n_truncated"], whole),
+        n_healed=_pair(task["n_healed"], whole),
         before=_audit(task["name"], task["scoring"], task, task["before"], "before"),
         after=_audit(task["name"], task["scoring"], task, task["after"], "after"),
         change=_changes(task["change"]),
         ece_p_holm=float_of(task["ece_p_holm"]),
-        n_moved=_pair(task.get("n_moved", {"before": 0, "after": 0})),
+        n_moved=_pair(task.get("n_moved", {"before": 0, "after": 0}), whole),
         prompts=_prompts(task.get("prompt")),
         chance=float_of(task.get("chance")),
     )
@@ -171,8 +173,8 @@ def overall_of(overall: Result, name: str) -> Overall:
         before=_audit(name, "", overall, overall["before"], "before"),
         after=_audit(name, "", overall, overall["after"], "after"),
         change=_changes(overall["change"]),
-        n_items=int(overall["n_items"]),
-        n_tasks=int(overall["n_tasks"]),
+        n_items=whole(overall["n_items"]),
+        n_tasks=whole(overall["n_tasks"]),
         n_tasks_with=_counts(overall["n_tasks_with"]),
     )
 
@@ -182,11 +184,11 @@ def _task_audit(task: Result) -> TaskAudit:
         name=str(task["name"]),
         version=str(task["version"]),
         fingerprint=str(task["fingerprint"]),
-        chat_template=bool(task["chat_template"]),
-        n_truncated=int(task["n_truncated"]),
-        n_healed=int(task["n_healed"]),
+        chat_template=_truth(task["chat_template"]),
+        n_truncated=whole(task["n_truncated"]),
+        n_healed=whole(task["n_healed"]),
         audit=_audit(task["name"], task["scoring"], task, task["metrics"], "reliability"),
-        n_moved=int(task.get("n_moved", 0)),
+        n_moved=whole(task.get("n_moved", 0)),
         prompt=prompt_format_from_dict(task.get("prompt")),
         chance=float_of(task.get("chance")),
     )
@@ -210,7 +212,7 @@ def _audit(name: str, scoring: str, entry: Result, metrics: Result, side: str | 
     return Audit(
         task=str(name),
         scoring=str(scoring),
-        n_items=int(entry["n_items"]),
+        n_items=whole(entry["n_items"]),
         metrics={key: interval_of(entry) for key, entry in _known(metrics).items()},
         reliability=None if diagram is None else _reliability(diagram),
         calibrated_p=float_of(p_value),
@@ -241,34 +243,51 @@ def _of_version_1(metrics: Result) -> list[str]:
 
 
 def _counts(n_tasks_with: Result) -> dict[str, int]:
-    return {key: int(n_tasks_with.get(key, n_tasks_with["ece"])) for key in METRICS}
+    return {key: whole(n_tasks_with.get(key, n_tasks_with["ece"])) for key in METRICS}
 
 
 def _reliability(diagram: Result) -> Reliability:
     found = Reliability(
-        edges=np.array(diagram["edges"], dtype=np.float64),
-        count=np.array(diagram["count"], dtype=np.int64),
-        confidence=np.array(diagram["confidence"], dtype=np.float64),  # None becomes NaN
-        accuracy=np.array(diagram["accuracy"], dtype=np.float64),
+        edges=floats(diagram["edges"]),
+        count=whole_numbers(diagram["count"]),
+        confidence=_means(diagram["confidence"]),
+        accuracy=_means(diagram["accuracy"]),
     )
     n = len(found.count)
     if (len(found.edges), len(found.confidence), len(found.accuracy)) != (n + 1, n, n):
         raise ValueError("a reliability diagram whose lists differ in length")
+    if (np.isnan(found.confidence) | np.isnan(found.accuracy))[found.count > 0].any() or (found.count < 0).any():
+        raise ValueError("a reliability diagram without the means of a bin that has items")
+    return found
+
+
+def _means(values: Any) -> npt.NDArray[np.float64]:
+    """Of each bin, in [0, 1]; NaN where it is empty."""
+    found = np.array([np.nan if value is None else float_of(value) for value in values], dtype=np.float64)
+    if ((found < 0) | (found > 1)).any():
+        raise ValueError("a reliability diagram with a mean outside 0 to 1")
     return found
 
 
 def model_of(info: Result) -> ModelInfo:
     """Raises KeyError and the like where entries are missing."""
-    return ModelInfo(**{**info, "n_parameters": int(info["n_parameters"]), "vocab_size": int(info["vocab_size"])})
+    return ModelInfo(**info)
 
 
 def _settings(settings: Result) -> Settings:
     """Results of version 1 have the draws of their bootstrap and their swap test besides."""
-    return Settings(**{key: value for key, value in settings.items() if key not in ("n_resamples", "n_permutations")})
+    old = ("n_resamples", "n_permutations")
+    return built(Settings, {key: value for key, value in settings.items() if key not in old})
 
 
-def _pair(sides: Result) -> tuple[Any, Any]:
-    return sides["before"], sides["after"]
+def _pair(sides: Result, kind: Callable[[Any], Any] = lambda value: value) -> tuple[Any, Any]:
+    return kind(sides["before"]), kind(sides["after"])
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r:.40} where true or false is wanted")
+    return value
 
 
 def _text(value: Any) -> str | None:

@@ -18,7 +18,9 @@ from calibaudit.advice.recommendation import (
     Recommendation,
     older_action,
 )
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed
+from calibaudit.errors import CalibauditError
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed, number_of
+from calibaudit.scores.schema import whole
 
 
 def recommendation_of(result: Result, source: str = "the result") -> Recommendation | None:
@@ -28,7 +30,8 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
         return None
     try:
         demand = found["demand"]
-        older = found["method"], float(found["epsilon"]["value"]), float(demand["gap"]["value"]), float(found["margin"])
+        numbers = found["epsilon"]["value"], demand["gap"]["value"], found["margin"]
+        older = found["method"], *map(number_of, numbers)
         action = found.get("action", older_action(*older))
         if action not in ACTIONS:
             raise ValueError(f"action is {str(action)[:40]!r}")
@@ -39,7 +42,7 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             method=found["method"],
             reason=str(found["reason"]),
             nll_weight=float_of(found["nll_weight"]),
-            margin=float(found["margin"]),
+            margin=number_of(found["margin"]),
             demand=Demand(
                 gap=interval_of(demand["gap"]),
                 temperature=interval_of(demand["temperature"]),
@@ -52,18 +55,18 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             trades=tuple(str(text) for text in found.get("trades") or ()),
             ensemble=None if found.get("ensemble") is None else _ensemble(found["ensemble"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error) from error
 
 
 def _head(found: Result) -> HeadBound:
     return HeadBound(
-        vocab_size=int(found["vocab_size"]),
-        hidden_size=int(found["hidden_size"]),
-        reach=float(found["reach"]),
-        median_prob=float(found["median_prob"]),
-        top_prob=float(found["top_prob"]),
-        least_entropy=float(found["least_entropy"]),
+        vocab_size=whole(found["vocab_size"]),
+        hidden_size=whole(found["hidden_size"]),
+        reach=number_of(found["reach"]),
+        median_prob=number_of(found["median_prob"]),
+        top_prob=number_of(found["top_prob"]),
+        least_entropy=number_of(found["least_entropy"]),
     )
 
 
@@ -72,12 +75,12 @@ def _pilot_point(found: Result) -> PilotPoint:
     if rejected and not set(rejected.split(", ")) <= set(REJECTIONS):
         raise ValueError(f"rejected is {rejected[:40]!r}")
     return PilotPoint(
-        epsilon=float(found["epsilon"]),
+        epsilon=number_of(found["epsilon"]),
         prior=found["prior"],
-        accuracy=float(found["accuracy"]),
+        accuracy=number_of(found["accuracy"]),
         gap=interval_of(found["gap"]),
-        ece=float(found["ece"]),
-        nll=float(found["nll"]),
+        ece=number_of(found["ece"]),
+        nll=number_of(found["nll"]),
         auroc=float_of(found["auroc"]),
         option_mass=float_of(found["option_mass"]),
         learned=float_of(found["learned"]),

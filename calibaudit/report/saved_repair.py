@@ -14,7 +14,8 @@ from calibaudit.repair.settings import METHODS, FixSettings, Start
 from calibaudit.repair.verdict import Fault, FirstChoices, Outcome, RepairVerdict, Retention, judge
 from calibaudit.report.saved import comparison_of, model_of, overall_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.saved_values import Result, malformed
+from calibaudit.report.saved_values import Result, float_of, malformed, number_of
+from calibaudit.scores.schema import whole
 from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import SftSummary
 from calibaudit.training.settings import LoraSettings, TrainingSettings
@@ -41,7 +42,7 @@ def repair_of(result: Result, source: str = "the result") -> Repair:
             settings=_settings({"method": "smooth", **result["settings"]} if older else result["settings"]),
             data=None if result["data"] is None else _data(result["data"]),
             advice=recommendation_of({"recommendation": result["advice"]}, source),
-            n_advice_items=int(result["n_advice_items"]),
+            n_advice_items=whole(result["n_advice_items"]),
             candidates=() if older else tuple(_candidate(one) for one in result["candidates"]),
             training=None if result["training"] is None else _made(TrainingRun, result["training"]),
             retention=_older_retention(result["fits"]) if older else _retention(result["retention"]),
@@ -52,7 +53,7 @@ def repair_of(result: Result, source: str = "the result") -> Repair:
         if (proof is None) != (repair.verdict.outcome in ("not_needed", "nothing_known")):
             raise ValueError(f"outcome is {repair.verdict.outcome!r}, {'without' if proof is None else 'with'} a proof")
         return _judged_anew(repair, str(result["verdict"]["outcome"])) if older else repair
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, CalibauditError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error, "calibaudit fix") from error
 
 
@@ -78,7 +79,7 @@ def _settings(found: Result) -> FixSettings:
 
 
 def _data(found: Result) -> SftSummary:
-    unread = tuple((str(one["name"]), int(one["n_rows"])) for one in found.get("unread", ()))
+    unread = tuple((str(one["name"]), whole(one["n_rows"])) for one in found.get("unread", ()))
     return _made(SftSummary, found, faults=tuple(str(text) for text in found["faults"]), unread=unread)
 
 
@@ -91,7 +92,7 @@ def _candidate(found: Result) -> Candidate:
         enough=bool(found["enough"]),
         proven=proven,
         retention=_retention(found["retention"]) or Retention(),
-        seconds=float(found["seconds"]),
+        seconds=number_of(found["seconds"]),
         trials=tuple(_trial(trial) for trial in found["trials"]),
         impossible=str(found["impossible"]),
         chosen=bool(found["chosen"]),
@@ -102,18 +103,18 @@ def _setting(found: Result) -> Setting:
     prior, start = found["prior"], found["start"]
     return Setting(
         method=_one_of(found["method"], METHODS),
-        value=float(found["value"]),
+        value=number_of(found["value"]),
         prior=None if prior is None else _one_of(prior, Prior),
         start=None if start is None else _one_of(start, Start),
-        temperature=_float(found.get("temperature")),
+        temperature=float_of(found.get("temperature")),
     )
 
 
 def _trial(found: Result) -> Trial:
-    numbers = {name: _float(found[name]) for name in ("kept", "accuracy", "gap", "ece", "nll")}
+    numbers = {name: float_of(found[name]) for name in ("kept", "accuracy", "gap", "ece", "nll")}
     rejected = tuple(_one_of(name, _REJECTIONS) for name in found["rejected"])
-    cooled = _float(found.get("nll_cooled"))
-    return Trial(float(found["value"]), rejected=rejected, nll_cooled=cooled, **numbers)
+    cooled = float_of(found.get("nll_cooled"))
+    return Trial(number_of(found["value"]), rejected=rejected, nll_cooled=cooled, **numbers)
 
 
 def _retention(found: Result | None) -> Retention | None:
@@ -121,17 +122,17 @@ def _retention(found: Result | None) -> Retention | None:
         return None
     first = found["first_choices"]
     base, before, after = (_fit(found[name]) for name in ("base", "before", "after"))
-    same = None if first is None else FirstChoices(int(first["n"]), int(first["n_same"]))
+    same = None if first is None else FirstChoices(whole(first["n"]), whole(first["n_same"]))
     return Retention(base, before, after, same)
 
 
 def _fit(found: Result | None) -> Fit | None:
-    return None if found is None else Fit(float(found["nll"]), float(found["top1"]), int(found["n_tokens"]))
+    return None if found is None else Fit(number_of(found["nll"]), number_of(found["top1"]), whole(found["n_tokens"]))
 
 
 def _verdict(found: Result) -> RepairVerdict:
     faults = tuple(_one_of(fault, _FAULTS) for fault in found["faults"])
-    return RepairVerdict(_one_of(found["outcome"], Outcome), float(found["accuracy_margin"]), faults)
+    return RepairVerdict(_one_of(found["outcome"], Outcome), number_of(found["accuracy_margin"]), faults)
 
 
 def _older_verdict(found: Result) -> RepairVerdict:
@@ -139,7 +140,7 @@ def _older_verdict(found: Result) -> RepairVerdict:
     names = {"accuracy_lost": "spoiled", "no_factor": "nothing_known"}
     faults: tuple[Fault, ...] = ("accuracy",) if found["outcome"] == "accuracy_lost" else ()
     outcome = _one_of(names.get(found["outcome"], found["outcome"]), Outcome)
-    return RepairVerdict(outcome, float(found["accuracy_margin"]), faults)
+    return RepairVerdict(outcome, number_of(found["accuracy_margin"]), faults)
 
 
 def _older_retention(fits: Result | None) -> Retention | None:
@@ -205,7 +206,3 @@ def _one_of(value: Any, known: Any) -> Any:
     if value not in names:
         raise ValueError(f"{str(value)[:40]!r} is none of {', '.join(names)}")
     return value
-
-
-def _float(value: Any) -> float | None:
-    return None if value is None else float(value)

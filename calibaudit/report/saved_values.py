@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,17 @@ def change_of(entry: Result) -> Change:
 
 
 def float_of(value: Any) -> float | None:
+    """A finite number or none; TypeError for anything else."""
+    if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+        raise TypeError(f"{value!r:.40} where a number is wanted")
     return None if value is None else float(value)
+
+
+def number_of(value: Any) -> float:
+    """A finite number; TypeError for anything else."""
+    if (found := float_of(value)) is None:
+        raise TypeError("null where a number is wanted")
+    return found
 
 
 def _floats(entry: Result, *names: str) -> list[Any]:

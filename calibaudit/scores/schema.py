@@ -6,8 +6,10 @@ What is read from files is looked at before it is an array: NumPy would make 1 o
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -145,8 +147,42 @@ def is_whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= value < _LARGEST
 
 
+def whole(value: Any) -> int:
+    """The same, or TypeError."""
+    if not is_whole(value):
+        raise TypeError(f"{value!r:.40} where a whole number from 0 is wanted")
+    return int(value)
+
+
 _LARGEST = 2**53
 """Beyond it whole numbers are not all floating-point numbers too."""
+
+
+T = TypeVar("T")
+
+
+def built(kind: type[T], entries: Any) -> T:
+    """A dataclass of its saved entries, each of the kind that its annotation says; floats are finite.
+
+    Raises TypeError for entries of other kinds or names. What is no text, number, truth value or null is not looked at.
+    """
+    if not isinstance(entries, Mapping):
+        raise TypeError(f"{entries!r:.40} where an object is wanted")
+    hints = get_type_hints(kind)
+    for name, value in entries.items():
+        if name in hints and not _fits(value, hints[name]):
+            raise TypeError(f"{name} is {value!r:.40}")
+    return kind(**entries)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, part) for part in get_args(hint))
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in get_args(hint)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is hint if hint in (str, int, bool, NoneType) else True
 
 
 def whole_numbers(values: Any) -> IntArray:

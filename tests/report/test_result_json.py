@@ -139,5 +139,5 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ScoresError, match="cannot be read: No such file"):
         read_result(tmp_path / "none.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ScoresError, match=r"not UTF-8 text \(byte 0\)"):
+    with pytest.raises(ScoresError, match=r"not UTF-8 text but UTF-16"):
         read_result(tmp_path / "bytes.json")
