@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ci_action import Action, job_environment
+from ci_readers import Action, job_environment
 from made_scores import TUNED, made_scores, save
 
 from calibaudit.gating.limits import DEFAULTS

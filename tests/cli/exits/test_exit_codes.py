@@ -176,3 +176,19 @@ def test_each_process_knows_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(CalibauditError, match="drop one"):
         run_in(2, [])
+
+
+@pytest.mark.parametrize("flag", ["--warmup 2", "--weight-decay -1", "--report-to nowhere", "--softcap 0"])
+def test_a_bad_recipe_is_told_before_torch_starts(tmp_path: Path, flag: str) -> None:
+    code = (
+        "import sys; from calibaudit.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "assert 'torch' not in sys.modules\n"
+        "sys.exit(code)\n"
+    )
+    command = [sys.executable, "-c", code, "fix", "tuned", "--base", "base", "--out", "out", *flag.split()]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, encoding="utf-8", timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"calibaudit: {flag}: ")
