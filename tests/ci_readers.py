@@ -1,4 +1,4 @@
-"""How CI systems read what they are given, JUnit XML by its schemas, a log by GitHub's runner; and how it runs an action."""
+"""How CI systems read JUnit XML (by its schemas) and a log (GitHub's runner), and how they run an action."""
 
 from __future__ import annotations
 
