@@ -1,4 +1,4 @@
-"""The installed command, and `python -m calibaudit`: an interrupt during the first imports ends it quietly."""
+"""The installed command, and `python -m calibaudit`; an interrupt while its modules are imported is quiet too."""
 
 import sys
 

@@ -25,7 +25,7 @@ from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
 from calibaudit.cli.outputs import complain, say, show_text, visible_streams
-from calibaudit.cli.streams import drop, steady_streams
+from calibaudit.cli.streams import ReaderGone, steady_streams
 from calibaudit.errors import CalibauditError, Interrupted
 
 INTERRUPTED = 130
@@ -108,8 +108,7 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
     except KeyboardInterrupt as stop:
         complain(f"interrupted{f'; {stop}' if isinstance(stop, Interrupted) else ''}")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader is gone (`| head`)
-        drop(sys.stdout)  # else Python complains again when it closes stdout
+    except (ReaderGone, BrokenPipeError):
         return BROKEN_PIPE
     except Exception as error:
         if debug:

@@ -59,7 +59,7 @@ from calibaudit.cli.options import (
     Verify,
     revision_of,
 )
-from calibaudit.errors import Interrupted
+from calibaudit.errors import CalibauditError, Interrupted
 
 KEPT = "finished items are kept, the same command goes on from there"
 NOTHING_KEPT = "nothing is kept under --no-cache, the same command starts anew"
@@ -225,6 +225,29 @@ class RecipeFlags:
         typer.Option("--report-to", metavar="NAME,...", help="Tuning: watch it in wandb, trackio or tensorboard."),
     ] = ""
 
+    def reporters(self) -> tuple[str, ...]:
+        """Whom it is reported to. Imports nothing heavy.
+
+        Raises CalibauditError for a number out of range, and for a name that cannot be reported to, by its flag.
+        """
+        from calibaudit.training.watching import check_reporters
+
+        reporters = tuple(dict.fromkeys(name.strip() for name in self.report_to.split(",") if name.strip()))
+        try:
+            check_reporters(reporters)
+        except CalibauditError as error:
+            raise CalibauditError(f"--report-to {self.report_to}: {error}") from error
+        alpha = self.neftune_alpha
+        for flag, value, holds, rule in (
+            ("--warmup", self.warmup, 0 <= self.warmup < 1, "a share from 0 and below 1"),
+            ("--weight-decay", self.weight_decay, 0 <= self.weight_decay < float("inf"), "0 or more"),
+            ("--max-grad-norm", self.max_grad_norm, 0 <= self.max_grad_norm < float("inf"), "0 or more"),
+            ("--neftune-alpha", alpha, alpha is None or 0 < alpha < float("inf"), "a number above 0"),
+        ):
+            if not holds:
+                raise CalibauditError(f"{flag} {value:g}: give {rule}")
+        return reporters
+
 
 class WhereChoice(str, Enum):
     all = "all"
@@ -248,6 +271,12 @@ class LeverFlags:
     where: Annotated[
         WhereChoice, typer.Option("--where", help="Smooth all rows, or those whose answers BASE knows already.")
     ] = WhereChoice.all
+
+    def check(self) -> None:
+        """Raises CalibauditError for a factor or a softcap that is not a number above 0. Imports nothing heavy."""
+        for flag, value in (("--logit-scale", self.logit_scale), ("--softcap", self.softcap)):
+            if value is not None and not 0 < value < float("inf"):
+                raise CalibauditError(f"{flag} {value:g}: give a number above 0")
 
 
 def flagged(command: Callable[..., None]) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from calibaudit.cli.options import sources
+from calibaudit.cli.saved_prompts import refuse_idle
 from calibaudit.errors import CalibauditError
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     named = split_names(items.tasks)
     names = named or list(held) or None
     if all(map(is_saved_scores, models)):
-        _refuse_idle(models)
+        refuse_idle(models)
         numbers = (("--limit", items.limit), ("--per-level", items.per_level))
         idle = [f"{flag} {number}" for flag, number in numbers if number is not None]
         return Asked(names, None, tuple(f"{flag}: saved scores are taken with all their items" for flag in idle))
@@ -177,26 +177,6 @@ def asked(models: Sequence[str], items: ItemFlags, *, offline: bool) -> Asked:
     if items.limit is None and items.per_level is None:
         tasks = tuple(task.only(held[task.name]) if task.name in held else task for task in tasks)
     return Asked(names, tasks)
-
-
-_OF_PROMPTS = frozenset({
-    *("limit", "per_level", "num_fewshot", "scoring", "fewshot_seed", "system", "answer_prefix", "mirror"),
-    *("chat_template", "chat_template_kwargs", "template_date", "answer_at", "fewshot_as_multiturn"),
-    *("think", "think_samples", "think_seed", "save_thoughts", "dtype", "engine", "tokenizer"),
-    *("revision", "baseline_revision", "base_revision", "instruct_revision"),
-})  # fmt: skip
-"""What decides which numbers a model gives: of saved ones nothing more is decided."""
-
-
-def _refuse_idle(models: Sequence[str]) -> None:
-    """Raises CalibauditError for a flag of the command line that says nothing to saved scores."""
-    idle = [flag for name, flag in sources(flags_only=True).items() if name in _OF_PROMPTS]
-    if idle:
-        which, are = " and ".join(models), "are" if len(models) > 1 else "is"
-        raise CalibauditError(
-            f"{', '.join(idle)}: no effect: {which} {are} saved scores, with the items and prompts that they were "
-            f"scored with; drop {'it' if len(idle) == 1 else 'them'}, or name a checkpoint"
-        )
 
 
 def tasks_of(
@@ -322,38 +302,20 @@ def training_settings(
 
 
 def with_levers(training: TrainingSettings, levers: LeverFlags) -> TrainingSettings:
-    """Raises CalibauditError for a factor or a softcap that is not a number above 0."""
-    for flag, value in (("--logit-scale", levers.logit_scale), ("--softcap", levers.softcap)):
-        if value is not None and not 0 < value < float("inf"):
-            raise CalibauditError(f"{flag} {value:g}: give a number above 0")
+    """Raises CalibauditError as `LeverFlags.check`."""
+    levers.check()
     return replace(training, logit_scale=levers.logit_scale, softcap=levers.softcap, where=levers.where.value)
 
 
 def with_recipe(training: TrainingSettings, recipe: RecipeFlags) -> TrainingSettings:
-    """Raises CalibauditError for a number out of range, and for a name that cannot be reported to, by its flag."""
-    from calibaudit.training.watching import check_reporters
-
-    reporters = tuple(dict.fromkeys(name.strip() for name in recipe.report_to.split(",") if name.strip()))
-    try:
-        check_reporters(reporters)
-    except CalibauditError as error:
-        raise CalibauditError(f"--report-to {recipe.report_to}: {error}") from error
-    alpha = recipe.neftune_alpha
-    for flag, value, holds, rule in (
-        ("--warmup", recipe.warmup, 0 <= recipe.warmup < 1, "a share from 0 and below 1"),
-        ("--weight-decay", recipe.weight_decay, 0 <= recipe.weight_decay < float("inf"), "0 or more"),
-        ("--max-grad-norm", recipe.max_grad_norm, 0 <= recipe.max_grad_norm < float("inf"), "0 or more"),
-        ("--neftune-alpha", alpha, alpha is None or 0 < alpha < float("inf"), "a number above 0"),
-    ):
-        if not holds:
-            raise CalibauditError(f"{flag} {value:g}: give {rule}")
+    """Raises CalibauditError as `RecipeFlags.reporters`."""
     return replace(
         training,
         lr_scheduler=recipe.lr_scheduler.value,
         warmup=recipe.warmup,
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.max_grad_norm,
-        neftune_alpha=alpha,
+        neftune_alpha=recipe.neftune_alpha,
         packing=recipe.packing,
-        report_to=reporters,
+        report_to=recipe.reporters(),
     )

@@ -37,7 +37,7 @@ def run_in(n: int, arguments: Sequence[str]) -> int:
     """
     if "WORLD_SIZE" in os.environ or "RANK" in os.environ:
         raise CalibauditError(f"--processes {n}: torchrun (WORLD_SIZE, RANK) has made processes already; drop one")
-    said: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(1, n)]
+    said: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(1, n)]  # noqa: SIM115  # closed below
     isolated = ["-I"] if sys.flags.isolated else []
     command = [sys.executable, *isolated, "-c", _CHILD, "\n".join(sys.path), *arguments]
     sys.stdout.flush()

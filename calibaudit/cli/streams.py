@@ -12,9 +12,13 @@ from typing import Any
 from calibaudit.errors import OutputError
 
 
+class ReaderGone(Exception):
+    """No one reads stdout any more (`| head`). No BrokenPipeError: rich would end with exit code 1 for that."""
+
+
 @contextmanager
 def steady_streams() -> Iterator[None]:
-    """Inside, what cannot be written to stderr is let go, and to stdout is an OutputError (or BrokenPipeError).
+    """Inside, what cannot be written to stderr is let go, and to stdout is an OutputError, or ReaderGone.
 
     A stream that was closed (`>&-`) takes all and keeps nothing.
     """
@@ -25,7 +29,7 @@ def steady_streams() -> Iterator[None]:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError, OutputError):
+            with contextlib.suppress(OSError, ValueError, OutputError, ReaderGone):
                 stream.flush()
         sys.stdout, sys.stderr = before
 
@@ -87,5 +91,5 @@ class _Told(_Stream):
     def _failed(self, error: OSError) -> None:
         drop(self._stream)
         if isinstance(error, BrokenPipeError):
-            raise error
+            raise ReaderGone from None
         raise OutputError(f"stdout cannot be written: {error.strerror or error}; free it, or name a file with -o")

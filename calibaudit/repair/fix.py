@@ -16,7 +16,7 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import CalibauditError, ModelError, TrainingError
-from calibaudit.models.distributed import rank
+from calibaudit.models.distributed import gathered, rank
 from calibaudit.models.formats.digests import Digests
 from calibaudit.repair.candidates import Attempt, Candidate, Judged, Repair, enough
 from calibaudit.repair.choose import best_of
@@ -92,6 +92,7 @@ def fix(
     )  # fmt: skip
     if settings.method == "smooth":  # of the others this is seen when they are tried
         check_smooth(ready, settings)
+    gathered([0])  # every process has looked at OUT.partial before the first makes it
     for text in [] if ready.data is None else ready.data.notices():
         listener.notice(text)
     advice_tasks, proof_tasks = halves(ready.tasks, audit.seed) if settings.smoothing is None else ((), ready.tasks)

@@ -18,6 +18,7 @@ from calibaudit.report.words.repair_how import (
     setting_text,
 )
 from calibaudit.report.words.text import number, signed
+from calibaudit.training.watching import WATCHED
 
 NOTHING_SAVED = "(nothing)"
 KEPT_NOTE = (
@@ -53,6 +54,8 @@ def repair_page(repair: Repair) -> RepairPage:
     tried = [one for one in repair.candidates if not one.impossible]
     choice = choice_sentences(repair)
     files = "the model, README.md, fix.json" + (", training.jsonl" if repair.training is not None else "")
+    if repair.training is not None and "tensorboard" in repair.settings.training.report_to:
+        files += f", {WATCHED}/ (TensorBoard's, unless TENSORBOARD_LOGGING_DIR named another place)"
     return RepairPage(
         models=(one_line(repair.instruct.name, 200), out),
         tone=tone,

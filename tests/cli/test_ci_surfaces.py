@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from ci_action import Action, job_environment
-from ci_readers import runner, suite_of
+from ci_readers import Action, job_environment, runner, suite_of
 from made_scores import TUNED, made_scores, save
 from test_cli_gate import COMMAND, calibaudit, environment, two
 

@@ -172,6 +172,8 @@ def fix(
     """
     from calibaudit.cli import inputs
 
+    levers.check()
+    recipe.reporters()  # told now, before PyTorch starts
     inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
     from calibaudit.cli.outputs import deliver, portable

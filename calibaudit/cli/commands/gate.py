@@ -65,10 +65,10 @@ def gate(
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
-    from calibaudit.cli.baseline_prompts import check_prompts, with_template_of
     from calibaudit.cli.limits import rules_of
     from calibaudit.cli.outputs import checked_outputs, complain, deliver, portable
     from calibaudit.cli.progress import reporter
+    from calibaudit.cli.saved_prompts import check_prompts, with_template_of
     from calibaudit.gating.coverage import check_complete, coverage_of, in_common
     from calibaudit.models.distributed import rank
     from calibaudit.scores.saved import check_there, is_saved_scores, read_saved

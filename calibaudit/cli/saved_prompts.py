@@ -1,6 +1,6 @@
-"""The prompts of a saved baseline are the candidate's: its chat template by default, and no other without a word.
+"""What saved scores settle: no flag changes how they were asked, and a candidate is asked as its saved baseline was.
 
-What would be refused after an hour of scoring is refused before a model is loaded.
+The chat template is the baseline's by default; another one is refused before a model is loaded.
 """
 
 from __future__ import annotations
@@ -11,12 +11,32 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from calibaudit.cli.options import sources
-from calibaudit.errors import ScoresError
+from calibaudit.errors import CalibauditError, ScoresError
 
 if TYPE_CHECKING:
     from calibaudit.cli.groups import ChatFlags
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.evaluate import RunOptions
+
+
+_OF_PROMPTS = frozenset({
+    *("limit", "per_level", "num_fewshot", "scoring", "fewshot_seed", "system", "answer_prefix", "mirror"),
+    *("chat_template", "chat_template_kwargs", "template_date", "answer_at", "fewshot_as_multiturn"),
+    *("think", "think_samples", "think_seed", "save_thoughts", "dtype", "engine", "tokenizer"),
+    *("revision", "baseline_revision", "base_revision", "instruct_revision"),
+})  # fmt: skip
+"""What decides which numbers a model gives: of saved ones nothing more is decided."""
+
+
+def refuse_idle(models: Sequence[str]) -> None:
+    """Raises CalibauditError for a flag of the command line that says nothing to saved scores."""
+    idle = [flag for name, flag in sources(flags_only=True).items() if name in _OF_PROMPTS]
+    if idle:
+        which, are = " and ".join(models), "are" if len(models) > 1 else "is"
+        raise CalibauditError(
+            f"{', '.join(idle)}: no effect: {which} {are} saved scores, with the items and prompts that they were "
+            f"scored with; drop {'it' if len(idle) == 1 else 'them'}, or name a checkpoint"
+        )
 
 
 def with_template_of(held: Sequence[Scores], chat: ChatFlags) -> ChatFlags:
