@@ -19,22 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ci_readers import runner
-from hostile import SEEN, hostile, mark, planted, texts
 from made_results import audit_result, comparison_result, piloted_result
 from made_scores import INFO, TUNED, made_scores
-from sinks import check_errors, check_file, check_log, check_text
 
-from calibaudit.errors import CalibauditError
-from calibaudit.files.text import log_line
 from calibaudit.report.result_json import result_text
 from calibaudit.report.terminal.saved import page_of
 from calibaudit.scores.logs.formats import read_logs
 from calibaudit.scores.logs.settings import ImportSettings
 from calibaudit.scores.saved import read_saved
 from tests.command import Cli, Ended
+from tests.visible.hostile import SEEN, hostile, mark, taken
+from tests.visible.sinks import check_errors, check_file, check_log, check_text
 
 SAVED = Path(__file__).resolve().parents[1] / "saved"
-MISSING = "no-such-model"
 
 
 def check_run(ended: Ended, *files: Path, refused: bool = False) -> str:
@@ -45,29 +42,6 @@ def check_run(ended: Ended, *files: Path, refused: bool = False) -> str:
     if refused:
         assert len(ended.err.splitlines()) == 1
     return "\n".join([ended.out, ended.err, *map(check_file, files)])
-
-
-def taken(value: Any, read: Callable[[Any], object]) -> tuple[Any, dict[int, tuple[Any, ...]]]:
-    """The value with a hostile text wherever `read` takes one, and where the n-th of them stands.
-
-    Where several at once are refused, each half is tried, down to the one; its refusal is one line.
-    """
-    whole, places = value, {}
-    waiting = [list(enumerate(texts(value)))]
-    while waiting:
-        some = waiting.pop()
-        tried = planted(whole, {at: hostile(n, surrogate=False) for n, at in some})
-        try:
-            read(tried)
-        except CalibauditError as error:
-            check_errors(f"calibaudit: {log_line(error)}", str(some))
-            if len(some) > 1:
-                waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
-        else:
-            whole = tried
-            places |= dict(some)
-    read(whole)
-    return whole, places
 
 
 def outputs(folder: Path, *endings: str) -> tuple[list[Path], list[str]]:
