@@ -188,7 +188,7 @@ def changed(plain: Path, to: Path, name: str, **entries: Any) -> Path:
     return folder
 
 
-TOKEN = {"content": hostile(8, surrogate=False), "lstrip": False}
+FEW = [{"q": f"{i}?", "options": ["a", "b"], "gold": i % 2} for i in range(2)]
 CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("config.json", {"model_type": hostile(8)}),
     ("config.json", {"architectures": [hostile(8)]}),
@@ -211,7 +211,10 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("name", "entries"), CONFIGS, ids=map(str, range(len(CONFIGS))))
 def test_a_models_files(cli: Cli, plain_model: Path, tmp_path: Path, name: str, entries: dict[str, Any]) -> None:
     folder = changed(plain_model, tmp_path, name, **entries)
-    check(cli("score", folder, "-t", "words", "--limit", 12, "-o", tmp_path / "x.json"))
+    write_task(tmp_path, "few", FEW)
+    if name == "tokenizer_config.json":
+        check(cli("tasks", "show", "words", "--model", folder))
+    check(cli("score", folder, "-t", tmp_path / "few.yaml", "-o", tmp_path / "x.json"))
     if (tmp_path / "x.json").exists():
         check_file(tmp_path / "x.json")
 
