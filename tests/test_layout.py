@@ -126,6 +126,46 @@ def test_a_packages_door_is_light(package: str) -> None:
         assert "torch" not in imported_with([f"calibaudit.{package}"])
 
 
+TEXT, OUTPUTS = "calibaudit.files.text", "calibaudit.cli.outputs"
+TERMINAL, GITHUB = "calibaudit.report.terminal.printing", "calibaudit.report.github"
+SINKS: dict[str, set[str]] = {
+    r"print|typer\.(echo|secho|print)|click\.\w*echo|traceback\.print_\w+": {GITHUB, "calibaudit.demo.train"},
+    r"(?!traceback).+\.print(_json|_exception)?": {TERMINAL},
+    r"sys\.(stdout|stderr)\.(buffer\.)?write|os\.write": {OUTPUTS},
+    r"csv\.(writer|DictWriter)": {"calibaudit.report.tidy_csv"},
+    r"yaml\.(safe_)?dump(_all)?": {TEXT},
+    r"logging\.(basicConfig|\w*Handler)": set(),
+    r"Markup|markupsafe\.Markup": {"calibaudit.report.document.html"},
+    r"ElementTree\.tostring": {"calibaudit.report.junit"},
+    r"json\.dump": set(),
+    r"json\.dumps ensure_ascii=False": {
+        TEXT,
+        "calibaudit.analysis.side_warnings",  # a text in quotes, within a sentence
+        "calibaudit.chat.messages",  # what a model is asked
+        "calibaudit.demo.train",
+    },
+}
+"""What leaves the program -> the modules that may call it: they make visible what they are given, or it is ours."""
+
+
+def calls_in(path: Path) -> set[str]:
+    """The dotted names that a module calls; of json.dumps that asks for other letters than ASCII's, that too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            off = {word.arg for word in node.keywords if isinstance(word.value, ast.Constant) and not word.value.value}
+            found.add(ast.unparse(node.func) + (" ensure_ascii=False" if "ensure_ascii" in off else ""))
+    return found
+
+
+@pytest.mark.parametrize("sink", SINKS)
+def test_what_leaves_the_program_is_made_visible(sink: str) -> None:
+    """By a few modules alone, which tests/visible feeds with hostile text."""
+    callers = {name for name, path in MODULES.items() if any(re.fullmatch(sink, call) for call in calls_in(path))}
+    assert callers - SINKS[sink] == set()
+    assert SINKS[sink] - callers == set(), "in the table for nothing"
+
+
 def test_public_names_resolve() -> None:
     import calibaudit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, get_args
 
 import numpy as np
@@ -17,9 +17,10 @@ from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_di
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.errors import CalibauditError
 from calibaudit.gating.coverage import Coverage, Share
-from calibaudit.gating.limits import MAXIMA, InForce, Limits
-from calibaudit.gating.verdict import MEASURES, Check, Finding, Outcome, Part, Verdict
+from calibaudit.gating.limits import InForce, Limits
+from calibaudit.gating.verdict import Check, Finding, Outcome, Part, Verdict
 from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed, number_of
+from calibaudit.report.words.verdict import CHECK_NAMES
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.schema import built, floats, whole, whole_numbers
 from calibaudit.scores.scores import ModelInfo
@@ -130,12 +131,12 @@ def _part(part: Result) -> Part:
 
 
 def _check(check: Result) -> Check:
-    _one_of((*MEASURES, *MAXIMA), check["measure"], "measure")
+    _one_of(CHECK_NAMES, check["measure"], "measure")
     _one_of(FINDINGS, check["finding"], "finding")
     return built(Check, check)
 
 
-def _one_of(known: Sequence[Any], value: Any, name: str) -> Any:
+def _one_of(known: Collection[Any], value: Any, name: str) -> Any:
     if value not in known:
         raise ValueError(f"{name} is {str(value)[:40]!r}")
     return value

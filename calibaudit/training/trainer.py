@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from calibaudit.errors import TrainingError
+from calibaudit.files.text import one_line
 from calibaudit.models.formats.save import write_failure
 from calibaudit.training.resume import last_checkpoint
 from calibaudit.training.schedule import Plan
@@ -101,7 +102,7 @@ def arguments_of(settings: TrainingSettings, folder: Path, n_steps: int, device:
         save_strategy="no",
         neftune_noise_alpha=settings.neftune_alpha,
         report_to=list(settings.report_to),
-        run_name=folder.parent.name.removesuffix(".partial"),
+        run_name=one_line(folder.parent.name.removesuffix(".partial"), 120),
         disable_tqdm=True,
     )
     if arguments.world_size == 1:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from calibaudit.errors import CalibauditError
+from calibaudit.files.text import log_line
+from tests.visible.sinks import check_errors
 
 BODY = (
     "\x1b[31m\x1b]8;;http://127.0.0.1:9/\x07link\x1b]8;;\x07\x1b]52;c;aGk=\x07\x07\r\n::error::x\n##[error]y"
@@ -52,3 +56,26 @@ def planted(value: Any, at: Mapping[Path, str]) -> Any:
             inner = inner[key]
         inner[path[-1]] = text
     return found
+
+
+def taken(value: Any, read: Callable[[Any], object]) -> tuple[Any, dict[int, tuple[Any, ...]]]:
+    """The value with a hostile text wherever `read` takes one, and where the n-th of them stands.
+
+    Where several at once are refused, each half is tried, down to the one; its refusal is one line.
+    """
+    whole, places = value, {}
+    waiting = [list(enumerate(texts(value)))]
+    while waiting:
+        some = waiting.pop()
+        tried = planted(whole, {at: hostile(n, surrogate=False) for n, at in some})
+        try:
+            read(tried)
+        except CalibauditError as error:
+            check_errors(f"calibaudit: {log_line(error)}", str(some))
+            if len(some) > 1:
+                waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+        else:
+            whole = tried
+            places |= dict(some)
+    read(whole)
+    return whole, places

@@ -7,9 +7,13 @@ every command that takes the input, to every kind of output. The rules are those
 from __future__ import annotations
 
 import csv
+import io
 import json
+import logging
 import os
+import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,23 +22,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import typer.main
 from ci_readers import runner
-from hostile import SEEN, hostile, mark, planted, texts
 from made_results import audit_result, comparison_result, piloted_result
 from made_scores import INFO, TUNED, made_scores
-from sinks import check_errors, check_file, check_log, check_text
+from rich.console import Console
+from rich.progress import Progress, TextColumn
 
-from calibaudit.errors import CalibauditError
-from calibaudit.files.text import log_line
+from calibaudit.cli.app import app
+from calibaudit.cli.outputs import visible_streams
+from calibaudit.cli.progress import Reporter, _Notices
 from calibaudit.report.result_json import result_text
 from calibaudit.report.terminal.saved import page_of
 from calibaudit.scores.logs.formats import read_logs
 from calibaudit.scores.logs.settings import ImportSettings
 from calibaudit.scores.saved import read_saved
 from tests.command import Cli, Ended
+from tests.visible.hostile import SEEN, hostile, mark, taken
+from tests.visible.sinks import check_errors, check_file, check_log, check_text
 
 SAVED = Path(__file__).resolve().parents[1] / "saved"
-MISSING = "no-such-model"
 
 
 def check_run(ended: Ended, *files: Path, refused: bool = False) -> str:
@@ -47,29 +54,6 @@ def check_run(ended: Ended, *files: Path, refused: bool = False) -> str:
     return "\n".join([ended.out, ended.err, *map(check_file, files)])
 
 
-def taken(value: Any, read: Callable[[Any], object]) -> tuple[Any, dict[int, tuple[Any, ...]]]:
-    """The value with a hostile text wherever `read` takes one, and where the n-th of them stands.
-
-    Where several at once are refused, each half is tried, down to the one; its refusal is one line.
-    """
-    whole, places = value, {}
-    waiting = [list(enumerate(texts(value)))]
-    while waiting:
-        some = waiting.pop()
-        tried = planted(whole, {at: hostile(n, surrogate=False) for n, at in some})
-        try:
-            read(tried)
-        except CalibauditError as error:
-            check_errors(f"calibaudit: {log_line(error)}", str(some))
-            if len(some) > 1:
-                waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
-        else:
-            whole = tried
-            places |= dict(some)
-    read(whole)
-    return whole, places
-
-
 def outputs(folder: Path, *endings: str) -> tuple[list[Path], list[str]]:
     """Files that are not there yet, and the flags that ask for them."""
     files = [folder / f"changes-out.{ending}" for ending in endings]
@@ -77,9 +61,9 @@ def outputs(folder: Path, *endings: str) -> tuple[list[Path], list[str]]:
 
 
 RESULTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "compare": lambda: comparison_result(names=("a", "b"), n_items=60),
+    "compare": lambda: comparison_result(names=("a",), n_items=60),
     "gate": lambda: comparison_result(names=("a", "b"), n_items=60, gated=True),
-    "score": lambda: audit_result(names=("a", "b"), n_items=60),
+    "score": lambda: audit_result(names=("a",), n_items=60),
     "recommend": lambda: piloted_result(names=("a",), n_items=60),
 }
 
@@ -92,7 +76,7 @@ def test_a_saved_result(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         whole["created"] = result["created"]
     path = tmp_path / "saved.json"
     path.write_text(json.dumps(whole))
-    endings = ("json", "md", "html", "csv", *(("xml",) if kind == "gate" else ()))
+    endings = ("json", "md", "html", "csv", *{"gate": ("xml",), "recommend": ("svg",)}.get(kind, ()))
     files, flags = outputs(tmp_path, *endings)
     found = check_run(cli("report", path, *flags), *files)
     by_name = {at[-1]: mark(n) for n, at in places.items()}
@@ -109,8 +93,8 @@ def test_a_saved_result(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def sides(tmp_path: Path) -> tuple[Path, Path, dict[Any, str]]:
     """Two files of saved scores, and the mark that each field bears."""
     paths, marks = [], {}
-    for name, info, heat in (("base", INFO, 1.0), ("tuned", TUNED, 3.0)):
-        parts = [made_scores(80, task=f"t{i}", seed=i, heat=heat, model=info).to_dict() for i in range(2)]
+    for name, info, heat in (("base", INFO, 1.0), ("tuned", TUNED, 8.0)):
+        parts = [made_scores(40, task=f"t{i}", seed=i, heat=heat, model=info).to_dict() for i in range(2)]
         saved = json.loads(json.dumps({"schema_version": 2, "model": info.to_dict(), "scores": parts}))
         path = tmp_path / f"{name}.json"
 
@@ -135,7 +119,7 @@ def test_saved_scores(cli: Cli, tmp_path: Path, sides: tuple[Path, Path, dict[st
     for command in (("score", tuned), ("compare", base, tuned), ("recommend", base, tuned)):
         files, flags = outputs(tmp_path, "json", "md", "csv")
         assert f"{marks['name']}{SEEN}" in check_run(cli(*command, *flags), *files)
-        check_run(cli(*command, "--json"))
+    check_run(cli("compare", base, tuned, "--json"))
     blessed = tmp_path / "blessed.json"
     assert mark(0) in check_run(cli("bless", base, "-o", blessed), blessed)
     check_run(cli("score", blessed, "--expert"))
@@ -254,3 +238,61 @@ def test_a_table(cli: Cli, tmp_path: Path) -> None:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
         found = check_run(cli("import", path, *flags), *files)
         assert all(mark(n) in found for n in (0, 1, 3, 5))  # the tasks, the model, a column that is not read
+
+
+CODES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\r")
+"""What rich itself sends to a terminal: colours, and where the cursor goes."""
+
+
+def on_terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=2_000)
+
+
+def check_terminal(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    written = console.file.getvalue()
+    assert "\x1b]" not in written  # no link, title or clipboard
+    text = CODES.sub("", written)
+    check_text(text, "a terminal")
+    return text
+
+
+def test_progress_and_notices_on_a_terminal() -> None:
+    console = on_terminal()
+    with Progress(TextColumn("{task.description}", markup=False), console=console) as bars:
+        report = Reporter(console, bars)
+        report.progress(hostile(1), 1, 2, hostile(2))
+        report.notice(hostile(3))
+        logger = logging.getLogger("calibaudit.test")
+        logger.addHandler(handler := _Notices(console))
+        logger.warning("%s: cannot be read", hostile(4))
+        logger.removeHandler(handler)
+    found = check_terminal(console)
+    assert all(f"{mark(n)}{SEEN}" in found for n in (1, 3, 4))
+    assert "<script>[red][/red]" in found  # markup of rich's is text
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_a_page_in_colour(kind: str) -> None:
+    result = json.loads(result_text(RESULTS[kind]()))
+    whole, places = taken(result, lambda value: page_of(value, "saved.json"))
+    console = on_terminal()
+    page_of(whole, "saved.json", expert=True)(console)
+    found = check_terminal(console)
+    assert any(mark(n) in found for n, at in places.items() if at[-1] == "name")
+
+
+def test_what_other_packages_say() -> None:
+    """Of what they log or warn of, while a command runs."""
+    stream = io.StringIO()
+    logger = logging.getLogger("another")
+    logger.addHandler(handler := logging.StreamHandler(stream))
+    with visible_streams(typer.main.get_command(app)):
+        logger.warning("%s", hostile(1))
+        warned = warnings.formatwarning(hostile(2), UserWarning, "file.py", 1, hostile(3))
+    logger.removeHandler(handler)
+    for text, n in ((stream.getvalue(), 1), (warned, 2), (warned, 3)):
+        check_text(text, "stderr")
+        assert mark(n) in text
+    logger.warning("afterwards")
+    assert warnings.formatwarning("\a", UserWarning, "file.py", 1).count("\a") == 1

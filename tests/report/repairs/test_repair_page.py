@@ -22,9 +22,12 @@ from calibaudit.report.model_card import model_card
 from calibaudit.report.repair_json import repair_dict
 from calibaudit.report.repair_page import repair_page
 from calibaudit.report.result_json import result_text
+from calibaudit.report.saved_repair import repair_of
 from calibaudit.report.terminal.repair import render_repair
 from calibaudit.report.terminal.saved import page_of
 from calibaudit.report.words.repair import MEASURES
+from tests.visible import hostile as planting
+from tests.visible.sinks import check_file, check_markdown, check_text
 
 OLDER = Path(__file__).resolve().parents[2] / "saved" / "v0.1.0" / "fix.json"
 
@@ -197,6 +200,24 @@ def test_hostile_text_stays_text():
     assert page == fresh_page(repair)
     assert max(map(len, page.splitlines())) <= 80 + 2  # marks that combine have no width of their own
     assert "\x1b" not in page
+
+
+@pytest.mark.parametrize("name", ["best of three", "undone"])
+def test_every_text_of_a_saved_repair(name, tmp_path):
+    whole, places = planting.taken(saved(made(name)), lambda value: page_of(value, "fix.json"))
+    assert {at[-1] for at in places.values()} >= {"name", "source", "created", "version"}
+    check_text(printed(page_of(whole, "fix.json"), 80), "the page")
+    for ending in ("html", "md", "csv", "json"):
+        path = tmp_path / f"x.{ending}"
+        path.write_bytes(content(whole, path))
+        text = check_file(path)
+        assert any(planting.mark(n) in text for n, at in places.items() if at[-1] in ("name", "label"))
+    card = tmp_path / "README.md"
+    card.write_text(model_card(repair_of(whole), Path(planting.hostile(9).replace("\0", ""))))
+    check_text(card.read_text(), "the card")
+    _, front, body = card.read_text().split("---\n", 2)
+    assert yaml.safe_load(front).keys() == {"base_model", "library_name", "tags"}
+    check_markdown(body)
 
 
 MADE_OF = {
