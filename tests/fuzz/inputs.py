@@ -127,7 +127,7 @@ def results() -> list[Sample]:
     one = {key: value for key, value in audited().items() if key != "scores"}
     made = [_dumped(result) for result in (one, comparison, gated)]
     older = [(SAVED / "v0.1.0" / name).read_bytes() for name in ("comparison.json", "gated.json", "fix.json")]
-    return [Sample("result.json", content, "json") for content in [*made, *made, *older]]
+    return [Sample("result.json", content, "json") for content in [*made * 6, *older]]
 
 
 def harness_logs() -> list[Sample]:

@@ -15,7 +15,7 @@ from typing import Any
 from tests.fuzz import inputs
 from tests.fuzz.mutate import Sample
 
-RARE = 0.003
+RARE = 0.002
 """How often what costs much is done with an input that was accepted: an HTML page with its pictures."""
 
 
