@@ -95,6 +95,7 @@ def started(
             stderr = os.open(errors, os.O_WRONLY | os.O_CREAT)
             for descriptor, target in ((0, nothing), (1, nothing), (2, stderr)):
                 os.dup2(target, descriptor)
+            sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", 1, encoding="utf-8")
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
                 signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
             if most_bytes is not None:
