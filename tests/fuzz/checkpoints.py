@@ -144,8 +144,10 @@ def warmed() -> None:
 
     torch.set_num_threads(1)
     from calibaudit.models import load
+    from calibaudit.models.formats import digests
 
     assert load.load_network
+    digests._BLOCK = 1 << 16  # a buffer for files of gigabytes would be most of the time that these take
     case = Case(TINY / "config.json", Path(), Random(1))
     _read_config(case)
     _read_tokenizer(case)
