@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--save", type=Path, default=None)
     given = parser.parse_args(arguments)
     counts = {
-        name: given.count if ALL[name].own or given.count_foreign is None else given.count_foreign for name in given.reader
+        name: given.count if ALL[name].own or given.count_foreign is None else given.count_foreign
+        for name in given.reader
     }
     tallies = {name: Tally() for name in given.reader}
     known = dict(_logged(given.log))

@@ -30,13 +30,21 @@ def _weights() -> list[Sample]:
     """Header, index and adapter: what calibaudit itself reads of weights."""
     name = "model.safetensors"
     names = [f"model.layers.{i}.mlp.up_proj.weight" for i in range(8)]
-    header = {key: {"dtype": "BF16", "shape": [4, 4], "data_offsets": [32 * i, 32 * i + 32]} for i, key in enumerate(names)}
+    header = {
+        key: {"dtype": "BF16", "shape": [4, 4], "data_offsets": [32 * i, 32 * i + 32]} for i, key in enumerate(names)
+    }
     text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
     content = len(text).to_bytes(8, "little") + text + bytes(32 * len(names))
     index = {"metadata": {"total_size": len(content)}, "weight_map": dict.fromkeys(names, "part-1.safetensors")}
     split = (*_beside(name), ("part-1.safetensors", content))
     small = (*_beside(name, "generation_config.json"), (name, content))
-    adapter = {"peft_type": "LORA", "base_model_name_or_path": str(TINY), "r": 8, "target_modules": ["q_proj"], "bias": "none"}
+    adapter = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": str(TINY),
+        "r": 8,
+        "target_modules": ["q_proj"],
+        "bias": "none",
+    }
     tensors = len(json.dumps({})).to_bytes(8, "little") + b"{}"
     return [
         Sample(name, content, "safetensors", _beside(name)),

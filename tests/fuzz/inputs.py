@@ -1,4 +1,4 @@
-"""The real inputs that are mutated: files of tests/saved and of the package, and small ones that its own code writes."""
+"""The real inputs that are mutated: files of tests/saved and of the package, and small ones that its code writes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,18 @@ def task_files() -> list[Sample]:
     """Task files with all that they may say, each with its documents beside it."""
     rows = _cut(ROOT / "tasks" / "words.jsonl", 6)
     shots = _cut(ROOT / "tasks" / "words.train.jsonl", 4)
-    beside = (("rows.jsonl", rows), ("shots.jsonl", shots), ("_part.yaml", b"num_fewshot: 1\nfewshot_delimiter: '\\n'\n"))
+    beside = (
+        ("rows.jsonl", rows),
+        ("shots.jsonl", shots),
+        ("_part.yaml", b"num_fewshot: 1\nfewshot_delimiter: '\\n'\n"),
+    )
     own = (ROOT / "tasks" / "words.yaml").read_text("utf-8").replace("words.jsonl", "rows.jsonl")
     full = (
         "task: full\ninclude: _part.yaml\ndataset_path: rows.jsonl\ntest_split: test\noutput_type: multiple_choice\n"
         "tag: [one, two]\ndescription: 'About {{ question | length }}.'\ndoc_to_text: '{{ question }}'\n"
         "doc_to_choice: '{{ choices }}'\ndoc_to_target: answer\ntarget_delimiter: ' '\nscoring: cloze\n"
         "gen_prefix: 'It is'\ndoc_to_id: id\ndoc_to_level: '{{ level }}'\nfilter_list:\n  - name: none\n"
-        "    filter: [{function: take_first}]\nmetric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]\n"
+        "    filter: [{function: take_first}]\nmetric_list: [{metric: acc, aggregation: mean}]\n"
         "fewshot_config: {sampler: first_n, samples: [{question: q, choices: [a, b], answer: 0}]}\n"
         "repeats: 1\nmetadata: {version: 1.0, description: made}\ngeneration_kwargs: {until: []}\n"
     )
@@ -100,7 +104,9 @@ def audited() -> dict[str, Any]:
 
 def score_files() -> list[Sample]:
     whole = audited()
-    parts = [_dumped({**{k: whole[k] for k in ("schema_version", "model")}, "scores": [one]}) for one in whole["scores"]]
+    parts = [
+        _dumped({**{k: whole[k] for k in ("schema_version", "model")}, "scores": [one]}) for one in whole["scores"]
+    ]
     older = json.loads((SAVED / "v0.1.0" / "scores.json").read_bytes())
     older = {key: older[key] for key in ("schema_version", "model", "scores")}
     return [Sample("scores.json", content, "json") for content in [*parts, *parts, *parts, _dumped(older)]]
@@ -131,7 +137,9 @@ def results() -> list[Sample]:
 
 
 def harness_logs() -> list[Sample]:
-    files = sorted((HARNESS / "plain").glob("samples_*.jsonl")) + sorted((HARNESS / "chat_2shot").glob("samples_*.jsonl"))
+    files = sorted((HARNESS / "plain").glob("samples_*.jsonl")) + sorted(
+        (HARNESS / "chat_2shot").glob("samples_*.jsonl")
+    )
     results = next((HARNESS / "plain").glob("results_*.json"))
     samples = [Sample(file.name, _cut(file, 3), "jsonl", ((results.name, results.read_bytes()),)) for file in files]
     own = Sample(results.name, results.read_bytes(), "json", ((files[0].name, _cut(files[0], 3)),))
@@ -196,7 +204,9 @@ def tables() -> list[Sample]:
         {"id": f"q{i}", "answer": "ABC"[i % 3], "A": 0.5, "B": 0.25, "C": 0.25, "task": "t", "group": f"g{i // 2}"}
         for i in range(4)
     ]
-    logs = [{"id": i, "answer": i % 2, "logprobs": [-0.6931471805599453] * 2, "model": "m", "question": "?"} for i in (0, 1)]
+    logs = [
+        {"id": i, "answer": i % 2, "logprobs": [-0.6931471805599453] * 2, "model": "m", "question": "?"} for i in (0, 1)
+    ]
     header, lines = ",".join(rows[0]), [",".join(map(str, row.values())) for row in rows]
     text = "\n".join([header, *lines]) + "\n"
     target = io.BytesIO()
@@ -251,9 +261,9 @@ def tuning_rows() -> list[Sample]:
 
 def configurations() -> list[Sample]:
     texts = (
-        "tasks = ['words', 'logic']\nlimit = 20\nbins = 10\nseed = 3\n[gate]\nmargin = 0.01\nmin-items = 50\nstrict = true\n"
+        "tasks = ['words', 'logic']\nlimit = 20\nbins = 10\n[gate]\nmargin = 0.01\nmin-items = 50\nstrict = true\n"
         "[fix]\nmethod = 'temperature'\nlearning-rate = 1e-5\n[compare]\nquiet = true\noutput = ['a.json']\n",
-        "[tool.calibaudit]\nbatch-size = 'auto'\ndtype = 'float32'\n[tool.calibaudit.gate]\nalpha = 0.05\nmax-ece = 0.1\n"
+        "[tool.calibaudit]\nbatch-size = 'auto'\nseed = 3\n[tool.calibaudit.gate]\nalpha = 0.05\nmax-ece = 0.1\n"
         "[tool.calibaudit.score]\nmirror = 'x'\nnum-fewshot = 2\nsystem = 'Be brief.'\n[project]\nname = 'x'\n",
     )
     return [Sample("settings.toml", text.encode(), "toml") for text in texts]

@@ -85,7 +85,12 @@ def _by_tree(sample: Sample, samples: Sequence[Sample], rng: Random) -> bytes:
         tree = _CHANGES[rng.randrange(len(_CHANGES))](tree, form.spelling, others, rng)
     try:
         return form.write(tree)
-    except (ValueError, TypeError, OverflowError, LookupError):  # a format's writer has no word for it: its bytes change
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        LookupError,
+    ):  # a format's writer has no word for it: its bytes change
         return _by_bytes(sample.content, rng)
 
 

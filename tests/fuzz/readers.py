@@ -25,7 +25,7 @@ class Lie(AssertionError):
 
 @dataclass(frozen=True)
 class Case:
-    """One input on disk. file: in its folder, what was mutated. out: an empty folder for what is written. rng: its own."""
+    """One input on disk. file: what was mutated, in its folder. out: an empty folder for what is written."""
 
     file: Path
     out: Path
@@ -206,7 +206,9 @@ def _prompt_results() -> list[Any]:
     from calibaudit.scoring.cache import PromptResult
 
     return [
-        PromptResult(f"{i:064x}", (-1.25 - i, -2.5), (1, 2), truncated=bool(i % 2), shared=(-1.0, -2.0) if i == 2 else ())
+        PromptResult(
+            f"{i:064x}", (-1.25 - i, -2.5), (1, 2), truncated=bool(i % 2), shared=(-1.0, -2.0) if i == 2 else ()
+        )
         for i in range(6)
     ]
 

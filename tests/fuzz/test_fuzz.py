@@ -24,7 +24,9 @@ def test_any_bytes_are_taken_or_refused(reader: Reader, tmp_path: Path) -> None:
     tally = run(reader, range(N))
     if tally.failures:
         files = "\n".join(map(str, saved(tally.failures[:50], {reader.name: reader}, tmp_path)))
-        pytest.fail(f"{len(tally.failures)} of {N} inputs:\n{explained(tally.failures)}\ntheir smallest files:\n{files}")
+        pytest.fail(
+            f"{len(tally.failures)} of {N} inputs:\n{explained(tally.failures)}\ntheir smallest files:\n{files}"
+        )
     assert tally.inputs == N
     assert tally.accepted > N / 50, "hardly any input is near enough to a real one to be read"
     assert tally.refused + tally.accepted == N

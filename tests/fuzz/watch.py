@@ -1,4 +1,4 @@
-"""Inputs run in a child of this process: what each came to, in what time and memory; a hang or a crash costs one child."""
+"""Inputs run in a child of this process: what came of each, in what time and memory; a crash costs one child."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def content_of(reader: Reader, seed: int) -> tuple[Sample, bytes]:
 
 
 def run(reader: Reader, seeds: range, until: float = float("inf")) -> Tally:
-    """Every seed's input, in a child of this process; a seed that ends its child is a failure, and another child goes on.
+    """Every seed's input, in a child of this process; one that ends its child is a failure, and another child goes on.
 
     until: by the clock of time.monotonic, when no further input is begun.
     """
@@ -176,7 +176,10 @@ def _child(
         code = _loop(reader, seeds, slot, target, until, given)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.write(target, json.dumps(_failure(reader, _SLOT.unpack(slot[:])[0], RAW, traceback.format_exc()[-280:])).encode())
+            os.write(
+                target,
+                json.dumps(_failure(reader, _SLOT.unpack(slot[:])[0], RAW, traceback.format_exc()[-280:])).encode(),
+            )
     finally:
         os._exit(code)
 
@@ -236,7 +239,9 @@ def _one(reader: Reader, seed: int, sample: Sample, content: bytes, top: Path) -
         failure = _failure(reader, seed, MEMORY, f"memory: {used:,.0f} MB more")
     if failure is None and was_read and (odd := next(_not_numbers(value), None)):
         failure = _failure(reader, seed, NAN, f"nan: {odd}")
-    if failure is None and (odd := next(written(out), None) or (None if was_read else next(map(str, out.iterdir()), None))):
+    if failure is None and (
+        odd := next(written(out), None) or (None if was_read else next(map(str, out.iterdir()), None))
+    ):
         failure = _failure(reader, seed, HALF, f"half: {odd}")
     return failure, was_read
 

@@ -35,9 +35,15 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("score", f"score demo:base {_SCORED} --batch-size 1 -q -o {{top}}/out/s.json -o {{top}}/out/s.csv"),
-    Job("compare", f"compare demo:base demo:instruct {_SCORED} --batch-size 1 -q -o {{top}}/out/c.json -o {{top}}/out/c.md"),
+    Job(
+        "compare",
+        f"compare demo:base demo:instruct {_SCORED} --batch-size 1 -q -o {{top}}/out/c.json -o {{top}}/out/c.md",
+    ),
     Job("bless", f"bless demo:base {_SCORED} --batch-size 1 -q -o {{top}}/out/baseline.json"),
-    Job("gate", f"gate {{top}}/baseline.json demo:instruct {_SCORED} --batch-size 4 -q -o {{top}}/out/g.json -o {{top}}/out/g.xml"),
+    Job(
+        "gate",
+        f"gate {{top}}/baseline.json demo:instruct {_SCORED} --batch-size 4 -q -o {{top}}/out/g.json",
+    ),
     Job("recommend", f"recommend demo:base demo:instruct {_SCORED} -q -o {{top}}/out/r.json"),
     Job("import", f"import {LOG} -q -o {{top}}/out/i.json -o {{top}}/out/i.md"),
     Job("report", f"report {RESULT} -q -o {{top}}/out/p.json -o {{top}}/out/p.md -o {{top}}/out/p.csv"),

@@ -1,4 +1,4 @@
-"""The command in a process of its own that can be killed, forked from one that has imported all: half a second a run."""
+"""The command in a process that can be killed, forked from one that has imported all: it is at work at once."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ class Running:
         return Ended(code, time.monotonic() - self.began, "")
 
 
-def started(
-    arguments: Sequence[str], top: Path, *, told: Path | None = None, most_bytes: int | None = None
-) -> Running:
+def started(arguments: Sequence[str], top: Path, *, told: Path | None = None, most_bytes: int | None = None) -> Running:
     """The command in a forked process.
 
     top: its folder for temporary files. told: where its stderr goes. most_bytes: of any file that it writes.
@@ -127,7 +125,15 @@ def _run(arguments: Sequence[str], top: Path) -> int:
 def started_under_torchrun(arguments: Sequence[str], top: Path, n: int = 2) -> Running:
     """The same by torchrun, in n processes that import everything themselves."""
     errors = top / f"errors-{time.monotonic_ns()}.txt"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}", "-m", "calibaudit"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={n}",
+        "-m",
+        "calibaudit",
+    ]
     with errors.open("wb") as told:
         process = subprocess.Popen(
             [*command, *arguments],
