@@ -96,7 +96,8 @@ def killed(job: Job, rng: Random, *, ranks: int = 1) -> Trial:
         running = _start(job, top, ranks)
         first = _killed_after(running, after, number)
         kept, faults = cache_lines(top / "cache"), list(after_a_kill(top, whole.files))
-        faults += _codes(first, whole, number)
+        if ranks == 1:  # torchrun has codes and tracebacks of its own for a signal that it gets itself
+            faults += _codes(first, whole, number)
         faults += _finished(job, top, whole, ranks)
         lines = cache_lines(top / "cache")
         way = "alone" if ranks == 1 else f"torchrun, {ranks}"
@@ -167,6 +168,10 @@ def _trial(
     )
 
 
+_AT_WORK = 2
+"""Items that two processes may be at, one each, at the moment of a kill: batches of one."""
+
+
 def killed_beside(one: Job, other: Job, rng: Random) -> Trial:
     """Two commands with one cache at once, the first killed; then both run to their ends."""
     whole, also = reference(one), reference(other)
@@ -186,7 +191,7 @@ def killed_beside(one: Job, other: Job, rng: Random) -> Trial:
         lines = cache_lines(top / "cache")
         n = len({*whole.lines, *also.lines})
         extra = len(lines) - len(set(lines))
-        faults += [f"{extra} of {len(lines)} results were computed by both"] * (extra > len(set(lines)) // 4)
+        faults += [f"{extra} of {len(lines)} results were computed by both"] * (extra > _AT_WORK)
         twice = 0 if extra else computed_twice(kept, lines)
         name = signal.Signals(number).name
         return Trial(
