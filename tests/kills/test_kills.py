@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,8 @@ from tests.kills.checks import after_a_kill, at_the_end, cache_lines, computed_t
 from tests.kills.jobs import JOBS, contents
 from tests.kills.runs import imported
 from tests.kills.trials import killed, killed_beside, out_of_space
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills forked processes, and mounts a small disk")
 
 JOB = {job.name: job for job in JOBS}
 
