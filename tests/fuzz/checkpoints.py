@@ -29,11 +29,15 @@ def _sample(name: str, form: str = "json") -> Sample:
 def _weights() -> list[Sample]:
     """Header, index and adapter: what calibaudit itself reads of weights."""
     name = "model.safetensors"
-    content = (TINY / name).read_bytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    shards = {key: "part-1.safetensors" for key in header if key != "__metadata__"}
-    index = {"metadata": {"total_size": len(content)}, "weight_map": shards}
+    names = [f"model.layers.{i}.mlp.up_proj.weight" for i in range(8)]
+    header = {
+        key: {"dtype": "BF16", "shape": [4, 4], "data_offsets": [32 * i, 32 * i + 32]} for i, key in enumerate(names)
+    }
+    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    content = len(text).to_bytes(8, "little") + text + bytes(32 * len(names))
+    index = {"metadata": {"total_size": len(content)}, "weight_map": dict.fromkeys(names, "part-1.safetensors")}
     split = (*_beside(name), ("part-1.safetensors", content))
+    small = (*_beside(name, "generation_config.json"), (name, content))
     adapter = {
         "peft_type": "LORA",
         "base_model_name_or_path": str(TINY),
@@ -46,7 +50,7 @@ def _weights() -> list[Sample]:
         Sample(name, content, "safetensors", _beside(name)),
         Sample("model.safetensors.index.json", json.dumps(index).encode(), "json", split),
         Sample("adapter_config.json", json.dumps(adapter).encode(), "json", (("adapter_model.safetensors", tensors),)),
-        _sample("generation_config.json"),
+        Sample("generation_config.json", (TINY / "generation_config.json").read_bytes(), "json", small),
     ]
 
 
@@ -148,8 +152,10 @@ def warmed() -> None:
 
     torch.set_num_threads(1)
     from calibaudit.models import load
+    from calibaudit.models.formats import digests
 
     assert load.load_network
+    digests._BLOCK = 1 << 16  # a buffer for files of gigabytes would be most of the time that these take
     case = Case(TINY / "config.json", Path(), Random(1))
     _read_config(case)
     _read_tokenizer(case)

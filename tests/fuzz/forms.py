@@ -10,6 +10,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ else:
 
 Tree = Any
 ZSTD = 93
+_INFINITY = float("inf")
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,21 @@ class Form:
     write: Callable[[Tree], bytes]
 
 
+_text = lru_cache(maxsize=1 << 14)(json.dumps)
+
+
 def as_json(tree: Tree) -> str:
     """JSON, or what Raw makes of it."""
-    if isinstance(tree, Raw):
-        return tree.text
-    if isinstance(tree, Pairs):
-        return "{" + ", ".join(f"{as_json(key)}: {as_json(value)}" for key, value in tree) + "}"
-    if isinstance(tree, list):
+    kind = type(tree)
+    if kind is str:
+        return _text(tree) if len(tree) < 300 else json.dumps(tree)
+    if kind is float:
+        return json.dumps(tree) if tree in (_INFINITY, -_INFINITY) or tree != tree else repr(tree)
+    if kind is list:
         return "[" + ", ".join(map(as_json, tree)) + "]"
-    return json.dumps(tree)
+    if kind is Pairs:
+        return "{" + ", ".join([f"{as_json(key)}: {as_json(value)}" for key, value in tree]) + "}"
+    return tree.text if kind is Raw else json.dumps(tree)
 
 
 def _as_yaml(tree: Tree) -> str:

@@ -1,4 +1,4 @@
-"""The real inputs that are mutated: files of tests/saved and of the package, and small ones that its own code writes."""
+"""The real inputs that are mutated: files of tests/saved and of the package, and small ones that its code writes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def task_files() -> list[Sample]:
         "tag: [one, two]\ndescription: 'About {{ question | length }}.'\ndoc_to_text: '{{ question }}'\n"
         "doc_to_choice: '{{ choices }}'\ndoc_to_target: answer\ntarget_delimiter: ' '\nscoring: cloze\n"
         "gen_prefix: 'It is'\ndoc_to_id: id\ndoc_to_level: '{{ level }}'\nfilter_list:\n  - name: none\n"
-        "    filter: [{function: take_first}]\nmetric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]\n"
+        "    filter: [{function: take_first}]\nmetric_list: [{metric: acc, aggregation: mean}]\n"
         "fewshot_config: {sampler: first_n, samples: [{question: q, choices: [a, b], answer: 0}]}\n"
         "repeats: 1\nmetadata: {version: 1.0, description: made}\ngeneration_kwargs: {until: []}\n"
     )
@@ -133,7 +133,7 @@ def results() -> list[Sample]:
     one = {key: value for key, value in audited().items() if key != "scores"}
     made = [_dumped(result) for result in (one, comparison, gated)]
     older = [(SAVED / "v0.1.0" / name).read_bytes() for name in ("comparison.json", "gated.json", "fix.json")]
-    return [Sample("result.json", content, "json") for content in [*made, *made, *older]]
+    return [Sample("result.json", content, "json") for content in [*made * 6, *older]]
 
 
 def harness_logs() -> list[Sample]:
@@ -261,9 +261,9 @@ def tuning_rows() -> list[Sample]:
 
 def configurations() -> list[Sample]:
     texts = (
-        "tasks = ['words', 'logic']\nlimit = 20\nbins = 10\nseed = 3\n[gate]\nmargin = 0.01\nmin-items = 50\nstrict = true\n"
+        "tasks = ['words', 'logic']\nlimit = 20\nbins = 10\n[gate]\nmargin = 0.01\nmin-items = 50\nstrict = true\n"
         "[fix]\nmethod = 'temperature'\nlearning-rate = 1e-5\n[compare]\nquiet = true\noutput = ['a.json']\n",
-        "[tool.calibaudit]\nbatch-size = 'auto'\ndtype = 'float32'\n[tool.calibaudit.gate]\nalpha = 0.05\nmax-ece = 0.1\n"
+        "[tool.calibaudit]\nbatch-size = 'auto'\nseed = 3\n[tool.calibaudit.gate]\nalpha = 0.05\nmax-ece = 0.1\n"
         "[tool.calibaudit.score]\nmirror = 'x'\nnum-fewshot = 2\nsystem = 'Be brief.'\n[project]\nname = 'x'\n",
     )
     return [Sample("settings.toml", text.encode(), "toml") for text in texts]

@@ -95,9 +95,13 @@ def _by_tree(sample: Sample, samples: Sequence[Sample], rng: Random) -> bytes:
 
 
 def _copied(tree: Tree) -> Tree:
-    if isinstance(tree, Pairs):
-        return Pairs([(key, _copied(value)) for key, value in tree])
-    return [_copied(value) for value in tree] if isinstance(tree, list) else tree
+    kind = type(tree)
+    if kind is Pairs:
+        return Pairs([(key, _copied(value) if type(value) in _BRANCHES else value) for key, value in tree])
+    return [_copied(value) if type(value) in _BRANCHES else value for value in tree] if kind is list else tree
+
+
+_BRANCHES = (Pairs, list)
 
 
 def _children(tree: Tree) -> list[Tree]:

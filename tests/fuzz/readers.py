@@ -15,7 +15,7 @@ from typing import Any
 from tests.fuzz import inputs
 from tests.fuzz.mutate import Sample
 
-RARE = 0.003
+RARE = 0.002
 """How often what costs much is done with an input that was accepted: an HTML page with its pictures."""
 
 
@@ -25,7 +25,7 @@ class Lie(AssertionError):
 
 @dataclass(frozen=True)
 class Case:
-    """One input on disk. file: in its folder, what was mutated. out: an empty folder for what is written. rng: its own."""
+    """One input on disk. file: what was mutated, in its folder. out: an empty folder for what is written."""
 
     file: Path
     out: Path

@@ -28,7 +28,7 @@ def explained(failures: Sequence[Failure]) -> str:
         first.setdefault((failure.reader, *failure.signature), failure)
     counts = {reader: kinds([f for f in failures if f.reader == reader]) for reader in {f.reader for f in failures}}
     return "\n".join(
-        f"{counts[one.reader][one.signature]:6,} {one.reader} {one.kind} in {one.where}, first seed {one.seed}: {one.what}"
+        f"{counts[one.reader][one.signature]:6,} {one.reader} {one.kind} in {one.where}, seed {one.seed}: {one.what}"
         for one in first.values()
     )
 

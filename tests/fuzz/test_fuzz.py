@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.fuzz.report import explained, saved
 from tests.fuzz.watch import HANG, MEMORY, NAN, RAW, run
 
 N = 500
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures a forked process as Linux tells of it")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,4 +1,4 @@
-"""Inputs run in a child of this process: what each came to, in what time and memory; a hang or a crash costs one child."""
+"""Inputs run in a child of this process: what came of each, in what time and memory; a crash costs one child."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def content_of(reader: Reader, seed: int) -> tuple[Sample, bytes]:
 
 
 def run(reader: Reader, seeds: range, until: float = float("inf")) -> Tally:
-    """Every seed's input, in a child of this process; a seed that ends its child is a failure, and another child goes on.
+    """Every seed's input, in a child of this process; one that ends its child is a failure, and another child goes on.
 
     until: by the clock of time.monotonic, when no further input is begun.
     """

@@ -1,8 +1,10 @@
 """Commands that write, killed at random moments and run to their ends; the table of what was lost.
 
-    python -m tests.kills [--kills 100] [--seed 0] [--job NAME ...] [--torchrun 8]
+    python -m tests.kills [--kills 100] [--torchrun 8] [--seed 0] [--job NAME ...] [--seconds S]
 
-Of the kills two thirds are of a command alone, a sixth beside another on one cache, a sixth full disks; and --torchrun.
+Of --kills two thirds are of a command alone, a sixth beside another on one cache, a sixth are full disks (a small tmpfs
+where one may be mounted, else a limit on a file's size); --torchrun more under torchrun with two processes. --seconds:
+begin no other then. Ends with 1 where something was lost, half-written, left behind or other than undisturbed.
 """
 
 from __future__ import annotations
@@ -19,21 +21,23 @@ from tests.kills.trials import Trial, killed, killed_beside, out_of_space
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="tests.kills", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--job", nargs="*", default=[])
     parser.add_argument("--torchrun", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     given = parser.parse_args(arguments)
     imported()
     began, found = time.monotonic(), []
     for trial in trials(given.kills, given.torchrun, given.seed, given.job):
         found.append(trial)
         print(line(trial), flush=True)
+        if time.monotonic() - began > given.seconds:
+            break
     print(table(found))
-    print(
-        f"{len(found)} kills in {(time.monotonic() - began) / 60:.1f} minutes; {sum(bool(t.faults) for t in found)} with faults"
-    )
+    minutes, n_faulty = (time.monotonic() - began) / 60, sum(bool(trial.faults) for trial in found)
+    print(f"{len(found)} kills in {minutes:.1f} minutes; {n_faulty} with faults")
     return any(trial.faults for trial in found)
 
 
@@ -49,7 +53,7 @@ def trials(n: int, n_torchrun: int, seed: int, names: Sequence[str] = ()) -> Ite
             yield out_of_space(jobs[i // 6 % len(jobs)], rng)
         else:
             yield killed(jobs[i % len(jobs)], rng)
-    for i in range(n_torchrun if scoring else 0):
+    for i in range(n_torchrun if scoring else 0):  # last: every one starts two processes that import everything
         yield killed(scoring[i % len(scoring)], Random(f"torchrun:{seed}:{i}"), ranks=2)
 
 

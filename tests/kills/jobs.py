@@ -42,7 +42,7 @@ JOBS: tuple[Job, ...] = (
     Job("bless", f"bless demo:base {_SCORED} --batch-size 1 -q -o {{top}}/out/baseline.json"),
     Job(
         "gate",
-        f"gate {{top}}/baseline.json demo:instruct {_SCORED} --batch-size 4 -q -o {{top}}/out/g.json -o {{top}}/out/g.xml",
+        f"gate {{top}}/baseline.json demo:instruct {_SCORED} --batch-size 4 -q -o {{top}}/out/g.json",
     ),
     Job("recommend", f"recommend demo:base demo:instruct {_SCORED} -q -o {{top}}/out/r.json"),
     Job("import", f"import {LOG} -q -o {{top}}/out/i.json -o {{top}}/out/i.md"),

@@ -1,4 +1,4 @@
-"""The command in a process of its own that can be killed, forked from one that has imported all: half a second a run."""
+"""The command in a process that can be killed, forked from one that has imported all: it is at work at once."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ def started(arguments: Sequence[str], top: Path, *, told: Path | None = None, mo
             stderr = os.open(errors, os.O_WRONLY | os.O_CREAT)
             for descriptor, target in ((0, nothing), (1, nothing), (2, stderr)):
                 os.dup2(target, descriptor)
+            sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", 1, encoding="utf-8")
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
                 signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
             if most_bytes is not None:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -58,7 +58,7 @@ def world(baseline: bytes) -> Iterator[Path]:
         yield top
 
 
-@lru_cache(maxsize=1)
+@cache
 def baseline() -> bytes:
     """What `gate` holds its candidate against."""
     job = next(job for job in JOBS if job.name == "bless")
@@ -96,7 +96,8 @@ def killed(job: Job, rng: Random, *, ranks: int = 1) -> Trial:
         running = _start(job, top, ranks)
         first = _killed_after(running, after, number)
         kept, faults = cache_lines(top / "cache"), list(after_a_kill(top, whole.files))
-        faults += _codes(first, whole, number)
+        if ranks == 1:  # torchrun has codes and tracebacks of its own for a signal that it gets itself
+            faults += _codes(first, whole, number)
         faults += _finished(job, top, whole, ranks)
         lines = cache_lines(top / "cache")
         way = "alone" if ranks == 1 else f"torchrun, {ranks}"
@@ -167,6 +168,10 @@ def _trial(
     )
 
 
+_AT_WORK = 2
+"""Items that two processes may be at, one each, at the moment of a kill: batches of one."""
+
+
 def killed_beside(one: Job, other: Job, rng: Random) -> Trial:
     """Two commands with one cache at once, the first killed; then both run to their ends."""
     whole, also = reference(one), reference(other)
@@ -184,13 +189,13 @@ def killed_beside(one: Job, other: Job, rng: Random) -> Trial:
             faults.append(f"{other.name} beside it ended with {undisturbed.code}: {undisturbed.errors[-200:]}")
         faults += _finished(one, top, whole) + [f"{other.name}: {fault}" for fault in at_the_end(second, also.files)]
         lines = cache_lines(top / "cache")
-        expected = Reference(whole.ended, {}, sorted({*whole.lines, *also.lines}), 0, 0)
+        n = len({*whole.lines, *also.lines})
         extra = len(lines) - len(set(lines))
-        faults += [f"{extra} of {len(lines)} results were computed by both"] * (extra > len(set(lines)) // 4)
+        faults += [f"{extra} of {len(lines)} results were computed by both"] * (extra > _AT_WORK)
         twice = 0 if extra else computed_twice(kept, lines)
         name = signal.Signals(number).name
         return Trial(
-            f"{one.name} beside {other.name}", "one cache", name, after, str(first.code), len(kept), len(expected.lines),
+            f"{one.name} beside {other.name}", "one cache", name, after, str(first.code), len(kept), n,
             max(twice, extra), time.monotonic() - began, tuple(faults),
         )  # fmt: skip
 
