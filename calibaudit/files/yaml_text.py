@@ -76,6 +76,7 @@ def _check_events(text: str, loader: Any) -> None:
     if len(text) > MOST:
         raise NotYaml(f"it has {len(text):,} characters; {MOST:,} are the most that is read as YAML")
     depth = 0
+    event: Any
     for n, event in enumerate(yaml.parse(text, Loader=loader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1

@@ -92,7 +92,7 @@ def _check_kinds(scores: Any, where: str) -> int:
 
 
 def _check_shapes(scores: Any, where: str, n: int) -> None:
-    shape = getattr(scores.logprobs, "shape", ())
+    shape: tuple[int, ...] = getattr(scores.logprobs, "shape", ())
     if len(shape) != 2 or shape[0] != n or shape[1] == 0:
         raise ScoresError(f"{where}: logprobs has shape {shape}, expected ({n}, choices)")
     for name in (*ROWS, "answer", "option_mass"):
@@ -144,7 +144,7 @@ def check_keys(data: Mapping[str, Any], known: Sequence[str] | frozenset[str], w
 
 def is_whole(value: object) -> bool:
     """A whole number from 0 that a file can hold; not a truth value."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= value < _LARGEST
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= int(value) < _LARGEST
 
 
 def whole(value: Any) -> int:

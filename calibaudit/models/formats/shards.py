@@ -112,13 +112,12 @@ MOST_OF_HEADER = 100_000_000
 
 
 def _entry(key: str, value: Any) -> TensorEntry:
-    kind, shape, offsets = (
-        map(value.get, ("dtype", "shape", "data_offsets")) if isinstance(value, dict) else (None,) * 3
-    )
-    numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
-    if not isinstance(kind, str) or len(offsets or ()) != 2 or not all(type(n) is int and n >= 0 for n in numbers):
+    entry: dict[str, Any] = value if isinstance(value, dict) else {}
+    kind, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    is_one = isinstance(kind, str) and isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2
+    if not is_one or not all(type(n) is int and n >= 0 for n in (*(shape or ()), *(offsets or ()))):
         raise NotJson(f"entry {shortened(repr(key), 80)} has no dtype, shape and data_offsets of a tensor")
-    return TensorEntry(kind, tuple(shape), offsets[0], offsets[1])
+    return TensorEntry(str(kind), tuple(shape or ()), *(offsets or ()))
 
 
 def _corrupt(name: str, file: Path, error: object) -> ModelError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.paths import is_there, user_path
 from calibaudit.files.read import as_expected, decode_json, open_file
 from calibaudit.scores.logs.lm_eval import is_log_folder, read_lm_eval
 from calibaudit.scores.logs.settings import ImportSettings, Notice, tell
@@ -24,7 +25,11 @@ _IN_FOLDERS_BELOW = ("*/scenario_state.json",)
 
 def is_log(path: Path) -> bool:
     """Whether this is a file or folder that scores can be read from, other than calibaudit's own files."""
-    return (path.is_file() and format_of(path) is not None) or is_log_folder(path) or bool(_files_in(path))
+    return (
+        (is_there(path) and (path.is_file() and format_of(path) is not None))
+        or is_log_folder(path)
+        or bool(_files_in(path))
+    )
 
 
 def read_logs(
@@ -35,6 +40,8 @@ def read_logs(
     Of a folder, files that hold no scores are left out with a notice, as long as one does.
     """
     settings = settings or ImportSettings()
+    for path in paths:
+        user_path(path, ScoresError)
     found: list[Scores] = []
     theirs: list[Path] = []
     for path in paths:

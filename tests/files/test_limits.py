@@ -1,0 +1,138 @@
+"""What computes on and on or fills the memory ends within 5 seconds of computing and 500 MB, with a reason.
+
+All of it in one child, whose memory the system bounds: what a limit lets pass fails here and not on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = {
+    "yaml aliases": "its aliases stand for more than 200,000 values",
+    "yaml merges": "its aliases stand for more than 200,000 values",
+    "json twice": "key 'k99999' stands twice",
+    "toml parts": "a key of more than 100 parts",
+    "loops": "not finished after 2 seconds",
+    "loops in a thread": "not finished after 2 seconds",
+    "folded text": "asks for more than 400 MB",
+    "text": "asks for more than 400 MB",
+    "doubling": "asks for more than 400 MB",
+    "padding": "asks for more than 400 MB",
+    "power": "2 seconds",
+    "long text": "1,000,000 are the most",
+    "recursion": "RecursionError",
+    "deep template": "nested too deeply",
+    "deep blocks": "not a valid Jinja template",
+    "pattern": "not finished after 2 seconds",
+    "pattern in a thread": "not finished after 2 seconds",
+}
+CHILD = """
+import json, resource, sys, threading, time
+
+import regex, yaml  # imported before what is measured
+from pathlib import Path
+from calibaudit.errors import CalibauditError, TaskError
+from calibaudit.files.read import decode_json
+from calibaudit.files.toml_text import read_toml
+from calibaudit.tasks.templates import Field
+from calibaudit.tasks.yaml_file import read_source
+
+folder = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+
+def source(text):
+    path = folder / "t.yaml"
+    path.write_text(text)
+    return lambda: read_source(path)
+
+def toml(text):
+    path = folder / "t.toml"
+    path.write_text(text)
+    return lambda: read_toml(path, CalibauditError)
+
+def template(text, row=None):
+    return lambda: Field("doc_to_text", text, ())(row or {"n": 10**9, "s": "a" * 40 + "!"})
+
+def in_thread(work):
+    def run():
+        found = []
+        def inner():
+            try:
+                work()
+            except BaseException as error:
+                found.append(error)
+        thread = threading.Thread(target=inner)
+        thread.start()
+        thread.join()
+        raise found[0]
+    return run
+
+aliases = "a0: &a0 [x]\\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i-1}'] * 9)}]\\n" for i in range(1, 30))
+merges = "a0: &a0 {x: 1}\\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i-1}'] * 9)}]}}\\n" for i in range(1, 30))
+pairs = ", ".join([f'"k{i}": 1' for i in range(100_000)] + ['"k99999": 2'])
+loops = "{% for i in range(n // 10**5) %}{% for j in range(n // 10**5) %}{% if i < 0 %}x{% endif %}{% endfor %}{% endfor %}"
+double = "{% set o = namespace(x='a') %}{% for i in range(40) %}{% set o.x = o.x ~ o.x %}{% endfor %}"
+pattern = "{{ s | regex_replace('(a+)+$', '') }}"
+cases = {
+    "yaml aliases": source(aliases),
+    "yaml merges": source(merges),
+    "json twice": lambda: decode_json("{" + pairs + "}", unique_keys=True),
+    "toml parts": toml(".".join(["a"] * 100_000) + " = 1"),
+    "loops": template(loops),
+    "loops in a thread": in_thread(template(loops)),
+    "folded text": template("{{ 'a' * 10**9 }}"),
+    "text": template("{{ 'a' * n }}"),
+    "doubling": template(double),
+    "padding": template("{{ s.ljust(n) }}"),
+    "power": template("{{ (7 ** n) % 2 }}"),
+    "long text": template("{{ 'a' * (n // 100) }}"),
+    "recursion": template("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"),
+    "deep template": template("{{ " + "(" * 50_000 + "1" + ")" * 50_000 + " }}"),
+    "deep blocks": template("{% for i in [1] %}" * 150 + "{% endfor %}" * 150),
+    "pattern": template(pattern),
+    "pattern in a thread": in_thread(template("{{ s | regex_replace('(a|aa)+$', '') }}", {"s": "a" * 60 + "!"})),
+}
+for name, work in cases.items():
+    begin, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        work()
+        kind, told = "none", "it was accepted"
+    except BaseException as error:
+        kind, told = ("known" if isinstance(error, (CalibauditError, ValueError)) else "raw"), str(error)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(json.dumps([name, kind, told[:300], time.process_time() - begin, grown]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+    folder = tmp_path_factory.mktemp("endless")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(folder)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {name: rest for name, *rest in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")
+@pytest.mark.parametrize("name", CASES)
+def test_it_ends_with_a_reason(name: str, ended: dict[str, list]) -> None:
+    kind, told, seconds, megabytes = ended[name]
+    assert kind == "known", told
+    assert CASES[name] in told
+    assert "\n" not in told
+    assert seconds < 5
+    assert megabytes < 500

@@ -1,0 +1,130 @@
+"""Settings of a checkpoint that are of other kinds, or describe more than its weights hold: refused before a network is."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calibaudit.errors import CalibauditError, ModelError
+from calibaudit.models.checkpoints import find_checkpoint, read_settings
+from calibaudit.models.formats.adapter_files import read_adapter
+from calibaudit.models.formats.setting_types import KINDS, check_fits, check_settings
+from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names
+from calibaudit.models.load import load_network
+from tests.families import save_tiny
+
+ODD: tuple[Any, ...] = ([], {}, "x", True, -1, 0.5, [[]], [None], {"a": []}, 10**13)
+
+
+@pytest.mark.parametrize("file", KINDS)
+def test_each_known_entry_of_another_kind_is_named(file: str) -> None:
+    """Of these values none fits every kind, and each entry refuses most of them."""
+    for key in KINDS[file]:
+        refused = 0
+        for value in ODD:
+            try:
+                check_settings("m", file, {key: value})
+            except ModelError as error:
+                assert str(error).startswith(f"m: {file}: {key} is ")
+                assert "\n" not in str(error)
+                refused += 1
+        assert refused >= 4, key
+        check_settings("m", file, {key: None, "an entry of a new family": ODD})
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"model_type": []}, r"config\.json: model_type is \[\], where text is wanted"),
+        ({"model_type": {}}, "model_type is {}, where text is wanted"),
+        ({"num_hidden_layers": 1_000_000}, "num_hidden_layers is 1,000,000; 10,000 is the most that any model has"),
+        ({"text_config": {"vocab_size": 10**12}}, r"text_config\.vocab_size is 1,000,000,000,000; 100,000,000 is"),
+        ({"vocab_size": -1}, "vocab_size is -1, where a whole number from 0 is wanted"),
+        ({"architectures": "LlamaForCausalLM"}, "architectures is 'LlamaForCausalLM', where a list of texts is wanted"),
+        ({"eos_token_id": [None]}, r"eos_token_id is \[None\], where a token's number"),
+    ],
+)
+def test_config_json(entries: dict[str, Any], said: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **entries}))
+    with pytest.raises(ModelError, match=said):
+        read_settings(find_checkpoint(str(tmp_path)))
+
+
+def test_infinity_is_what_transformers_writes(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "mamba2", "time_step_limit": [0.0, Infinity]}')
+    assert read_settings(find_checkpoint(str(tmp_path)))["time_step_limit"][1] == float("inf")
+
+
+def test_more_layers_than_tensors_are_not_made(tmp_path: Path) -> None:
+    save_tiny(tmp_path / "m", "llama")
+    path = tmp_path / "m" / "config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**settings, "num_hidden_layers": 9_999}))
+    begin = time.process_time()
+    with pytest.raises(ModelError, match="has 9,999 layers, and the weight files hold .* tensors; they do not belong"):
+        load_network(find_checkpoint(str(tmp_path / "m")), "float32", "cpu")
+    assert time.process_time() - begin < 5
+    with pytest.raises(ModelError, match="vocab_size 90,000,000 and a width of 4,096, which is more than the 1,000"):
+        check_fits("m", {"num_hidden_layers": 1, "vocab_size": 90_000_000, "hidden_size": 4096}, 10, 1000)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no header"),
+        (b"\0" * 7, "no header"),
+        (struct.pack("<Q", 2**63) + b"{}", r"a header of 9,223,372,036,854,775,808 bytes"),
+        (struct.pack("<Q", 10**12) + b"{}", "a header of 1,000,000,000,000 bytes"),
+        (struct.pack("<Q", 2) + b"[]", "its header: it is no JSON object"),
+        (struct.pack("<Q", 10_000) + b"[" * 10_000, "its header: nested too deeply"),
+        (struct.pack("<Q", 15) + b'{"a": {"b": 1}}', "its header: entry 'a' has no dtype, shape and data_offsets"),
+        (struct.pack("<Q", 13) + b'{"a":1,"a":2}', "its header: key 'a' stands twice"),
+    ],
+)
+def test_headers_of_weights(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / WEIGHTS
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"m: model\.safetensors is truncated or corrupt \([\d,]+ bytes; {said}"):
+        check_safetensors("m", path)
+
+
+def test_headers_whose_offsets_are_no_list(tmp_path: Path) -> None:
+    for entry in ({"dtype": "F32", "shape": [1], "data_offsets": 5}, {"dtype": 1, "shape": [], "data_offsets": [0, 4]}):
+        header = json.dumps({"a": entry}).encode()
+        (tmp_path / WEIGHTS).write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+        with pytest.raises(ModelError, match="entry 'a' has no dtype"):
+            check_safetensors("m", tmp_path / WEIGHTS)
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".safetensors", "a/../../b.safetensors", "a\0.safetensors", [], 1])
+def test_an_index_names_files(name: Any, tmp_path: Path) -> None:
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": {"w": name}}))
+    with pytest.raises(ModelError, match="is no file of the checkpoint's folder"):
+        shard_names("m", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"r": "8"}, "adapter_config.json: r is '8', where a whole number from 0 is wanted"),
+        ({"target_modules": [1]}, r"target_modules is \[1\]"),
+        ({"base_model_name_or_path": []}, r"base_model_name_or_path is \[\], where text is wanted"),
+        ({"peft_type": []}, "has no peft_type"),
+    ],
+)
+def test_adapter_config_json(entries: dict[str, Any], said: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 8, **entries}))
+    with pytest.raises(ModelError, match=said):
+        read_adapter("m", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser", "a" * 300, "a\0b", "/proc", "/proc/self", "/dev/zero"])
+def test_names_that_are_no_checkpoint(name: str) -> None:
+    with pytest.raises(CalibauditError) as caught:
+        find_checkpoint(name, offline=True)
+    assert "\n" not in str(caught.value)
