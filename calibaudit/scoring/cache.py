@@ -234,8 +234,9 @@ class LineCache(ABC, Generic[R]):
             elif not content.endswith(b"\n"):
                 file.write(b"\n")  # ends a line torn by a crash
             file.flush()
-        whole = content if content.endswith(b"\n") or not content else content + b"\n"
-        self._take(file, claims, whole)
+        if not content:
+            content = self._header
+        self._take(file, claims, content if content.endswith(b"\n") else content + b"\n")
 
     def _refresh(self, file: IO[bytes]) -> None:
         """Reads what other processes have written since."""
@@ -264,7 +265,7 @@ class LineCache(ABC, Generic[R]):
                 damaged.append(start)
                 continue
             self._results[result.key] = result
-        self._size = at if content else len(self._header)
+        self._size = at
         new = [start for start in damaged if start >= said]
         if new:
             logger.warning(

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from calibaudit.files import claims
+from calibaudit.files.checked_lines import sealed
 from calibaudit.files.claims import Claims
 from calibaudit.models.model import Model, load_model
 from calibaudit.scoring import cache as caches
@@ -197,6 +198,27 @@ def test_what_the_other_finished_is_read_at_the_claim(tmp_path: Path) -> None:
         assert one.get("b") == result("b")
     with ItemCache(tmp_path, {}) as cache:
         assert all(cache.get(key) == result(key) for key in "abc")
+
+
+def test_a_line_that_another_is_writing_is_read_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read: list[str] = []
+    real = ItemCache._read
+    monkeypatch.setattr(ItemCache, "_read", lambda self, fields: read.append(fields["key"]) or real(self, fields))
+    with ItemCache(tmp_path, {}) as cache:
+        cache.add([result("a")])
+        assert cache.path is not None
+        line = sealed(cache._fields(result("b")), cache._place)
+        with cache.path.open("ab", buffering=0) as other:
+            other.write(line[:40])
+            cache.claim("c")
+            assert cache.get("b") is None
+            other.write(line[40:])
+        cache.claim("d")
+        assert cache.get("b") == result("b")
+    assert read == ["b"]
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("error", [OSError(95, "Operation not supported"), OSError(37, "No locks available")])

@@ -87,7 +87,7 @@ def whole_weights(checkpoint: Checkpoint, beside: Path) -> Iterator[Checkpoint]:
     with holder as place:
         folder = Path(place) / "whole"
         write_changed(checkpoint, folder, lambda *_: None)
-        yield replace(checkpoint, path=folder, base=None, from_hub=False)
+        yield replace(checkpoint, path=folder, base=None, from_hub=False, seen="")
 
 
 def _copy_whole(checkpoint: Checkpoint, files: Sequence[Path], partial: Path, folder: Path) -> None:
