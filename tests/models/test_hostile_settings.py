@@ -1,4 +1,4 @@
-"""Settings of a checkpoint that are of other kinds, or describe more than its weights hold: refused before a network is."""
+"""Settings of a checkpoint of other kinds, or that describe more than its weights hold: no network is made of them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ from tests.families import save_tiny
 ODD: tuple[Any, ...] = ([], {}, "x", True, -1, 0.5, [[]], [None], {"a": []}, 10**13)
 
 
+def fault_of(file: str, settings: dict[str, Any]) -> str:
+    try:
+        check_settings("m", file, settings)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("file", KINDS)
 def test_each_known_entry_of_another_kind_is_named(file: str) -> None:
     """Of these values none fits every kind, and each entry refuses most of them."""
     for key in KINDS[file]:
-        refused = 0
-        for value in ODD:
-            try:
-                check_settings("m", file, {key: value})
-            except ModelError as error:
-                assert str(error).startswith(f"m: {file}: {key} is ")
-                assert "\n" not in str(error)
-                refused += 1
-        assert refused >= 4, key
+        said = [fault for value in ODD if (fault := fault_of(file, {key: value}))]
+        assert len(said) >= 4, key
+        assert all(text.startswith(f"m: {file}: {key} is ") and "\n" not in text for text in said)
         check_settings("m", file, {key: None, "an entry of a new family": ODD})
 
 
@@ -66,10 +68,12 @@ def test_more_layers_than_tensors_are_not_made(tmp_path: Path) -> None:
     settings = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**settings, "num_hidden_layers": 9_999}))
     begin = time.process_time()
-    with pytest.raises(ModelError, match="has 9,999 layers, and the weight files hold .* tensors; they do not belong"):
+    with pytest.raises(
+        ModelError, match=r"has 9,999 layers, and the weight files hold \d+ tensors; they do not belong"
+    ):
         load_network(find_checkpoint(str(tmp_path / "m")), "float32", "cpu")
     assert time.process_time() - begin < 5
-    with pytest.raises(ModelError, match="vocab_size 90,000,000 and a width of 4,096, which is more than the 1,000"):
+    with pytest.raises(ModelError, match="vocab_size 90,000,000 and a width of 4,096, which is more"):
         check_fits("m", {"num_hidden_layers": 1, "vocab_size": 90_000_000, "hidden_size": 4096}, 10, 1000)
 
 
