@@ -66,6 +66,12 @@ def _figures(scores: Sequence[Scores], n_bins: int) -> dict[str, float]:
     return {"accuracy": accuracy, "confidence": sure, "gap": sure - accuracy, "ece_plugin": found}
 
 
-def thinking_effect_from_dict(data: Mapping[str, Any] | None) -> ThinkingEffect | None:
-    """The inverse of `to_dict`. Raises TypeError for what is none."""
-    return None if data is None else built(ThinkingEffect, data)
+def thinking_effect_from_dict(data: Any) -> ThinkingEffect | None:
+    """The inverse of `to_dict`. Raises TypeError or KeyError for what is none."""
+    if data is None:
+        return None
+    for side in ("direct", "thoughtful"):
+        figures = data[side] if isinstance(data, dict) else None
+        if not isinstance(figures, dict) or set(map(type, map(figures.get, FIGURES))) - {int, float}:
+            raise TypeError(f"thinking: {side} is {figures!r:.60}")
+    return built(ThinkingEffect, data)

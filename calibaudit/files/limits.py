@@ -45,7 +45,8 @@ def substituted(pattern: str, replacement: str, text: str, count: int = 0) -> st
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
         return re.sub(pattern, replacement, text, count=count)  # `re` looks for signals
     try:
-        import regex  # comes with transformers; takes what `re` takes, and looks at the time
+        # It comes with transformers, takes what `re` takes, and looks at the time.
+        import regex  # type: ignore[import-untyped]
     except ImportError:
         return re.sub(pattern, replacement, text, count=count)
     re.compile(pattern)

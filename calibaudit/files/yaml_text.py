@@ -76,17 +76,20 @@ def _check_events(text: str, loader: Any) -> None:
     if len(text) > MOST:
         raise NotYaml(f"it has {len(text):,} characters; {MOST:,} are the most that is read as YAML")
     depth = 0
-    event: Any
     for n, event in enumerate(yaml.parse(text, Loader=loader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
                 reason = f"nested too deeply: more than {DEEPEST} lists and mappings in one another"
-                raise NotYaml(reason, event.start_mark.line + 1)
+                raise NotYaml(reason, _line(event))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if n > 2 * MOST_NODES:
-            raise NotYaml(f"it holds more than {MOST_NODES:,} values", event.start_mark.line + 1)
+            raise NotYaml(f"it holds more than {MOST_NODES:,} values", _line(event))
+
+
+def _line(event: Any) -> int | None:
+    return None if event.start_mark is None else int(event.start_mark.line) + 1
 
 
 def _check_size(root: yaml.Node) -> None:

@@ -76,27 +76,36 @@ def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentErro
     """The worst confident errors in a result; none where it was saved without. Raises ScoresError as the others do."""
     try:
         return tuple(
-            ConfidentError(
-                task=str(entry["task"]),
-                item_id=str(entry["item_id"]),
-                question=_text(entry["question"]),
-                answer=whole(entry["answer"]),
-                chosen=whole(entry["chosen"]),
-                n_options=whole(entry["n_options"]),
-                options=tuple(
-                    OptionShown(
-                        whole(option["index"]),
-                        _text(option["text"]),
-                        number_of(option["probability"]),
-                        float_of(option["before"]),
-                    )
-                    for option in entry["options"]
-                ),
+            _possible(
+                ConfidentError(
+                    task=str(entry["task"]),
+                    item_id=str(entry["item_id"]),
+                    question=_text(entry["question"]),
+                    answer=whole(entry["answer"]),
+                    chosen=whole(entry["chosen"]),
+                    n_options=whole(entry["n_options"]),
+                    options=tuple(
+                        OptionShown(
+                            whole(option["index"]),
+                            _text(option["text"]),
+                            number_of(option["probability"]),
+                            float_of(option["before"]),
+                        )
+                        for option in entry["options"]
+                    ),
+                )
             )
             for entry in result.get("errors", ())
         )
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
         raise malformed(source, error) from error
+
+
+def _possible(error: ConfidentError) -> ConfidentError:
+    shown = {option.index for option in error.options}
+    if not {error.chosen, error.answer} <= shown or max(shown) >= error.n_options:
+        raise ValueError(f"an error at {error.item_id!r:.40} whose answers are not among its options")
+    return error
 
 
 def verdict_of(result: Result, source: str = "the result") -> Verdict | None:

@@ -110,20 +110,21 @@ def merge_includes(source: Source, above: tuple[Path, ...] = ()) -> Source:
         if not isinstance(name, str) or not name:
             raise TaskFileError([f"{place}: include: a file name, or a list of them, is wanted, not {name!r}"])
         target = place.path.parent / name
-        if not _checked(target, place).is_file():
+        if not _checked(target, f"{place}: include: ").is_file():
             raise TaskFileError([f"{place}: include: there is no file {target}"])
         merged = merged.over(_read(target, above))
     return merged
 
 
-def _checked(path: Path, place: Place) -> Path:
+def _checked(path: Path, where: str = "") -> Path:
     try:
         return user_path(path, TaskError)
     except TaskError as error:
-        raise TaskFileError([f"{place}: include: {error}"]) from None
+        raise TaskFileError([f"{where}{error}"]) from None
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> Source:
+    path = _checked(path)
     if path.resolve() in above:
         chain = " -> ".join(step.name for step in (*above, path))
         raise TaskFileError([f"{path}: include: the files include one another in a circle: {chain}"])

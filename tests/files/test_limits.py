@@ -78,7 +78,8 @@ def in_thread(work):
 aliases = "a0: &a0 [x]\\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i-1}'] * 9)}]\\n" for i in range(1, 30))
 merges = "a0: &a0 {x: 1}\\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i-1}'] * 9)}]}}\\n" for i in range(1, 30))
 pairs = ", ".join([f'"k{i}": 1' for i in range(100_000)] + ['"k99999": 2'])
-loops = "{% for i in range(n // 10**5) %}{% for j in range(n // 10**5) %}{% if i < 0 %}x{% endif %}{% endfor %}{% endfor %}"
+inner = "{% for j in range(n // 10**5) %}{% if i < 0 %}x{% endif %}{% endfor %}"
+loops = "{% for i in range(n // 10**5) %}" + inner + "{% endfor %}"
 double = "{% set o = namespace(x='a') %}{% for i in range(40) %}{% set o.x = o.x ~ o.x %}{% endfor %}"
 pattern = "{{ s | regex_replace('(a+)+$', '') }}"
 cases = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from safetensors import safe_open
 
 from calibaudit.errors import ModelError
+from calibaudit.files.limits import TooMuch, limited
 from calibaudit.models.formats.adapter_files import ADAPTER_CONFIG, Adapter, adapter_weights
 from calibaudit.models.library import first_line
 
@@ -31,6 +33,7 @@ def with_adapter(network: Any, name: str, folder: Path, adapter: Adapter, *, mer
     file = adapter_weights(name, folder)
     shapes = _shapes(file)
     _resize(network, name, shapes)
+    _check_patterns(network, name, adapter.settings)
     try:
         adapted = peft.PeftModel.from_pretrained(network, str(folder), is_trainable=False, local_files_only=True)
         held = peft.get_peft_model_state_dict(adapted, save_embedding_layers=False)
@@ -52,6 +55,19 @@ def with_adapter(network: Any, name: str, folder: Path, adapter: Adapter, *, mer
         return adapted.get_base_model()
     except ValueError as error:
         raise ModelError(f"{name}: the adapter cannot be merged into its base ({first_line(error)})") from error
+
+
+def _check_patterns(network: Any, name: str, settings: Mapping[str, Any]) -> None:
+    """PEFT finds modules by the patterns that an adapter's file has: one that never ends is not handed to it."""
+    whole = [settings[key] for key in ("target_modules", "exclude_modules") if isinstance(settings.get(key), str)]
+    keys = [str(key) for part in ("rank_pattern", "alpha_pattern") for key in settings.get(part) or ()]
+    for pattern in (*whole, *(rf"(.*\.)?({key})$" for key in keys)):
+        try:
+            with limited(megabytes=None):
+                for path, _ in network.named_modules():
+                    re.fullmatch(pattern, path)
+        except (TooMuch, re.error) as error:
+            raise ModelError(f"{name}: {ADAPTER_CONFIG}: the pattern {pattern!r:.80} is refused: {error}") from None
 
 
 def _shapes(file: Path) -> dict[str, tuple[int, ...]]:

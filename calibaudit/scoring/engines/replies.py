@@ -96,7 +96,8 @@ def _next_of(logprobs: Any) -> tuple[Token, ...]:
         return tuple(Token(*_named(text), _number(value)) for text, value in tops[0].items())
     content = logprobs.get("content")
     if isinstance(content, list) and content and isinstance(content[0], dict):
-        listed = content[0].get("top_logprobs") or [content[0]]
+        tops = content[0].get("top_logprobs")
+        listed = tops if isinstance(tops, list) and tops else [content[0]]
         return tuple(
             Token(entry.get("id"), _whole(entry), _number(entry.get("logprob")))
             for entry in listed
