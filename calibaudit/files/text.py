@@ -104,7 +104,8 @@ def yaml_text(value: Any, *, width: int = 80) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", of, style=None if of.isidentifier() else '"')
 
     Dumper.add_representer(str, quoted)
-    return str(yaml.dump(value, Dumper=Dumper, sort_keys=False, width=float("inf")))
+    text = yaml.dump(value, Dumper=Dumper, sort_keys=False, width=float("inf"))
+    return re.sub(_OLDER_COMMAND, r"\\x23", text)
 
 
 def file_name(name: str) -> str:
