@@ -94,9 +94,18 @@ def yaml_text(value: Any, *, width: int = 80) -> str:
     import yaml
 
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=width)
-    if not _UNSEEN.search(text):
+    if screen_text(text) == text:
         return text
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=width))
+
+    class Dumper(yaml.SafeDumper):
+        """Texts that are more than a word in quotes, on one line each, so that no line is a text's own."""
+
+    def quoted(dumper: Any, of: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", of, style=None if of.isidentifier() else '"')
+
+    Dumper.add_representer(str, quoted)
+    text = yaml.dump(value, Dumper=Dumper, sort_keys=False, width=float("inf"))
+    return re.sub(_OLDER_COMMAND, r"\\x23", text)
 
 
 def file_name(name: str) -> str:

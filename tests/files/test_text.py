@@ -116,6 +116,20 @@ def test_json_and_yaml_come_back(text):
     assert "\x7f" not in json_text(text)
 
 
+def test_no_line_of_yaml_is_a_command():
+    value = {
+        "a": "words " * 12 + "\n::error::x " + "words " * 40,
+        "b": ["::error::x", 1, True, None],
+        "::c": 1.5,
+        "d": "##[error]",
+    }
+    text = yaml_text(value)
+    assert yaml.safe_load(text) == value
+    assert "##[" not in text
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+    assert yaml_text({"a": "é و", "b": 1}) == "a: é و\nb: 1\n"
+
+
 def test_json_holds_no_lone_surrogate_and_no_nan():
     assert json_text("\ud800\u202e") == '"⟨U+D800⟩\\u202e"'
     with pytest.raises(ValueError, match="not JSON compliant"):

@@ -93,8 +93,8 @@ def test_a_saved_result(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def sides(tmp_path: Path) -> tuple[Path, Path, dict[Any, str]]:
     """Two files of saved scores, and the mark that each field bears."""
     paths, marks = [], {}
-    for name, info, heat in (("base", INFO, 1.0), ("tuned", TUNED, 8.0)):
-        parts = [made_scores(40, task=f"t{i}", seed=i, heat=heat, model=info).to_dict() for i in range(2)]
+    for name, info, heat in (("base", INFO, 1.0), ("tuned", TUNED, 4.0)):
+        parts = [made_scores(90, task=f"t{i}", seed=i, heat=heat, model=info).to_dict() for i in range(2)]
         saved = json.loads(json.dumps({"schema_version": 2, "model": info.to_dict(), "scores": parts}))
         path = tmp_path / f"{name}.json"
 

@@ -33,8 +33,9 @@ def print_table(console: Console, heads: list[str], rows: list[list[str]], *, ri
     table = Table(box=None, pad_edge=False, show_edge=False)
     for i, head in enumerate(heads):
         last = i == len(heads) - 1
-        justify = "right" if i == right else "left"
-        table.add_column(head, justify=justify, no_wrap=not last, overflow="fold" if last else "ellipsis")
+        table.add_column(
+            head, justify="right" if i == right else "left", no_wrap=not last, overflow="fold" if last else "ellipsis"
+        )
     for row in rows:
         table.add_row(*(_sayable(Text(log_line(text)), console) for text in row))
     console.print(table)

@@ -15,7 +15,7 @@ from calibaudit.tasks.items import Task, TaskSummary
 def render_task_list(tasks: Sequence[TaskSummary], console: Console | None = None) -> None:
     """One line a task or group: name, scoring, where its items come from."""
     rows = [
-        [task.name, task.scoring, f"{task.n_items:,}" if task.n_items is not None else "–", task.source]
+        [task.name, task.scoring or "", f"{task.n_items:,}" if task.n_items is not None else "–", task.source or ""]
         for task in tasks
     ]
     print_table(console or Console(), ["task", "scoring", "items", "source"], rows, right=2)
