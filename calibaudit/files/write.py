@@ -15,7 +15,8 @@ def write_whole(content: str | bytes, path: Path) -> None:
 
     A link stays a link: its target is replaced. An existing file's permissions are kept. What is no file (a pipe,
     a terminal, /dev/null) is written to directly.
-    Raises OutputError when that cannot be done; nothing half-written is left.
+    Raises OutputError when that cannot be done; nothing half-written is left. What a killed process left beside the
+    file goes with the next one that writes it.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     target = path.resolve()
@@ -27,8 +28,8 @@ def write_whole(content: str | bytes, path: Path) -> None:
             path.write_bytes(data)
             return
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        temporary = Path(name)
+        _remove_left(target)
+        descriptor, temporary = _new_part(target)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
@@ -41,6 +42,39 @@ def write_whole(content: str | bytes, path: Path) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):  # gone already when it was put in place
                 temporary.unlink()
+
+
+def _new_part(target: Path) -> tuple[int, Path]:
+    """A new file beside the target, locked for as long as it is open: so that no other process takes it for left."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_PART, dir=target.parent)
+        _lock(descriptor, wait=True)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)  # taken for left before it was locked
+
+
+def _remove_left(target: Path) -> None:
+    """Removes the temporary files of the target that no process holds: their writers were killed."""
+    for name in os.listdir(target.parent):
+        if name.startswith(f".{target.name}.") and name.endswith(_PART):
+            with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
+                if _lock(file.fileno(), wait=False):
+                    (target.parent / name).unlink()
+
+
+_PART = ".part"
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Whether a file is now locked by this process; never on a system that has no such locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except (ImportError, OSError):  # Windows; held by another, or a disk that cannot lock
+        return False
+    return True
 
 
 def check_writable(path: Path) -> None:
