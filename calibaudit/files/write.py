@@ -56,11 +56,11 @@ def _new_part(target: Path) -> tuple[int, Path]:
 
 def _remove_left(target: Path) -> None:
     """Removes the temporary files of the target that no process holds: their writers were killed."""
-    for name in os.listdir(target.parent):
-        if name.startswith(f".{target.name}.") and name.endswith(_PART):
-            with contextlib.suppress(OSError), (target.parent / name).open("rb") as file:
+    for left in target.parent.iterdir():
+        if left.name.startswith(f".{target.name}.") and left.name.endswith(_PART):
+            with contextlib.suppress(OSError), left.open("rb") as file:
                 if _lock(file.fileno(), wait=False):
-                    (target.parent / name).unlink()
+                    left.unlink()
 
 
 _PART = ".part"
