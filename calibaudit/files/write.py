@@ -34,8 +34,11 @@ def write_whole(content: str | bytes, path: Path) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(mode)
-        temporary.replace(target)
+            temporary.chmod(mode)
+            if not _ON_WINDOWS:  # in place before its lock goes
+                temporary.replace(target)
+        if _ON_WINDOWS:  # where an open file cannot be moved
+            temporary.replace(target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {_reason(error, target)}") from error
     finally:
@@ -64,6 +67,7 @@ def _remove_left(target: Path) -> None:
 
 
 _PART = ".part"
+_ON_WINDOWS = os.name == "nt"
 
 
 def _lock(descriptor: int, *, wait: bool) -> bool:

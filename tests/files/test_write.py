@@ -113,3 +113,16 @@ def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays(tmp_p
     write_whole("mine again", path)
     assert {entry.name for entry in tmp_path.iterdir()} == {"result.json", ".result.json.b.part.keep"}
     assert path.read_text() == "mine again"
+
+
+def test_writers_of_one_file_do_not_take_each_other_for_left(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    code = (
+        "from pathlib import Path; from calibaudit.files.write import write_whole\n"
+        f"for i in range(150): write_whole(str(i) * 9, Path({str(path)!r}))"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [writer.communicate()[1] for writer in writers] == ["", "", ""]
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert path.read_text() == "149" * 9
+    assert list(tmp_path.iterdir()) == [path]
