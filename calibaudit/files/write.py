@@ -16,7 +16,8 @@ def write_whole(content: str | bytes, path: Path) -> None:
 
     A link stays a link: its target is replaced. An existing file's permissions are kept. What is no file (a pipe,
     a terminal, /dev/null) is written to directly.
-    Raises OutputError when that cannot be done; nothing half-written is left.
+    Raises OutputError when that cannot be done; nothing half-written is left. What a killed process left beside the
+    file goes with the next one that writes it.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     target = _target(path)
@@ -26,20 +27,57 @@ def write_whole(content: str | bytes, path: Path) -> None:
             path.write_bytes(data)
             return
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        temporary = Path(name)
+        _remove_left(target)
+        descriptor, temporary = _new_part(target)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(mode)
-        temporary.replace(target)
+            temporary.chmod(mode)
+            if not _ON_WINDOWS:  # in place before its lock goes
+                temporary.replace(target)
+        if _ON_WINDOWS:  # where an open file cannot be moved
+            temporary.replace(target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {_reason(error, target)}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):  # gone already when it was put in place
                 temporary.unlink()
+
+
+def _new_part(target: Path) -> tuple[int, Path]:
+    """A new file beside the target, locked for as long as it is open: so that no other process takes it for left."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_PART, dir=target.parent)
+        _lock(descriptor, wait=True)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)  # taken for left before it was locked
+
+
+def _remove_left(target: Path) -> None:
+    """Removes the temporary files of the target that no process holds: their writers were killed."""
+    for left in target.parent.iterdir():
+        if left.name.startswith(f".{target.name}.") and left.name.endswith(_PART):
+            with contextlib.suppress(OSError), left.open("rb") as file:
+                if _lock(file.fileno(), wait=False):
+                    left.unlink()
+
+
+_PART = ".part"
+_ON_WINDOWS = os.name == "nt"
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Whether a file is now locked by this process; never on a system that has no such locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except (ImportError, OSError):  # Windows; held by another, or a disk that cannot lock
+        return False
+    return True
 
 
 def check_writable(path: Path) -> None:

@@ -14,7 +14,7 @@ CITED = re.findall(r"`(tests/[\w/]+\.py)(?:::([\w:]+))?`", PAGE.read_text(encodi
 
 
 @cache
-def tests_of(file: str) -> set[str]:
+def held_in(file: str) -> set[str]:
     """The tests of a file: `test_x`, `TestX::test_x`."""
     found = set()
     for node in ast.parse((ROOT / file).read_text(encoding="utf-8")).body:
@@ -27,8 +27,8 @@ def tests_of(file: str) -> set[str]:
 @pytest.mark.parametrize(("file", "name"), CITED, ids=lambda part: part.rpartition("/")[2])
 def test_a_cited_test_exists(file: str, name: str) -> None:
     assert (ROOT / file).is_file(), file
-    assert tests_of(file), f"{file} holds no test"
-    assert not name or name in tests_of(file), f"{file} has no {name}; it has {', '.join(sorted(tests_of(file)))}"
+    assert held_in(file), f"{file} holds no test"
+    assert not name or name in held_in(file), f"{file} has no {name}; it has {', '.join(sorted(held_in(file)))}"
 
 
 def test_every_promise_names_one() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,38 @@ def test_no_permission_whoever_runs_this(tmp_path, monkeypatch):
 def test_check_writable_leaves_nothing(tmp_path):
     check_writable(tmp_path / "out.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+    """The writer stops at fsync, its temporary file whole but not in place; then it is killed."""
+    path = tmp_path / "result.json"
+    code = (
+        "import os, sys, time; from pathlib import Path; from calibaudit.files.write import write_whole\n"
+        "os.fsync = lambda _: (print('there', flush=True), time.sleep(600))\n"
+        f"write_whole('half', Path({str(path)!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"there\n"
+        write_whole("mine", path)
+        (left,) = tmp_path.glob(".result.json.*.part")
+        assert left.read_text() == "half"
+        writer.kill()
+        writer.wait()
+    (tmp_path / ".result.json.b.part.keep").touch()
+    write_whole("mine again", path)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"result.json", ".result.json.b.part.keep"}
+    assert path.read_text() == "mine again"
+
+
+def test_writers_of_one_file_do_not_take_each_other_for_left(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    code = (
+        "from pathlib import Path; from calibaudit.files.write import write_whole\n"
+        f"for i in range(150): write_whole(str(i) * 9, Path({str(path)!r}))"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [writer.communicate()[1] for writer in writers] == ["", "", ""]
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert path.read_text() == "149" * 9
+    assert list(tmp_path.iterdir()) == [path]

@@ -58,7 +58,7 @@ def trials(n: int, n_torchrun: int, seed: int, names: Sequence[str] = ()) -> Ite
 
 
 def line(trial: Trial) -> str:
-    told = "; ".join(trial.faults) or "whole"
+    told = " ".join("; ".join(trial.faults).split()) or "whole"
     return (
         f"{trial.job}, {trial.way}: {trial.signal} at {trial.after:.2f}, ended {trial.ended}, kept {trial.kept} of "
         f"{trial.n}, {trial.seconds:.1f} s: {told}"
