@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from calibaudit.errors import CalibauditError, ModelError
+from calibaudit.errors import ModelError
 from calibaudit.files.read import read_json
 from calibaudit.files.text import shortened
 
@@ -57,7 +57,7 @@ def opened_beside_weights(name: str, folder: Path) -> dict[str, Path]:
     """
     patterns = (*_CONFIGS, *_VOCABULARIES, *_TEMPLATES)
     found = {file.relative_to(folder).as_posix(): file for p in patterns for file in folder.glob(p) if file.is_file()}
-    for named in _named(_object(folder / "tokenizer_config.json")):
+    for named in _named(_object(name, folder / "tokenizer_config.json")):
         file = folder / named
         if named not in found and _is_finite(file):
             found[named] = file
@@ -69,7 +69,7 @@ def check_weight_names(name: str, folder: Path, chosen: str) -> None:
 
     name: of the checkpoint, for messages.
     """
-    for named in _values(_object(folder / "config.json"), "transformers_weights"):
+    for named in _values(_object(name, folder / "config.json"), "transformers_weights"):
         if named != chosen:
             raise ModelError(
                 f"{name}: config.json names its weights itself (transformers_weights: {shortened(repr(named), 80)}), "
@@ -119,12 +119,17 @@ def _values(settings: object, key: str) -> Iterator[Any]:
             open_ += at.values()
 
 
-def _object(file: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is none, which is said where the file is read for what it holds."""
+def _object(name: str, file: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is none, which is said where the file is read for what it holds.
+
+    Raises ModelError where it cannot be read here, and what loads it might still find in it what is asked for.
+    """
     if not file.is_file():
         return {}
     try:
-        found = read_json(file, ModelError, mark=False)
-    except CalibauditError:
+        found = read_json(file, ModelError, name=f"{name}: {file.name}", mark=False, finite=False)  # as transformers
+    except ModelError:
+        if any(word in file.read_bytes() for word in (b"transformers_weights", b"fast_tokenizer_files")):
+            raise
         return {}
     return found if isinstance(found, dict) else {}

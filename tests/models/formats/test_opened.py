@@ -180,6 +180,11 @@ def test_weights_that_the_config_names_are_refused(folder: Path, inside: str | N
     assert load_model(str(folder), device="cpu").info.revision == find_checkpoint(str(folder)).revision
 
 
+def test_a_config_that_names_weights_and_cannot_be_read_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text('{"transformers_weights": "other.safetensors", "deep": ' + "[" * 20_000)
+    refused(folder, r"config\.json")
+
+
 def test_an_index_that_the_config_names_is_the_one_that_is_read(folder: Path) -> None:
     sharded(folder)
     edit(folder / "config.json", transformers_weights=INDEX)
