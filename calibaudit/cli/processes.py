@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from typing import IO
+from contextlib import ExitStack
 
 from calibaudit.cli.outputs import show_text
 from calibaudit.errors import CalibauditError
@@ -37,35 +37,33 @@ def run_in(n: int, arguments: Sequence[str]) -> int:
     """
     if "WORLD_SIZE" in os.environ or "RANK" in os.environ:
         raise CalibauditError(f"--processes {n}: torchrun (WORLD_SIZE, RANK) has made processes already; drop one")
-    said: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(1, n)]  # noqa: SIM115  # closed below
     isolated = ["-I"] if sys.flags.isolated else []
     command = [sys.executable, *isolated, "-c", _CHILD, "\n".join(sys.path), *arguments]
     sys.stdout.flush()
-    running = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **variables},
-            stdin=subprocess.DEVNULL,
-            stderr=None if i == 0 else said[i - 1],
-            start_new_session=True,  # Ctrl-C reaches this process, which hands it on once
-        )
-        for i, variables in enumerate(_variables(n))
-    ]
-    try:
-        first = _waited(running)
-    finally:
-        _end(running)
-    codes = [128 - process.returncode if process.returncode < 0 else process.returncode for process in running]
-    if first is None:
-        return 0
-    told = 0 if codes[0] and first != 0 and running[0].returncode > 0 else first
-    if told > 0:
-        said[told - 1].seek(0)
-        text = said[told - 1].read().decode("utf-8", "replace")[-_TAIL:]
-        show_text(text, sys.stderr)
-    for file in said:
-        file.close()
-    return codes[told]
+    with ExitStack() as opened:
+        said = [opened.enter_context(tempfile.TemporaryFile()) for _ in range(1, n)]
+        running = [
+            subprocess.Popen(
+                command,
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stderr=None if i == 0 else said[i - 1],
+                start_new_session=True,  # Ctrl-C reaches this process, which hands it on once
+            )
+            for i, variables in enumerate(_variables(n))
+        ]
+        try:
+            first = _waited(running)
+        finally:
+            _end(running)
+        if first is None:
+            return 0
+        told = 0 if running[0].returncode > 0 else first
+        if told > 0:
+            said[told - 1].seek(0)
+            show_text(said[told - 1].read().decode("utf-8", "replace")[-_TAIL:], sys.stderr)
+    code = running[told].returncode
+    return 128 - code if code < 0 else code
 
 
 def _variables(n: int) -> list[dict[str, str]]:

@@ -30,8 +30,9 @@ SMALLER = {
     "compare logs/base logs/instruct": "compare logs/base logs/instruct -t quiz",
     "compare base.csv instruct.csv": "compare base.csv instruct.csv -t items",
     "check FILE": "check my_task.yaml",
+    "calibaudit --processes 4 gate": "calibaudit gate",
 }
-"""What stand-ins cannot do: make nine runs of 200 steps short, or bear one name for two things."""
+"""What stand-ins cannot do: make nine runs of 200 steps short, bear one name for two things, be four processes."""
 
 IN_WHOLE = (WHOLE_AUDIT, WHOLE_REPAIR, WHOLE_THOUGHTS)
 """Without stand-ins, in test_printed.py."""
@@ -68,6 +69,7 @@ def parsed(text: str) -> dict[str, Any]:
     """The command's parameters, by the command line's own parser."""
     command, context = typer.main.get_command(app), None
     words = shlex.split(text)[1:]
+    words = words[2:] if words[:1] == ["--processes"] else words
     while words and (inner := getattr(command, "commands", {}).get(words[0])):
         context = typer.Context(command, parent=context, info_name="calibaudit")
         command = inner
