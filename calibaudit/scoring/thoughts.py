@@ -21,7 +21,7 @@ from calibaudit.files.checked_lines import count_of, flag_in, text_in
 from calibaudit.models.devices import is_out_of_memory
 from calibaudit.models.distributed import gathered, leads, own_share
 from calibaudit.models.model import Model
-from calibaudit.scores.scores import padded
+from calibaudit.scores.schema import padded
 from calibaudit.scores.thinking import Thinking, Thought, Thoughts
 from calibaudit.scoring.batches import BatchSize, make_room
 from calibaudit.scoring.cache import LineCache, PromptResult
