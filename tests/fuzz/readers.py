@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -286,7 +287,8 @@ def _answer(case: Case) -> object:
     answer = read_json(case.file, ScoresError)
     read = case.rng.choice((replies.read_prompt_logprobs, replies.read_next, partial(replies.read_echo, n_prompt=2)))
     with contextlib.suppress(replies.Unreadable):
-        return read(answer)
+        reply = read(answer)
+        return [token.logprob for token in reply.prompt + reply.next if token.logprob != -math.inf]  # theirs for none
     return None
 
 

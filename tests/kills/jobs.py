@@ -69,8 +69,8 @@ def prepared(top: Path, baseline: bytes) -> None:
 
 _MOMENTS = r"\d{4}-\d\d-\d\d[T ][\d:]+Z?|[\d.,]+ (s|seconds|min|minutes|tokens/s|[kMG]i?B)\b"
 """The same in text."""
-_MOMENT = {"created", "seconds", "calibaudit_version", "minutes", "started", "ended", "tokens_per_second", "peak_bytes"}
-"""Keys of our JSON that say when something was, how long it took and how much memory."""
+_MOMENT = {"created", "seconds", "calibaudit_version", "tokens_per_second", "peak_bytes", "resumed_from"}
+"""Keys of our JSON that say when something was, in what time and memory, and from which step it went on."""
 
 
 def without_moments(value: Any) -> Any:
