@@ -45,7 +45,7 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
     check_keys(data, KEYS, f"{source}: scores of task {data.get('task')!r:.60}")
     try:
         mass = data["option_mass"]
-        return Scores(
+        found = Scores(
             task=data["task"],
             version=data["version"],
             scoring=data["scoring"],
@@ -70,6 +70,14 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             thinking=thoughts_from_dict(data.get("thinking")),
             levels=listed(data.get("levels")),
         )
+        for name in ("n_bytes", "n_chars"):
+            beyond = (getattr(found, name) != 0) & ~np.isfinite(found.logprobs)
+            if beyond.any():
+                item = found.item_ids[int(beyond.any(axis=1).argmax())]
+                raise ScoresError(
+                    f"scores of task {found.task!r:.60}: item {item!r}: {name} of more choices than it has"
+                )
+        return found
     except KeyError as error:
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

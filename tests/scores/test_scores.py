@@ -88,7 +88,7 @@ def test_saved_scores_come_back(tmp_path: Path, fields: dict[str, Any]) -> None:
         ({"logprobs": [[-1.0, -6.0, 0.25], [-2.0, -0.5]]}, "item 'quiz-0': log-probability 0.25 is above 0"),
         ({"answer": [0.5, 1]}, "are malformed: 0.5 where a whole number is wanted"),
         ({"n_tokens": [[1, 1, True], [1, 1]]}, "are malformed: True where a whole number is wanted"),
-        ({"n_chars": [[1, 1], [1, 1, 1]]}, "n_chars"),
+        ({"n_chars": [[1, 1], [1, 1, 1]]}, "item 'quiz-1': n_chars of more choices than it has"),
         ({"item_ids": "ab"}, "'ab' where a list is wanted"),
         ({"shots": 3}, "key 'shots' is none of such a file's"),
         ({"documents": ["one"]}, "documents has 1 entries, expected 2"),

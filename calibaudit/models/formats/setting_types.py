@@ -168,7 +168,9 @@ def _is(wanted: str, value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    """1200.0 too, which one family has."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and value >= 0 and (isinstance(value, int) or value.is_integer())
 
 
 def _shown(value: Any) -> str:
