@@ -98,6 +98,25 @@ def _checked(path: Path, key: str, value: Any) -> Any:
     return value
 
 
+def as_given(path: Path, key: str, value: Any, *, switch: bool, repeated: bool) -> Any:
+    """A value as the command line would have given it: text, texts where the flag may be repeated, or a truth value.
+
+    The parser then reads it, and refuses it, as it does the flag's. Raises CalibauditError for one of another kind.
+    """
+    if switch:
+        if not isinstance(value, bool):
+            raise CalibauditError(f"{path}: {key} is {value!r:.40}; a switch is true or false")
+        return value
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(part, bool) for part in values):
+        raise CalibauditError(f"{path}: {key} is {value!r:.40}; it takes text or a number, not true or false")
+    if repeated:
+        return [str(part) for part in values]
+    if isinstance(value, list):
+        raise CalibauditError(f"{path}: {key} is a list; it takes one value")
+    return str(value)
+
+
 def _unknown(path: Path, key: str, known: Collection[str]) -> CalibauditError:
     near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"

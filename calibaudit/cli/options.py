@@ -54,18 +54,24 @@ def sources(*, flags_only: bool = False) -> dict[str, str]:
 
 
 def _read_config(context: typer.Context, value: Path | None) -> Path | None:
-    from calibaudit.cli.config import command_defaults
+    from calibaudit.cli.config import as_given, command_defaults
 
     _RUNNING.set(context)
-    context.meta["calibaudit.config"] = str(value or "pyproject.toml")
+    path = value or Path("pyproject.toml")
+    context.meta["calibaudit.config"] = str(path)
     parent = context.parent.command if context.parent else context.command
     commands = getattr(parent, "commands", {}).values()
-    context.default_map = command_defaults(
+    values = command_defaults(
         value,
         context.info_name or "",
         _flags(context.command),
         {flag for command in commands for flag in _flags(command)},
     )
+    kinds = {parameter.name: parameter for parameter in context.command.params}
+    context.default_map = {
+        name: as_given(path, name.replace("_", "-"), given, switch=kinds[name].is_flag, repeated=kinds[name].multiple)
+        for name, given in values.items()
+    }
     return value
 
 

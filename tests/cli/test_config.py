@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from command import Cli, check_refused
 
 from calibaudit.cli.config import command_defaults
 from calibaudit.errors import CalibauditError
@@ -48,3 +50,27 @@ def test_faults_name_the_file_and_the_key(tmp_path: Path, text: str, message: st
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CalibauditError, match="cannot be read: No such file"):
         command_defaults(tmp_path / "none.toml", "compare", FLAGS, ALL)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("limit = [1, 2]", "limit is a list; it takes one value"),
+        ("limit = true", "limit is True; it takes text or a number"),
+        ("limit = 5.5", "Invalid value for '--limit'"),
+        ("offline = 'yes'", "offline is 'yes'; a switch is true or false"),
+        ("tasks = [true]", "it takes text or a number"),
+        ("batch-size = []", "batch-size is a list"),
+    ],
+)
+def test_a_value_of_another_kind_is_one_line(line: str, message: str, tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "c.toml").write_text(line)
+    check_refused(cli("score", "demo:base", "--config", str(tmp_path / "c.toml")), message)
+
+
+def test_one_task_and_a_number_are_what_the_flags_would_be(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "c.toml").write_text("tasks = 'arithmetic'\nlimit = 3\nbatch-size = 2\noffline = true\n")
+    ended = cli("score", "demo:base", "--config", str(tmp_path / "c.toml"), "--json", "--no-cache")
+    assert ended.code == 0, ended.err
+    (scores,) = json.loads(ended.out)["scores"]
+    assert (scores["task"], len(scores["logprobs"])) == ("arithmetic", 3)
