@@ -8,8 +8,8 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 SECONDS = 2.0
@@ -27,8 +27,8 @@ def limited(seconds: float = SECONDS, megabytes: int | None = MEGABYTES) -> Iter
 
     seconds: in the main thread of this process's computing, waiting not counted, within C code that looks for signals
     too (`re`, long integers); in another thread, and on Windows, of the clock, and only between steps of Python code.
-    megabytes: beside what the process has; None sets no limit, nor does a system that has none (macOS, Windows). While
-    it holds, other threads cannot have more either, so nothing long may run inside.
+    megabytes: beside what the process has; None sets no limit, nor does a system that has none (macOS, Windows). It
+    would hold for every thread, so there is none while another one runs: that may be reading a model.
     """
     said = f"it is not finished after {seconds:g} seconds of computing"
     try:
@@ -81,35 +81,67 @@ def _time(seconds: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_VIRTUAL, *left)
 
 
+class _Watcher:
+    """Threads that may compute until a time of the clock; one thread of its own, while there are any, sees to it."""
+
+    TICK, PATIENCE = 0.1, 1.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until: dict[int, float] = {}
+        self._stopped: set[int] = set()
+        self.thread: threading.Thread | None = None
+
+    def begin(self, seconds: float) -> None:
+        with self._lock:
+            self._until[threading.get_ident()] = time.monotonic() + seconds
+            if self.thread is None or not self.thread.is_alive():  # nor is it in a process that was forked
+                self.thread = threading.Thread(target=self._watch, name="calibaudit-limits", daemon=True)
+                self.thread.start()
+
+    def end(self) -> None:
+        own = threading.get_ident()
+        with self._lock:
+            self._until.pop(own, None)
+            if own in self._stopped:
+                self._stopped.remove(own)
+                self._send(own, None)  # if it has not arrived yet, it must not do so later
+
+    def _watch(self) -> None:
+        idle_since = time.monotonic()
+        while True:
+            time.sleep(self.TICK)
+            now = time.monotonic()
+            with self._lock:
+                for thread, until in self._until.items():
+                    if now > until and thread not in self._stopped:
+                        self._stopped.add(thread)
+                        self._send(thread, ctypes.py_object(_Stopped))
+                idle_since = now if self._until else idle_since
+                if now - idle_since > self.PATIENCE:
+                    self.thread = None
+                    return
+
+    @staticmethod
+    def _send(thread: int, what: Any) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
+
+
+_WATCHER = _Watcher()
+
+
 @contextlib.contextmanager
 def _time_of_thread(seconds: float) -> Iterator[None]:
-    own, lock, state = threading.get_ident(), threading.Lock(), {"done": False, "sent": False}
-
-    def send(what: Any) -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(own), what)
-
-    def stop() -> None:
-        with lock:
-            if not state["done"]:
-                state["sent"] = True
-                send(ctypes.py_object(_Stopped))
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
+    _WATCHER.begin(seconds)
     try:
         yield
     finally:
-        with lock:
-            state["done"] = True
-        timer.cancel()
-        if state["sent"]:
-            send(None)  # if it has not arrived yet, it must not do so later
+        _WATCHER.end()
 
 
 @contextlib.contextmanager
 def _memory(megabytes: int | None) -> Iterator[None]:
-    have = None if megabytes is None else _address_space()
+    have = None if megabytes is None or not _is_alone() else _address_space()
     if megabytes is None or have is None:
         yield
         return
@@ -125,12 +157,18 @@ def _memory(megabytes: int | None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-_STATM = Path("/proc/self/statm")
+def _is_alone() -> bool:
+    """Whether no other thread of Python's runs."""
+    return not set(threading.enumerate()) - {threading.current_thread(), _WATCHER.thread}
 
 
 def _address_space() -> int | None:
     """Bytes of this process's addresses; None where the system does not say (only Linux does)."""
     try:
-        return int(_STATM.read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        file = os.open("/proc/self/statm", os.O_RDONLY)
+        try:
+            return int(os.read(file, 32).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        finally:
+            os.close(file)
     except (OSError, ValueError, IndexError):
         return None

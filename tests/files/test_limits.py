@@ -10,9 +10,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from calibaudit.files.limits import TooMuch, limited
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = {
@@ -137,3 +142,45 @@ def test_it_ends_with_a_reason(name: str, ended: dict[str, list]) -> None:
     assert "\n" not in told
     assert seconds < 5
     assert megabytes < 500
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says how much memory a process has")
+def test_no_other_thread_is_kept_from_memory() -> None:
+    """A template is rendered while another thread reads a model or computes: the limit would be that thread's too."""
+    import resource
+
+    def inside() -> int:
+        with limited():
+            return resource.getrlimit(resource.RLIMIT_AS)[0]
+
+    before = resource.getrlimit(resource.RLIMIT_AS)[0]
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        assert inside() == before
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(inside).result() == before
+    finally:
+        done.set()
+        other.join()
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == before
+
+
+def test_a_thread_is_stopped_and_later_ones_are_not() -> None:
+    def endless(seconds: float) -> None:
+        with limited(seconds):
+            while True:
+                pass
+
+    def short() -> int:
+        with limited(0.3):
+            return 7
+
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(2):
+            with pytest.raises(TooMuch, match=r"not finished after 0\.3 seconds"):
+                pool.submit(endless, 0.3).result()
+            assert pool.submit(short).result() == 7
+        time.sleep(0.5)  # nothing is left to be stopped
+        assert pool.submit(short).result() == 7
