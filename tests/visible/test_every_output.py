@@ -264,6 +264,7 @@ def test_progress_and_notices_on_a_terminal() -> None:
         report.progress(hostile(1), 1, 2, hostile(2))
         report.notice(hostile(3))
         logger = logging.getLogger("calibaudit.test")
+        logger.propagate = False  # what catches it for pytest's report cannot send half a character to another process
         logger.addHandler(handler := _Notices(console))
         logger.warning("%s: cannot be read", hostile(4))
         logger.removeHandler(handler)
@@ -286,6 +287,7 @@ def test_what_other_packages_say() -> None:
     """Of what they log or warn of, while a command runs."""
     stream = io.StringIO()
     logger = logging.getLogger("another")
+    logger.propagate = False
     logger.addHandler(handler := logging.StreamHandler(stream))
     with visible_streams(typer.main.get_command(app)):
         logger.warning("%s", hostile(1))
