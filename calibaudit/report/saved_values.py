@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from calibaudit.analysis.estimates import Change, Interval
@@ -28,7 +29,7 @@ def change_of(entry: Result) -> Change:
 
 def float_of(value: Any) -> float | None:
     """A finite number or none; TypeError for anything else."""
-    if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value)):
         raise TypeError(f"{value!r:.40} where a number is wanted")
     return None if value is None else float(value)
 

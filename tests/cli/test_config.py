@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from command import Cli, check_refused
 
 from calibaudit.cli.config import command_defaults
 from calibaudit.errors import CalibauditError
+from tests.command import Cli, check_refused
 
 FLAGS = {"limit", "batch-size", "seed", "base-revision"}
 ALL = FLAGS | {"revision"}

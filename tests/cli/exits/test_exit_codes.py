@@ -15,6 +15,7 @@ from made_scores import TUNED, made_scores, save
 from calibaudit.cli import processes
 from calibaudit.cli.processes import run_in
 from calibaudit.errors import CalibauditError
+from tests.command import signalled
 
 ROOT = Path(__file__).resolve().parents[3]
 CALL = f"{sys.executable} -m calibaudit"
@@ -82,38 +83,27 @@ def test_a_reader_that_leaves_is_141(folder: Path, call: str) -> None:
     assert (process.stderr.read(), process.wait(60)) == (b"", 141)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe to interrupt at a known moment")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process has loaded is read from /proc")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("several", [False, True])
-def test_signals(folder: Path, tmp_path: Path, number: int, code: int, several: bool) -> None:
-    pipe = tmp_path / "settings.toml"
-    os.mkfifo(pipe)
-    words = ["--processes", "2"] if several else []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "calibaudit", *words, *REGRESSED.split(), "--config", str(pipe)],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+def test_signals(tmp_path: Path, number: int, code: int, several: bool) -> None:
+    words = [*(["--processes", "2"] if several else []), "score", "demo:base", "-t", "arithmetic", "--no-cache"]
+    ended = signalled(
+        [sys.executable, "-m", "calibaudit", *words, "--no-progress"], number, tmp_path, environment(), several=several
     )
-    try:
-        with pipe.open("w"):
-            time.sleep(0.5 if several else 0)  # the second process too
-            process.send_signal(number)
-            out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
     expected = 128 + number if several and number == signal.SIGTERM else code
-    assert (process.returncode, out) == (expected, b"")
-    assert b"Traceback" not in err
-    assert err.startswith(b"calibaudit: interrupted") == (number == signal.SIGINT)
+    assert (ended.code, ended.out) == (expected, "")
+    assert "Traceback" not in ended.err
+    assert ended.err.startswith("calibaudit: interrupted") == (number == signal.SIGINT)
 
 
 def test_an_interrupt_while_the_command_line_is_imported(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; from calibaudit.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
