@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calibaudit.errors import OutputError
+from calibaudit.files.read import read_text
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.training.retune import OWN, is_leftover, partial_folder, worth_resuming
 
@@ -85,8 +86,8 @@ def settle(out: Path) -> None:
     """
     folder = partial_folder(out)
     try:
-        name = (folder / _PLACING).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        name = read_text(folder / _PLACING, OutputError).strip()
+    except OutputError:  # no such run
         return
     waiting, taken = folder / Path(name).name, out.exists() and (not out.is_dir() or any(out.iterdir()))
     waits = bool(name) and waiting.is_dir()

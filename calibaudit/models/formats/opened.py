@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ModelError
-from calibaudit.files.read import read_json
+from calibaudit.files.read import read_bytes, read_json
 from calibaudit.files.text import shortened
 
 TOKENIZER_FILES = (
@@ -129,7 +129,8 @@ def _object(name: str, file: Path) -> dict[str, Any]:
     try:
         found = read_json(file, ModelError, name=f"{name}: {file.name}", mark=False, finite=False)  # as transformers
     except ModelError:
-        if any(word in file.read_bytes() for word in (b"transformers_weights", b"fast_tokenizer_files")):
+        content = read_bytes(file, ModelError, name=f"{name}: {file.name}")
+        if any(word in content for word in (b"transformers_weights", b"fast_tokenizer_files")):
             raise
         return {}
     return found if isinstance(found, dict) else {}
