@@ -145,8 +145,6 @@ def _load_config(checkpoint: Checkpoint) -> Any:
     kind = raw.get("model_type")
     if kind is None:
         raise ModelError(f"{name}: config.json has no model_type, so it is not a transformers checkpoint")
-    if not isinstance(kind, str):
-        raise ModelError(f"{name}: config.json: model_type is not a text, so it is not a transformers checkpoint")
     if kind not in CONFIG_MAPPING:
         if raw.get("auto_map"):
             raise ModelError(
