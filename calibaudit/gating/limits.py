@@ -135,9 +135,10 @@ def in_force(
     loosened = [entry for entry in found if entry.is_looser]
     if held is not None and loosened and not allow_looser:
         entry = loosened[0]
+        where = "" if entry.source == _flag(entry.name) else f" ({entry.source})"
         word = "is not" if entry.name in ("alpha", "min_items", "bins") else "is looser than"
         raise CalibauditError(
-            f"{_flag(entry.name)} {_shown(entry.value)} ({entry.source}) {word} the {_shown(held[entry.name])} that "
+            f"{_flag(entry.name)} {_shown(entry.value)}{where} {word} the {_shown(held[entry.name])} that "
             f"{baseline} holds; bless it again with other limits, or give --allow-looser on the command line"
         )
     return rules

@@ -41,9 +41,9 @@ heads, prompts, n_items = pickle.loads((place / "given").read_bytes())
 task, found, answered = make_task(n_items), {}, []
 complete = scoring._complete
 
-def counted(questions, *rest):
+def counted(questions, *rest, **named):
     answered.append(len(questions))
-    complete(questions, *rest)
+    complete(questions, *rest, **named)
 
 scoring._complete = counted
 for parallel in ("data", "tensor"):
