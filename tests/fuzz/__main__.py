@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.fuzz.checkpoints import CHECKPOINT_READERS, warmed
 from tests.fuzz.readers import READERS
-from tests.fuzz.report import explained, saved, table
+from tests.fuzz.tally_table import explained, saved, table
 from tests.fuzz.watch import Failure, Tally, run
 
 PIECE = 500

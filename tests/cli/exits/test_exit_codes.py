@@ -127,7 +127,7 @@ def test_torchrun_flattens_codes_but_our_processes_end_without_a_traceback(folde
     assert done.returncode == 1
     assert "exitcode  : 2" in done.stderr
     own = done.stderr[: done.stderr.index("Traceback")]
-    assert own.count("calibaudit: nowhere.json: no such file") == 2
+    assert own.count("calibaudit: nowhere.json: no such file") in (1, 2)  # the second may be ended before it has told
     assert done.stderr.count("Traceback") == 1  # torchrun's
 
 
