@@ -67,7 +67,7 @@ def _read_config(context: typer.Context, value: Path | None) -> Path | None:
         _flags(context.command),
         {flag for command in commands for flag in _flags(command)},
     )
-    kinds = {parameter.name: parameter for parameter in context.command.params}
+    kinds: dict[str | None, Any] = {parameter.name: parameter for parameter in context.command.params}
     context.default_map = {
         name: as_given(path, name.replace("_", "-"), given, switch=kinds[name].is_flag, repeated=kinds[name].multiple)
         for name, given in values.items()
