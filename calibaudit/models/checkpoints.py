@@ -288,9 +288,8 @@ def text_settings(checkpoint: Checkpoint) -> dict[str, Any]:
 def context_window(checkpoint: Checkpoint) -> int:
     """The most tokens that the checkpoint's positions reach to; a large number where its config does not say."""
     config = text_settings(checkpoint)
-    found = [
-        config[name] for name in ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len") if name in config
-    ]
+    names = ("n_positions", "max_position_embeddings", "n_ctx", "max_seq_len")
+    found = [config[name] for name in names if config.get(name) is not None]
     return int(found[0]) if found else 2**20
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from calibaudit.errors import CalibauditError, ModelError
-from calibaudit.models.checkpoints import find_checkpoint, read_settings
+from calibaudit.models.checkpoints import Checkpoint, context_window, find_checkpoint, read_settings
 from calibaudit.models.formats.adapter_files import read_adapter
 from calibaudit.models.formats.adapters import _check_patterns
 from calibaudit.models.formats.setting_types import KINDS, check_fits, check_settings
@@ -147,3 +147,8 @@ def test_names_that_are_no_checkpoint(name: str) -> None:
     with pytest.raises(CalibauditError) as caught:
         find_checkpoint(name, offline=True)
     assert "\n" not in str(caught.value)
+
+
+def test_a_window_of_null_is_not_said(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "max_position_embeddings": null}')
+    assert context_window(Checkpoint(str(tmp_path), tmp_path, "")) == 2**20
