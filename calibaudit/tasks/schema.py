@@ -149,7 +149,12 @@ def parse_group(source: Source) -> GroupSpec:
         own = Source(own.path, {**own.data, "task": [own.data["task"]]}, own.places)
     if faults := sorted({*_schema_faults(GroupSpec, own)}):
         raise TaskFileError(f"{place}: {what}" for place, what in faults)
-    return GroupSpec.model_validate(own.data)
+    try:
+        return GroupSpec.model_validate(own.data)
+    except ValidationError as error:  # of a function, which says for itself that it is not run, no fault is made above
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"][:2]))
+        raise TaskFileError([f"{own.path}: {where}: {first['msg']}"]) from None
 
 
 def _supported(data: Mapping[str, Any]) -> dict[str, Any]:
