@@ -201,7 +201,12 @@ class Field:
         tree = _environment().parse(self.text)
         by_name = {_named(part) for part in tree.find_all((nodes.Getitem, nodes.Getattr))}
         not_columns = {""} if self._has_doc_column else {"", _WHOLE}
-        return frozenset({*meta.find_undeclared_variables(tree), *by_name} - not_columns)
+        try:
+            with limited():  # Jinja computes what is constant to see what is not
+                undeclared = meta.find_undeclared_variables(tree)
+        except TooMuch as error:
+            raise EndlessTemplate(f"{self.key}: the template is refused: {error}") from None
+        return frozenset({*undeclared, *by_name} - not_columns)
 
     def __call__(self, document: Mapping[str, Any]) -> Any:
         """The value for one document: the column's own, or the rendered text. Raises TaskError."""

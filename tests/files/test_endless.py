@@ -36,6 +36,7 @@ CASES = {
     "recursion": "RecursionError",
     "deep template": "nested too deeply",
     "deep blocks": "not a valid Jinja template",
+    "constants": "asks for more than 400 MB",
     "pattern": "not finished after 2 seconds",
     "pattern in a thread": "not finished after 2 seconds",
 }
@@ -66,6 +67,12 @@ def toml(text):
 def template(text, row=None):
     return lambda: Field("doc_to_text", text, ())(row or {"n": 10**9, "s": "a" * 40 + "!"})
 
+def named_and_written(text):
+    def work():
+        field = Field("doc_to_text", text, ())
+        field.names  # for which Jinja computes what is constant
+        field({})
+    return work
 def in_thread(work):
     def run():
         found = []
@@ -103,6 +110,7 @@ cases = {
     "recursion": template("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"),
     "deep template": template("{{ " + "(" * 50_000 + "1" + ")" * 50_000 + " }}"),
     "deep blocks": template("{% for i in [1] %}" * 150 + "{% endfor %}" * 150),
+    "constants": named_and_written("{{ '%1000000000d' | format(1) }}"),
     "pattern": template(pattern),
     "pattern in a thread": in_thread(template("{{ s | regex_replace('(a|aa)+$', '') }}", {"s": "a" * 60 + "!"})),
 }

@@ -9,7 +9,7 @@ import pytest
 from calibaudit.errors import TaskError
 from calibaudit.tasks.items import Scoring
 from calibaudit.tasks.registry import definitions_of_file
-from calibaudit.tasks.schema import UNSUPPORTED, TaskSpec
+from calibaudit.tasks.schema import UNSUPPORTED, TaskSpec, parse_group
 from calibaudit.tasks.yaml_file import TaskFileError, read_source
 
 SOUND = """\
@@ -401,3 +401,12 @@ def test_a_group_may_name_a_tag_of_its_folder(tmp_path: Path) -> None:
     assert members("some sciences") == [("b", None), ("c", None)]
     assert members("piqa") == [("piqa", None)]  # a name goes before a tag
     assert "t.yaml:2: 'z' is no task file or tag of this folder" in faults_of(tmp_path, "group: g\ntask: [z]\n")[0]
+
+
+def test_a_function_among_a_groups_tasks_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text("group: g\ntask:\n  - arithmetic\n  - !function a.b\n")
+    with pytest.raises(TaskFileError) as caught:
+        parse_group(read_source(file))
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"{file}: task.1: ")
