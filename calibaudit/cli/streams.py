@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -49,7 +50,7 @@ def _open_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", errors="replace"))
 
 
-class _Stream:
+class _Stream(ABC):
     """A text stream in the place of another, which has what is not here."""
 
     def __init__(self, stream: Any) -> None:
@@ -78,8 +79,9 @@ class _Stream:
         except OSError as error:
             self._failed(error)
 
+    @abstractmethod
     def _failed(self, error: OSError) -> None:
-        raise NotImplementedError
+        """What becomes of a text that cannot be written."""
 
 
 class _Lossy(_Stream):

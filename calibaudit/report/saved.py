@@ -15,11 +15,10 @@ from calibaudit.analysis.estimates import METRICS, Change
 from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_dict
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
-from calibaudit.errors import CalibauditError
 from calibaudit.gating.coverage import Coverage, Share
 from calibaudit.gating.limits import InForce, Limits
 from calibaudit.gating.verdict import Check, Finding, Outcome, Part, Verdict
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed, number_of
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, whole_result
 from calibaudit.report.words.verdict import CHECK_NAMES
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.schema import built, floats, whole, whole_numbers
@@ -35,7 +34,7 @@ def is_comparison(result: Result) -> bool:
 
 def comparison_of(result: Result, source: str = "the result") -> Comparison:
     """The Comparison that `comparison_dict` wrote. Raises ScoresError naming `source` when entries are missing."""
-    try:
+    with whole_result(source):
         overall = result["overall"]
         return Comparison(
             before=model_of(result["before"]),
@@ -48,13 +47,11 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             thinking=_thinking(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
-        raise malformed(source, error) from error
 
 
 def audit_of(result: Result, source: str = "the result") -> ModelAudit:
     """The ModelAudit that `audit_dict` wrote. Raises ScoresError naming `source` when entries are missing."""
-    try:
+    with whole_result(source):
         overall, tasks = result["overall"], tuple(_task_audit(task) for task in _some(result["tasks"]))
         scoring = " + ".join(sorted({task.scoring for task in tasks}))
         return ModelAudit(
@@ -68,13 +65,11 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             thinking=thinking_effect_from_dict(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ())),
         )
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
-        raise malformed(source, error) from error
 
 
 def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentError, ...]:
     """The worst confident errors in a result; none where it was saved without. Raises ScoresError as the others do."""
-    try:
+    with whole_result(source):
         return tuple(
             _possible(
                 ConfidentError(
@@ -97,8 +92,6 @@ def errors_of(result: Result, source: str = "the result") -> tuple[ConfidentErro
             )
             for entry in result.get("errors", ())
         )
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
-        raise malformed(source, error) from error
 
 
 def _possible(error: ConfidentError) -> ConfidentError:
@@ -113,7 +106,7 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
     found = result.get("verdict")
     if found is None:
         return None
-    try:
+    with whole_result(source):
         n_to_settle = found["n_to_settle"]
         return Verdict(
             outcome=_one_of(OUTCOMES, found["outcome"], "outcome"),
@@ -126,8 +119,6 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
             in_force=tuple(built(InForce, entry) for entry in found.get("in_force", ())),
             coverage=_coverage(found.get("coverage")),
         )
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
-        raise malformed(source, error) from error
 
 
 def _coverage(entry: Result | None) -> Coverage | None:

@@ -18,8 +18,7 @@ from calibaudit.advice.recommendation import (
     Recommendation,
     older_action,
 )
-from calibaudit.errors import CalibauditError
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, malformed, number_of
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, whole_result
 from calibaudit.scores.schema import whole
 
 
@@ -28,7 +27,7 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
     found = result.get("recommendation")
     if found is None:
         return None
-    try:
+    with whole_result(source):
         demand = found["demand"]
         numbers = found["epsilon"]["value"], demand["gap"]["value"], found["margin"]
         older = found["method"], *map(number_of, numbers)
@@ -55,8 +54,6 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             trades=tuple(str(text) for text in found.get("trades") or ()),
             ensemble=None if found.get("ensemble") is None else _ensemble(found["ensemble"]),
         )
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
-        raise malformed(source, error) from error
 
 
 def _head(found: Result) -> HeadBound:

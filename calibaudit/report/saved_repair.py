@@ -7,14 +7,13 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from calibaudit.advice.pilot import GridPoint
 from calibaudit.advice.recommendation import Prior
-from calibaudit.errors import CalibauditError
 from calibaudit.repair.candidates import Candidate, Rejection, Repair, Setting, Trial
 from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import METHODS, FixSettings, Start
 from calibaudit.repair.verdict import Fault, FirstChoices, Outcome, RepairVerdict, Retention, judge
 from calibaudit.report.saved import comparison_of, model_of, overall_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.saved_values import Result, float_of, malformed, number_of
+from calibaudit.report.saved_values import Result, float_of, number_of, whole_result
 from calibaudit.scores.schema import whole
 from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import SftSummary
@@ -33,7 +32,7 @@ def repair_of(result: Result, source: str = "the result") -> Repair:
     A file of version 0.x, whose rule asked less of a repair, is judged by the rule of today, and a warning says so.
     Raises ScoresError naming `source` when entries are missing or of another kind.
     """
-    try:
+    with whole_result(source, "calibaudit fix"):
         older = "candidates" not in result
         proof = None if result["proof"] is None else _proof(result["proof"], source)
         repair = Repair(
@@ -53,8 +52,6 @@ def repair_of(result: Result, source: str = "the result") -> Repair:
         if (proof is None) != (repair.verdict.outcome in ("not_needed", "nothing_known")):
             raise ValueError(f"outcome is {repair.verdict.outcome!r}, {'without' if proof is None else 'with'} a proof")
         return _judged_anew(repair, str(result["verdict"]["outcome"])) if older else repair
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
-        raise malformed(source, error, "calibaudit fix") from error
 
 
 def _proof(found: Result, source: str) -> Proof:

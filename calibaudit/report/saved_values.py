@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
 from calibaudit.analysis.estimates import Change, Interval
-from calibaudit.errors import ScoresError
+from calibaudit.errors import CalibauditError, ScoresError
 
 Result = Mapping[str, Any]
 
@@ -17,6 +18,15 @@ def malformed(source: str, error: Exception, maker: str = "calibaudit compare -o
     """maker: the command that makes a whole one."""
     reason = f"no entry {error.args[0]!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
     return ScoresError(f"{source}: not a whole result of calibaudit ({reason}); make one with `{maker}`")
+
+
+@contextmanager
+def whole_result(source: str, maker: str = "calibaudit compare -o") -> Iterator[None]:
+    """Where entries are read: what is missing, of another kind or cannot be becomes the one ScoresError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, CalibauditError) as error:
+        raise malformed(source, error, maker) from error
 
 
 def interval_of(entry: Result) -> Interval:
