@@ -12,20 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.scores.schema import ABOVE, ROUNDING, FloatArray, IntArray
 from calibaudit.tasks.items import Scoring
 
 Kind = Literal["logprobs", "probs", "logits"]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Values = npt.ArrayLike | Sequence[Sequence[float]]
 Answers = Sequence[int] | npt.NDArray[Any]
 
-ROUNDING = 1 / 256
-"""How far a row's sum may be from what it should be: bfloat16's steps are a 256th of a number."""
 _DIGITS = 12
 """Of what was brought to a sum: numbers that were equal stay equal, so that ranks see ties as ties."""
-_ABOVE = 1e-4
-"""How far above 0 a log-probability may be by rounding."""
 
 
 def of_one_kind(
@@ -82,7 +77,7 @@ def checked_values(
         logprobs = np.log(np.where(real, given, 1.0))
     else:
         rule = "{value} is above 0, which no log-probability is; are they probabilities, or logits?"
-        place.refuse(real & (given > _ABOVE), given, f"logprobs: {rule}")
+        place.refuse(real & (given > ABOVE), given, f"logprobs: {rule}")
         logprobs = np.minimum(given, 0.0)
     logprobs = np.where(real, logprobs, -np.inf)
     if kind == "logits":

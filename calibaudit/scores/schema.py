@@ -21,8 +21,8 @@ LEAST = -1e6
 """Below it a number is no log-probability but a mask (float32's least, -3.4e38, is a usual one)."""
 ABOVE = 1e-4
 """How far above 0 a log-probability may be by rounding."""
-_MASS_ABOVE = 1 / 256
-"""How far above 1 the options' probability may be: bfloat16's steps are a 256th of a number."""
+ROUNDING = 1 / 256
+"""How far a sum of probabilities may be from what it should be: bfloat16's steps are a 256th of a number."""
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -51,8 +51,8 @@ def check_scores(scores: Any) -> None:
     if scores.unconditional is not None:
         _check_logprobs(scores, "unconditional", real, where)
     mass = scores.option_mass
-    if mass is not None and not ((mass >= 0) & (mass <= 1 + _MASS_ABOVE)).all():
-        i = int((~((mass >= 0) & (mass <= 1 + _MASS_ABOVE))).argmax())
+    if mass is not None and not ((mass >= 0) & (mass <= 1 + ROUNDING)).all():
+        i = int((~((mass >= 0) & (mass <= 1 + ROUNDING))).argmax())
         raise ScoresError(f"{where}: item {scores.item_ids[i]!r}: option mass {mass[i]:.6g} is no probability")
     outside = ~real[np.arange(n), scores.answer.clip(0, real.shape[1] - 1)] | (scores.answer < 0)
     outside |= scores.answer >= real.sum(axis=1)

@@ -18,7 +18,6 @@ from calibaudit.scores.logs.settings import ImportSettings, Notice, tell
 from calibaudit.scores.scores import Scores, unknown_model
 from calibaudit.tasks.items import Scoring
 
-STATE = "scenario_state.json"
 _SEPARATE = ("multiple_choice_separate_original", "multiple_choice_separate_calibrated")
 _CLOZE: tuple[Scoring, ...] = ("cloze", "cloze_token", "cloze_byte", "cloze_char")
 

@@ -28,11 +28,6 @@ class RunOfTask:
     prompt: PromptFormat | None
     is_known: bool
 
-    @property
-    def is_raw(self) -> bool:
-        """Whether the rows are as the data set has them, as far as the file says."""
-        return self.is_known and not self.config.get("process_docs")
-
     def text(self, key: str) -> str:
         """A text of the config that holds no template; "" for any other."""
         value = self.config.get(key)

@@ -14,7 +14,7 @@ from typing import Any
 from calibaudit.errors import ScoresError
 from calibaudit.scores.logs.collected import LETTERS
 from calibaudit.scores.logs.settings import ImportSettings, Notice, ValueKind, tell
-from calibaudit.scores.option_values import ROUNDING
+from calibaudit.scores.schema import ROUNDING
 from calibaudit.scores.scores import Scores, unknown_model
 from calibaudit.scores.tables.columns import Layout, decimals_of, layout_of, numbers_of
 from calibaudit.scores.tables.rows import Table, read_rows
