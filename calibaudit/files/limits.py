@@ -157,9 +157,14 @@ def _memory(megabytes: int | None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+_IDLE = "tqdm_monitor"
+"""A thread that lives from the first progress bar on, of `datasets` for one, and asks for no memory to speak of."""
+
+
 def _is_alone() -> bool:
-    """Whether no other thread of Python's runs."""
-    return not set(threading.enumerate()) - {threading.current_thread(), _WATCHER.thread}
+    """Whether no other thread of Python's runs that may need memory."""
+    others = set(threading.enumerate()) - {threading.current_thread(), _WATCHER.thread}
+    return all(_IDLE in (thread.name, type(thread).__name__) for thread in others)
 
 
 def _address_space() -> int | None:

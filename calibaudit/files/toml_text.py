@@ -25,11 +25,21 @@ def read_toml(path: Path, fault: type[CalibauditError]) -> dict[str, Any]:
     if deep is not None:
         raise fault(f"{path}:{deep}: nested too deeply: a key of more than {DEEPEST} parts")
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except RecursionError:
         raise fault(f"{path}: not valid TOML: nested too deeply") from None
     except ValueError as error:
         raise fault(f"{path}: not valid TOML: {' '.join(str(error).split())}") from error
+    if _holds_too_large(table):
+        raise fault(f"{path}: not valid TOML: an integer of more than 64 bits")
+    return table
+
+
+def _holds_too_large(value: Any) -> bool:
+    """Whether an integer in it has more bits than TOML grants: written in hexadecimal it can be too long to show."""
+    if isinstance(value, (dict, list)):
+        return any(map(_holds_too_large, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
 
 
 def _is_deep(line: str) -> bool:

@@ -60,7 +60,7 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str, parallel: str 
     with quiet():
         config = _load_config(checkpoint)
         files = weight_files(checkpoint)
-        _check_fits(checkpoint)
+        _check_fits(checkpoint, config)
         check_tokenizer_files(checkpoint)
         tokenizer = load_tokenizer(checkpoint)
         settings = quantization_settings(read_settings(checkpoint))
@@ -97,16 +97,36 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str, parallel: str 
     )
 
 
-def _check_fits(checkpoint: Checkpoint) -> None:
+def _check_fits(checkpoint: Checkpoint, config: Any) -> None:
+    """Whether the files can hold what config.json describes, before memory is taken for it. Raises ModelError."""
     whole = checkpoint.whole
     files = weight_files(whole)
     n_tensors = sum(len(read_header(whole.name, file)[1]) for file in files)
-    check_fits(whole.name, text_settings(whole), n_tensors, sum(file.stat().st_size for file in files))
+    n_bytes = sum(file.stat().st_size for file in files)
+    check_fits(whole.name, text_settings(whole), n_tensors, n_bytes)
+    n_weights = _n_described(config)
+    if n_weights > _MOST_A_BYTE * n_bytes:
+        raise ModelError(
+            f"{whole.name}: config.json describes {n_weights:,} weights, more than the {n_bytes:,} bytes of the weight "
+            "files hold; they do not belong together"
+        )
     if (whole.path / _GENERATION).is_file():
         read_settings(whole, _GENERATION)
 
 
 _GENERATION = "generation_config.json"
+_MOST_A_BYTE = 8
+"""Weights in a byte of a file: none takes less than one bit."""
+
+
+def _n_described(config: Any) -> int:
+    """Weights of the smallest network that the config may stand for; 0 where it cannot be made: loading says why."""
+    try:
+        with torch.device("meta"):
+            network = loaders_of(config)[0].from_config(copy.deepcopy(config))
+    except Exception:
+        return 0
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _whole_only(checkpoint: Checkpoint, quantized: object) -> str:

@@ -16,8 +16,8 @@ from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_dict
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.gating.coverage import Coverage, Share
-from calibaudit.gating.limits import InForce, Limits
-from calibaudit.gating.verdict import Check, Finding, Outcome, Part, Verdict
+from calibaudit.gating.limits import MAXIMA, InForce, Limits
+from calibaudit.gating.verdict import MEASURES, Check, Finding, Outcome, Part, Verdict
 from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, whole_result
 from calibaudit.report.words.verdict import CHECK_NAMES
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
@@ -108,13 +108,14 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
         return None
     with whole_result(source):
         n_to_settle = found["n_to_settle"]
+        limits = built(Limits, found["limits"])
         return Verdict(
             outcome=_one_of(OUTCOMES, found["outcome"], "outcome"),
-            limits=built(Limits, found["limits"]),
+            limits=limits,
             before=model_of(result["before"]),
             after=model_of(result["after"]),
-            overall=_part(found["overall"]),
-            tasks=tuple(_part(part) for part in found["tasks"]),
+            overall=_part(found["overall"], limits),
+            tasks=tuple(_part(part, limits) for part in found["tasks"]),
             n_to_settle=None if n_to_settle is None else whole(n_to_settle),
             in_force=tuple(built(InForce, entry) for entry in found.get("in_force", ())),
             coverage=_coverage(found.get("coverage")),
@@ -125,9 +126,14 @@ def _coverage(entry: Result | None) -> Coverage | None:
     return None if entry is None else Coverage(tuple(built(Share, task) for task in entry["tasks"]))
 
 
-def _part(part: Result) -> Part:
+def _part(part: Result, limits: Limits) -> Part:
+    """With the checks that the rule makes, in its order: pages take them by their place."""
     _one_of(OUTCOMES, part["outcome"], "outcome")
-    return built(Part, {**part, "name": str(part["name"]), "checks": tuple(map(_check, part["checks"]))})
+    checks = tuple(map(_check, part["checks"]))
+    wanted = [*MEASURES, *(name for name in MAXIMA if getattr(limits, name) is not None)]
+    if [check.measure for check in checks] != wanted:
+        raise ValueError(f"checks of {[check.measure for check in checks]}, where {wanted} are wanted")
+    return built(Part, {**part, "name": str(part["name"]), "checks": checks})
 
 
 def _check(check: Result) -> Check:

@@ -5,6 +5,7 @@ All of it in one child, whose memory the system bounds: what a limit lets pass f
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -173,6 +174,20 @@ def test_no_other_thread_is_kept_from_memory() -> None:
         done.set()
         other.join()
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says how much memory a process has")
+def test_a_progress_bar_shown_once_does_not_lift_the_limit() -> None:
+    """tqdm, and with it `datasets`, leaves a thread that looks after bars."""
+    import resource
+
+    import tqdm
+
+    with tqdm.tqdm(total=1, file=io.StringIO()):
+        pass
+    assert "tqdm_monitor" in {thread.name for thread in threading.enumerate()}
+    with limited():
+        assert resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def test_a_thread_is_stopped_and_later_ones_are_not() -> None:

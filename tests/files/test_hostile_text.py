@@ -126,6 +126,8 @@ def test_yaml(text: str, said: str) -> None:
         ("a = \xff".encode("latin-1"), "not UTF-8 text (byte 4)"),
         ("a = 1".encode("utf-16"), "not UTF-8 text but UTF-16"),
         (b"#" * (2**20 + 1), "more than 1,048,576 bytes"),
+        ("a = 0x" + "f" * 5_000, "an integer of more than 64 bits"),
+        ("a = [{b = 9223372036854775808}]", "an integer of more than 64 bits"),
     ],
 )
 def test_toml(text: str | bytes, said: str, tmp_path: Path) -> None:

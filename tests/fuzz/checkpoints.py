@@ -153,8 +153,10 @@ def warmed() -> None:
     torch.set_num_threads(1)
     from calibaudit.models import load
     from calibaudit.models.formats import digests
+    from calibaudit.report import saved_repair
 
     assert load.load_network
+    assert saved_repair
     digests._BLOCK = 1 << 16  # a buffer for files of gigabytes would be most of the time that these take
     case = Case(TINY / "config.json", Path(), Random(1))
     _read_config(case)

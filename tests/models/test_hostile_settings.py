@@ -76,6 +76,17 @@ def test_more_layers_than_tensors_are_not_made(tmp_path: Path) -> None:
         check_fits("m", {"num_hidden_layers": 1, "vocab_size": 90_000_000, "hidden_size": 4096}, 10, 1000)
 
 
+def test_more_weights_than_the_files_hold_are_not_made(tmp_path: Path) -> None:
+    """Where a config has lost its widths, transformers' defaults stand in for them: those of a model of 7 billion."""
+    save_tiny(tmp_path / "m", "llama")
+    path = tmp_path / "m" / "config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    lost = {key: value for key, value in settings.items() if key not in ("hidden_size", "intermediate_size")}
+    path.write_text(json.dumps(lost))
+    with pytest.raises(ModelError, match=r"describes [\d,]{9,} weights, more than the [\d,]+ bytes of the weight"):
+        load_network(find_checkpoint(str(tmp_path / "m")), "float32", "cpu")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

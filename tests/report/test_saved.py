@@ -122,6 +122,15 @@ def test_entries_of_another_kind_never_crash(entry, value, ending):
 BASE = comparison_result(names=("only",), n_items=20, gated=True)
 
 
+@pytest.mark.parametrize("checks", [[], [0], [1, 0]], ids=["none", "one", "turned round"])
+def test_a_verdict_has_the_checks_that_the_rule_makes(checks):
+    """Pages take a part's checks by their place."""
+    broken = copy.deepcopy(BASE)
+    part = broken["verdict"]["tasks"][0]
+    part["checks"] = [part["checks"][i] for i in checks]
+    assert "where ['ece', 'gap', 'max_brier'] are wanted" in refusal(broken, Path("out.md"))
+
+
 def test_a_file_of_hostile_texts_is_read():
     result = hostile_result()
     assert comparison_of(result).before.name.startswith("lab/<script>")
