@@ -1,10 +1,11 @@
 """Many mutated inputs a reader, and the table of what came of them.
 
     python -m tests.fuzz [--count 100000] [--count-foreign 10000] [--reader NAME ...] [--seed 0] [--jobs 1]
-                         [--log FILE] [--seconds S] [--save FOLDER]
+                         [--log FILE] [--seconds S] [--waiting N] [--save FOLDER]
 
-An input is its reader's name and a number, its seed: the same in every run. --seed: the first. --log: what came of each
-500 inputs, added as soon as it is known; a run with the same FILE goes on behind it. --seconds: stop then. --save: the
+An input is its reader's name and a number, its seed: the same in every run. --seed: the first. --log: what came of
+each 500 inputs, added as soon as it is known; a run with the same FILE goes on behind it. --seconds: stop then.
+--waiting: how many times 5 s an input may take by the clock; more on a machine that has other work. --save: the
 smallest input found of each kind of failure. Ends with 1 where an input was neither accepted nor refused in one line.
 """
 
@@ -20,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.fuzz import watch
 from tests.fuzz.checkpoints import CHECKPOINT_READERS, warmed
 from tests.fuzz.readers import READERS
 from tests.fuzz.tally_table import explained, saved, table
@@ -41,8 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--log", type=Path, default=None)
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--waiting", type=float, default=watch.WAITING)
     parser.add_argument("--save", type=Path, default=None)
     given = parser.parse_args(arguments)
+    watch.WAITING = given.waiting
     counts = {
         name: given.count if ALL[name].own or given.count_foreign is None else given.count_foreign
         for name in given.reader
