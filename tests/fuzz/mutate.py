@@ -79,7 +79,10 @@ def _tree_of(form: str, content: bytes) -> Tree:
 
 def _by_tree(sample: Sample, samples: Sequence[Sample], rng: Random) -> bytes:
     form = FORMS[sample.form]
-    tree = _copied(_tree_of(sample.form, sample.content))
+    try:
+        tree = _copied(_tree_of(sample.form, sample.content))
+    except RecursionError:  # a sample that is nested as deeply as calls may be
+        return _by_bytes(sample.content, rng)
     others = [other for other in samples if other.form == sample.form]
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         tree = _CHANGES[rng.randrange(len(_CHANGES))](tree, form.spelling, others, rng)
