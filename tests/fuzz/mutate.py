@@ -79,16 +79,13 @@ def _tree_of(form: str, content: bytes) -> Tree:
 
 def _by_tree(sample: Sample, samples: Sequence[Sample], rng: Random) -> bytes:
     form = FORMS[sample.form]
+    others = [other for other in samples if other.form == sample.form]
     try:
         tree = _copied(_tree_of(sample.form, sample.content))
-    except RecursionError:  # a sample that is nested as deeply as calls may be
-        return _by_bytes(sample.content, rng)
-    others = [other for other in samples if other.form == sample.form]
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        tree = _CHANGES[rng.randrange(len(_CHANGES))](tree, form.spelling, others, rng)
-    try:
+        for _ in range(rng.choice((1, 1, 1, 2, 3))):
+            tree = _CHANGES[rng.randrange(len(_CHANGES))](tree, form.spelling, others, rng)
         return form.write(tree)
-    except Exception:  # a format's writer has no word for what stands in the tree: the sample's bytes change instead
+    except Exception:  # nested too deeply, or a format's writer has no word for it: the sample's bytes change instead
         return _by_bytes(sample.content, rng)
 
 
