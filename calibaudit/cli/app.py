@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the gate or a repair says no; 2 the call, the data or the 
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -82,9 +83,16 @@ app.command("env")(show_environment)
 
 def main() -> None:
     """The installed command."""
+    _refuse_kernels_of_the_hub()
     with steady_streams():
         code = exit_code_of(_run, debug="--debug" in sys.argv)
     sys.exit(code)
+
+
+def _refuse_kernels_of_the_hub() -> None:
+    """The package `kernels` fetches compiled code and runs it: for bitsandbytes as soon as that is imported."""
+    sys.modules["kernels"] = None  # type: ignore[assignment]
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it would say that it has none
 
 
 def _run() -> None:

@@ -79,7 +79,6 @@ def _go_offline(offline: bool) -> bool:
     """Told to the libraries before they are imported: that is when they read it."""
     if offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-        os.environ["WANDB_MODE"] = "offline"  # it writes to disk instead
     return offline
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
+from calibaudit.scores.saved import parts_of
 from calibaudit.scores.scores import Scores
 
 
@@ -77,6 +79,19 @@ def check_complete(coverage: Coverage, baseline: str) -> None:
         f"{items:,} would be judged: missing {', '.join(named)}{more}; score the candidate on all of them, or give "
         "--allow-missing on the command line"
     )
+
+
+def check_source(candidate: str, before: Sequence[Scores], after: Sequence[Scores]) -> None:
+    """Raises ScoresError where a folder of logs stands for a candidate, and the baseline's checkpoint was scored here.
+
+    Whoever made the folder could have put logs where the weights were. before, after: a task of each, or more.
+    """
+    logged, scored = after[0].model.logged_by, not before[0].model.logged_by and not before[0].model.gave_no_prompts
+    if logged and scored and any(Path(part).expanduser().is_dir() for part in parts_of(candidate)):
+        raise ScoresError(
+            f"{candidate}: a folder of {logged}'s logs, where the baseline is of a checkpoint that calibaudit scored; "
+            "name the checkpoint, or the log file itself, or bless logs too"
+        )
 
 
 def in_common(before: Sequence[Scores], after: Sequence[Scores]) -> tuple[list[Scores], list[Scores]]:

@@ -35,23 +35,36 @@ def check_parallel(parallel: str) -> None:
 
 
 def rank() -> int:
-    """Which of torchrun's processes this is, from 0."""
-    return int(os.environ.get("RANK", "0"))
+    """Which of torchrun's processes this is, from 0. Raises CalibauditError for one that they are too few for."""
+    own, n = _from_torchrun("RANK", 0), world_size()
+    if own >= n:
+        raise CalibauditError(
+            f"the environment's RANK is {own} and its WORLD_SIZE {n}: a process's number is below their count; unset "
+            "both where torchrun does not run"
+        )
+    return own
 
 
 def world_size() -> int:
     """How many processes torchrun started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return max(_from_torchrun("WORLD_SIZE", 1), 1)
 
 
 def local_rank() -> int:
     """Which of this machine's processes this is, from 0."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    return _from_torchrun("LOCAL_RANK", 0)
 
 
 def local_world_size() -> int:
     """How many of torchrun's processes run on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", str(world_size())))
+    return _from_torchrun("LOCAL_WORLD_SIZE", world_size())
+
+
+def _from_torchrun(name: str, otherwise: int) -> int:
+    value = os.environ.get(name, str(otherwise))
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise CalibauditError(f"the environment's {name} is {value!r:.40}, where torchrun writes a whole number")
+    return int(value)
 
 
 def leads(n_ranks: int) -> bool:

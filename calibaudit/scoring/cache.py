@@ -9,6 +9,7 @@ once: each reads what the others finish, and claims what it computes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -131,12 +132,13 @@ class LineCache(ABC, Generic[R]):
             return self
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b")
+            self._file = open(self.path, "a+b", opener=_not_through_a_link)
             self._claims = Claims(self._file)
             self._load(self._file, self._claims)
         except OSError as error:
+            reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or error
             raise OutputError(
-                f"{self.path.parent}: the cache cannot be used: {error.strerror or error}; "
+                f"{self.path}: the cache cannot be used: {reason}; "
                 "name another folder with --cache-dir, or go without with --no-cache"
             ) from error
         return self
@@ -283,6 +285,11 @@ class LineCache(ABC, Generic[R]):
                 "%s: %d file%s of an earlier version, whose lines have no checksums: not read, so what they hold is "
                 "computed again; they can be deleted", path.parent, len(files), "" if len(files) == 1 else "s",
             )  # fmt: skip
+
+
+def _not_through_a_link(name: str, flags: int) -> int:
+    """An opener: who could write into the cache's folder alone must not have other files written."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _lines(content: bytes) -> list[bytes]:

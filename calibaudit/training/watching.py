@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import constants
+
 from calibaudit.errors import TrainingError
 
 REPORTERS = {"tensorboard": ("tensorboard", "tensorboardX"), "trackio": ("trackio",), "wandb": ("wandb",)}
@@ -45,14 +47,24 @@ def tell(trainer: Any, record: Mapping[str, Any]) -> None:
 
 @contextmanager
 def own_wandb_run(names: Sequence[str]) -> Iterator[None]:
-    """A run that wandb begins within ends here, so that the next training has its own; the caller's goes on."""
+    """A run that wandb begins within ends here, so that the next training has its own; the caller's goes on.
+
+    Where nothing may be fetched, nothing is sent either: it writes to disk. Not said earlier, for transformers prints a
+    line to standard output when it is imported while that is said.
+    """
     if "wandb" not in names:
         yield
         return
     wandb: Any = importlib.import_module("wandb")
-    was_there = wandb.run is not None
+    was_there, mode = wandb.run is not None, os.environ.get("WANDB_MODE")
+    if constants.HF_HUB_OFFLINE:
+        os.environ["WANDB_MODE"] = "offline"
     try:
         yield
     finally:
         if not was_there and wandb.run is not None:
             wandb.finish()
+        if mode is None:
+            os.environ.pop("WANDB_MODE", None)
+        else:
+            os.environ["WANDB_MODE"] = mode

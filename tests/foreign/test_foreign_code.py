@@ -6,6 +6,7 @@ environments of .ci/bounds.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -361,6 +362,21 @@ def test_nothing_is_imported_from_the_working_directory(marker: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert "t item 0: id 0" in done.stdout
     assert not marker.exists()
+
+
+def test_no_command_can_fetch_kernels_of_the_hub(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """bitsandbytes asks the package `kernels` for one when it is imported, on processors with bfloat16 of their own."""
+    from calibaudit.cli.app import main
+
+    monkeypatch.setitem(sys.modules, "kernels", None)  # so that what main does is undone
+    del sys.modules["kernels"]
+    monkeypatch.setattr(sys, "argv", ["calibaudit", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    with pytest.raises(ImportError):
+        importlib.import_module("kernels")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_config_file_names_no_code(marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,9 @@ It controls every file of the checkout but the baseline, which comes from the ba
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from made_scores import TUNED, made_scores, save
 from task_files import write_task
 
 from calibaudit.scores.baseline import bless
+from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
 from tests.ci_readers import suite_of
 from tests.command import Cli, Ended, check_refused
@@ -91,6 +94,31 @@ def test_an_environment_cannot_either(change: Change, monkeypatch: pytest.Monkey
     assert change.gate("bad.json", "-q").code == 1
     change.settings("[tool.calibaudit.gate]\nmargin = 0.9\n")
     check_refused(change.gate("bad.json"), "is looser than")
+
+
+@pytest.mark.parametrize("weights", [True, False], ids=["beside weights", "alone"])
+def test_logs_in_a_folder_do_not_speak_for_its_checkpoint(
+    cli: Cli, weights: bool, tmp_path: Path, shared: Path
+) -> None:
+    """A change could put logs of a good run where its workflow names a checkpoint."""
+    logs = shared / "data" / "lm_eval_logs" / "stories260k"
+    good = [
+        dataclasses.replace(entry, model=dataclasses.replace(entry.model, head="separated"))
+        for entry in read_saved(str(logs), None)
+    ]
+    baseline, folder = tmp_path / "baseline.json", tmp_path / "candidate"
+    baseline.write_text(bless(good), encoding="utf-8")
+    if weights:
+        save_tiny(folder, "llama")
+    shutil.copytree(logs, folder, dirs_exist_ok=True)
+    ended = cli("gate", baseline, folder, "--offline")
+    if weights:
+        assert is_saved_scores(str(folder)) is False
+        assert ended.code == 2
+    else:
+        check_refused(ended, "a folder of lm-evaluation-harness's logs, where the baseline is of a checkpoint that")
+    first = next(iter(sorted(folder.glob("**/samples_arc*.jsonl"))))
+    assert is_saved_scores(str(first)) is True
 
 
 def test_tighter_is_allowed_and_each_limit_says_whence(change: Change, tmp_path: Path, root: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,19 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
         ItemCache(tmp_path / "file", SETTINGS),
     ):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="the system cannot refuse a link")
+def test_a_link_in_the_place_of_a_file_is_not_written_through(tmp_path: Path) -> None:
+    with ItemCache(tmp_path / "kept", SETTINGS) as cache:
+        assert cache.path is not None
+    other = tmp_path / "other"
+    other.write_text("of someone else\n")
+    cache.path.unlink()
+    cache.path.symlink_to(other)
+    with pytest.raises(OutputError, match=f"{cache.path}: the cache cannot be used: it is a symbolic link"):
+        cache.__enter__()
+    assert other.read_text() == "of someone else\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device whose disk is always full")

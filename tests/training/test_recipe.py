@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,6 +156,15 @@ class TestWatching:
         with own_wandb_run(["tensorboard"]):
             wandb.run = "another's"
         assert len(ended) == (0 if own else 1)
+
+    def test_offline_wandb_writes_to_disk(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(run=None, finish=lambda: None))
+        monkeypatch.delenv("WANDB_MODE", raising=False)
+        for offline, mode in ((True, "offline"), (False, None)):
+            monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+            with own_wandb_run(["wandb"]):
+                assert os.environ.get("WANDB_MODE") == mode
+            assert "WANDB_MODE" not in os.environ
 
     def test_what_nobody_knows(self) -> None:
         with pytest.raises(TrainingError, match="report to 'mlflow': not one of tensorboard, trackio, wandb"):

@@ -69,7 +69,7 @@ def gate(
     from calibaudit.cli.outputs import checked_outputs, complain, deliver, portable
     from calibaudit.cli.progress import reporter
     from calibaudit.cli.saved_prompts import check_prompts, with_template_of
-    from calibaudit.gating.coverage import check_complete, coverage_of, in_common
+    from calibaudit.gating.coverage import check_complete, check_source, coverage_of, in_common
     from calibaudit.models.distributed import rank
     from calibaudit.scores.saved import check_there, is_saved_scores, read_saved
     from calibaudit.scoring.engines.address import is_server
@@ -96,6 +96,8 @@ def gate(
         report.warnings_of(asked.loaded())
         models = inputs.on_its_base(models, report, offline=run.offline)
         sides = inputs.score_all(models, (baseline_revision, revision), asked, options, report, engines)
+    if is_saved_scores(baseline):
+        check_source(candidate, *sides)
     if rank() > 0:  # torchrun's first process speaks for all
         return
     from calibaudit.analysis.compare import compare

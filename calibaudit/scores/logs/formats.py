@@ -20,11 +20,17 @@ Format = Literal["lm-evaluation-harness", "lighteval", "inspect-ai", "OpenCompas
 _HEAD = 1 << 16
 _FIRST_KEY = re.compile(r'\{\s*"((?:[^"\\]|\\.)*)"\s*:')
 _IN_FOLDERS = ("details_*.parquet", "details/**/details_*.parquet", "*.eval", "scenario_state.json")
+_OF_CHECKPOINTS = ("config.json", "adapter_config.json")
 _IN_FOLDERS_BELOW = ("*/scenario_state.json",)
 
 
 def is_log(path: Path) -> bool:
-    """Whether this is a file or folder that scores can be read from, other than calibaudit's own files."""
+    """Whether this is a file or folder that scores can be read from, other than calibaudit's own files.
+
+    A checkpoint's folder is none, whatever lies in it: logs put beside its weights must not speak for them.
+    """
+    if any(is_there(path / name) for name in _OF_CHECKPOINTS):
+        return False
     return (
         (is_there(path) and (path.is_file() and format_of(path) is not None))
         or is_log_folder(path)
