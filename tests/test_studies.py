@@ -214,7 +214,7 @@ def test_the_advice_quotes_the_tables_and_says_how_large_the_study_is() -> None:
     )
     assert "ended .020 above the least ECE there was, a constant .5 .016, a temperature .012, uniform 0.1 .052" in said
     assert evidence_for("literature") is None
-    text = (ROOT / "docs" / "recommendation.md").read_text("utf-8")
+    text = " ".join((ROOT / "docs" / "recommendation.md").read_text("utf-8").split())
     for name in REGRETS:
         found = [str(tables.regret(name, cells, metric)) for metric in ("proof_ece", "proof_nll")]
         lost = f"{tables.failures(name, without)}, {tables.failures(name, after)}"

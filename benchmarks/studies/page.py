@@ -38,18 +38,18 @@ from benchmarks.studies.tables import (
 TEXT = Path(__file__).with_name("page.txt")
 WHEN = {
     "temperature": "always safe: the first to try",
-    "merge, temperature": "where accuracy and NLL count as well, and no preferences were tuned",
+    "merge, temperature": "if accuracy and NLL matter too, and no preferences were tuned",
     "merge": "audits by cloze; not by letters",
     "aligned": "without labels",
-    "0.5, tried": "where `--data` is all that tuning used and a run is affordable",
+    "0.5, tried": "if `--data` is all that tuning used and a run is affordable",
     "stack, tried": "the same, from the mixture's factor",
-    "pilot": "four runs for what one gives",
-    "known only 0.5": "hardly",
-    "uniform 0.1": "where base is not at hand, and answers are not letters with a tail",
+    "pilot": "never: four runs for the result of one",
+    "known only 0.5": "hardly ever",
+    "uniform 0.1": "if base is not at hand, and answers are not letters with a tail",
     "softcap 16": "not here",
     "scale 4": "not here",
     "auto": "the order temperature, merge, `stack, tried`",
-    "hard labels": "nothing done",
+    "hard labels": "no repair",
 }
 """The methods on the page, each with when it is worth it."""
 SCORINGS = {name: f"no training, {len(ALPHAS)} scorings" for name in ("merge", "merge, temperature")}

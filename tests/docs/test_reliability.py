@@ -34,7 +34,7 @@ def test_a_cited_test_exists(file: str, name: str) -> None:
 def test_every_promise_names_one() -> None:
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     promises = [row for row in rows if "`tests/" in row]
-    headed = PAGE.read_text(encoding="utf-8").count("| promise | held by |")
+    headed = PAGE.read_text(encoding="utf-8").count("| promise | checked by |")
     assert len(promises) >= 25
     tables = PAGE.read_text(encoding="utf-8").partition("## Figures")[0]
     assert sum(line.startswith("| ") for line in tables.splitlines()) == len(promises) + 2 * headed
