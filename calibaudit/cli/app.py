@@ -26,6 +26,7 @@ from calibaudit.cli.commands.report import report
 from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
+from calibaudit.cli.help.completion import complete_at_the_first_tab
 from calibaudit.cli.help.page import Command, Group
 from calibaudit.cli.help.panels import in_running
 from calibaudit.cli.outputs import complain, say, show_help, show_text, visible_streams
@@ -103,10 +104,22 @@ def main() -> None:
 def _run() -> None:
     """Parse sys.argv and run. Not `app()`: that turns an interrupt and a closed pipe into exit codes of its own."""
     command = typer.main.get_command(app)
+    complete_at_the_first_tab()
     if COMPLETE in os.environ:  # a shell asks what could stand here
         command.main(prog_name=app.info.name)
-    with visible_streams(), command.make_context(app.info.name, sys.argv[1:]) as context:
+    with visible_streams(), _context_of(command) as context:
         command.invoke(context)
+
+
+def _context_of(command: Any) -> Any:
+    """The call, parsed. Raises CalibauditError where a shell that nothing is known of asks for completion."""
+    try:
+        return command.make_context(app.info.name, sys.argv[1:])
+    except typer.Exit as end:
+        if end.exit_code == 0:
+            raise
+        shells = "bash, zsh, fish or PowerShell"
+        raise CalibauditError(f"completion: this is no shell that is known; call it from {shells}") from None
 
 
 def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:

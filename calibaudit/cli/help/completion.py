@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+_AT_ONCE = '[ "$funcstack[1]" = "_%(prog_name)s" ] && %(complete_func)s "$@"'
+
 
 def complete_tasks(incomplete: str) -> Iterator[str]:
     """The bundled tasks and groups, and task files and folders; behind a comma the next of a list."""
@@ -45,3 +47,15 @@ def _task_files(begun: str) -> Iterator[str]:
             yield name
         elif entry.is_dir():
             yield f"{name}/"
+
+
+def complete_at_the_first_tab() -> None:
+    """Have --install-completion write a script that completes at once in zsh.
+
+    zsh loads it as a function at the first Tab of a session. Typer's only says then who completes, and does not do it.
+    """
+    from typer import _completion_shared
+
+    scripts = getattr(_completion_shared, "_completion_scripts", {})
+    if _AT_ONCE not in scripts.get("zsh", _AT_ONCE):
+        scripts["zsh"] = f"{scripts['zsh'].rstrip()}\n{_AT_ONCE}\n"
