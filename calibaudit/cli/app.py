@@ -47,7 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-MEASURE, REPAIR, KEEP, LOOK = "Measure", "Repair", "Keep it repaired", "Look and set up"
+MEASURE, REPAIR, KEEP, LOOK = "Measure", "Repair", "Guard", "Look up and set up"
 COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     MEASURE: {"compare": compare, "score": score, "import": import_scores, "report": report},
     REPAIR: {"recommend": recommend, "fix": fix},

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from calibaudit.gating.limits import Given, Rules
 
 
+LimitBins = Annotated[
+    int,
+    in_statistics(
+        "--bins",
+        metavar="N",
+        min=1,
+        max=1000,
+        help="Confidence bins of ECE.",
+        show_default="the baseline's, else 15",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class LimitFlags:
     """What a candidate is held to. None: the baseline's where it holds limits, else the default."""

@@ -52,7 +52,7 @@ Tasks = Annotated[
         metavar="NAME",
         autocompletion=complete_tasks,
         help="Task, group, YAML file or folder; repeat, or separate by commas.",
-        show_default="bundled_all with --per-level 32; bundled for the demo pair",
+        show_default="those of saved scores; else bundled_all with --per-level 32; bundled for the demo pair",
     ),
 ]
 Limit = Annotated[
@@ -79,15 +79,19 @@ NumFewshot = Annotated[
         show_default="the task's",
     ),
 ]
-Scoring = Annotated[
-    ScoringChoice | None,
-    in_tasks(
+
+
+def scoring_of(whose: str) -> Any:
+    """The option for how choices are scored; whose: the default's."""
+    return in_tasks(
         "--scoring",
         metavar="NAME",
         help="How choices are scored: letter, cloze, cloze_token, cloze_byte, cloze_char or pmi.",
-        show_default="the task's",
-    ),
-]
+        show_default=whose,
+    )
+
+
+Scoring = Annotated[ScoringChoice | None, scoring_of("the task's")]
 ChatTemplate = Annotated[
     str,
     in_prompt(
@@ -209,7 +213,7 @@ Tokenizer = Annotated[
     in_models(
         "--tokenizer",
         metavar="NAME",
-        help="Tokenizer of a served model: a folder or hub id; repeat it for BASE, then INSTRUCT.",
+        help="Tokenizer of a served model: a folder or hub id; repeat it for a second model.",
         show_default="the name after #",
     ),
 ]

@@ -41,7 +41,7 @@ def write_settings(
 ) -> None:
     """Write a settings file with every key, commented out.
 
-    It is found from its folder and those below it; any other name is given with --config.
+    calibaudit finds it from its own folder and from those below it. A file of another name is given with --config.
     """
     from calibaudit.cli.settings.files import SHARED_FILE, has_table
     from calibaudit.cli.settings.template import template
@@ -81,7 +81,7 @@ def show_settings(
 ) -> None:
     """Show what is in force, and where each value came from.
 
-    Of a settings file every value is checked: a wrong one ends it with exit code 2.
+    Every value in the settings file is checked: exit 2 if one is wrong.
     """
     from calibaudit.cli.settings.files import COMMANDS, settings_file
     from calibaudit.cli.settings.given import given_by

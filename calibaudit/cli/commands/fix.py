@@ -70,7 +70,7 @@ def fix(
             "--data",
             metavar="DATA",
             help="Tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
-            show_default="none: nothing is trained",
+            show_default="none, and nothing is trained",
         ),
     ] = None,
     out: Annotated[Path, in_output("--out", metavar="DIR", help="Folder for the repaired checkpoint.")],

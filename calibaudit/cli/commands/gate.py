@@ -21,8 +21,8 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
 )
 from calibaudit.cli.help.panels import in_output, in_statistics
-from calibaudit.cli.limits import LimitFlags
-from calibaudit.cli.options import BatchSize, Bins, revision_of
+from calibaudit.cli.limits import LimitBins, LimitFlags
+from calibaudit.cli.options import BatchSize, Seed, revision_of
 
 if TYPE_CHECKING:
     from calibaudit.gating.limits import Rules
@@ -53,7 +53,8 @@ def gate(
     batch_size: BatchSize = "auto",
     baseline_revision: Annotated[str | None, revision_of("BASELINE", "--baseline-revision")] = None,
     revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
-    statistics: StatisticsFlags,
+    seed: Seed = 0,
+    bins: LimitBins = 15,
     files: FileFlags,
     page: PageFlags,
     session: SessionFlags,
@@ -61,8 +62,8 @@ def gate(
     """Fail when calibration got worse: a check for CI.
 
     Exit 0 when it did not, 1 when it did, 3 when that is open and --strict is given. Exit 2 when the two sides cannot
-    be compared: other items, scoring or chat template; that is never called worse. The limits in a blessed baseline can
-    be tightened by options and files, not loosened.
+    be compared: other items, scoring or chat template; that is never called worse. The candidate is asked what the
+    baseline was asked, in the same way. Its limits can be tightened by options and files, not loosened.
     """
     from calibaudit.cli import inputs
 
@@ -79,7 +80,7 @@ def gate(
     models = (baseline, candidate)
     paths = checked_outputs(files, gated=True)
     check_there(models)
-    rules = rules_of(baseline, limits, statistics.bins, allow_looser=allow_looser)
+    rules = rules_of(baseline, limits, bins, allow_looser=allow_looser)
     scored = not is_saved_scores(candidate)
     held = read_saved(baseline, None) if is_saved_scores(baseline) and (scored or items.tasks) else None
     options = inputs.run_options(run, with_template_of(held or (), chat) if scored else chat, batch_size, engines)
@@ -115,7 +116,7 @@ def gate(
         before, after = in_common(before, after)
     elif coverage is not None:
         check_complete(coverage, baseline)
-    settings = replace(inputs.settings_of(statistics), n_bins=rules.bins, level=1 - rules.limits.alpha)
+    settings = replace(inputs.settings_of(StatisticsFlags(seed, bins)), n_bins=rules.bins, level=1 - rules.limits.alpha)
     verdict = replace(gated(before, after, rules.limits, settings), in_force=rules.in_force, coverage=coverage)
     summary = github.summary_path()
     comparison = compare(before, after, settings)
@@ -145,11 +146,11 @@ def gate(
 
 def bless(
     candidate: Annotated[
-        str, typer.Argument(metavar="CANDIDATE", help="What is to be judged: a checkpoint or saved scores.")
+        str, typer.Argument(metavar="CANDIDATE", help="What is good now: a checkpoint or saved scores.")
     ],
     *,
     limits: LimitFlags,
-    bins: Bins = 15,
+    bins: LimitBins = 15,
     items: ItemFlags,
     run: RunFlags,
     engines: EngineFlags,

@@ -11,7 +11,7 @@ import typer
 from calibaudit.cli.commands.score import deliver_audit
 from calibaudit.cli.groups import FileFlags, PageFlags, StatisticsFlags
 from calibaudit.cli.help.panels import in_models, in_tasks
-from calibaudit.cli.options import Debug, Expert, Scoring
+from calibaudit.cli.options import Debug, Expert, ScoringChoice, scoring_of
 
 
 class ValuesChoice(str, Enum):
@@ -33,7 +33,7 @@ def import_scores(
         str | None,
         in_models("--model", metavar="NAME", help="Name for the model.", show_default="as the files have it"),
     ] = None,
-    scoring: Scoring = None,
+    scoring: Annotated[ScoringChoice | None, scoring_of("as the files have it")] = None,
     values: Annotated[
         ValuesChoice | None,
         in_tasks(
@@ -78,8 +78,8 @@ def import_scores(
 ) -> None:
     """Audit what another harness logged, or a table of probabilities.
 
-    Saves it (-o) as scores too. Formats that are known by looking: logs of lm-evaluation-harness, lighteval,
-    inspect-ai, OpenCompass and HELM; tables in CSV, JSONL and Parquet.
+    Saved (-o), it stands for the model as scores do. Formats are recognised by what is in them: logs of
+    lm-evaluation-harness, lighteval, inspect-ai, OpenCompass and HELM; tables in CSV, JSONL and Parquet.
     """
     from calibaudit.cli import inputs
 
@@ -110,7 +110,7 @@ def import_lm_eval(
         list[Path], typer.Argument(metavar="SAMPLES...", help="Sample files (.jsonl) of one model, or folders of them.")
     ],
     *,
-    scoring: Scoring = None,
+    scoring: Annotated[ScoringChoice | None, scoring_of("as the files have it")] = None,
     statistics: StatisticsFlags,
     files: FileFlags,
     page: PageFlags,

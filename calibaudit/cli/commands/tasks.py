@@ -59,7 +59,7 @@ def list_tasks(
 def show_task(
     name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_tasks, help="Task or YAML file.")],
     *,
-    item: Annotated[int, in_tasks("--item", min=0, help="Which item, counted from 0.")] = 0,
+    item: Annotated[int, in_tasks("--item", metavar="N", min=0, help="Which item, counted from 0.")] = 0,
     num_fewshot: NumFewshot = None,
     fewshot_seed: FewshotSeed = 1234,
     model: Annotated[
@@ -68,7 +68,7 @@ def show_task(
             "--model",
             metavar="M",
             help="Show it in the chat template of this model (a folder or hub id), with the scored tokens marked.",
-            show_default="none: as plain text",
+            show_default="as plain text",
         ),
     ] = None,
     system: System = "",

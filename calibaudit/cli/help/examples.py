@@ -57,7 +57,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("Fail too when it cannot be told", "calibaudit gate baseline.json scores.json --strict"),
     ),
     "tasks": (
-        ("What is about mathematics", "calibaudit tasks --filter math"),
+        ("Tasks about mathematics", "calibaudit tasks --filter math"),
         ("For a program", "calibaudit tasks --json"),
     ),
     "tasks show": (

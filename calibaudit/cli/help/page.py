@@ -23,6 +23,7 @@ from calibaudit.files.text import one_line, screen_text
 
 NARROWEST, WIDEST = 40, 120
 _TERM_ROOM = {80: 26, 100: 38}
+_MOST_TOLD = 10**9
 _LONGEST_DEFAULT, _LONGEST_WHOLE = 60, 30
 _JOINT = "\N{NO-BREAK SPACE}"
 _ARGUMENTS = "Arguments"
@@ -76,7 +77,7 @@ def _page(command: Any, context: Any) -> str:
     arguments = [flag for flag in flags if not flag.names]
     lines = [look.bold("Usage:") + " " + " ".join([context.command_path, *_usage(command, arguments)])]
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
-        lines += ["", *wrap(paragraph, look.width - 2, initial_indent="  ", subsequent_indent="  ")]
+        lines += ["", *(f"  {line}" for line in wrap(paragraph, look.width - 2, break_on_hyphens=False))]
     panels = [(_ARGUMENTS, [(_argument(flag), _told(flag, None, "")) for flag in arguments])]
     panels += _option_panels(flags, context)
     for part in (list(_command_panels(command)), panels):
@@ -158,7 +159,7 @@ def _told(flag: Flag, of_file: Any, source: str) -> str:
         notes.append(f"default: {(flag.names[0] if flag.default else flag.off)[2:]}")
     elif flag.shown_default and not flag.is_switch and flag.default not in (None, ""):
         notes.append(f"default: {_value(flag.default)}")
-    if flag.most is not None or flag.least not in (None, 0, 1):  # an N is 0 or more
+    if (flag.most or _MOST_TOLD) < _MOST_TOLD or flag.least not in (None, 0, 1):  # an N is 0 or more
         notes.append(flag.bounds())
     return " ".join([flag.help, *(["[" + _whole("; ".join(notes)) + "]"] if notes else [])])
 

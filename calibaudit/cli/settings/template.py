@@ -19,7 +19,6 @@ _HEAD = """\
 # there is none or it depends.
 """
 _SHARED = "For every command that has the option."
-_OF_GATE = ("margin", "alpha", "max-ece", "max-gap", "max-brier", "min-items", "strict")
 
 _EXAMPLES: dict[str, Any] = {
     "tasks": ["bundled_hard"],
@@ -74,7 +73,7 @@ def template(keys: Mapping[str, Mapping[str, Flag]], *, in_pyproject: bool) -> s
     for name in COMMANDS:
         for key, flag in own[name].items():
             same = [other for other in COMMANDS if own[other].get(key) == flag]
-            if len(same) > 1 and key not in (*NOT_OF_GATE, *_OF_GATE):
+            if len(same) > 1 and key not in NOT_OF_GATE and not (key in LIMITS and "gate" in same):
                 shared.setdefault(key, flag)
     table = "tool.calibaudit" if in_pyproject else ""
     lines = [f"[{table}]"] if table else [_HEAD.rstrip()]
