@@ -30,7 +30,7 @@ from calibaudit.cli.help.completion import complete_at_the_first_tab
 from calibaudit.cli.help.page import Command, Group
 from calibaudit.cli.help.panels import in_running
 from calibaudit.cli.outputs import complain, say, show_help, show_text, visible_streams
-from calibaudit.cli.settings.given import by_file, in_file
+from calibaudit.cli.settings.given import by_file
 from calibaudit.cli.streams import ReaderGone, steady_streams
 from calibaudit.errors import CalibauditError, Interrupted
 
@@ -145,19 +145,11 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
     return code
 
 
-def refused(error: Any) -> str:
-    """What the parser says of a call; of a value that a settings file gave, with the file and the key in front."""
-    place = in_file(getattr(error, "param", None))
-    if place is not None:
-        return f"{place}: {error.message.rstrip('.')}"
-    return f"{error.format_message().rstrip('.')}; see --help"
-
-
 def _failed(error: Exception) -> int:
     if isinstance(error, CalibauditError):
         text, code = by_file(str(error)), error.exit_code
     elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
-        text, code = refused(error), 2
+        text, code = error.format_message().rstrip(".") + "; see --help", 2
     else:
         text, code = f"{type(error).__name__}: {error} (a fault of calibaudit's own: please report it with --debug)", 2
     complain(text)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -60,14 +60,12 @@ def flags_of(command: Any) -> tuple[Flag, ...]:
 
 
 def _declared(command: Any) -> Iterator[Flag]:
-    function = inspect.unwrap(command.callback)
-    hints = get_type_hints(function, include_extras=True)
-    for parameter in inspect.signature(function).parameters.values():
-        hint = hints[parameter.name]
-        parts = getattr(hint, "__metadata__", ())
+    # Not get_type_hints: in Python 3.10 it hides what is annotated where the default is None.
+    for parameter in inspect.signature(inspect.unwrap(command.callback), eval_str=True).parameters.values():
+        parts = getattr(parameter.annotation, "__metadata__", ())
         info = next((part for part in parts if isinstance(part, OptionInfo | ArgumentInfo)), None)
         if info is not None and not info.hidden:
-            yield _flag(parameter, get_args(hint)[0], info)
+            yield _flag(parameter, get_args(parameter.annotation)[0], info)
 
 
 def _flag(parameter: inspect.Parameter, kind: Any, info: OptionInfo | ArgumentInfo) -> Flag:

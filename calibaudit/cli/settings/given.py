@@ -87,13 +87,3 @@ def by_file(text: str) -> str:
     if source.startswith("--") or source in text:
         return text
     return f"{source}: {context.meta.get(_KEYS, {}).get(name, found[1])}{text[found.end() :]}"
-
-
-def in_file(parameter: Any) -> str | None:
-    """The settings file and the key that gave a parameter of the running command its value; None: none did."""
-    name = getattr(parameter, "name", None)
-    context = _RUNNING.get()
-    source = sources().get(name or "", "--")
-    if context is None or name is None or source.startswith("--"):
-        return None
-    return f"{source}: {context.meta.get(_KEYS, {}).get(name, name.replace('_', '-'))}"
