@@ -15,6 +15,8 @@ from calibaudit.cli.options import AnswerPrefix, AsJson, Debug, FewshotSeed, Mir
 from calibaudit.cli.outputs import complain, say, show_text
 from calibaudit.errors import TaskError
 
+_MOST_MEMBERS = 12
+
 tasks_app = typer.Typer(
     cls=Group,
     invoke_without_command=True,
@@ -84,6 +86,7 @@ def show_task(
     """
     from calibaudit.cli import inputs
     from calibaudit.report.terminal.inputs.tasks import render_item
+    from calibaudit.tasks.load import member_names
 
     asked = ItemFlags(
         num_fewshot=num_fewshot,
@@ -92,10 +95,11 @@ def show_task(
         answer_prefix=answer_prefix,
         mirror=mirror,
     )
-    (task, *others) = inputs.tasks_of([name], asked, offline=offline)
-    if others:
-        names = ", ".join(t.name for t in (task, *others))
-        raise TaskError(f"{name} is a group of {len(others) + 1} tasks; name one of them: {names}")
+    members = member_names(name)
+    if len(members) > 1:  # said before any is fetched
+        named = ", ".join(members[:_MOST_MEMBERS]) + (", ..." if len(members) > _MOST_MEMBERS else "")
+        raise TaskError(f"{name} is a group of {len(members)} tasks; name one of them: {named}")
+    (task,) = inputs.tasks_of([name], asked, offline=offline)
     if item >= len(task.items):
         raise TaskError(f"{name}: item {item} does not exist; it has {len(task.items)} items, counted from 0")
     if model is None:

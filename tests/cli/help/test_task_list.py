@@ -79,3 +79,7 @@ def test_programs_get_all_of_it(cli: Cli) -> None:
     assert tuple(found["mmlu"]["members"]) == member_names("mmlu")
     assert found["mmlu"]["is_group"]
     assert (found["words"]["n_items"], found["words"]["scoring"], found["words"]["members"]) == (256, "cloze", [])
+
+
+def test_a_group_is_not_fetched_to_say_that_it_is_one(cli: Cli) -> None:
+    check_refused(cli("tasks", "show", "mmlu", "--offline"), "mmlu is a group of 57 tasks; name one of them: mmlu_abs")
