@@ -78,7 +78,7 @@ def _page(command: Any, context: Any) -> str:
     lines = [look.bold("Usage:") + " " + " ".join([context.command_path, *_usage(command, arguments)])]
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         lines += ["", *(f"  {line}" for line in wrap(paragraph, look.width - 2, break_on_hyphens=False))]
-    panels = [(_ARGUMENTS, [(_argument(flag), _told(flag, None, "")) for flag in arguments])]
+    panels = [(_ARGUMENTS, [(flag.metavar, _told(flag, None, "")) for flag in arguments])]
     panels += _option_panels(flags, context)
     for part in (list(_command_panels(command)), panels):
         room = _room([term for _, rows in part for term, _ in rows], look)
@@ -128,10 +128,6 @@ def summary(command: Any) -> str:
     return " ".join(inspect.cleandoc(command.help or "").split("\n\n")[0].split())
 
 
-def _argument(flag: Flag) -> str:
-    return flag.metavar
-
-
 def _option(flag: Flag) -> str:
     value = flag.metavar or "|".join(flag.choices) or flag.kind.__name__.upper()
     names = flag.names if flag.off is None else (f"--[no-]{flag.names[0][2:]}", *flag.names[1:])
@@ -149,10 +145,10 @@ def _names(names: Sequence[str]) -> str:
 def _told(flag: Flag, of_file: Any, source: str) -> str:
     """Its help, with what holds where it is not given, and what numbers it takes."""
     notes = []
-    if flag.is_required:
-        notes.append("required")
-    elif of_file is not None:
+    if of_file is not None:
         notes.append(f"default: {_value(of_file)}, by {one_line(source, _LONGEST_DEFAULT)}")
+    elif flag.is_required:
+        notes.append("required")
     elif isinstance(flag.shown_default, str):
         notes.append(f"default: {flag.shown_default}")
     elif flag.off is not None:
@@ -171,7 +167,8 @@ def _whole(note: str) -> str:
 
 def _value(value: Any) -> str:
     values = value if isinstance(value, list | tuple) else [value]
-    return one_line(", ".join(str(one) for one in values), _LONGEST_DEFAULT)
+    shown = (str(one).lower() if isinstance(one, bool) else str(one) for one in values)
+    return one_line(", ".join(shown), _LONGEST_DEFAULT)
 
 
 def _room(terms: Sequence[str], look: _Look) -> int:

@@ -90,6 +90,16 @@ def test_a_summary_is_a_whole_line(cli: Cli, name: str, monkeypatch: pytest.Monk
             assert summary(below).endswith(".")
 
 
+def test_a_page_shows_what_a_settings_file_gives(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    (tmp_path / "c.toml").write_text('limit = 7\n[fix]\nbase = "[bold]mine[/bold]"\noffline = true\n')
+    monkeypatch.chdir(tmp_path)
+    page = " ".join(cli("fix", "--config", "c.toml", "--help").out.split())
+    assert "Score only the first N items of each task. [default: 7, by c.toml]" in page
+    assert "The checkpoint that it was tuned from. [default: [bold]mine[/bold], by c.toml]" in page
+    assert "Never use the network. [default: true, by c.toml]" in page
+
+
 def in_terminal(*words: str, **env: str) -> str:
     """What the command writes to a terminal of 80 columns."""
     above, below = pty.openpty()
@@ -120,3 +130,15 @@ def test_a_terminal_gets_colours_and_rules_where_it_has_them(cli: Cli, monkeypat
     assert in_terminal("env", "--help", NO_COLOR="1", PYTHONIOENCODING="utf-8") == bare
     assert in_terminal("env", "--help", TERM="dumb") == plain
     assert in_terminal("env", "--help", NO_COLOR="1", PYTHONIOENCODING="ascii") == plain
+
+
+def test_a_page_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nsys.argv[1:] = ['compare', '--help']\nfrom calibaudit.cli.app import main\n"
+        "try:\n    main()\nfinally:\n    sys.stderr.write(' '.join(sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in ended.stderr.split()}
+    assert ended.stdout.startswith("Usage: ")
+    assert "typer" in loaded
+    assert not loaded & {"numpy", "torch", "transformers", "scipy", "pydantic", "yaml", "jinja2", "rich"}
