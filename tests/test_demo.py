@@ -18,7 +18,7 @@ from calibaudit.demo.train import sft_rows, task_names
 from calibaudit.errors import ModelError
 from calibaudit.models.checkpoints import DEMO, find_checkpoint
 from calibaudit.tasks.load import load_tasks
-from calibaudit.tasks.registry import bundled_folder
+from calibaudit.tasks.yaml_file import bundled_folder
 
 FOLDER = Path(__file__).resolve().parents[1] / "calibaudit" / "demo"
 SEED = 0

@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 the gate or a repair says no; 2 the call, the data or the 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from calibaudit.cli.commands.compare import compare
+from calibaudit.cli.commands.config import config_app
 from calibaudit.cli.commands.data import data_app
 from calibaudit.cli.commands.env import show_environment
 from calibaudit.cli.commands.fix import fix
@@ -25,38 +27,49 @@ from calibaudit.cli.commands.report import report
 from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
-from calibaudit.cli.outputs import complain, say, show_text, visible_streams
+from calibaudit.cli.help.completion import complete_at_the_first_tab
+from calibaudit.cli.help.page import Command, Group
+from calibaudit.cli.help.panels import in_running
+from calibaudit.cli.outputs import complain, say, show_help, show_text, visible_streams
+from calibaudit.cli.settings.given import by_file
 from calibaudit.cli.streams import ReaderGone, steady_streams
 from calibaudit.errors import CalibauditError, Interrupted
 
+COMPLETE = "_CALIBAUDIT_COMPLETE"
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 app = typer.Typer(
     name="calibaudit",
     help="Audit what instruction tuning did to a language model's calibration.",
-    add_completion=False,
+    cls=Group,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(tasks_app, name="tasks")
-app.add_typer(data_app, name="data")
+
+MEASURE, REPAIR, KEEP, LOOK = "Measure", "Repair", "Guard", "Look up and set up"
+COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    MEASURE: {"compare": compare, "score": score, "import": import_scores, "report": report},
+    REPAIR: {"recommend": recommend, "fix": fix},
+    KEEP: {"bless": bless, "gate": gate},
+    LOOK: {"env": show_environment},
+}
+"""By the panel of the help page that they stand in."""
 
 
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    version: Annotated[bool, in_running("--version", help="Show the version.")] = False,
     processes: Annotated[
         int,
-        typer.Option(
+        in_running(
             "--processes",
             metavar="N",
             min=1,
             max=1024,
-            help="Run the command in N processes of this machine that share its work, as under torchrun, but with its "
-            "own exit code.",
+            help="Run the command in N processes on this machine that share its work, as under torchrun.",
         ),
     ] = 1,
 ) -> None:
@@ -66,7 +79,7 @@ def _root(
         say(f"calibaudit {installed('calibaudit')}")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        show_text(context.get_help())
+        show_help(context)
     elif processes > 1:
         from calibaudit.cli.processes import run_in
 
@@ -74,11 +87,12 @@ def _root(
         raise typer.Exit(run_in(processes, words[words.index(context.invoked_subcommand) :]))
 
 
-for command in (compare, score, gate, bless, recommend, fix, report):
-    app.command()(flagged(command))
-app.command("import")(flagged(import_scores))
-app.command("import-lm-eval", hidden=True)(flagged(import_lm_eval))
-app.command("env")(show_environment)
+for panel, commands in COMMANDS.items():
+    for name, command in commands.items():
+        app.command(name, cls=Command, rich_help_panel=panel)(flagged(command))
+app.command("import-lm-eval", cls=Command, hidden=True)(flagged(import_lm_eval))
+for name, group in {"tasks": tasks_app, "data": data_app, "config": config_app}.items():
+    app.add_typer(group, name=name, rich_help_panel=LOOK)
 
 
 def main() -> None:
@@ -98,8 +112,22 @@ def _refuse_kernels_of_the_hub() -> None:
 def _run() -> None:
     """Parse sys.argv and run. Not `app()`: that turns an interrupt and a closed pipe into exit codes of its own."""
     command = typer.main.get_command(app)
-    with visible_streams(command), command.make_context("calibaudit", sys.argv[1:]) as context:
+    complete_at_the_first_tab()
+    if COMPLETE in os.environ:  # a shell asks what could stand here
+        command.main(prog_name=app.info.name)
+    with visible_streams(), _context_of(command) as context:
         command.invoke(context)
+
+
+def _context_of(command: Any) -> Any:
+    """The call, parsed. Raises CalibauditError where a shell that nothing is known of asks for completion."""
+    try:
+        return command.make_context(app.info.name, sys.argv[1:])
+    except typer.Exit as end:
+        if end.exit_code == 0:
+            raise
+        shells = "bash, zsh, fish or PowerShell"
+        raise CalibauditError(f"completion: this is no shell that is known; call it from {shells}") from None
 
 
 def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
@@ -127,7 +155,7 @@ def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:
 
 def _failed(error: Exception) -> int:
     if isinstance(error, CalibauditError):
-        text, code = str(error), error.exit_code
+        text, code = by_file(str(error)), error.exit_code
     elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
         text, code = error.format_message().rstrip(".") + "; see --help", 2
     else:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, get_type_hints
 
-import typer
-
 from calibaudit.chat.settings import TEMPLATE_DATE
+from calibaudit.cli.help.panels import in_tuning
 from calibaudit.cli.options import (
     AnswerAt,
     AnswerAtChoice,
@@ -45,7 +44,6 @@ from calibaudit.cli.options import (
     PerLevel,
     Plot,
     Quiet,
-    SaveThoughts,
     Scoring,
     Seed,
     Split,
@@ -81,7 +79,7 @@ class ItemFlags:
 
 
 @dataclass(frozen=True)
-class ChatFlags:
+class TemplateFlags:
     """How prompts stand in a model's chat template."""
 
     chat_template: ChatTemplate = "auto"
@@ -89,10 +87,15 @@ class ChatFlags:
     template_date: TemplateDate = TEMPLATE_DATE
     answer_at: AnswerAt = AnswerAtChoice.auto
     fewshot_as_multiturn: FewshotAsMultiturn = True
+
+
+@dataclass(frozen=True)
+class ChatFlags(TemplateFlags):
+    """The same, and what a model may think before it answers."""
+
     think: Think = None
     think_samples: ThinkSamples = 1
     think_seed: ThinkSeed = 0
-    save_thoughts: SaveThoughts = False
 
 
 @dataclass(frozen=True)
@@ -169,22 +172,20 @@ class TuningFlags:
 
     learning_rate: Annotated[
         float | None,
-        typer.Option(
-            "--learning-rate", metavar="X", help="Tuning: AdamW's peak [default: 2e-5, LoRA 2e-4].", show_default=False
-        ),
+        in_tuning("--learning-rate", metavar="X", help="Peak learning rate of AdamW.", show_default="2e-5; LoRA 2e-4"),
     ] = None
     epochs: Annotated[
         float | None,
-        typer.Option("--epochs", metavar="X", help="Tuning: times through the rows [default: 2].", show_default=False),
+        in_tuning("--epochs", metavar="X", help="Passes over the rows.", show_default="2"),
     ] = None
     max_steps: Annotated[
         int | None,
-        typer.Option("--max-steps", metavar="N", min=1, help="Tuning: stop after N steps instead.", show_default=False),
+        in_tuning("--max-steps", metavar="N", min=1, help="Stop after N steps instead.", show_default="none"),
     ] = None
     max_length: MaxLength = 4096
     split: Split = "train"
     columns: Columns = ""
-    grid: Annotated[str, typer.Option("--grid", metavar="X,X", help="Pilot: the factors, apart from 0.")] = (
+    grid: Annotated[str, in_tuning("--grid", metavar="X,X", help="Factors that a pilot tries, apart from 0.")] = (
         "0.1,0.3,0.5,0.7"
     )
 
@@ -201,28 +202,28 @@ class RecipeFlags:
     """How a smoothed run steps, packs its rows, and where it can be watched."""
 
     lr_scheduler: Annotated[
-        SchedulerChoice, typer.Option("--lr-scheduler", help="Tuning: how the rate goes on after the warm-up.")
+        SchedulerChoice, in_tuning("--lr-scheduler", help="How the learning rate goes on after the warm-up.")
     ] = SchedulerChoice.linear
     warmup: Annotated[
-        float, typer.Option("--warmup", metavar="X", help="Tuning: share of the steps over which the rate rises.")
+        float, in_tuning("--warmup", metavar="X", help="Share of the steps over which the learning rate rises.")
     ] = 0.03
-    weight_decay: Annotated[float, typer.Option("--weight-decay", metavar="X", help="Tuning: AdamW's.")] = 0.0
+    weight_decay: Annotated[float, in_tuning("--weight-decay", metavar="X", help="Weight decay of AdamW.")] = 0.0
     max_grad_norm: Annotated[
-        float, typer.Option("--max-grad-norm", metavar="X", help="Tuning: clip gradients there; 0: never.")
+        float, in_tuning("--max-grad-norm", metavar="X", help="Clip gradients to this norm; 0: never.")
     ] = 1.0
     neftune_alpha: Annotated[
         float | None,
-        typer.Option(
-            "--neftune-alpha", metavar="X", help="Tuning: noise on the embeddings (NEFTune; 5 is usual).",
-            show_default=False,
+        in_tuning(
+            "--neftune-alpha", metavar="X", help="Noise on the embeddings (NEFTune; 5 is usual).",
+            show_default="none",
         ),
     ] = None  # fmt: skip
-    packing: Annotated[
-        bool, typer.Option("--packing", help="Tuning: short rows share a line of a batch, kept apart.")
-    ] = False
+    packing: Annotated[bool, in_tuning("--packing", help="Pack short rows into one line of a batch, kept apart.")] = (
+        False
+    )
     report_to: Annotated[
         str,
-        typer.Option("--report-to", metavar="NAME,...", help="Tuning: watch it in wandb, trackio or tensorboard."),
+        in_tuning("--report-to", metavar="NAME,...", help="Watch the run in wandb, trackio or tensorboard."),
     ] = ""
 
     def reporters(self) -> tuple[str, ...]:
@@ -260,16 +261,16 @@ class LeverFlags:
 
     logit_scale: Annotated[
         float,
-        typer.Option("--logit-scale", metavar="X", help="Train with logits times X, which the saved weights take in."),
+        in_tuning("--logit-scale", metavar="X", help="Train with logits times X; the saved weights take it in."),
     ] = 1.0
     softcap: Annotated[
         float | None,
-        typer.Option(
-            "--softcap", metavar="X", help="Train with X tanh(logits / X) in their place.", show_default=False
+        in_tuning(
+            "--softcap", metavar="X", help="Train with X tanh(logits / X) in place of the logits.", show_default="none"
         ),
     ] = None
     where: Annotated[
-        WhereChoice, typer.Option("--where", help="Smooth all rows, or those whose answers BASE knows already.")
+        WhereChoice, in_tuning("--where", help="Smooth all rows, or only those whose answers BASE knows already.")
     ] = WhereChoice.all
 
     def check(self) -> None:

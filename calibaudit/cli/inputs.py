@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         RecipeFlags,
         RunFlags,
         StatisticsFlags,
+        TemplateFlags,
         TuningFlags,
     )
     from calibaudit.cli.progress import Reporter
@@ -69,7 +70,12 @@ def load_numpy() -> None:
 
 
 def run_options(
-    run: RunFlags, chat: ChatFlags, batch_size: str = "auto", engines: EngineFlags | None = None
+    run: RunFlags,
+    chat: ChatFlags,
+    batch_size: str = "auto",
+    engines: EngineFlags | None = None,
+    *,
+    save_thoughts: bool = False,
 ) -> RunOptions:
     """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or other faulty flags."""
     from calibaudit.models.distributed import check_parallel
@@ -77,8 +83,8 @@ def run_options(
     from calibaudit.scoring.cache import default_cache_dir
     from calibaudit.scoring.evaluate import RunOptions
 
-    if chat.think is None and (chat.think_samples != 1 or chat.save_thoughts):
-        flag = "--save-thoughts" if chat.save_thoughts else "--think-samples"
+    if chat.think is None and (chat.think_samples != 1 or save_thoughts):
+        flag = "--save-thoughts" if save_thoughts else "--think-samples"
         raise CalibauditError(f"{flag}: there are no thoughts without --think N")
     if chat.think is not None and chat.chat_template == "off":
         raise CalibauditError(f"--think {chat.think}: --chat-template off leaves it out, and thoughts need a template")
@@ -92,7 +98,7 @@ def run_options(
         batch_size=None if batch_size == "auto" else int(batch_size),
         chat=chat_settings(chat),
         thinking=None if chat.think is None else Thinking(chat.think, chat.think_samples, chat.think_seed),
-        save_thoughts=chat.save_thoughts,
+        save_thoughts=save_thoughts,
         cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
         verify=run.verify,
         offline=run.offline,
@@ -101,7 +107,7 @@ def run_options(
     )
 
 
-def chat_settings(chat: ChatFlags) -> ChatSettings:
+def chat_settings(chat: TemplateFlags) -> ChatSettings:
     """Raises CalibauditError for what is no date, no JSON object, or neither a choice nor a file."""
     from calibaudit.chat.settings import ChatSettings
     from calibaudit.files.paths import user_path

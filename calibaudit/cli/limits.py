@@ -6,12 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from calibaudit.cli.options import sources
+from calibaudit.cli.help.panels import in_statistics
+from calibaudit.cli.settings.given import sources
 
 if TYPE_CHECKING:
     from calibaudit.gating.limits import Given, Rules
+
+
+LimitBins = Annotated[
+    int,
+    in_statistics(
+        "--bins",
+        metavar="N",
+        min=1,
+        max=1000,
+        help="Confidence bins of ECE.",
+        show_default="the baseline's, else 15",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -20,42 +32,59 @@ class LimitFlags:
 
     margin: Annotated[
         float | None,
-        typer.Option(
+        in_statistics(
             "--margin",
             metavar="X",
-            help="Worsening of ECE or |gap| that is no alarm [default: the baseline's, else .02].",
-            show_default=False,
+            help="Worsening of ECE or |gap| that is no alarm.",
+            show_default="the baseline's, else .02",
         ),
     ] = None
     alpha: Annotated[
         float | None,
-        typer.Option(
+        in_statistics(
             "--alpha",
             metavar="X",
-            help="Rate of false alarms, all tasks together [default: the baseline's, else .05].",
-            show_default=False,
+            help="Rate of false alarms, over all tasks together.",
+            show_default="the baseline's, else .05",
         ),
     ] = None
     max_ece: Annotated[
-        float | None, typer.Option("--max-ece", metavar="X", help="Limit on the candidate's ECE.", show_default=False)
+        float | None,
+        in_statistics(
+            "--max-ece",
+            metavar="X",
+            help="Highest ECE that the candidate may have.",
+            show_default="the baseline's, else none",
+        ),
     ] = None
     max_gap: Annotated[
         float | None,
-        typer.Option("--max-gap", metavar="X", help="Limit on its |confidence - accuracy|.", show_default=False),
+        in_statistics(
+            "--max-gap",
+            metavar="X",
+            help="Highest |confidence - accuracy| that it may have.",
+            show_default="the baseline's, else none",
+        ),
     ] = None
     max_brier: Annotated[
-        float | None, typer.Option("--max-brier", metavar="X", help="Limit on its Brier score.", show_default=False)
+        float | None,
+        in_statistics(
+            "--max-brier",
+            metavar="X",
+            help="Highest Brier score that it may have.",
+            show_default="the baseline's, else none",
+        ),
     ] = None
     min_items: Annotated[
         int | None,
-        typer.Option(
+        in_statistics(
             "--min-items",
             metavar="N",
-            help="Items a task needs to be judged on its own [default: the baseline's, else 100].",
-            show_default=False,
+            help="Items that a task needs to be judged on its own.",
+            show_default="the baseline's, else 100",
         ),
     ] = None
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when inconclusive.")] = False
+    strict: Annotated[bool, in_statistics("--strict", help="Exit 3 when the verdict is inconclusive.")] = False
 
 
 def given_limits(limits: LimitFlags, bins: int) -> dict[str, Given]:

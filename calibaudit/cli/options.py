@@ -6,12 +6,15 @@ Every option states its own name: Typer 0.27.2 takes the metavar for it where th
 from __future__ import annotations
 
 import os
-from contextvars import ContextVar
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from calibaudit.cli.help.completion import complete_tasks, one_of
+from calibaudit.cli.help.panels import in_models, in_output, in_prompt, in_running, in_statistics, in_tasks, in_tuning
+from calibaudit.cli.settings.given import read_settings
 
 
 class AnswerAtChoice(str, Enum):
@@ -33,48 +36,6 @@ class ScoringChoice(str, Enum):
     pmi = "pmi"
 
 
-_RUNNING: ContextVar[typer.Context | None] = ContextVar("running", default=None)
-
-
-def sources(*, flags_only: bool = False) -> dict[str, str]:
-    """Of each parameter of the running command that was given, its flag, or the settings file that gave it.
-
-    flags_only: those of the command line alone.
-    """
-    context = _RUNNING.get()
-    found: dict[str, str] = {}
-    for parameter in () if context is None else context.command.params:
-        name = parameter.name or ""
-        given = getattr(context.get_parameter_source(name), "name", "") if context is not None else ""
-        if given == "COMMANDLINE":
-            found[name] = max(parameter.opts, key=len)
-        elif given == "DEFAULT_MAP" and not flags_only and context is not None:
-            found[name] = str(context.meta.get("calibaudit.config", "a settings file"))
-    return found
-
-
-def _read_config(context: typer.Context, value: Path | None) -> Path | None:
-    from calibaudit.cli.config import as_given, command_defaults
-
-    _RUNNING.set(context)
-    path = value or Path("pyproject.toml")
-    context.meta["calibaudit.config"] = str(path)
-    parent = context.parent.command if context.parent else context.command
-    commands = getattr(parent, "commands", {}).values()
-    values = command_defaults(
-        value,
-        context.info_name or "",
-        _flags(context.command),
-        {flag for command in commands for flag in _flags(command)},
-    )
-    kinds: dict[str | None, Any] = {parameter.name: parameter for parameter in context.command.params}
-    context.default_map = {
-        name: as_given(path, name.replace("_", "-"), given, switch=kinds[name].is_flag, repeated=kinds[name].multiple)
-        for name, given in values.items()
-    }
-    return value
-
-
 def _go_offline(offline: bool) -> bool:
     """Told to the libraries before they are imported: that is when they read it."""
     if offline:
@@ -82,241 +43,266 @@ def _go_offline(offline: bool) -> bool:
     return offline
 
 
-def _flags(command: Any) -> set[str]:
-    """Names of the command's long flags, without the dashes."""
-    return {name[2:] for parameter in command.params for name in parameter.opts if name.startswith("--")} - {
-        "config",
-        "help",
-    }
-
-
 Tasks = Annotated[
     list[str] | None,
-    typer.Option(
+    in_tasks(
         "--tasks",
         "-t",
         metavar="NAME",
-        help="Task name, group, YAML file or folder; repeat, or separate by commas [default: bundled_all with "
-        "--per-level 32; bundled for the demo pair].",
-        show_default=False,
+        autocompletion=complete_tasks,
+        help="Task, group, YAML file or folder; repeat, or separate by commas.",
+        show_default="those of saved scores; else bundled_all with --per-level 32; bundled for the demo pair",
     ),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", metavar="N", min=1, help="Score only the first N items of each task.", show_default=False),
+    in_tasks("--limit", metavar="N", min=1, help="Score only the first N items of each task.", show_default="all"),
 ]
 PerLevel = Annotated[
     int | None,
-    typer.Option(
+    in_tasks(
         "--per-level",
         metavar="N",
         min=1,
-        help="Score only the first N items of each level of each task.",
-        show_default=False,
+        help="Score only the first N items of each level of difficulty of each task.",
+        show_default="all",
     ),
 ]
 NumFewshot = Annotated[
     int | None,
-    typer.Option(
+    in_prompt(
         "--num-fewshot",
         metavar="N",
         min=0,
-        help="Examples before each question [default: the task's].",
-        show_default=False,
+        help="Worked examples before each question.",
+        show_default="the task's",
     ),
 ]
-Scoring = Annotated[
-    ScoringChoice | None,
-    typer.Option(
+
+
+def scoring_of(whose: str) -> Any:
+    """The option for how choices are scored; whose: the default's."""
+    return in_tasks(
         "--scoring",
         metavar="NAME",
-        help="How choices are scored: letter, cloze, cloze_token, cloze_byte, cloze_char, pmi [default: the task's].",
-        show_default=False,
-    ),
-]
+        help="How choices are scored: letter, cloze, cloze_token, cloze_byte, cloze_char or pmi.",
+        show_default=whose,
+    )
+
+
+Scoring = Annotated[ScoringChoice | None, scoring_of("the task's")]
 ChatTemplate = Annotated[
     str,
-    typer.Option(
+    in_prompt(
         "--chat-template",
         metavar="auto|off|both|NAME|FILE",
-        help="auto: inside the tokenizer's chat template where it has one. off: plain text. both: each task twice. "
-        "NAME: one of the tokenizer's templates. FILE: a Jinja template.",
+        autocompletion=one_of("auto", "off", "both"),
+        help="auto: the tokenizer's chat template where it has one. off: plain text. both: every task "
+        "twice. NAME: one of the tokenizer's templates. FILE: a Jinja template.",
     ),
 ]
 ChatTemplateKwargs = Annotated[
     str,
-    typer.Option(
+    in_prompt(
         "--chat-template-kwargs",
         metavar="JSON",
-        help="Arguments to the chat template, as '{\"enable_thinking\": false}'.",
-        show_default=False,
+        help="Arguments to the chat template, such as '{\"enable_thinking\": false}'.",
+        show_default="none",
     ),
 ]
 TemplateDate = Annotated[
-    str, typer.Option("--template-date", metavar="YYYY-MM-DD", help="The day that a dated chat template is told.")
+    str, in_prompt("--template-date", metavar="YYYY-MM-DD", help="Today's date, for a chat template that asks for it.")
 ]
 AnswerAt = Annotated[
     AnswerAtChoice,
-    typer.Option(
+    in_prompt(
         "--answer-at",
-        help="Where in a chat an answer begins. auto: where the template writes it. generation-prompt: where its "
-        "generation prompt ends, as lm-evaluation-harness has it.",
+        help="Where in a chat an answer begins. auto: where the template writes it. "
+        "generation-prompt: where its generation prompt ends, as in lm-evaluation-harness.",
     ),
 ]
 FewshotAsMultiturn = Annotated[
     bool,
-    typer.Option(
+    in_prompt(
         "--fewshot-as-multiturn/--no-fewshot-as-multiturn",
-        help="Inside a chat template: examples as turns of their own, or all in the user's turn.",
+        help="In a chat template: each example as a turn of its own, or all in the user's turn.",
     ),
 ]
 Think = Annotated[
     int | None,
-    typer.Option(
+    in_prompt(
         "--think",
         metavar="N",
         min=1,
         max=1_000_000,
-        help="Let models whose chat template can think write up to N tokens of a thought before they answer.",
-        show_default=False,
+        help="Let models that can think write up to N tokens before they answer.",
+        show_default="no thinking",
     ),
 ]
 ThinkSamples = Annotated[
     int,
-    typer.Option("--think-samples", metavar="K", min=1, max=1000, help="Thoughts a prompt: 1 is greedy, more sampled."),
+    in_prompt(
+        "--think-samples", metavar="K", min=1, max=1000, help="Thoughts per prompt: 1 is greedy, more are sampled."
+    ),
 ]
-ThinkSeed = Annotated[int, typer.Option("--think-seed", metavar="N", min=0, help="Seed of sampled thoughts.")]
-SaveThoughts = Annotated[bool, typer.Option("--save-thoughts", help="Keep the thoughts in the saved result.")]
+ThinkSeed = Annotated[int, in_prompt("--think-seed", metavar="N", min=0, help="Seed of sampled thoughts.")]
+SaveThoughts = Annotated[bool, in_prompt("--save-thoughts", help="Keep the thoughts in the saved scores.")]
 System = Annotated[
     str,
-    typer.Option(
+    in_prompt(
         "--system",
         metavar="TEXT",
-        help="Stands before each task's description: the system turn, or the head of a plain prompt.",
-        show_default=False,
+        help="System prompt: a system turn, or the head of a plain prompt; a task's own description follows it.",
+        show_default="none",
     ),
 ]
 AnswerPrefix = Annotated[
     str | None,
-    typer.Option(
+    in_prompt(
         "--answer-prefix",
         metavar="TEXT",
-        help="What every answer begins with, before the choice [default: the task's gen_prefix].",
-        show_default=False,
+        help="What every answer begins with, before the choice.",
+        show_default="the task's gen_prefix",
     ),
 ]
 BatchSize = Annotated[
-    str, typer.Option("--batch-size", metavar="N|auto", help="Rows a forward pass; auto: as many as fit.")
-]
-DType = Annotated[str, typer.Option("--dtype", metavar="auto|float32|bfloat16|float16", help="Weights' type.")]
-Parallel = Annotated[
     str,
-    typer.Option(
-        "--parallel",
-        metavar="auto|data|tensor[:N]",
-        help="Under torchrun. data: a copy of the model a process. tensor: a copy split over N processes, or as few as "
-        "hold it. auto: data where a copy fits a GPU, else tensor.",
+    in_running(
+        "--batch-size",
+        metavar="N|auto",
+        autocompletion=one_of("auto"),
+        help="Rows per forward pass; auto: as many as fit.",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
+DType = Annotated[
+    str,
+    in_models(
+        "--dtype",
+        metavar="auto|float32|bfloat16|float16",
+        autocompletion=one_of("auto", "float32", "bfloat16", "float16"),
+        help="Type of the weights.",
+    ),
+]
+Parallel = Annotated[
+    str,
+    in_running(
+        "--parallel",
+        metavar="auto|data|tensor[:N]",
+        autocompletion=one_of("auto", "data", "tensor"),
+        help="Under torchrun. data: each process holds a copy of the model. tensor: each copy is "
+        "split over N processes, or as few as hold it. auto: data where a copy fits on a GPU, "
+        "else tensor.",
+    ),
+]
+Device = Annotated[
+    str,
+    in_running(
+        "--device",
+        metavar="auto|cpu|cuda[:N]",
+        autocompletion=one_of("auto", "cpu", "cuda"),
+        help="Where the model runs.",
+    ),
+]
 Engine = Annotated[
     EngineChoice,
-    typer.Option("--engine", help="What runs a checkpoint's network: transformers in this process, or vLLM (GPUs)."),
+    in_models("--engine", help="What runs the model: transformers in this process, or vLLM on GPUs."),
 ]
 Tokenizer = Annotated[
     list[str] | None,
-    typer.Option(
+    in_models(
         "--tokenizer",
         metavar="NAME",
-        help="Of a served model: folder or hub id; repeat for BASE's, then INSTRUCT's [default: the name after #].",
-        show_default=False,
+        help="Tokenizer of a served model: a folder or hub id; repeat it for a second model.",
+        show_default="the name after #",
     ),
 ]
 Concurrency = Annotated[
-    int, typer.Option("--concurrency", metavar="N", min=1, max=1000, help="Requests at once to a served model.")
+    int, in_running("--concurrency", metavar="N", min=1, max=1000, help="Requests at a time to a served model.")
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the draws behind the ECE floor.")]
+Seed = Annotated[int, in_statistics("--seed", metavar="N", min=0, help="Seed of the draws behind the ECE floor.")]
 FewshotSeed = Annotated[
-    int, typer.Option("--fewshot-seed", metavar="N", min=0, help="Seed of the choice of few-shot examples.")
+    int, in_prompt("--fewshot-seed", metavar="N", min=0, help="Seed that picks the worked examples.")
 ]
 Bins = Annotated[
-    int, typer.Option("--bins", metavar="N", min=1, max=1000, help="Confidence bins of ECE and the diagrams.")
+    int, in_statistics("--bins", metavar="N", min=1, max=1000, help="Confidence bins of ECE and of the diagrams.")
 ]
-Expert = Annotated[bool, typer.Option("--expert", help="More columns: intervals, classwise ECE, Brier's parts, risk.")]
+Expert = Annotated[
+    bool, in_output("--expert", help="Show more columns: intervals, classwise ECE, the parts of Brier, risk.")
+]
 CacheDir = Annotated[
     Path | None,
-    typer.Option(
+    in_running(
         "--cache-dir",
         metavar="FOLDER",
-        help="Where finished items are kept [default: ~/.cache/calibaudit].",
-        show_default=False,
+        help="Where finished items are kept.",
+        show_default="~/.cache/calibaudit",
     ),
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no finished items, use none.")]
+NoCache = Annotated[bool, in_running("--no-cache", help="Keep no finished items and use none.")]
 Verify = Annotated[
     bool,
-    typer.Option("--verify", help="Hash a folder's weights anew, even if unchanged since the last time."),
+    in_models("--verify", help="Hash the weights in a folder again, even if it looks unchanged."),
 ]
 Mirror = Annotated[
     Path | None,
-    typer.Option(
+    in_tasks(
         "--mirror",
         metavar="FOLDER",
-        help="Folder with hub data sets, as OWNER/NAME folders, looked in before the hub.",
-        show_default=False,
+        help="Folder of data sets, laid out OWNER/NAME, searched before the hub.",
+        show_default="none",
     ),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing.", callback=_go_offline)]
+Offline = Annotated[bool, in_running("--offline", help="Never use the network.", callback=_go_offline)]
 Output = Annotated[
     list[Path] | None,
-    typer.Option(
+    in_output(
         "--output",
         "-o",
         metavar="FILE",
-        help="Save the result; repeat for more. The ending picks the format: .json, .html, .md, .csv, or .xml "
-        "(JUnit, of a gate); .svg or .png as with --plot.",
+        help="Save the result; repeat for more files. The ending picks the format: .json, .html, .md, "
+        ".csv, .xml (JUnit, of a gate), or .svg and .png as with --plot.",
         show_default=False,
     ),
 ]
 Plot = Annotated[
     list[Path] | None,
-    typer.Option(
+    in_output(
         "--plot",
         metavar="FILE",
-        help="Save a diagram (.svg or .png) that the name begins with: reliability.svg, confidence.png, changes.svg.",
+        help="Save a diagram, named after what it shows: reliability, confidence or changes, as .svg or .png.",
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict and the table.")]
-FullPaths = Annotated[bool, typer.Option("--full-paths", help="Save absolute paths whole, not their last parts alone.")]
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+AsJson = Annotated[bool, in_output("--json", help="Print the result as JSON, and nothing else, on stdout.")]
+Quiet = Annotated[bool, in_output("--quiet", "-q", help="Print only the verdict and the table.")]
+FullPaths = Annotated[bool, in_output("--full-paths", help="Save absolute paths whole, not just their last parts.")]
+NoProgress = Annotated[bool, in_running("--no-progress", help="Show no progress bars.")]
+Debug = Annotated[bool, in_running("--debug", help="Show the traceback of an error.")]
+_CONFIG = "the nearest calibaudit.toml, or pyproject.toml with [tool.calibaudit], from here upwards"
 Config = Annotated[
     Path | None,
-    typer.Option(
+    in_running(
         "--config",
         metavar="FILE",
         is_eager=True,
-        callback=_read_config,
-        help="TOML file with defaults for these flags [default: [tool.calibaudit] of ./pyproject.toml].",
-        show_default=False,
+        callback=read_settings,
+        help="TOML file with defaults for these options.",
+        show_default=_CONFIG,
     ),
 ]
-
-
+SettingsFile = Annotated[
+    Path | None, in_running("--config", metavar="FILE", help="The settings file.", show_default=_CONFIG)
+]
 MaxLength = Annotated[
-    int, typer.Option("--max-length", metavar="N", min=8, help="Tuning: tokens of a row; longer ones are cut.")
+    int, in_tuning("--max-length", metavar="N", min=8, help="Longest row, in tokens; longer ones are cut.")
 ]
-Split = Annotated[
-    str, typer.Option("--split", metavar="NAME", help="Tuning: which split of a folder or data set with several.")
-]
+Split = Annotated[str, in_tuning("--split", metavar="NAME", help="Split to read, where a data set has several.")]
 Columns = Annotated[
     str,
-    typer.Option(
+    in_tuning(
         "--columns",
         metavar="COLUMN=KEY,...",
-        help="Tuning: what to read columns of other names as: question=prompt,response=completion.",
+        help="Read columns that have other names: question=prompt,response=completion.",
         show_default=False,
     ),
 ]
@@ -324,21 +310,22 @@ Columns = Annotated[
 
 def revision_of(of: str, name: str = "--revision") -> Any:
     """The flag for the hub revision of the model `of`."""
-    return typer.Option(name, metavar="REV", help=f"Hub revision of {of}.", show_default=False)
+    told = f"Revision of {of} on the hub: a branch, tag or commit."
+    return in_models(name, metavar="REV", help=told, show_default="main")
 
 
 Base = Annotated[
     str | None,
     typer.Argument(
         metavar="BASE",
-        help="Checkpoint before tuning: folder, hub id, server:URL#MODEL, or saved scores or logs, several of them "
-        "separated by commas [default: demo:base].",
-        show_default=False,
+        help="Checkpoint before tuning: a folder, a hub id, server:URL#MODEL, or saved scores or logs "
+        "(several, separated by commas).",
+        show_default="demo:base",
     ),
 ]
 Instruct = Annotated[
     str | None,
     typer.Argument(
-        metavar="INSTRUCT", help="Checkpoint after tuning: the same [default: demo:instruct].", show_default=False
+        metavar="INSTRUCT", help="Checkpoint after tuning, given the same way.", show_default="demo:instruct"
     ),
 ]

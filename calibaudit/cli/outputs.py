@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from calibaudit.files.text import log_line, screen_text
 
 if TYPE_CHECKING:
+    import typer
     from rich.console import Console
 
     from calibaudit.cli.groups import FileFlags, PageFlags
@@ -58,18 +59,19 @@ def show_text(text: str, stream: TextIO | None = None) -> None:
     _write(screen_text(text.rstrip("\n")), stream or sys.stdout)
 
 
-@contextmanager
-def visible_streams(command: Any) -> Iterator[None]:
-    """Within it, what other packages log and warn of, and the help that quotes a configuration, is made visible too.
+def show_help(context: typer.Context) -> None:
+    """The help page of the command; what it quotes is made visible where it is laid out."""
+    _write(context.get_help(), sys.stdout)
 
-    command: the parser's.
-    """
+
+@contextmanager
+def visible_streams() -> Iterator[None]:
+    """Within it, what other packages log and warn of is made visible too."""
     factory, form = logging.getLogRecordFactory(), warnings.formatwarning
 
     def formatted(*arguments: Any, **options: Any) -> str:
         return screen_text(form(*arguments, **options))
 
-    _show_help_visibly(command)
     logging.setLogRecordFactory(_VisibleRecord)
     warnings.formatwarning = formatted
     try:
@@ -82,18 +84,6 @@ def visible_streams(command: Any) -> Iterator[None]:
 class _VisibleRecord(logging.LogRecord):
     def getMessage(self) -> str:
         return screen_text(super().getMessage())
-
-
-def _show_help_visibly(command: Any) -> None:
-    """`--help` quotes the defaults that a TOML file has set."""
-
-    class Context(command.context_class):  # type: ignore[misc]
-        def get_help(self) -> str:
-            return screen_text(super().get_help())
-
-    command.context_class = Context
-    for below in getattr(command, "commands", {}).values():
-        _show_help_visibly(below)
 
 
 def _write(text: str, stream: TextIO) -> None:

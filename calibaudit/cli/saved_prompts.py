@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calibaudit.cli.options import sources
+from calibaudit.cli.settings.given import sources
 from calibaudit.errors import CalibauditError, ScoresError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from calibaudit.demo.corpus import CHAT_TEMPLATE, Corpus, sample_texts
 from calibaudit.demo.facts import Fact, read_facts
 from calibaudit.tasks.items import Item, Task
 from calibaudit.tasks.load import member_names
-from calibaudit.tasks.registry import bundled_folder
+from calibaudit.tasks.yaml_file import bundled_folder
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 

@@ -239,6 +239,23 @@ class TaskSummary:
     description: str
     members: tuple[str, ...] = ()
 
+    def has(self, text: str) -> bool:
+        """Whether name, description, source or a member's name has the text; capitals do not matter."""
+        named = (self.name, self.description, self.source, *self.members)
+        return any(text.casefold() in part.casefold() for part in named)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "name": self.name,
+            "is_group": bool(self.members),
+            "description": self.description,
+            "scoring": self.scoring,
+            "n_items": self.n_items,
+            "source": self.source,
+            "members": list(self.members),
+        }
+
 
 def check_limit(limit: int | None) -> None:
     if limit is not None and limit < 1:

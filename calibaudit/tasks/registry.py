@@ -13,23 +13,13 @@ from calibaudit.files.paths import files_below, user_path
 from calibaudit.files.read import lines_of, open_file
 from calibaudit.tasks.items import TaskSummary
 from calibaudit.tasks.schema import Definition, GroupSpec, parse_group, parse_task
-from calibaudit.tasks.yaml_file import Source, TaskFileError, merge_includes, read_source
+from calibaudit.tasks.yaml_file import Source, TaskFileError, bundled_folder, merge_includes, read_source
 
 SUFFIXES = (".yaml", ".yml")
 _EMPTY = Source(Path(), {}, {})
 
 Lookup = Callable[[str], tuple[Source, ...]]
 """The task or group file of a name, or all task files that bear it as a tag; empty where it is unknown."""
-
-
-def bundled_folder() -> Path:
-    """The folder of bundled tasks: inside the installed package, else (an editable install) beside it."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_bundled" / "tasks"
-    folder = installed if installed.is_dir() else package.parent / "tasks"
-    if not folder.is_dir():
-        raise TaskError(f"the bundled tasks are missing: neither {installed} nor {folder} is a folder; install again")
-    return folder
 
 
 def find_definitions(names: Sequence[str]) -> tuple[Definition, ...]:

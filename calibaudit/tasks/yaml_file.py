@@ -19,6 +19,16 @@ KeyPath = tuple[str | int, ...]
 _FUNCTION = "!function"
 
 
+def bundled_folder() -> Path:
+    """The folder of bundled tasks: inside the installed package, else (an editable install) beside it."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_bundled" / "tasks"
+    folder = installed if installed.is_dir() else package.parent / "tasks"
+    if not folder.is_dir():
+        raise TaskError(f"the bundled tasks are missing: neither {installed} nor {folder} is a folder; install again")
+    return folder
+
+
 @dataclass(frozen=True)
 class Function:
     """A value written `!function NAME`: Python code of lm-evaluation-harness, which is named and never run."""

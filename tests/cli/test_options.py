@@ -43,6 +43,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 OWN: dict[tuple[str, str], tuple[str, Any]] = {
     ("fix", "--batch-size"): ("8", 8),
     ("bless", "--output"): ("made.json", Path("made.json")),
+    ("config init", "--output"): ("made.toml", Path("made.toml")),
 }
 NUMBERS = {"--margin": 0.5, "--alpha": 0.5, "--max-ece": 0.5, "--max-gap": 0.5, "--max-brier": 0.5}
 NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5, "--logit-scale": 0.5, "--softcap": 0.5}
@@ -72,7 +73,7 @@ def options(command: Any) -> list[Any]:
 def test_every_command_is_looked_at() -> None:
     assert set(COMMANDS) >= {"compare", "score", "gate", "bless", "recommend", "fix", "report", "env", "import"}
     assert COMMANDS["import-lm-eval"].hidden
-    assert set(COMMANDS) >= {"tasks", "tasks show", "tasks check", "data", "data show"}
+    assert set(COMMANDS) >= {"config init", "config show", "tasks", "tasks show", "tasks check", "data", "data show"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

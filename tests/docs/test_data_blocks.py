@@ -15,7 +15,7 @@ from markdown_pages import ROOT, Block, blocks
 from stand_ins import Run, write_rows
 
 from calibaudit.cli.app import app
-from calibaudit.cli.config import COMMANDS
+from calibaudit.cli.settings.files import COMMANDS
 from calibaudit.training.data.rows import read_rows
 
 ROWS = [

@@ -17,11 +17,11 @@ PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\b")  # tasks/NAME.train.jsonl
 
 
 def named_modules() -> dict[str, str]:
-    """calibaudit.x.y -> a page that says so; files of that form are none (calibaudit.xml)."""
+    """calibaudit.x.y -> a page that says so; files of that form are none (calibaudit.xml, calibaudit.toml)."""
     found = {}
     for page in PAGES:
         for name in re.findall(r"(?<![\w/.-])calibaudit(?:\.[A-Za-z_]\w*)+", page.read_text(encoding="utf-8")):
-            if name.rpartition(".")[2] not in ("xml", "html"):
+            if name.rpartition(".")[2] not in ("xml", "html", "toml"):
                 found[name] = page.name
     return found
 

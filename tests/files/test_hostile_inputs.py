@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from calibaudit.cli.config import command_defaults
+from calibaudit.cli.settings.files import command_defaults
 from calibaudit.errors import CalibauditError
 from calibaudit.models.checkpoints import find_checkpoint, read_settings
 from calibaudit.report.result_json import read_result

@@ -24,7 +24,7 @@ from task_files import write_task
 from transformers import AutoConfig
 
 from calibaudit.chat.settings import ChatSettings
-from calibaudit.cli.config import command_defaults
+from calibaudit.cli.settings.files import command_defaults
 from calibaudit.errors import CalibauditError, SftError, TaskError
 from calibaudit.models.model import load_model
 from calibaudit.scores.saved import read_saved

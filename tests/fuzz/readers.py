@@ -179,7 +179,7 @@ def _command() -> Any:
 
 def _configuration(case: Case) -> object:
     """The flags' values as a command gets them, and what it makes of them before it reads anything else."""
-    from calibaudit.cli.config import COMMANDS
+    from calibaudit.cli.settings.files import COMMANDS
 
     name = case.rng.choice(COMMANDS)
     root = _command()

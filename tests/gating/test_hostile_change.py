@@ -88,6 +88,27 @@ def test_a_pyproject_cannot_switch_the_gate_off(change: Change, key: str, said: 
     check_refused(change.gate("bad.json"), said)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("pyproject.toml", "[tool.calibaudit.gate]\nmargin = 0.9\n", "--margin 0.9 (../../pyproject.toml) is looser"),
+        ("pyproject.toml", "[tool.calibaudit]\nallow-looser = true\n", "../../pyproject.toml: 'allow-looser' is for"),
+        ("calibaudit.toml", "[gate]\ncache-dir = 'kept'\n", "../../calibaudit.toml: 'cache-dir' is for the command"),
+        ("calibaudit.toml", "revision = 'old'\n", "../../calibaudit.toml: 'revision' is for the command line alone"),
+    ],
+)
+def test_a_file_found_upwards_cannot_either(
+    change: Change, name: str, text: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (change.folder / name).write_text(text)
+    (change.folder / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(change.folder / "a" / "b")
+    check_refused(change.gate("bad.json"), said)
+    # nor by a nearer file that hides it: each is held to the same
+    Path("calibaudit.toml").write_text("allow-missing = true\n")
+    check_refused(change.gate("one.json"), "calibaudit.toml: 'allow-missing' is for the command line alone")
+
+
 def test_an_environment_cannot_either(change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ALLOW_LOOSER", "ALLOW_MISSING", "MARGIN", "GATE_MARGIN", "GATE_ALLOW_LOOSER"):
         monkeypatch.setenv(f"CALIBAUDIT_{name}", "1")

@@ -12,7 +12,7 @@ import yaml
 
 from calibaudit.tasks.items import Item, Task
 from calibaudit.tasks.load import load_task, load_tasks
-from calibaudit.tasks.registry import bundled_folder
+from calibaudit.tasks.yaml_file import bundled_folder
 
 ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 sys.path.insert(0, str(ORACLES))

@@ -32,9 +32,10 @@ def compare(
     expert: Expert = False,
     session: SessionFlags,
 ) -> None:
-    """Audit a base checkpoint and its tuned sibling: accuracy, ECE, Brier, overconfidence, and what tuning changed.
+    """Audit a base checkpoint and its tuned sibling.
 
-    With no models, the bundled demo pair on the bundled tasks.
+    Shows accuracy, ECE, Brier score and overconfidence of both, and what tuning changed. With no models: of the bundled
+    pair, on the bundled tasks.
     """
     from calibaudit.cli import inputs
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from calibaudit.chat.settings import TEMPLATE_DATE
+from calibaudit.cli.help.page import Command, Group
+from calibaudit.cli.help.panels import in_models, in_prompt, in_tuning
 from calibaudit.cli.options import (
-    ChatTemplate,
     ChatTemplateKwargs,
     Columns,
     Debug,
@@ -17,35 +18,45 @@ from calibaudit.cli.options import (
     Split,
     TemplateDate,
 )
-from calibaudit.cli.outputs import show_text
+from calibaudit.cli.outputs import show_help
 
-data_app = typer.Typer(help="Show a row of tuning data as a model sees it.", invoke_without_command=True)
+data_app = typer.Typer(cls=Group, invoke_without_command=True)
 
 
 @data_app.callback()
 def explain(context: typer.Context) -> None:
-    """Show a row of tuning data as a model sees it: `data show DATA --model M`."""
+    """Show a row of tuning data as a model sees it."""
     if context.invoked_subcommand is None:
-        show_text(context.get_help())
+        show_help(context)
 
 
-@data_app.command("show")
+@data_app.command("show", cls=Command)
 def show_row(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Tuning rows: a file, a folder, a hub id, or demo:sft.")],
-    model: Annotated[str, typer.Option("--model", metavar="M", help="Whose tokenizer: a folder or hub id.")],
-    row: Annotated[int, typer.Option("--row", metavar="N", min=0, max=10**12, help="Which row, from 0.")] = 0,
+    model: Annotated[
+        str, in_models("--model", metavar="M", help="Model whose tokenizer and template are used: a folder or hub id.")
+    ],
+    row: Annotated[int, in_tuning("--row", metavar="N", min=0, max=10**12, help="Which row, counted from 0.")] = 0,
     columns: Columns = "",
     split: Split = "train",
     max_length: MaxLength = 4096,
-    chat_template: ChatTemplate = "auto",
+    chat_template: Annotated[
+        str,
+        in_prompt(
+            "--chat-template",
+            metavar="auto|NAME|FILE",
+            help="auto: the tokenizer's chat template. NAME: one of several of it. FILE: a Jinja template.",
+        ),
+    ] = "auto",
     chat_template_kwargs: ChatTemplateKwargs = "",
     template_date: TemplateDate = TEMPLATE_DATE,
     offline: Offline = False,
     debug: Debug = False,
 ) -> None:
-    """Show one row exactly as a model sees it, and which of its tokens are learned; spaces are made visible.
+    """Show one row exactly as a model sees it.
 
-    Only the model's tokenizer is loaded. A row that cannot be trained on is named, with the reason: exit 2.
+    The tokens that are learned are marked, and spaces made visible. Only the model's tokenizer is loaded. A row that
+    cannot be trained on is named, with the reason: exit 2.
     """
     from calibaudit.chat.settings import ChatSettings
     from calibaudit.errors import CalibauditError

@@ -7,7 +7,10 @@ from calibaudit.cli.options import AsJson, Debug
 
 
 def show_environment(json: AsJson = False, debug: Debug = False) -> None:
-    """Show versions, devices and the kernels each device will run: what a bug report needs."""
+    """Show versions, devices and kernels, for a bug report.
+
+    Of each device: the kernels that it will run.
+    """
     from calibaudit.cli.environment import gather_environment, render_environment
     from calibaudit.cli.outputs import deliver
 

@@ -22,6 +22,7 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
     TuningFlags,
 )
+from calibaudit.cli.help.panels import in_models, in_output, in_statistics, in_tuning
 from calibaudit.cli.options import revision_of
 
 if TYPE_CHECKING:
@@ -60,44 +61,44 @@ class OptimChoice(str, Enum):
 
 
 def fix(
-    instruct: Annotated[str, typer.Argument(metavar="INSTRUCT", help="The tuned checkpoint: folder or hub id.")],
+    instruct: Annotated[str, typer.Argument(metavar="INSTRUCT", help="The tuned checkpoint: a folder or hub id.")],
     *,
-    base: Annotated[str, typer.Option("--base", metavar="BASE", help="The checkpoint it was tuned from.")],
+    base: Annotated[str, in_models("--base", metavar="BASE", help="The checkpoint that it was tuned from.")],
     data: Annotated[
         str | None,
-        typer.Option(
+        in_tuning(
             "--data",
             metavar="DATA",
             help="Tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
-            show_default=False,
+            show_default="none, and nothing is trained",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the repaired checkpoint goes.")],
+    out: Annotated[Path, in_output("--out", metavar="DIR", help="Folder for the repaired checkpoint.")],
     method: Annotated[
         MethodChoice | None,
-        typer.Option(
+        in_tuning(
             "--method",
-            help="How to repair; auto: from cheap to dear, until one is enough [default: auto].",
-            show_default=False,
+            help="How to repair; auto: from cheap to dear, until one is enough.",
+            show_default="auto; smooth with --smoothing or --pilot",
         ),
     ] = None,
     smoothing: Annotated[
         str,
-        typer.Option(
+        in_tuning(
             "--smoothing",
             metavar="auto|X",
-            help="Smooth: the factor; auto: the largest of a few that keeps the tuning.",
+            help="Smoothing factor; auto: the largest of a few that keeps what tuning added.",
         ),
     ] = "auto",
     prior: Annotated[
         PriorChoice,
-        typer.Option("--prior", help="Smooth: towards what; auto: base, or as a pilot says."),
+        in_tuning("--prior", help="What to smooth towards; auto: base, or what a pilot finds best."),
     ] = PriorChoice.auto,
     start: Annotated[
         StartChoice,
-        typer.Option(
+        in_tuning(
             "--start",
-            help="Smooth: tune BASE again, or go on from INSTRUCT; auto: base, unless signs speak against it.",
+            help="Tune BASE again, or go on from INSTRUCT; auto: base, unless there are signs against it.",
         ),
     ] = StartChoice.auto,
     tuning: TuningFlags,
@@ -105,54 +106,52 @@ def fix(
     levers: LeverFlags,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", metavar="N", min=1, help="Rows a forward pass [default: 8].", show_default=False),
+        in_tuning("--batch-size", metavar="N", min=1, help="Rows per forward pass.", show_default="8"),
     ] = None,
     gradient_accumulation: Annotated[
         int | None,
-        typer.Option(
+        in_tuning(
             "--gradient-accumulation",
             metavar="N",
             min=1,
-            help="Forward passes a step [default: up to 128 rows, but 100 steps or more].",
-            show_default=False,
+            help="Forward passes per step.",
+            show_default="up to 128 rows per step, but at least 100 steps",
         ),
     ] = None,
     gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
+        bool, in_tuning("--gradient-checkpointing", help="Use less memory and more time.")
     ] = False,
-    lora: Annotated[
-        bool, typer.Option("--lora", help="Train an adapter and merge it (needs calibaudit[peft]).")
-    ] = False,
-    lora_rank: Annotated[int, typer.Option("--lora-rank", metavar="N", min=1, help="The adapter's rank.")] = 16,
+    lora: Annotated[bool, in_tuning("--lora", help="Train an adapter and merge it (needs calibaudit[peft]).")] = False,
+    lora_rank: Annotated[int, in_tuning("--lora-rank", metavar="N", min=1, help="Rank of the adapter.")] = 16,
     sharding: Annotated[
         ShardingChoice,
-        typer.Option(
+        in_tuning(
             "--sharding",
-            help="fsdp: weights, gradients and optimizer in shares over the GPUs; auto: as accelerate launch says.",
+            help="fsdp: weights, gradients and optimizer are shared out over the GPUs. auto: as "
+            "accelerate launch says.",
         ),
     ] = ShardingChoice.auto,
     optim: Annotated[
-        OptimChoice, typer.Option("--optim", help="The optimizer; adamw-8bit needs torchao, or bitsandbytes.")
+        OptimChoice, in_tuning("--optim", help="Optimizer; adamw-8bit needs torchao or bitsandbytes.")
     ] = OptimChoice.adamw,
-    compile: Annotated[
-        bool, typer.Option("--compile", help="Smooth: run the layers by torch.compile, compiled at the start.")
-    ] = False,
+    compile: Annotated[bool, in_tuning("--compile", help="Run the layers through torch.compile.")] = False,
     pilot: Annotated[
-        bool, typer.Option("--pilot", help="Choose the factor by tuning at each of --grid, as long as the run itself.")
+        bool,
+        in_tuning("--pilot", help="Choose the factor by tuning at each of --grid, each as long as the run itself."),
     ] = False,
     save_steps: Annotated[
         int | None,
-        typer.Option(
+        in_tuning(
             "--save-steps",
             metavar="N",
             min=1,
             help="Keep a checkpoint every N steps for --resume.",
-            show_default=False,
+            show_default="none",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run of the same call.")] = False,
+    resume: Annotated[bool, in_tuning("--resume", help="Go on with an interrupted run of the same call.")] = False,
     accuracy_margin: Annotated[
-        float, typer.Option("--accuracy-margin", metavar="X", help="Loss of accuracy that is no failure.")
+        float, in_statistics("--accuracy-margin", metavar="X", help="Loss of accuracy that is no failure.")
     ] = 0.02,
     items: ItemFlags,
     run: RunFlags,
@@ -160,15 +159,15 @@ def fix(
     base_revision: Annotated[str | None, revision_of("BASE", "--base-revision")] = None,
     revision: Annotated[str | None, revision_of("INSTRUCT")] = None,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the training, the halves and the ECE floor.")
+        int, in_statistics("--seed", metavar="N", min=0, help="Seed of the training, the halves and the ECE floor.")
     ] = 0,
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
-    """Repair INSTRUCT's calibration, and show on held-out items whether it helped: exit 1 when it did not.
+    """Repair a tuned checkpoint, and prove that it helped.
 
-    A temperature and merged weights cost no training, a smoothed run does. Without --data nothing is trained. DIR gets
-    the checkpoint, a model card and fix.json.
+    The proof is made on held-out items; exit 1 when it fails. A temperature and merged weights cost no training, a
+    smoothed run does; without --data nothing is trained. DIR gets the checkpoint, a model card and fix.json.
     """
     from calibaudit.cli import inputs
 

@@ -20,8 +20,9 @@ from calibaudit.cli.groups import (
     SessionFlags,
     StatisticsFlags,
 )
-from calibaudit.cli.limits import LimitFlags
-from calibaudit.cli.options import BatchSize, Bins, revision_of
+from calibaudit.cli.help.panels import in_output, in_statistics
+from calibaudit.cli.limits import LimitBins, LimitFlags
+from calibaudit.cli.options import BatchSize, Seed, revision_of
 
 if TYPE_CHECKING:
     from calibaudit.gating.limits import Rules
@@ -33,17 +34,17 @@ def gate(
         str, typer.Argument(metavar="BASELINE", help="What was good: a blessed file, saved scores, or a checkpoint.")
     ],
     candidate: Annotated[
-        str, typer.Argument(metavar="CANDIDATE", help="What is to be merged: a checkpoint or saved scores.")
+        str, typer.Argument(metavar="CANDIDATE", help="What is to be judged: a checkpoint or saved scores.")
     ],
     *,
     limits: LimitFlags,
     allow_looser: Annotated[
         bool,
-        typer.Option("--allow-looser", help="Take limits looser than the baseline's. On the command line alone."),
+        in_statistics("--allow-looser", help="Take limits looser than the baseline's. Never read from a file."),
     ] = False,
     allow_missing: Annotated[
         bool,
-        typer.Option("--allow-missing", help="Judge fewer tasks than the baseline holds. On the command line alone."),
+        in_statistics("--allow-missing", help="Judge fewer tasks than the baseline holds. Never read from a file."),
     ] = False,
     items: ItemFlags,
     run: RunFlags,
@@ -52,15 +53,17 @@ def gate(
     batch_size: BatchSize = "auto",
     baseline_revision: Annotated[str | None, revision_of("BASELINE", "--baseline-revision")] = None,
     revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
-    statistics: StatisticsFlags,
+    seed: Seed = 0,
+    bins: LimitBins = 15,
     files: FileFlags,
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
-    """Fail when calibration regressed: exit 1; 0 when it did not; 3 when that is open, under --strict.
+    """Fail when calibration got worse: a check for CI.
 
-    Exit 2 when the two sides cannot be compared: other items, scoring or chat template. That is never a regression.
-    Limits that a blessed baseline holds can be tightened by flags and files, not loosened.
+    Exit 0 when it did not, 1 when it did, 3 when that is open and --strict is given. Exit 2 when the two sides cannot
+    be compared: other items, scoring or chat template; that is never called worse. The candidate is asked what the
+    baseline was asked, in the same way. Its limits can be tightened by options and files, not loosened.
     """
     from calibaudit.cli import inputs
 
@@ -77,7 +80,7 @@ def gate(
     models = (baseline, candidate)
     paths = checked_outputs(files, gated=True)
     check_there(models)
-    rules = rules_of(baseline, limits, statistics.bins, allow_looser=allow_looser)
+    rules = rules_of(baseline, limits, bins, allow_looser=allow_looser)
     scored = not is_saved_scores(candidate)
     held = read_saved(baseline, None) if is_saved_scores(baseline) and (scored or items.tasks) else None
     options = inputs.run_options(run, with_template_of(held or (), chat) if scored else chat, batch_size, engines)
@@ -115,7 +118,7 @@ def gate(
         before, after = in_common(before, after)
     elif coverage is not None:
         check_complete(coverage, baseline)
-    settings = replace(inputs.settings_of(statistics), n_bins=rules.bins, level=1 - rules.limits.alpha)
+    settings = replace(inputs.settings_of(StatisticsFlags(seed, bins)), n_bins=rules.bins, level=1 - rules.limits.alpha)
     verdict = replace(gated(before, after, rules.limits, settings), in_force=rules.in_force, coverage=coverage)
     summary = github.summary_path()
     comparison = compare(before, after, settings)
@@ -144,10 +147,12 @@ def gate(
 
 
 def bless(
-    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="Checkpoint or saved scores.")],
+    candidate: Annotated[
+        str, typer.Argument(metavar="CANDIDATE", help="What is good now: a checkpoint or saved scores.")
+    ],
     *,
     limits: LimitFlags,
-    bins: Bins = 15,
+    bins: LimitBins = 15,
     items: ItemFlags,
     run: RunFlags,
     engines: EngineFlags,
@@ -155,14 +160,15 @@ def bless(
     batch_size: BatchSize = "auto",
     revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The baseline, to be committed.")
+        Path, in_output("--output", "-o", metavar="FILE", help="The baseline file, to be committed.")
     ] = Path("baseline.json"),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    quiet: Annotated[bool, in_output("--quiet", "-q", help="Print nothing.")] = False,
     session: SessionFlags,
 ) -> None:
-    """Write the baseline that `gate` holds later candidates against: small, one line an item, meant to be committed.
+    """Write the baseline that gate holds candidates against.
 
-    It holds the limits too: those of flags and of [tool.calibaudit.gate], else those of the baseline that it replaces.
+    A small file, one line per item, meant to be committed. It holds the limits too: those of options and of the gate
+    table in a settings file, else those of the baseline that it replaces.
     """
     from calibaudit.cli import inputs
 

@@ -10,7 +10,8 @@ import typer
 
 from calibaudit.cli.commands.score import deliver_audit
 from calibaudit.cli.groups import FileFlags, PageFlags, StatisticsFlags
-from calibaudit.cli.options import Debug, Expert, Scoring
+from calibaudit.cli.help.panels import in_models, in_tasks
+from calibaudit.cli.options import Debug, Expert, ScoringChoice, scoring_of
 
 
 class ValuesChoice(str, Enum):
@@ -21,48 +22,53 @@ class ValuesChoice(str, Enum):
 
 def import_scores(
     logs: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="Logs or tables of one model, or their folders.")
+        list[Path], typer.Argument(metavar="FILES...", help="Logs or tables of one model, or folders of them.")
     ],
     *,
     task: Annotated[
-        str | None, typer.Option("--task", metavar="NAME", help="What to call the one task.", show_default=False)
+        str | None,
+        in_tasks("--task", metavar="NAME", help="Name for the one task.", show_default="as the files have it"),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="What to call the model.", show_default=False)
+        str | None,
+        in_models("--model", metavar="NAME", help="Name for the model.", show_default="as the files have it"),
     ] = None,
-    scoring: Scoring = None,
+    scoring: Annotated[ScoringChoice | None, scoring_of("as the files have it")] = None,
     values: Annotated[
         ValuesChoice | None,
-        typer.Option(
+        in_tasks(
             "--values",
             metavar="probabilities|logprobs|logits",
-            help="Tables: what the options' numbers are, where it cannot be seen.",
-            show_default=False,
+            help="In tables: what the numbers of the options are.",
+            show_default="as the numbers show",
         ),
     ] = None,
     answers_from: Annotated[
         int | None,
-        typer.Option(
-            "--answers-from", metavar="0|1", min=0, max=1, help="Tables: the first option's number.", show_default=False
+        in_tasks(
+            "--answers-from",
+            metavar="0|1",
+            min=0,
+            max=1,
+            help="In tables: the number of the first option.",
+            show_default="as the numbers show",
         ),
     ] = None,
     options: Annotated[
         str,
-        typer.Option(
+        in_tasks(
             "--options",
             metavar="NAME,NAME,...",
-            help="Tables: the columns of the options' numbers [default: A,B,C,...].",
-            show_default=False,
+            help="In tables: the columns with the numbers of the options.",
+            show_default="A,B,C,...",
         ),
     ] = "",
     groups: Annotated[
         str | None,
-        typer.Option(
-            "--groups", metavar="COLUMN", help="Tables: the column of the groups [default: group].", show_default=False
-        ),
+        in_tasks("--groups", metavar="COLUMN", help="In tables: the column with the groups.", show_default="group"),
     ] = None,
     rest_outside: Annotated[
-        bool, typer.Option("--rest-outside", help="Tables: what a row lacks of 1 is outside the options.")
+        bool, in_tasks("--rest-outside", help="In tables: what a row lacks to sum to 1 is outside the options.")
     ] = False,
     statistics: StatisticsFlags,
     files: FileFlags,
@@ -70,9 +76,10 @@ def import_scores(
     expert: Expert = False,
     debug: Debug = False,
 ) -> None:
-    """Audit what another harness logged, or a table of options' probabilities, and save it (-o) as scores.
+    """Audit what another harness logged, or a table of probabilities.
 
-    Known by looking: lm-evaluation-harness, lighteval, inspect-ai, OpenCompass, HELM; CSV, JSONL, Parquet.
+    Saved (-o), it stands for the model as scores do. Formats are recognised by what is in them: logs of
+    lm-evaluation-harness, lighteval, inspect-ai, OpenCompass and HELM; tables in CSV, JSONL and Parquet.
     """
     from calibaudit.cli import inputs
 
@@ -100,17 +107,17 @@ def import_scores(
 
 def import_lm_eval(
     samples: Annotated[
-        list[Path], typer.Argument(metavar="SAMPLES...", help="Sample files (.jsonl) of one model, or their folders.")
+        list[Path], typer.Argument(metavar="SAMPLES...", help="Sample files (.jsonl) of one model, or folders of them.")
     ],
     *,
-    scoring: Scoring = None,
+    scoring: Annotated[ScoringChoice | None, scoring_of("as the files have it")] = None,
     statistics: StatisticsFlags,
     files: FileFlags,
     page: PageFlags,
     expert: Expert = False,
     debug: Debug = False,
 ) -> None:
-    """Audit what lm-evaluation-harness logged (--log_samples), and save it (-o) as scores: no model is run."""
+    """Audit what lm-evaluation-harness logged (--log_samples): import under its older name."""
     from calibaudit.cli import inputs
 
     inputs.load_numpy()

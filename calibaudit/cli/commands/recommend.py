@@ -7,8 +7,6 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from calibaudit.cli.groups import (
     ChatFlags,
     EngineFlags,
@@ -21,6 +19,7 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
     TuningFlags,
 )
+from calibaudit.cli.help.panels import in_statistics, in_tuning
 from calibaudit.cli.options import Base, BatchSize, Instruct, Output
 
 if TYPE_CHECKING:
@@ -44,34 +43,32 @@ def recommend(
     *,
     margin: Annotated[
         float | None,
-        typer.Option(
+        in_statistics(
             "--margin",
             metavar="X",
             min=0,
             max=1,
-            help="Gap, to either side, that may stay [default: as little as base allows; pilot .03].",
-            show_default=False,
+            help="Gap, to either side, that may stay.",
+            show_default="as little as BASE allows; .03 in a pilot",
         ),
     ] = None,
-    pilot: Annotated[bool, typer.Option("--pilot", help="Tune BASE at several factors, briefly, and compare.")] = False,
+    pilot: Annotated[bool, in_tuning("--pilot", help="Tune BASE briefly at several factors, and compare.")] = False,
     data: Annotated[
         str | None,
-        typer.Option(
+        in_tuning(
             "--data",
             metavar="DATA",
-            help="Pilot: tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
-            show_default=False,
+            help="Tuning rows of the pilot: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
+            show_default="none",
         ),
     ] = None,
     prior: Annotated[
-        PilotPriorChoice, typer.Option("--prior", help="Pilot: what to smooth towards.")
+        PilotPriorChoice, in_tuning("--prior", help="What the pilot smooths towards.")
     ] = PilotPriorChoice.both,
     tuning: TuningFlags,
     train_batch_size: Annotated[
         int | None,
-        typer.Option(
-            "--train-batch-size", metavar="N", min=1, help="Pilot: rows a step [default: 8].", show_default=False
-        ),
+        in_tuning("--train-batch-size", metavar="N", min=1, help="Rows per step of the pilot.", show_default="8"),
     ] = None,
     items: ItemFlags,
     run: RunFlags,
@@ -80,16 +77,16 @@ def recommend(
     batch_size: BatchSize = "auto",
     pair: PairFlags,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the pilot and of the ECE floor.")
+        int, in_statistics("--seed", metavar="N", min=0, help="Seed of the pilot and of the ECE floor.")
     ] = 0,
     output: Output = None,
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
-    """Say what would repair calibration: the repairs that could serve, ranked by what they give; the advised one.
+    """Say what would repair calibration, and what is advised.
 
-    With no models, for the bundled demo pair. Nothing is trained, except with --pilot; what is marked Tuning or Pilot
-    counts only then.
+    The repairs that could serve are ranked by what they would give. With no models: for the bundled pair. Nothing is
+    trained, except with --pilot; only then do the other options under Tuning count.
     """
     from calibaudit.cli import inputs
 

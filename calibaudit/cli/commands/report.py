@@ -12,14 +12,19 @@ from calibaudit.cli.options import Debug, Expert
 
 
 def report(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What compare, score, gate or fix saved as .json.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What compare, score, gate, recommend or fix saved as .json.")
+    ],
     *,
     files: FileFlags,
     page: PageFlags,
     expert: Expert = False,
     debug: Debug = False,
 ) -> None:
-    """Show a saved result again, or save it in other formats (-o report.html)."""
+    """Show a saved result again, or save it in another format.
+
+    No model is run and nothing is computed anew.
+    """
     from calibaudit.cli.outputs import checked_outputs, deliver
     from calibaudit.report.result_json import is_repair, read_result
     from calibaudit.report.saved import is_comparison

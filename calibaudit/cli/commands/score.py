@@ -18,7 +18,7 @@ from calibaudit.cli.groups import (
     SessionFlags,
     StatisticsFlags,
 )
-from calibaudit.cli.options import BatchSize, Expert, revision_of
+from calibaudit.cli.options import BatchSize, Expert, SaveThoughts, revision_of
 
 if TYPE_CHECKING:
     from calibaudit.scores.scores import Scores
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
 
 def score(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint (folder or hub id) or saved scores.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A checkpoint (folder, hub id or server:URL#MODEL) or saved scores.")
+    ],
     *,
     items: ItemFlags,
     run: RunFlags,
     engines: EngineFlags,
     chat: ChatFlags,
+    save_thoughts: SaveThoughts = False,
     batch_size: BatchSize = "auto",
     revision: Annotated[str | None, revision_of("MODEL")] = None,
     statistics: StatisticsFlags,
@@ -40,7 +43,10 @@ def score(
     expert: Expert = False,
     session: SessionFlags,
 ) -> None:
-    """Audit one checkpoint, and save its scores (-o) for later comparisons."""
+    """Audit one checkpoint, and keep its scores (-o).
+
+    Saved scores stand for the model in every later call, and nothing is run again.
+    """
     from calibaudit.cli import inputs
 
     inputs.load_numpy()
@@ -50,7 +56,7 @@ def score(
     from calibaudit.scores.align import without_doubles
 
     paths = checked_outputs(files, two_models=False)
-    options = inputs.run_options(run, chat, batch_size, engines)
+    options = inputs.run_options(run, chat, batch_size, engines, save_thoughts=save_thoughts)
     asked = inputs.asked([model], items, offline=run.offline)
     with reporter(silent=page.quiet or session.no_progress) as report:
         report.warnings_of(asked.loaded())

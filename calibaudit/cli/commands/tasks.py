@@ -7,57 +7,86 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.cli.groups import ChatFlags, ItemFlags, flagged
-from calibaudit.cli.options import AnswerPrefix, Debug, FewshotSeed, Mirror, NumFewshot, Offline, System
-from calibaudit.cli.outputs import complain, say
+from calibaudit.cli.groups import ItemFlags, TemplateFlags, flagged
+from calibaudit.cli.help.completion import complete_tasks
+from calibaudit.cli.help.page import Command, Group
+from calibaudit.cli.help.panels import in_models, in_output, in_tasks
+from calibaudit.cli.options import AnswerPrefix, AsJson, Debug, FewshotSeed, Mirror, NumFewshot, Offline, System
+from calibaudit.cli.outputs import complain, say, show_text
+from calibaudit.errors import TaskError
+
+_MOST_MEMBERS = 12
 
 tasks_app = typer.Typer(
-    help="List the known tasks, show one as a model sees it, check a task file, convert another program's.",
+    cls=Group,
     invoke_without_command=True,
 )
 
 
 @tasks_app.callback()
-def list_tasks(context: typer.Context) -> None:
-    """List the known tasks; `tasks show NAME` shows one as a model sees it, `tasks check FILE` a task file's faults."""
-    if context.invoked_subcommand is None:
-        from calibaudit.report.terminal.inputs.tasks import render_task_list
-        from calibaudit.tasks.load import list_tasks as known
+def list_tasks(
+    context: typer.Context,
+    filter: Annotated[
+        str,
+        in_tasks(
+            "--filter", metavar="TEXT", help="Only those with TEXT in name, description or source.", show_default="all"
+        ),
+    ] = "",
+    json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """List the known tasks; show, check or convert one.
 
-        render_task_list(known())
+    Groups, bundled tasks and public ones, with what each asks. A group stands for its members: -t mmlu is 57 tasks, of
+    which one can be named alone.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from calibaudit.report.terminal.inputs.tasks import render_task_list
+    from calibaudit.tasks.load import list_tasks as known
+
+    found = [task for task in known() if task.has(filter)]
+    if json:
+        from calibaudit.files.text import json_text
+
+        show_text(json_text([task.to_dict() for task in found], indent=2))
+    elif not found:
+        raise TaskError(f"--filter {filter}: no task has it; `calibaudit tasks` lists all")
+    else:
+        render_task_list(found, filter)
 
 
-@tasks_app.command("show")
+@tasks_app.command("show", cls=Command)
 @flagged
 def show_task(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Task name or YAML file.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_tasks, help="Task or YAML file.")],
     *,
-    item: Annotated[int, typer.Option("--item", min=0, help="Which item, from 0.")] = 0,
+    item: Annotated[int, in_tasks("--item", metavar="N", min=0, help="Which item, counted from 0.")] = 0,
     num_fewshot: NumFewshot = None,
     fewshot_seed: FewshotSeed = 1234,
     model: Annotated[
         str | None,
-        typer.Option(
+        in_models(
             "--model",
             metavar="M",
-            help="Inside the chat template of this model (folder or hub id), the scored tokens marked.",
-            show_default=False,
+            help="Show it in the chat template of this model (a folder or hub id), with the scored tokens marked.",
+            show_default="as plain text",
         ),
     ] = None,
     system: System = "",
     answer_prefix: AnswerPrefix = None,
-    chat: ChatFlags,
+    chat: TemplateFlags,
     mirror: Mirror = None,
     offline: Offline = False,
     debug: Debug = False,
 ) -> None:
-    """Show one item exactly as a model sees it: prompt and continuations, with spaces made visible.
+    """Show one item exactly as a model sees it.
 
-    With --model its tokenizer is loaded, no weights.
+    Prompt and continuations, with spaces made visible. With --model its tokenizer is loaded, but no weights.
     """
     from calibaudit.cli import inputs
-    from calibaudit.errors import TaskError
     from calibaudit.report.terminal.inputs.tasks import render_item
+    from calibaudit.tasks.load import member_names
 
     asked = ItemFlags(
         num_fewshot=num_fewshot,
@@ -66,10 +95,11 @@ def show_task(
         answer_prefix=answer_prefix,
         mirror=mirror,
     )
-    (task, *others) = inputs.tasks_of([name], asked, offline=offline)
-    if others:
-        names = ", ".join(t.name for t in (task, *others))
-        raise TaskError(f"{name} is a group of {len(others) + 1} tasks; name one of them: {names}")
+    members = member_names(name)
+    if len(members) > 1:  # said before any is fetched
+        named = ", ".join(members[:_MOST_MEMBERS]) + (", ..." if len(members) > _MOST_MEMBERS else "")
+        raise TaskError(f"{name} is a group of {len(members)} tasks; name one of them: {named}")
+    (task,) = inputs.tasks_of([name], asked, offline=offline)
     if item >= len(task.items):
         raise TaskError(f"{name}: item {item} does not exist; it has {len(task.items)} items, counted from 0")
     if model is None:
@@ -90,14 +120,17 @@ def show_task(
     render_scored(task, item, encoded, tokenizer)
 
 
-@tasks_app.command("check")
+@tasks_app.command("check", cls=Command)
 def check_task(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A task's YAML file.")],
     mirror: Mirror = None,
     offline: Offline = False,
     debug: Debug = False,
 ) -> None:
-    """Check a task file: keys, templates, every item. Prints each fault on a line; exit 2 if there is one."""
+    """Check a task file: keys, templates, every item.
+
+    Prints each fault on a line of its own; exit 2 if there is one.
+    """
     from calibaudit.tasks.load import check_task_file
 
     faults = check_task_file(file, mirror=mirror, offline=offline)
@@ -108,34 +141,34 @@ def check_task(
     say(f"{file}: no fault found")
 
 
-@tasks_app.command("convert")
+@tasks_app.command("convert", cls=Command)
 def convert_task(
     names: Annotated[
         list[str],
         typer.Argument(metavar="NAME...", help="Tasks, groups or tags of lm-evaluation-harness, or YAML files."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the plain task files go.")],
+    out: Annotated[Path, in_output("--out", "-o", metavar="FOLDER", help="Folder for the plain task files.")],
     include_path: Annotated[
         Path | None,
-        typer.Option(
-            "--include-path", metavar="DIR", help="A folder of further task files of the harness.", show_default=False
+        in_tasks(
+            "--include-path", metavar="DIR", help="Folder of further task files of the harness.", show_default="none"
         ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            "--limit", min=1, metavar="N", help="Only the first N documents of each task.", show_default=False
+        in_tasks(
+            "--limit", min=1, metavar="N", help="Take only the first N documents of each task.", show_default="all"
         ),
     ] = None,
     mirror: Mirror = None,
     offline: Offline = False,
     debug: Debug = False,
 ) -> None:
-    """Write tasks of lm-evaluation-harness as plain task files with their documents. Runs the harness's own code.
+    """Make tasks of lm-evaluation-harness plain task files.
 
-    For task files whose `!function`s calibaudit never runs by itself: here the harness, which must be installed in the
-    same environment, runs them once. Every written file is read back and held against the harness before it is put in
-    place: the same prompts, choices and answers.
+    For task files with code in them (!function), which calibaudit never runs itself: here the harness, which must be
+    installed in the same environment, runs it once, and the documents are written beside the task file. Every written
+    file is read back and held against the harness first: the same prompts, choices and answers.
     """
     from calibaudit.tasks.convert.write import convert
 

@@ -1,0 +1,1 @@
+"""What `--help` says and how it is laid out; examples; what a shell completes."""

@@ -1,0 +1,1 @@
+"""Settings files: found, read, written, shown."""
