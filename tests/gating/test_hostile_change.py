@@ -80,6 +80,8 @@ def change(cli: Cli, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("allow-missing = true", "'allow-missing' is for the command line alone"),
         ('revision = "old"', "'revision' is for the command line alone"),
         ('cache-dir = "kept"', "'cache-dir' is for the command line alone"),
+        ('output = "baseline.json"', "'output' is for the command line alone"),
+        ('plot = "baseline.json"', "'plot' is for the command line alone"),
     ],
 )
 @pytest.mark.parametrize("table", ["tool.calibaudit.gate", "tool.calibaudit"])
