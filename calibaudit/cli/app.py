@@ -25,6 +25,7 @@ from calibaudit.cli.commands.score import score
 from calibaudit.cli.commands.tasks import tasks_app
 from calibaudit.cli.groups import flagged
 from calibaudit.cli.outputs import complain, say, show_text, visible_streams
+from calibaudit.cli.refusals import refusal
 from calibaudit.cli.streams import ReaderGone, steady_streams
 from calibaudit.errors import CalibauditError, Interrupted
 
@@ -121,7 +122,7 @@ def _failed(error: Exception) -> int:
     if isinstance(error, CalibauditError):
         text, code = str(error), error.exit_code
     elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
-        text, code = error.format_message().rstrip(".") + "; see --help", 2
+        text, code = refusal(error), 2
     else:
         text, code = f"{type(error).__name__}: {error} (a fault of calibaudit's own: please report it with --debug)", 2
     complain(text)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         StatisticsFlags,
         TuningFlags,
     )
-    from calibaudit.cli.progress import Reporter
+    from calibaudit.cli.progress.reporter import Reporter
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.tasks.items import Task

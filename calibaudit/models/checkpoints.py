@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ModelError
+from calibaudit.files.hub import out_of_reach
 from calibaudit.files.paths import user_path
 from calibaudit.files.read import MOST_OF_SETTINGS, read_json
 from calibaudit.models.formats.adapter_files import (
@@ -255,6 +256,8 @@ def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
             reason = "the hub has no safetensors weights for it; pickle weights are refused, convert them first"
             if checkpoint.offline:
                 reason = "its weights are not in the cache; run once without --offline"
+            elif why := out_of_reach():
+                reason = f"its weights are not in the cache, and the hub cannot be reached ({why})"
         raise ModelError(f"{name}: {reason or f'no weights in the folder ({WEIGHTS}, or shards with {INDEX})'}")
     for file in files:
         check_safetensors(name, file)

@@ -362,7 +362,7 @@ def test_offline_says_how_to_get_the_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (ConnectionError("no\nroute"), "the hub is out of reach and there is no local copy: no route"),
+        (ConnectionError("no\nroute"), "the hub cannot be reached \(no route\)"),
         (
             RuntimeError("Dataset scripts are no longer supported, but found x.py"),
             "its own loading code, which is never",

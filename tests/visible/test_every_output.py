@@ -31,7 +31,7 @@ from rich.progress import Progress, TextColumn
 
 from calibaudit.cli.app import app
 from calibaudit.cli.outputs import visible_streams
-from calibaudit.cli.progress import Reporter, _Notices
+from calibaudit.cli.progress.reporter import Reporter, _Notices
 from calibaudit.report.result_json import result_text
 from calibaudit.report.terminal.saved import page_of
 from calibaudit.scores.logs.formats import read_logs

@@ -177,7 +177,7 @@ def fix(
     inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
     from calibaudit.cli.outputs import deliver, portable
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.errors import CalibauditError, Interrupted
     from calibaudit.files.write import write_whole
     from calibaudit.models.distributed import rank

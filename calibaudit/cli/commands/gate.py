@@ -67,7 +67,7 @@ def gate(
     inputs.load_numpy()
     from calibaudit.cli.limits import rules_of
     from calibaudit.cli.outputs import checked_outputs, complain, deliver, portable
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.cli.saved_prompts import check_prompts, with_template_of
     from calibaudit.gating.coverage import check_complete, coverage_of, in_common
     from calibaudit.models.distributed import rank
@@ -167,7 +167,7 @@ def bless(
     inputs.load_numpy()
     from calibaudit.cli.limits import rules_to_bless
     from calibaudit.cli.outputs import say
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.errors import OutputError
     from calibaudit.files.write import check_writable, write_whole
     from calibaudit.models.distributed import rank
