@@ -9,7 +9,7 @@ from typing import Any
 
 from calibaudit.errors import ModelError
 from calibaudit.files.hub import out_of_reach
-from calibaudit.files.paths import user_path
+from calibaudit.files.paths import check_open, user_path
 from calibaudit.files.read import MOST_OF_SETTINGS, read_json
 from calibaudit.models.formats.adapter_files import (
     ADAPTER_CONFIG,
@@ -147,6 +147,7 @@ def _find(name: str, revision: str | None, search: _Search, base: Checkpoint | N
             raise ModelError(
                 f"{name}: is a folder, and --revision {revision} chooses among a hub id's versions; drop one"
             )
+        check_open(folder, ModelError, name)
         check_not_both(name, folder)
         if is_adapter(folder):
             return _on_base(_hashed(Checkpoint(name, folder, "", False, cache, offline), search.digests), search, base)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import OutputError, SftError, TrainingError
+from calibaudit.files.paths import broken_link
 from calibaudit.files.read import decode_json, read_json
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import DTYPES, choose_device, free_memory
@@ -37,6 +38,8 @@ def check_folder(out: Path, *, resume: bool) -> None:
     """Raises OutputError where `out` holds something that a run would overwrite, or cannot be made."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: there is something already; name another folder with --out, or remove it")
+    if told := broken_link(out):
+        raise OutputError(f"{out}: {told}; name another folder with --out")
     parent = out.resolve().parent
     if not parent.is_dir():
         raise OutputError(f"{out}: the folder {parent} does not exist; make it first")

@@ -85,7 +85,10 @@ def test_unknown_keys_below_the_top_are_refused_too(tmp_path: Path) -> None:
         ),
         ("scoring: clozee", "scoring: 'letter', 'cloze'"),
         ("metric_list: [{metric: bleu}]", "metric_list.0.metric: one of acc, acc_norm"),
-        ("fewshot_config: {sampler: balanced}", "fewshot_config.sampler: 'default' or 'first_n' is wanted, not 'balanced'"),
+        (
+            "fewshot_config: {sampler: balanced}",
+            "fewshot_config.sampler: 'default' or 'first_n' is wanted, not 'balanced'",
+        ),
         ("fewshot_config: {fewshot_indices: [-1]}", "fewshot_config.fewshot_indices.0"),
         ("dataset_kwargs: {header: first}", "dataset_kwargs.header: the number of a row, `infer`, or null"),
         ("dataset_kwargs: {usecols: [q, 1]}", "dataset_kwargs.usecols: a list of names, or one of numbers"),

@@ -169,12 +169,14 @@ def bless(
     from calibaudit.cli.outputs import say
     from calibaudit.cli.progress.reporter import reporter
     from calibaudit.errors import OutputError
+    from calibaudit.files.paths import expanded
     from calibaudit.files.write import check_writable, write_whole
     from calibaudit.models.distributed import rank
     from calibaudit.report.words.verdict import limit_texts
     from calibaudit.scores.align import without_doubles
     from calibaudit.scores.baseline import bless as blessed
 
+    output = expanded(output, OutputError)
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
     check_writable(output)

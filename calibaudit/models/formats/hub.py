@@ -105,6 +105,8 @@ def hub_snapshot(name: str, patterns: Sequence[str], revision: str, cache: Path 
 def nearest(folder: Path) -> str:
     """`; did you mean ...?` out of the folders beside the missing one, or that there are none, or nothing."""
     parent = folder.parent
+    if parent.is_file():
+        return f" ({parent} is a file)"
     if not parent.is_dir():
         return f" ({parent} does not exist either)" if folder.is_absolute() or len(folder.parts) > 2 else ""
     try:

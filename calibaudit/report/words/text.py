@@ -42,10 +42,16 @@ def p_text(p_value: float | None) -> str:
     return "p < .001" if p_value < 0.001 else f"p = {number(p_value, 3)}"
 
 
+def short_name(name: str) -> str:
+    """The last part of a model's name."""
+    return PurePath(name.rstrip("/\\")).name or name
+
+
 def short_names(before: str, after: str) -> tuple[str, str]:
-    """The shortest endings of two model names that tell them apart; `before` and `after` when they are the same."""
+    """The shortest endings of two model names that tell them apart; `tuned (before)`, `tuned (after)` of one name."""
     if before == after:
-        return "before", "after"
+        name = short_name(before)
+        return f"{name} (before)", f"{name} (after)"
     parts = [PurePath(name.rstrip("/\\")).parts or (name,) for name in (before, after)]
     for n in range(1, max(map(len, parts)) + 1):
         left, right = ("/".join(part[-n:]) for part in parts)
