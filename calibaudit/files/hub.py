@@ -1,4 +1,4 @@
-"""Whether the Hugging Face hub answers: asked once, since its client asks in vain for half a minute and logs each try."""
+"""Whether the Hugging Face hub answers: asked once, for its client tries for half a minute and logs each try."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ MOST_FILES = 200_000
 def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Path:
     """The path, `~` expanded: there or not, but `exists`, `is_dir` and `is_file` will answer.
 
-    Raises `fault` for what no path can be (NUL, a name of 300 characters, `~` of nobody), what may not be looked at, and
-    a link to nothing.
+    Raises `fault` for what no path can be (NUL, a name of 300 characters, `~` of nobody), for what may not
+    be looked at, and for a link to nothing.
     """
     path = expanded(name, fault)
     shown = one_line(os.fspath(name), _SHOWN)
@@ -56,7 +56,7 @@ def broken_link(path: Path) -> str | None:
     for step in (path, *path.parents):
         if step.is_symlink() and not step.exists():
             which = "is" if step is path else f"{one_line(step, _SHOWN)} is"
-            return f"{which} a link to {one_line(os.readlink(step), _SHOWN)}, which does not exist"
+            return f"{which} a link to {one_line(step.readlink(), _SHOWN)}, which does not exist"
     return None
 
 

@@ -187,7 +187,7 @@ def test_quiet_is_the_sentence_and_the_table(comparison):
 
 
 def test_option_mass_warning_is_on_the_page(comparison):
-    assert "! after: little of the probability is on the options (letters 30 %)" in page(
+    assert "! tuned: little of the probability is on the options (letters 30 %)" in page(
         render_comparison, comparison, 160
     )
 

@@ -48,7 +48,8 @@ def told(path: tuple[str, ...], arguments: list[str]) -> str | None:
     except CalibauditError as error:
         return str(error)
     except Exception as error:
-        assert hasattr(error, "format_message"), error
+        if not hasattr(error, "format_message"):
+            raise
         return refusal(error)
     return None
 
@@ -109,8 +110,8 @@ def test_wrong_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused > 100
     file.write_text('[score]\nscoring = "lettr"\n')
     assert "'lettr' is not one of 'letter', 'cloze'" in (told(("score",), ["m", "--config", str(file)]) or "")
+    file.write_text("scoring = lettr\n")
     with pytest.raises(CalibauditError, match="not valid TOML"):
-        file.write_text("scoring = lettr\n")
         command_defaults(file, "score", flags, flags)
 
 

@@ -295,3 +295,14 @@ def test_the_command_shows_one_of_version_0_1(cli):
     assert (code, err) == (0, "")
     assert "It also undid the tuning (keeps 7 % of what tuning added" in unwrapped(page)
     assert "! this repair is of version 0.x" in page
+
+
+def test_how_models_were_run_is_said():
+    stored = {"quantization": "int8 (torchao)"}
+    repair = repaired()
+    plain = replace(repair, base=replace(repair.base, engine="transformers"))
+    assert repair_page(plain).facts == ("base: run by transformers",)
+    mixed = replace(repair, instruct=replace(repair.instruct, **stored))
+    assert " before: int8 weights (torchao)" in fresh_page(mixed).split("\n\n")[0].splitlines()
+    assert "before: int8 weights (torchao)" in unwrapped(printed(page_of(saved(mixed), "fix.json"), 50))
+    assert repair_page(repair).facts == ()
