@@ -244,11 +244,14 @@ def score_all(
     engines: EngineFlags,
 ) -> list[list[Scores]]:
     """The scores of each model, in order; revisions: of each on the hub."""
+    from calibaudit.scores.saved import is_saved_scores
     from calibaudit.scoring.evaluate import hash_ahead, scores_of
 
     tokenizers = _tokenizers(models, engines.tokenizer or ())
     for text in questions.notices:
         report.notice(text)
+    n_items = sum(len(task.items) for task in questions.loaded()) * (2 if options.chat.template == "both" else 1)
+    report.expect([(name, n_items) for name in models if not is_saved_scores(name)])
     hash_ahead(models[1:], options)
     found = [
         scores_of(

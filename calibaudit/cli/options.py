@@ -291,7 +291,7 @@ Plot = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict and the table.")]
 FullPaths = Annotated[bool, typer.Option("--full-paths", help="Save absolute paths whole, not their last parts alone.")]
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars, and no lines of progress in logs.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Config = Annotated[
     Path | None,

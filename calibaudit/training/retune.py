@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,9 @@ from calibaudit.training.watching import WATCHED
 
 RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""
+
+
+stages = logging.getLogger("calibaudit.stages")
 
 
 def check_folder(out: Path, *, resume: bool) -> None:
@@ -113,14 +117,17 @@ def retune(
             known = known_rows(base, examples, marks_of(tokenizer))
             del base
             free_memory()
+    stages.info("setting up the training run")
     run = train(
         loaded.network, tokenizer, examples, partial, settings,
         anchor=anchor, known=known, resume=resume, progress=progress,
     )  # fmt: skip
     if rank() == 0:
+        stages.info("saving the trained model")
         model = partial / "model"
         save_checkpoint(loaded.network, tokenizer, model, DTYPES[dtype])
         _put_in_place(model, out, {"made_from": identity, "run": dataclasses.asdict(run)})
+    stages.info("", extra={"done": 1, "total": 1})
     gathered([0])  # the other processes read it next
     del loaded, anchor
     free_memory()
