@@ -29,7 +29,7 @@ def _asked(endpoint: str, seconds: float) -> str | None:
 
     def ask() -> None:
         """Through the client's own session, which knows of proxies and certificates. Any answer is one."""
-        from huggingface_hub.utils import get_session
+        from huggingface_hub.utils import get_session  # type: ignore[attr-defined]  # there since 0.17
 
         try:
             get_session().head(endpoint, timeout=seconds)

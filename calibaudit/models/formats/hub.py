@@ -132,9 +132,8 @@ def hub_failure(name: str, revision: str | None, offline: bool, error: Exception
     if offline:
         return ModelError(f"{name}: no such folder, and not in the cache{at}; run once without --offline{hint}")
     if isinstance(error, hub_errors.LocalEntryNotFoundError | hub_errors.OfflineModeIsEnabled | ConnectionError):
-        why = out_of_reach()
-        reason = f" ({why})" if why else ""
-        return ModelError(f"{name}: no such folder, not in the cache{at}, and the hub cannot be reached{reason}{hint}")
+        why = f" ({cause})" if (cause := out_of_reach()) else ""
+        return ModelError(f"{name}: no such folder, not in the cache{at}, and the hub cannot be reached{why}{hint}")
     if isinstance(error, hub_errors.EntryNotFoundError):
         return ModelError(f"{name}: no config.json on the hub{at}; GGUF repositories are not checkpoints")
     reason = str(error).strip().splitlines()

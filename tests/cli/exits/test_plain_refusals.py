@@ -22,9 +22,9 @@ from tests.command import Cli, check_refused
 
 FOREIGN = re.compile(
     r"[Vv]alue error|[Ii]nput\b|cannot become|\w+Choice\b|pydantic|[Vv]alidation error|unable to parse|\btype=|"
-    r"valid (string|list|dictionary)|should match|instance of|\bNoneType\b|Traceback"
+    r"is not a valid|not in the range|valid (string|list|dictionary)|should match|instance of|\bNoneType\b|Traceback"
 )
-"""Words of pydantic, enums and classes; Click's own `is not a valid integer` is English."""
+"""Words of pydantic, of Click, of enums and classes."""
 
 COMMAND = typer.main.get_command(app)
 TEXTS = ("wrong", "", "-1", "1.5", "nan", "1e400", "9" * 30)
@@ -78,15 +78,16 @@ def test_wrong_flags(path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.
     ("arguments", "said"),
     [
         (["score", "m", "--scoring", "lettr"], "'lettr' is not one of 'letter', 'cloze'"),
-        (["score", "m", "--limit", "many"], "--limit"),
-        (["score", "m", "--limit", "0"], "'--limit': "),
-        (["score", "m", "--think", "2000000"], "1000000"),
+        (["score", "m", "--limit", "many"], "Invalid value for '--limit': 'many' is not a whole number;"),
+        (["score", "m", "--limit", "0"], "0{quote} is too small: give 1 or more"),
+        (["score", "m", "--think", "2000000"], "2000000{quote} is too large: give 1000000 or less"),
+        (["gate", "a", "b", "--margin", "x"], "'x' is not a number"),
         (["fix", "m", "--base", "b", "--out", "o", "--method", "magic"], "'magic' is not one of 'auto', 'temperature'"),
     ],
 )
 def test_a_wrong_flag_is_one_line(arguments: list[str], said: str, cli: Cli) -> None:
     ended = cli(*arguments)
-    check_refused(ended, said, "; see --help")
+    check_refused(ended, said.format(quote="'" if f"'{arguments[-1]}'" in ended.err else ""), "; see --help")
     assert not FOREIGN.search(ended.err)
 
 
