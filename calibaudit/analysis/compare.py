@@ -20,6 +20,7 @@ from calibaudit.analysis.side_warnings import few_items_warning, listed, prompt_
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.metrics.inference.multiple_tests import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired, unseen_doublings
+from calibaudit.scores.names import short_names
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo, Scores
 
@@ -214,8 +215,9 @@ def _warnings(sides: Sequence[Sequence[Scores]], tasks: Sequence[TaskComparison]
         side_warnings(side, masses(audits))
         for side, audits in zip(sides, ([t.before for t in tasks], [t.after for t in tasks]), strict=True)
     )
-    found = [f"{'both' if text in new_side else 'before'}: {text}" for text in old_side]
-    found += [f"after: {text}" for text in new_side if text not in old_side]
+    before, after = short_names(sides[0][0].model.name, sides[1][0].model.name)
+    found = [f"{'both' if text in new_side else before}: {text}" for text in old_side]
+    found += [f"{after}: {text}" for text in new_side if text not in old_side]
     found += prompt_warnings(list(zip(*sides, strict=True)))
     other = [a.label for a, b in zip(*sides, strict=True) if None not in (a.levels, b.levels) and a.levels != b.levels]
     if other:

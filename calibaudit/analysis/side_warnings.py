@@ -106,7 +106,19 @@ def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
             "a log's rows are not those of the data set, so its items were matched by id, right answer and choices "
             f"({listed(by_ids)})"
         )
-    return found
+    return [*found, *_undocumented(pairs)]
+
+
+def _undocumented(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
+    """At most one sentence: of which tasks nothing but the files' own word says that the questions are the same."""
+    blind = [pair for pair in pairs if any(part.documents is None for part in pair)]
+    names = dict.fromkeys(part.model.name for pair in blind for part in pair if part.documents is None)
+    if not blind:
+        return []
+    return [
+        f"{' and '.join(names)}: scores without documents, so items were paired by id and by the fingerprint that the "
+        f"file states, not question by question ({listed([old.label for old, _ in blind])}); score again to have them"
+    ]
 
 
 def _named_differences(old: Scores, new: Scores) -> list[str]:

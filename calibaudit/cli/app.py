@@ -31,6 +31,7 @@ from calibaudit.cli.help.completion import complete_at_the_first_tab
 from calibaudit.cli.help.page import Command, Group
 from calibaudit.cli.help.panels import in_running
 from calibaudit.cli.outputs import complain, say, show_help, show_text, visible_streams
+from calibaudit.cli.refusals import refusal
 from calibaudit.cli.settings.given import by_file
 from calibaudit.cli.streams import ReaderGone, steady_streams
 from calibaudit.errors import CalibauditError, Interrupted
@@ -157,7 +158,7 @@ def _failed(error: Exception) -> int:
     if isinstance(error, CalibauditError):
         text, code = by_file(str(error)), error.exit_code
     elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
-        text, code = error.format_message().rstrip(".") + "; see --help", 2
+        text, code = refusal(error), 2
     else:
         text, code = f"{type(error).__name__}: {error} (a fault of calibaudit's own: please report it with --debug)", 2
     complain(text)

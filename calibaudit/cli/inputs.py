@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibaudit.cli.saved_prompts import refuse_idle
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         TemplateFlags,
         TuningFlags,
     )
-    from calibaudit.cli.progress import Reporter
+    from calibaudit.cli.progress.reporter import Reporter
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.tasks.items import Task
@@ -80,7 +81,6 @@ def run_options(
     """Raises CalibauditError for a batch size that is neither `auto` nor a positive number, or other faulty flags."""
     from calibaudit.models.distributed import check_parallel
     from calibaudit.scores.thinking import Thinking
-    from calibaudit.scoring.cache import default_cache_dir
     from calibaudit.scoring.evaluate import RunOptions
 
     if chat.think is None and (chat.think_samples != 1 or save_thoughts):
@@ -99,12 +99,27 @@ def run_options(
         chat=chat_settings(chat),
         thinking=None if chat.think is None else Thinking(chat.think, chat.think_samples, chat.think_seed),
         save_thoughts=save_thoughts,
-        cache_dir=None if run.no_cache else run.cache_dir or default_cache_dir(),
+        cache_dir=None if run.no_cache else _cache_folder(run.cache_dir),
         verify=run.verify,
         offline=run.offline,
         engine="transformers" if engines is None else engines.engine.value,
         concurrency=8 if engines is None else engines.concurrency,
     )
+
+
+def _cache_folder(named: Path | None) -> Path:
+    """Where finished items are kept, there or not. Raises CalibauditError for what is no folder."""
+    from calibaudit.files.paths import user_path
+    from calibaudit.scoring.cache import default_cache_dir
+
+    source = "CALIBAUDIT_CACHE" if named is None else "--cache-dir"
+    try:
+        folder = user_path(named or default_cache_dir(), CalibauditError)
+    except CalibauditError as error:
+        raise CalibauditError(f"{source} {error}") from None
+    if folder.exists() and not folder.is_dir():
+        raise CalibauditError(f"{source} {folder}: is a file, where a folder is wanted")
+    return folder
 
 
 def chat_settings(chat: TemplateFlags) -> ChatSettings:
@@ -113,8 +128,11 @@ def chat_settings(chat: TemplateFlags) -> ChatSettings:
     from calibaudit.files.paths import user_path
 
     named = chat.chat_template
-    if (os.sep in named or named.endswith(".jinja")) and not user_path(named, CalibauditError).is_file():
-        raise CalibauditError(f"--chat-template {named}: there is no such file")
+    if os.sep in named or named.endswith(".jinja"):
+        file = user_path(named, CalibauditError)
+        if not file.is_file():
+            what = "is a folder, where a file is wanted" if file.is_dir() else "there is no such file"
+            raise CalibauditError(f"--chat-template {named}: {what}")
     return ChatSettings(
         template=chat.chat_template,
         answer_at=chat.answer_at.value,
@@ -232,11 +250,14 @@ def score_all(
     engines: EngineFlags,
 ) -> list[list[Scores]]:
     """The scores of each model, in order; revisions: of each on the hub."""
+    from calibaudit.scores.saved import is_saved_scores
     from calibaudit.scoring.evaluate import hash_ahead, scores_of
 
     tokenizers = _tokenizers(models, engines.tokenizer or ())
     for text in questions.notices:
         report.notice(text)
+    n_items = sum(len(task.items) for task in questions.loaded()) * (2 if options.chat.template == "both" else 1)
+    report.expect([(name, n_items) for name in models if not is_saved_scores(name)])
     hash_ahead(models[1:], options)
     found = [
         scores_of(

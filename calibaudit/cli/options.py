@@ -276,7 +276,7 @@ Plot = Annotated[
 AsJson = Annotated[bool, in_output("--json", help="Print the result as JSON, and nothing else, on stdout.")]
 Quiet = Annotated[bool, in_output("--quiet", "-q", help="Print only the verdict and the table.")]
 FullPaths = Annotated[bool, in_output("--full-paths", help="Save absolute paths whole, not just their last parts.")]
-NoProgress = Annotated[bool, in_running("--no-progress", help="Show no progress bars.")]
+NoProgress = Annotated[bool, in_running("--no-progress", help="Show no progress: no bars, no lines in a log.")]
 Debug = Annotated[bool, in_running("--debug", help="Show the traceback of an error.")]
 _CONFIG = "the nearest calibaudit.toml, or pyproject.toml with [tool.calibaudit], from here upwards"
 Config = Annotated[

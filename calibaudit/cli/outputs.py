@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 def checked_outputs(files: FileFlags, *, two_models: bool = True, gated: bool = False) -> list[Path]:
     """The files of -o and of --plot. Raises OutputError now for what could not be written after an hour of scoring."""
+    from calibaudit.errors import OutputError
+    from calibaudit.files.paths import expanded
     from calibaudit.files.write import check_writable
     from calibaudit.report.formats import check_format, check_picture
 
-    for path in files.plot or ():
+    plots = [expanded(path, OutputError) for path in files.plot or ()]
+    for path in plots:
         check_picture(path)
-    paths = [*(files.output or ()), *(files.plot or ())]
+    paths = [*(expanded(path, OutputError) for path in files.output or ()), *plots]
     for path in paths:
         check_format(path, two_models=two_models, gated=gated)
         check_writable(path)

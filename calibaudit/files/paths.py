@@ -20,24 +20,65 @@ MOST_FILES = 200_000
 def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Path:
     """The path, `~` expanded: there or not, but `exists`, `is_dir` and `is_file` will answer.
 
-    Raises `fault` for what no path can be (NUL, a name of 300 characters, `~` of nobody) or what may not be looked at.
+    Raises `fault` for what no path can be (NUL, a name of 300 characters, `~` of nobody), for what may not
+    be looked at, and for a link to nothing.
     """
-    text = os.fspath(name)
-    shown = one_line(text, _SHOWN)
+    path = expanded(name, fault)
+    shown = one_line(os.fspath(name), _SHOWN)
     try:
-        path = Path(text).expanduser()
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return path
-    except RuntimeError:
-        raise fault(f"{shown}: there is no folder of that user; write the path out, or ./~ before a name") from None
+    except FileNotFoundError:
+        if told := broken_link(path):
+            raise fault(f"{shown}: {told}") from None
+    except NotADirectoryError:
+        pass
+    except PermissionError as error:
+        raise fault(f"{shown}: cannot be looked at: {error.strerror}") from None
     except OSError as error:
-        if getattr(error, "winerror", None) in _NOT_NAMES:
-            return path
-        raise fault(f"{shown}: cannot be looked at: {error.strerror or error}; is it a path?") from None
+        if getattr(error, "winerror", None) not in _NOT_NAMES:
+            raise fault(f"{shown}: cannot be looked at: {error.strerror or error}; is it a path?") from None
     except ValueError as error:  # NUL, or half a character
         raise fault(f"{shown}: is no path: {error}") from None
     return path
+
+
+def expanded(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Path:
+    """The path, `~` expanded. Raises `fault` for `~` of nobody."""
+    try:
+        return Path(os.fspath(name)).expanduser()
+    except RuntimeError:
+        shown = one_line(os.fspath(name), _SHOWN)
+        raise fault(f"{shown}: there is no folder of that user; write the path out, or ./~ before a name") from None
+
+
+def broken_link(path: Path) -> str | None:
+    """What to say of a path that is not there, where it, or a folder above it, is a link to nothing."""
+    for step in (path, *path.parents):
+        if step.is_symlink() and not step.exists():
+            which = "is" if step is path else f"{one_line(step, _SHOWN)} is"
+            return f"{which} a link to {one_line(step.readlink(), _SHOWN)}, which does not exist"
+    return None
+
+
+def user_folder(name: str | os.PathLike[str], fault: type[CalibauditError], flag: str) -> Path:
+    """A folder that a flag names, `~` expanded. Raises `fault`, which names the flag, where it is none, or shut."""
+    told = f"{flag} {one_line(os.fspath(name), _SHOWN)}: "
+    try:
+        folder = user_path(name, fault)
+    except fault as error:
+        raise fault(f"{flag} {error}") from None
+    if not folder.exists():
+        raise fault(f"{told}there is no such folder")
+    if not folder.is_dir():
+        raise fault(f"{told}is a file, where a folder is wanted")
+    check_open(folder, fault, f"{flag} {one_line(os.fspath(name), _SHOWN)}")
+    return folder
+
+
+def check_open(folder: Path, fault: type[CalibauditError], name: str) -> None:
+    """Raises `fault` for a folder whose files may not be looked at."""
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise fault(f"{name}: is a folder that may not be looked into: Permission denied")
 
 
 def is_there(name: str | os.PathLike[str], what: Callable[[Path], bool] = Path.exists) -> bool:

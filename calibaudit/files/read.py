@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from calibaudit.errors import CalibauditError
+from calibaudit.files.paths import broken_link
 from calibaudit.files.text import one_line, shortened
 
 MOST = 1 << 30
@@ -105,7 +106,8 @@ def open_file(path: str | os.PathLike[str], fault: type[CalibauditError], *, nam
             raise fault(f"{where}: cannot be read: {other}")
         return os.fdopen(opened, "rb")
     except OSError as error:
-        raise fault(f"{where}: cannot be read: {error.strerror or error}") from error
+        link = broken_link(Path(path)) if isinstance(error, FileNotFoundError) else None
+        raise fault(f"{where}: {link or f'cannot be read: {error.strerror or error}'}") from error
     except ValueError as error:  # NUL in the path, or half a character
         raise fault(f"{where}: cannot be read: {error}") from error
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ModelError
-from calibaudit.files.paths import user_path
+from calibaudit.files.hub import out_of_reach
+from calibaudit.files.paths import check_open, user_path
 from calibaudit.files.read import MOST_OF_SETTINGS, read_json
 from calibaudit.models.formats.adapter_files import (
     ADAPTER_CONFIG,
@@ -146,6 +147,7 @@ def _find(name: str, revision: str | None, search: _Search, base: Checkpoint | N
             raise ModelError(
                 f"{name}: is a folder, and --revision {revision} chooses among a hub id's versions; drop one"
             )
+        check_open(folder, ModelError, name)
         check_not_both(name, folder)
         if is_adapter(folder):
             return _on_base(_hashed(Checkpoint(name, folder, "", False, cache, offline), search.digests), search, base)
@@ -255,6 +257,8 @@ def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
             reason = "the hub has no safetensors weights for it; pickle weights are refused, convert them first"
             if checkpoint.offline:
                 reason = "its weights are not in the cache; run once without --offline"
+            elif why := out_of_reach():
+                reason = f"its weights are not in the cache, and the hub cannot be reached ({why})"
         raise ModelError(f"{name}: {reason or f'no weights in the folder ({WEIGHTS}, or shards with {INDEX})'}")
     for file in files:
         check_safetensors(name, file)

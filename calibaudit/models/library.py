@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import transformers
 from transformers import AutoConfig, PretrainedConfig
 from transformers.utils import logging as transformers_logging
+
+stages = logging.getLogger("calibaudit.stages")
 
 VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
 
@@ -30,6 +32,17 @@ def quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(level)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def reading(name: str, files: Sequence[Path]) -> Iterator[None]:
+    """Says, to whoever listens to `calibaudit.stages`, that weights are being read, and that they are."""
+    n_bytes = sum(file.stat().st_size for file in files)
+    stages.info("reading the weights of %s, %s MB", name, f"{n_bytes / 1e6:,.0f}")
+    try:
+        yield
+    finally:
+        stages.info("", extra={"done": 1, "total": 1})
 
 
 def config_in(folder: Path) -> Any:

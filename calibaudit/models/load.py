@@ -20,7 +20,7 @@ from calibaudit.models.formats.families import class_names, loaders_of, text_con
 from calibaudit.models.formats.quantization import as_run, check_can_load, quantization_settings
 from calibaudit.models.formats.setting_types import check_fits
 from calibaudit.models.formats.shards import read_header
-from calibaudit.models.library import VERSION, config_in, first_line, quiet
+from calibaudit.models.library import VERSION, config_in, first_line, quiet, reading
 from calibaudit.models.parallel.layout import Layout, Weights, layout_of, memory_of
 from calibaudit.models.parallel.split import split_options
 from calibaudit.models.tokenizer import check_tokenizer_files, load_tokenizer
@@ -69,7 +69,10 @@ def load_network(checkpoint: Checkpoint, dtype: str, device: str, parallel: str 
         chosen_dtype, notes = choose_dtype(dtype, config, files, chosen_device)
         weights = Weights(checkpoint.name, config, tuple(files), chosen_dtype, _whole_only(checkpoint, settings))
         layout = layout_of(weights, device, parallel)
-        network, more = _read_weights(checkpoint.whole, config, chosen_dtype, layout, quantized=settings is not None)
+        with reading(checkpoint.name, files):
+            network, more = _read_weights(
+                checkpoint.whole, config, chosen_dtype, layout, quantized=settings is not None
+            )
         network, adapter = _adapted(checkpoint, network, merge=settings is None)
         n_parameters = sum(p.numel() for p in (network if settings is None else _unpacked(network)).parameters())
     notes += more

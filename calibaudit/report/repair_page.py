@@ -8,6 +8,7 @@ from calibaudit.analysis.audit import Audit
 from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import Candidate, Repair
 from calibaudit.report.document.tables import Head, Row, Table
+from calibaudit.report.words.models import facts_of
 from calibaudit.report.words.repair import MEASURES, repair_label, repair_sentence
 from calibaudit.report.words.repair_how import (
     choice_sentences,
@@ -33,6 +34,7 @@ class RepairPage:
 
     measures: base, before, after; None where nothing was repaired. candidates: the repairs that were tried; None where
     there was nothing to choose from. choice: why which was taken. how, warnings: a sentence each. saved: where what is.
+    facts: how models were run, where that is not plain weights.
     """
 
     models: tuple[str, str]
@@ -45,6 +47,7 @@ class RepairPage:
     how: tuple[str, ...]
     warnings: tuple[str, ...]
     saved: str | None
+    facts: tuple[str, ...] = ()
 
 
 def repair_page(repair: Repair) -> RepairPage:
@@ -53,6 +56,9 @@ def repair_page(repair: Repair) -> RepairPage:
     out = NOTHING_SAVED if repair.proof is None else one_line(repair.proof.repair.after.name, 200)
     tried = [one for one in repair.candidates if not one.impossible]
     choice = choice_sentences(repair)
+    models = {"base": repair.base, "before": repair.instruct}
+    if repair.proof is not None:
+        models["after"] = repair.proof.repair.after
     files = "the model, README.md, fix.json" + (", training.jsonl" if repair.training is not None else "")
     if repair.training is not None and "tensorboard" in repair.settings.training.report_to:
         files += f", {WATCHED}/ (TensorBoard's, unless TENSORBOARD_LOGGING_DIR named another place)"
@@ -67,6 +73,7 @@ def repair_page(repair: Repair) -> RepairPage:
         how=tuple(how_sentences(repair)),
         warnings=tuple(repair_warnings(repair)),
         saved=None if repair.proof is None else f"Saved in {out}: {files}",
+        facts=tuple(facts_of(models)),
     )
 
 

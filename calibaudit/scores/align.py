@@ -53,10 +53,11 @@ def paired(before: Sequence[Scores], after: Sequence[Scores]) -> list[tuple[Scor
     for side, scores in zip(sides, (before, after), strict=True):
         for part in sorted(scores, key=lambda part: part.chat_template):
             side.setdefault(part.task, []).append(part)
-    for here, there, name in ((0, 1, "after"), (1, 0, "before")):
+    for here, there, others, word in ((0, 1, after, "after"), (1, 0, before, "before")):
         missing = [task for task in sides[here] if task not in sides[there]]
         if missing:
-            raise ScoresError(f"task {missing[0]!r} was not scored {name}; both sides must have the same tasks")
+            who = f" by {others[0].model.name}" if others else ""
+            raise ScoresError(f"task {missing[0]!r} was not scored {word}{who}; both sides must have the same tasks")
     pairs = []
     for task in dict.fromkeys(part.task for part in before):
         old, new = sides[0][task], sides[1][task]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.paths import is_there
+from calibaudit.files.paths import is_there, user_path
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
 from calibaudit.scores.from_dict import compacted, scores_from_dict
@@ -91,6 +91,7 @@ def check_there(names: Sequence[str]) -> None:
     """Raise ScoresError for a file of scores that is not there, before it is taken for the name of a model."""
     for name in (part for whole in names for part in parts_of(whole)):
         if name.endswith(_SUFFIXES) and not is_there(name):
+            user_path(name, ScoresError)  # says what it is, where it is there
             way = "; write it with `calibaudit bless` or `calibaudit score -o`" if name.endswith(_SUFFIXES[:2]) else ""
             raise ScoresError(f"{name}: no such file{way}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from calibaudit.models.model import Model
     from calibaudit.scoring.engines.engine import Engine
     from calibaudit.scoring.engines.remembered import PromptCache
+
+stages = logging.getLogger("calibaudit.stages")
 
 Progress = Callable[[str, int, int], None]
 Notice = Callable[[str], None]
@@ -209,6 +212,7 @@ _AT_ONCE = 0.1
 
 
 def _load(checkpoint: Checkpoint, options: RunOptions) -> Model:
+    stages.info("loading %s", checkpoint.name)
     if world_size() == 1:
         _wake(options.device)
     from calibaudit.models.model import load_model
@@ -240,7 +244,8 @@ def evaluate_model(
     """The model's scores on every task, in order. kept: which prompts earlier runs came to.
 
     With the template `both`, two entries a task: plain, then inside the chat template (plain again for a model that
-    has none). progress: called with (label, finished, all). notice: called with each sentence the user should read.
+    has none). progress: called with (label, finished, all), before all else with (label, 0, all) of every
+    label. notice: called with each sentence the user should read.
     """
     from calibaudit.scoring.engines.remembered import Remembered
     from calibaudit.scoring.score import kept_score, score
@@ -261,7 +266,10 @@ def evaluate_model(
     results: list[Scores] = []
     for task in tasks:
         for template in dict.fromkeys(passes):
-            label = task.name if template == "off" else f"{task.name} (chat)"
+            progress(_label(task, template), 0, len(task.items))
+    for task in tasks:
+        for template in dict.fromkeys(passes):
+            label = _label(task, template)
 
             def report(done: int, total: int, label: str = label) -> None:
                 progress(label, done, total)
@@ -284,6 +292,10 @@ def evaluate_model(
                 )
             results += [scores] * (len(passes) if len(set(passes)) == 1 else 1)
     return results
+
+
+def _label(task: Task, template: str) -> str:
+    return task.name if template == "off" else f"{task.name} (chat)"
 
 
 def _can_think(model: Model | Engine, tasks: Sequence[Task], chat: ChatSettings) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import TaskError
+from calibaudit.files.hub import out_of_reach
 from calibaudit.files.paths import user_path
 from calibaudit.files.read import NotJson, decode_json, json_lines, parse_json, read_text
 from calibaudit.tasks.library import closed_network, quiet_datasets
@@ -250,7 +251,9 @@ def _load_dataset(
     definition: Definition, path: str, extra: Mapping[str, Any], *, offline: bool, local: bool
 ) -> Documents:
     spec = definition.spec
-    with quiet_datasets(offline=offline) as datasets, closed_network(offline) as refused:
+    asks_hub = not offline and not local and path not in BUILDERS
+    cut_off = out_of_reach() if asks_hub else None
+    with quiet_datasets(offline=offline or cut_off is not None) as datasets, closed_network(offline) as refused:
         try:
             if local:
                 # The cache of `datasets` keeps a folder's rows by its name, a file's by its path and time, a URL's by
@@ -267,7 +270,7 @@ def _load_dataset(
             if refused:
                 told = f"data set {spec.dataset_path} asks for {refused[0]}, and nothing is fetched offline"
                 raise TaskError(f"{definition.where}: {told}: run without --offline, or take a local copy") from error
-            raise TaskError(_reason(definition, path, error, offline=offline)) from error
+            raise TaskError(_reason(definition, path, error, cut_off, offline=offline)) from error
 
     def reader(name: str) -> Callable[[], Split]:
         # As Python rows at once: reading a data set row by row costs half a millisecond each.
@@ -278,7 +281,8 @@ def _load_dataset(
     return Documents({str(name): reader(name) for name in loaded}, definition.where)
 
 
-def _reason(definition: Definition, path: str, error: Exception, *, offline: bool) -> str:
+def _reason(definition: Definition, path: str, error: Exception, cut_off: str | None, *, offline: bool) -> str:
+    """cut_off: why the hub was not asked."""
     name = definition.spec.dataset_path + (f", {definition.spec.dataset_name}" if definition.spec.dataset_name else "")
     told = f"{definition.where}: data set {name}: "
     message = " ".join(str(error).split())
@@ -289,7 +293,10 @@ def _reason(definition: Definition, path: str, error: Exception, *, offline: boo
                 told + "not in the local cache, and nothing is fetched offline: run once without --offline, "
                 "or give a local copy with --mirror FOLDER"
             )
-        return told + f"the hub is out of reach and there is no local copy: {message}; or give one with --mirror FOLDER"
+        return told + (
+            f"not in the local cache, and the hub cannot be reached ({cut_off or message}): give a local copy with "
+            "--mirror FOLDER"
+        )
     if "Dataset scripts are no longer supported" in message:
         return told + "it needs its own loading code, which is never run: take a copy in Parquet or JSONL"
     return told + f"{message or type(error).__name__}"

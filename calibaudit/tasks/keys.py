@@ -118,7 +118,7 @@ def _steps(entry: object) -> list[object]:
 def _metric(value: object) -> object:
     if value in METRICS or isinstance(value, Function):
         return value
-    raise ValueError(f"Input should be {', '.join(map(repr, METRICS))} (found {value!r})")
+    raise ValueError(f"one of {', '.join(METRICS)} is wanted, not {value!r}")
 
 
 Text = Annotated[str, BeforeValidator(_template)]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calibaudit.errors import TaskError
+from calibaudit.files.paths import user_folder
 from calibaudit.tasks.items import Scoring, Task, TaskSummary, check_limit
 
 
@@ -46,6 +47,7 @@ def load_tasks(
     if not names:
         raise TaskError("no task is named: `calibaudit tasks` lists the known ones")
     definitions = find_definitions(names)
+    mirror = None if mirror is None else user_folder(mirror, TaskError, "--mirror")
     tasks = []
     for definition in definitions:
         task = build_task(
@@ -128,5 +130,6 @@ def check_task_file(
         return error.faults
     if not data:
         return ()
+    mirror = None if mirror is None else user_folder(mirror, TaskError, "--mirror")
     found = [fault for definition in definitions for fault in find_faults(definition, mirror=mirror, offline=offline)]
     return tuple(dict.fromkeys(found))

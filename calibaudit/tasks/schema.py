@@ -154,7 +154,7 @@ def parse_group(source: Source) -> GroupSpec:
     except ValidationError as error:  # of a function, which says for itself that it is not run, no fault is made above
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"][:2]))
-        raise TaskFileError([f"{own.path}: {where}: {first['msg']}"]) from None
+        raise TaskFileError([f"{own.path}: {where}: {_in_words(first)}"]) from None
 
 
 def _supported(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,9 +212,35 @@ def _schema_faults(model: type[Keys], source: Source) -> Iterator[tuple[Place, s
             elif detail["type"] == "missing":
                 yield place, f"key {key!r} is missing{_why_needed(key)}"
             else:
-                message = detail["msg"].removeprefix("Value error, ")
-                found = "" if detail["type"] == "value_error" else f" (found {detail['input']!r:.80})"
-                yield place, f"{key}: {message}{found}"
+                yield place, f"{key}: {_in_words(detail)}"
+
+
+_WANTED: Mapping[str, str] = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+    "literal": "{expected}",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "string_pattern_mismatch": "a name without {barred}",
+    "string_too_short": "a text that is not empty",
+}
+"""How pydantic's kinds of faults begin, the longest counts -> what would be none."""
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    """One of pydantic's faults, in words of a task file: its own speak of inputs and their types."""
+    kind, bound = str(fault["type"]), fault.get("ctx") or {}
+    if kind == "value_error":
+        return str(bound["error"])
+    start = max((start for start in _WANTED if kind.startswith(start)), key=len, default="")
+    barred = "spaces, commas or slashes" if r"\s" in str(bound.get("pattern")) else "commas or slashes"
+    wanted = _WANTED.get(start, "a value of another kind").format(barred=barred, **bound)
+    return f"{wanted} is wanted, not {fault['input']!r:.80}"
 
 
 def _is_key(part: str | int) -> bool:

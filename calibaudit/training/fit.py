@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from torch import Tensor
 from calibaudit.kernels import IGNORE_INDEX
 from calibaudit.models.model import Model
 from calibaudit.training.data.encode import Example
+
+stages = logging.getLogger("calibaudit.stages")
 
 N_EXAMPLES = 512
 _TOKENS_PER_BATCH = 4_096
@@ -38,7 +41,11 @@ def fit_of(model: Model, examples: Sequence[Example], n_examples: int = N_EXAMPL
     """The model's fit to the examples, or to n_examples of them at even distances."""
     step = max(1, -(-len(examples) // n_examples))
     nll, hits, n_tokens = 0.0, 0, 0
-    for _, ids, targets in token_batches(examples[::step]):
+    chosen, n_done = examples[::step], 0
+    for rows, ids, targets in token_batches(chosen):
+        n_done += len(rows)
+        more = {"done": n_done, "total": len(chosen)}
+        stages.info("reading %s tuning rows with %s", f"{len(chosen):,}", model.info.name, extra=more)
         features, _ = model.forward(ids.to(model.device))
         counts = targets.reshape(-1) != IGNORE_INDEX
         wanted = targets.reshape(-1)[counts]

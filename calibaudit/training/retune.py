@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import OutputError, SftError, TrainingError
+from calibaudit.files.paths import broken_link
 from calibaudit.files.read import decode_json, read_json
 from calibaudit.models.checkpoints import Checkpoint
 from calibaudit.models.devices import DTYPES, choose_device, free_memory
@@ -33,10 +35,15 @@ RECORD = "training.json"
 """Written into OUT when training is done: from what, with what, and how it went."""
 
 
+stages = logging.getLogger("calibaudit.stages")
+
+
 def check_folder(out: Path, *, resume: bool) -> None:
     """Raises OutputError where `out` holds something that a run would overwrite, or cannot be made."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: there is something already; name another folder with --out, or remove it")
+    if told := broken_link(out):
+        raise OutputError(f"{out}: {told}; name another folder with --out")
     parent = out.resolve().parent
     if not parent.is_dir():
         raise OutputError(f"{out}: the folder {parent} does not exist; make it first")
@@ -110,14 +117,17 @@ def retune(
             known = known_rows(base, examples, marks_of(tokenizer))
             del base
             free_memory()
+    stages.info("setting up the training run")
     run = train(
         loaded.network, tokenizer, examples, partial, settings,
         anchor=anchor, known=known, resume=resume, progress=progress,
     )  # fmt: skip
     if rank() == 0:
+        stages.info("saving the trained model")
         model = partial / "model"
         save_checkpoint(loaded.network, tokenizer, model, DTYPES[dtype])
         _put_in_place(model, out, {"made_from": identity, "run": dataclasses.asdict(run)})
+    stages.info("", extra={"done": 1, "total": 1})
     gathered([0])  # the other processes read it next
     del loaded, anchor
     free_memory()

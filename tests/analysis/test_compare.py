@@ -156,7 +156,7 @@ def test_pooled_option_mass_is_that_of_the_letter_tasks():
     assert result.pooled.change["option_mass"].value == pytest.approx(-0.5)
     assert result.pooled.change["option_mass"].p_value < 1e-6
     assert result.pooled.n_tasks_with["option_mass"] == 1
-    assert any("after: little of the probability is on the options (a 40 %)" in text for text in result.warnings)
+    assert any("tuned: little of the probability is on the options (a 40 %)" in text for text in result.warnings)
 
 
 def assert_one_inference(result):
@@ -274,8 +274,8 @@ def test_warnings():
     after = [tuned(40, chat_template=True, n_healed=5), made_scores(300, task="big", seed=3, model=TUNED)]
     after = [dataclasses.replace(part, model=dataclasses.replace(TUNED, dtype="bfloat16")) for part in after]
     text = "\n".join(compare(before, after, FAST).warnings)
-    assert "before: contexts lost their beginning to fit the model's window (quiz 2 of 40 items)" in text
-    assert "after: choices share their first token" in text
+    assert "base: contexts lost their beginning to fit the model's window (quiz 2 of 40 items)" in text
+    assert "tuned: choices share their first token" in text
     assert "use --chat-template off for the same prompt" in text
     assert "float32 before, bfloat16 after" in text
     assert "fewer than 100 items: expect wide intervals (quiz (chat) 40)" in text

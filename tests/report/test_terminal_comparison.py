@@ -187,7 +187,7 @@ def test_quiet_is_the_sentence_and_the_table(comparison):
 
 
 def test_option_mass_warning_is_on_the_page(comparison):
-    assert "! after: little of the probability is on the options (letters 30 %)" in page(
+    assert "! tuned: little of the probability is on the options (letters 30 %)" in page(
         render_comparison, comparison, 160
     )
 
@@ -372,5 +372,5 @@ def test_small_words():
     assert shortened("abc", 5) == "abc"
     assert short_names("org/base", "org/base-chat") == ("base", "base-chat")
     assert short_names("a/model", "b/model") == ("a/model", "b/model")
-    assert short_names("x", "x") == ("before", "after")
+    assert short_names("lab/x", "lab/x") == ("x (before)", "x (after)")
     assert wrapped("an interval [.1, .2] here", 20) == [" an interval", " [.1, .2] here"]

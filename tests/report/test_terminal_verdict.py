@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import re
 
 import pytest
 from made_scores import TUNED, made_scores
 from rich.console import Console
 
+from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.gating.verdict import Limits, Verdict, gate
 from calibaudit.report.terminal.verdict import render_verdict
+from calibaudit.report.words.models import run_facts
+from calibaudit.report.words.text import bounds, number, p_text, signed
 from calibaudit.report.words.verdict import sentence
 
 FAST = Settings()
@@ -103,8 +108,64 @@ def test_every_limit_shows_expected_against_found(verdicts: dict[str, Verdict]) 
         assert f"{check.found:.3f}".lstrip("0") in text
 
 
-def test_quiet_leaves_the_tasks_out(verdicts: dict[str, Verdict]) -> None:
+def test_quiet_is_the_verdict_and_the_table(verdicts: dict[str, Verdict]) -> None:
     text = page(verdicts["regressed"], quiet=True)
-    assert "task-1" not in text.split("expected and found")[1]
-    assert "the dtype differs" not in text
-    assert "the dtype differs" in page(verdicts["regressed"])
+    assert re.search(r"^ task-1 +300 .* regressed$", text, re.MULTILINE)
+    assert text.startswith(page(verdicts["regressed"]).split("\n\n")[0])
+    for more in ("the dtype differs", "what is broken"):
+        assert more not in text
+        assert more in page(verdicts["regressed"])
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
+@pytest.mark.parametrize("name", ["regressed", "over_limit"])
+def test_what_it_judges_by_stays_at_every_width(verdicts: dict[str, Verdict], name: str, width: int) -> None:
+    """Of all items each check's limit, value, bounds and p; of each task both changes with their p, and its outcome."""
+    text, found = page(verdicts[name], width), verdicts[name]
+    for check in found.overall.checks:
+        for part in (number(check.allowed), number(check.found), bounds(check.low, check.high)):
+            assert part in text
+        if check.p_value is not None:
+            assert p_text(check.p_value) in text
+    heads = [line for line in text.splitlines() if line.startswith(" task ")]
+    assert sum(line.count("change") for line in heads) == 2
+    assert sum(len(re.findall(r" p\b", line)) for line in heads) == 2
+    for task in found.tasks:
+        (start,) = {task.name[:4]}
+        rows = [line for line in text.splitlines() if line.startswith(f" {start}") and "what is" not in line]
+        said = " ".join(row for row in rows if row.rstrip().split()[0][-4:] == task.name[-4:])
+        for check in task.checks[:2]:
+            assert signed(check.found) in said
+        for check in task.checks[2:]:
+            assert number(check.found) in said
+        assert task.outcome.replace("_", " ") in said
+
+
+def test_each_p_stands_beside_its_own_change(verdicts: dict[str, Verdict]) -> None:
+    """At 80 columns a task's line showed the smaller p of both measures beside the change of ECE."""
+    task = verdicts["inconclusive"].tasks[1]
+    line = next(line for line in page(verdicts["inconclusive"]).splitlines() if line.startswith(f" {task.name} "))
+    shown = [cell for check in task.checks for cell in (signed(check.found), p_text(check.p_value).split()[-1])]
+    assert re.findall(r"[+−]?1?\.\d+", line) == [cell for cell in shown if cell != "<"]
+
+
+def test_how_models_were_run_is_said() -> None:
+    """As `compare` says it."""
+    how = {"quantization": "int8 (torchao)", "adapter": "LoRA of rank 8", "engine": "vLLM 0.9"}
+    tuned = dataclasses.replace(TUNED, **how)
+    found = gate([made_scores(150)], [made_scores(150, model=tuned)], Limits(), FAST)
+    (fact,) = run_facts(compare([made_scores(150)], [made_scores(150, model=tuned)], FAST))
+    assert fact.startswith("tuned: int8 weights (torchao), LoRA of rank 8, run by vLLM")
+    assert fact in " ".join(page(found).split())
+
+
+def test_one_name_for_both_is_named() -> None:
+    found = gate([made_scores(300, model=TUNED)], [made_scores(300, model=TUNED, heat=1.02)], Limits(margin=0.5), FAST)
+    assert sentence(found).startswith("Passed: the calibration of tuned is no worse than the baseline's")
+
+
+def test_scores_without_documents_are_told() -> None:
+    candidate = made_scores(150, model=TUNED, documents=None)
+    (told,) = compare([made_scores(150)], [candidate], FAST).warnings
+    assert told.startswith("lab/tuned: scores without documents, so items were paired by id and by the fingerprint")
+    assert "(quiz)" in told

@@ -362,7 +362,7 @@ def test_offline_says_how_to_get_the_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (ConnectionError("no\nroute"), "the hub is out of reach and there is no local copy: no route"),
+        (ConnectionError("no\nroute"), "the hub cannot be reached (no route)"),
         (
             RuntimeError("Dataset scripts are no longer supported, but found x.py"),
             "its own loading code, which is never",
@@ -379,6 +379,7 @@ def test_hub_faults_are_one_line(error: Exception, told: str, tmp_path: Path, mo
         raise error
 
     monkeypatch.setattr(datasets, "load_dataset", fail)
+    monkeypatch.setattr("calibaudit.tasks.documents.out_of_reach", lambda: None)
     with pytest.raises(TaskError) as caught:
         documents(tmp_path, dataset_path="a/b", offline=False)
     assert told in str(caught.value)

@@ -27,11 +27,11 @@ from ci_readers import runner
 from made_results import audit_result, comparison_result, piloted_result
 from made_scores import INFO, TUNED, made_scores
 from rich.console import Console
-from rich.progress import Progress, TextColumn
 
 from calibaudit.cli.app import app
 from calibaudit.cli.outputs import visible_streams
-from calibaudit.cli.progress import Reporter, _Notices
+from calibaudit.cli.progress.lines import log_text
+from calibaudit.cli.progress.reporter import Reporter, _Notices, _on_terminal
 from calibaudit.report.result_json import result_text
 from calibaudit.report.terminal.saved import page_of
 from calibaudit.scores.logs.formats import read_logs
@@ -259,9 +259,9 @@ def check_terminal(console: Console) -> str:
 
 def test_progress_and_notices_on_a_terminal() -> None:
     console = on_terminal()
-    with Progress(TextColumn("{task.description}", markup=False), console=console) as bars:
-        report = Reporter(console, bars)
-        report.progress(hostile(1), 1, 2, hostile(2))
+    report = Reporter(console)
+    report.progress(hostile(1), 1, 2)
+    with _on_terminal(console, report.board):
         report.notice(hostile(3))
         logger = logging.getLogger("calibaudit.test")
         logger.propagate = False  # what catches it for pytest's report cannot send half a character to another process
@@ -271,6 +271,8 @@ def test_progress_and_notices_on_a_terminal() -> None:
     found = check_terminal(console)
     assert all(f"{mark(n)}{SEEN}" in found for n in (1, 3, 4))
     assert "<script>[red][/red]" in found  # markup of rich's is text
+    report.board.stage(hostile(5))
+    check_text(log_text(report.board.state()), "a log")
 
 
 @pytest.mark.parametrize("kind", RESULTS)

@@ -41,7 +41,7 @@ def compare(
 
     inputs.load_numpy()
     from calibaudit.cli.outputs import checked_outputs, deliver
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.models.distributed import rank
 
     models = inputs.pair_of(base, instruct)

@@ -176,8 +176,9 @@ def fix(
     inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
     from calibaudit.cli.outputs import deliver, portable
-    from calibaudit.cli.progress import reporter
-    from calibaudit.errors import CalibauditError, Interrupted
+    from calibaudit.cli.progress.reporter import reporter
+    from calibaudit.errors import CalibauditError, Interrupted, OutputError
+    from calibaudit.files.paths import expanded
     from calibaudit.files.write import write_whole
     from calibaudit.models.distributed import rank
     from calibaudit.repair.fix import fix as fixed
@@ -244,6 +245,7 @@ def fix(
         accuracy_margin=accuracy_margin,
         pilot=read_grid(tuning.grid, PRIORS if prior is PriorChoice.auto else [prior.value]) if pilot else (),
     )
+    out = expanded(out, OutputError)
     settle(out)
     check_folder(out, resume=resume)
     options = inputs.run_options(run, chat)

@@ -70,7 +70,7 @@ def gate(
     inputs.load_numpy()
     from calibaudit.cli.limits import rules_of
     from calibaudit.cli.outputs import checked_outputs, complain, deliver, portable
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.cli.saved_prompts import check_prompts, with_template_of
     from calibaudit.gating.coverage import check_complete, check_source, coverage_of, in_common
     from calibaudit.models.distributed import rank
@@ -175,14 +175,16 @@ def bless(
     inputs.load_numpy()
     from calibaudit.cli.limits import rules_to_bless
     from calibaudit.cli.outputs import say
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.errors import OutputError
+    from calibaudit.files.paths import expanded
     from calibaudit.files.write import check_writable, write_whole
     from calibaudit.models.distributed import rank
     from calibaudit.report.words.verdict import limit_texts
     from calibaudit.scores.align import without_doubles
     from calibaudit.scores.baseline import bless as blessed
 
+    output = expanded(output, OutputError)
     if output.suffix != ".json":
         raise OutputError(f"{output}: a baseline's name must end in .json: that is how `gate` tells it from a model")
     check_writable(output)

@@ -85,7 +85,7 @@ def import_scores(
 
     inputs.load_numpy()
     from calibaudit.cli.outputs import checked_outputs
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.scores.logs.formats import read_logs
     from calibaudit.scores.logs.settings import ImportSettings
 
@@ -122,7 +122,7 @@ def import_lm_eval(
 
     inputs.load_numpy()
     from calibaudit.cli.outputs import checked_outputs
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.scores.logs.lm_eval import read_lm_eval
 
     paths = checked_outputs(files, two_models=False)

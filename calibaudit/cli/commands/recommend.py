@@ -25,7 +25,7 @@ from calibaudit.cli.options import Base, BatchSize, Instruct, Output
 if TYPE_CHECKING:
     from calibaudit.advice.pilot import GridPoint
     from calibaudit.advice.recommendation import PilotRun
-    from calibaudit.cli.progress import Reporter
+    from calibaudit.cli.progress.reporter import Reporter
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.training.prepare import Prepared
     from calibaudit.training.settings import TrainingSettings
@@ -92,7 +92,7 @@ def recommend(
 
     inputs.load_numpy()
     from calibaudit.cli.outputs import checked_outputs, deliver
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.errors import CalibauditError
     from calibaudit.models.distributed import rank
     from calibaudit.scores.saved import is_saved_scores

@@ -51,7 +51,7 @@ def score(
 
     inputs.load_numpy()
     from calibaudit.cli.outputs import checked_outputs
-    from calibaudit.cli.progress import reporter
+    from calibaudit.cli.progress.reporter import reporter
     from calibaudit.models.distributed import rank
     from calibaudit.scores.align import without_doubles
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from calibaudit.files.memory import Memory
 
 logger = logging.getLogger(__name__)
+stages = logging.getLogger("calibaudit.stages")
 
 FILE = "revisions.jsonl"
 """Where digests are remembered, below the cache's folder."""
@@ -90,6 +91,8 @@ def _last_change(files: Mapping[str, Path]) -> int:
 def _hash(files: Mapping[str, Path]) -> str:
     """Read and hashed at once: the next block is read while one is hashed, and neither holds Python's lock."""
     digest = hashlib.sha256()
+    total, done = sum(file.stat().st_size for file in files.values()), 0
+    folder = next((file.parent.name for file in files.values()), "")
     here, ahead = bytearray(_BLOCK), bytearray(_BLOCK)
     with ThreadPoolExecutor(1) as reader:
         for name, file in files.items():
@@ -99,6 +102,8 @@ def _hash(files: Mapping[str, Path]) -> str:
                 while n:
                     pending = reader.submit(stream.readinto, ahead)
                     digest.update(memoryview(here)[:n])
+                    done += n
+                    stages.info("hashing %s", folder, extra={"done": done, "total": total})
                     n = pending.result() or 0
                     here, ahead = ahead, here
     return digest.hexdigest()

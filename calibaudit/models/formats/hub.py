@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calibaudit.errors import ModelError
+from calibaudit.files.hub import out_of_reach
 from calibaudit.models.formats.adapter_files import ADAPTER_CONFIG
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, has_weights
 
@@ -31,16 +32,21 @@ def _offline_hub(offline: bool) -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
+def _asks_cache_alone(offline: bool) -> bool:
+    return offline or out_of_reach() is not None
+
+
 def hub_file(name: str, files: Sequence[str], revision: str | None, cache: Path | None, offline: bool) -> Path:
     """The first of the files that the repository has, in the cache. Raises ModelError, for the first of them."""
     from huggingface_hub import errors as hub_errors
     from huggingface_hub import hf_hub_download
 
     failure: Exception | None = None
+    local = _asks_cache_alone(offline)
     for file in files:
         try:
-            with _offline_hub(offline):
-                return Path(hf_hub_download(name, file, revision=revision, cache_dir=cache, local_files_only=offline))
+            with _offline_hub(local):
+                return Path(hf_hub_download(name, file, revision=revision, cache_dir=cache, local_files_only=local))
         except Exception as error:  # what is raised differs between versions of the hub client and its HTTP library
             failure = failure or error
             missing = hub_errors.EntryNotFoundError | hub_errors.LocalEntryNotFoundError
@@ -58,10 +64,11 @@ def hub_has_adapter(name: str, revision: str, snapshot: Path, cache: Path | None
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub import errors as hub_errors
 
+    local = _asks_cache_alone(offline)
     try:
-        with _offline_hub(offline):
+        with _offline_hub(local):
             found = Path(
-                hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=offline)
+                hf_hub_download(name, ADAPTER_CONFIG, revision=revision, cache_dir=cache, local_files_only=local)
             )
     except (hub_errors.EntryNotFoundError, hub_errors.LocalEntryNotFoundError):
         return False
@@ -70,7 +77,7 @@ def hub_has_adapter(name: str, revision: str, snapshot: Path, cache: Path | None
     if not found.is_file() or has_weights(snapshot):
         return False
     try:
-        return offline or not any(HfApi().file_exists(name, file, revision=revision) for file in (WEIGHTS, INDEX))
+        return local or not any(HfApi().file_exists(name, file, revision=revision) for file in (WEIGHTS, INDEX))
     except Exception as error:
         raise hub_failure(name, revision, offline, error) from error
 
@@ -79,13 +86,14 @@ def hub_snapshot(name: str, patterns: Sequence[str], revision: str, cache: Path 
     """The folder of a revision, with all its files that fit the patterns. Raises ModelError."""
     from huggingface_hub import snapshot_download
 
+    local = _asks_cache_alone(offline)
     try:
-        with _offline_hub(offline):
+        with _offline_hub(local):
             path = snapshot_download(
                 name,
                 revision=revision,
                 cache_dir=cache,
-                local_files_only=offline,
+                local_files_only=local,
                 allow_patterns=list(patterns),
                 ignore_patterns=["original/*", "onnx/*"],
             )
@@ -95,11 +103,16 @@ def hub_snapshot(name: str, patterns: Sequence[str], revision: str, cache: Path 
 
 
 def nearest(folder: Path) -> str:
-    """`; did you mean ...?` out of the folders beside the missing one, or nothing."""
+    """`; did you mean ...?` out of the folders beside the missing one, or that there are none, or nothing."""
     parent = folder.parent
+    if parent.is_file():
+        return f" ({parent} is a file)"
     if not parent.is_dir():
-        return f" ({parent} does not exist either)"
-    names = [p.name for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")]
+        return f" ({parent} does not exist either)" if folder.is_absolute() or len(folder.parts) > 2 else ""
+    try:
+        names = [p.name for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    except OSError:
+        return ""
     close = difflib.get_close_matches(folder.name, names, n=1)
     return f"; did you mean {parent / close[0]}?" if close else ""
 
@@ -119,7 +132,8 @@ def hub_failure(name: str, revision: str | None, offline: bool, error: Exception
     if offline:
         return ModelError(f"{name}: no such folder, and not in the cache{at}; run once without --offline{hint}")
     if isinstance(error, hub_errors.LocalEntryNotFoundError | hub_errors.OfflineModeIsEnabled | ConnectionError):
-        return ModelError(f"{name}: no such folder, not in the cache{at}, and the hub cannot be reached{hint}")
+        why = f" ({cause})" if (cause := out_of_reach()) else ""
+        return ModelError(f"{name}: no such folder, not in the cache{at}, and the hub cannot be reached{why}{hint}")
     if isinstance(error, hub_errors.EntryNotFoundError):
         return ModelError(f"{name}: no config.json on the hub{at}; GGUF repositories are not checkpoints")
     reason = str(error).strip().splitlines()

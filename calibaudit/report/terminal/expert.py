@@ -8,7 +8,7 @@ from rich.text import Text
 
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
+from calibaudit.report.terminal.layout import Column, styled, tables
 from calibaudit.report.terminal.tables import comparison_rows, digits_of, pair, row_names
 from calibaudit.report.words.text import NOTHING, bounds, number, p_text, signed, wrapped
 
@@ -41,9 +41,9 @@ def expert_tables(comparison: Comparison, width: int) -> list[Text]:
     plug_ins = [pair(title, key, rows) for title, key in _PLUG_INS]
     more = [pair(title, key, rows) for title, key in _MORE]
     return [
-        *_titled("Expert: the ECE change", names, [[change, *plug_ins], [change]], n_tasks, width),
+        *_titled("Expert: the ECE change", names, [change, *plug_ins], n_tasks, width),
         Text(""),
-        *_titled(_TITLE, names, [more], n_tasks, width),
+        *_titled(_TITLE, names, more, n_tasks, width),
         *styled(wrapped(_NOTE, width - 1), "dim"),
     ]
 
@@ -66,20 +66,15 @@ def expert_audit_tables(audit: ModelAudit, width: int) -> list[Text]:
     plug_ins = [single(title, key) for title, key in _PLUG_INS]
     more = [single(title, key) for title, key in _MORE]
     return [
-        *_titled(
-            "Expert: ECE, and whether the model is calibrated", names, [[error, *plug_ins], [error]], n_tasks, width
-        ),
+        *_titled("Expert: ECE, and whether the model is calibrated", names, [error, *plug_ins], n_tasks, width),
         Text(""),
-        *_titled(_TITLE, names, [more], n_tasks, width),
+        *_titled(_TITLE, names, more, n_tasks, width),
         *styled(wrapped(_NOTE, width - 1), "dim"),
     ]
 
 
-def _titled(
-    title: str, names: Sequence[str], layouts: Sequence[Sequence[Column]], n_tasks: int, width: int
-) -> list[Text]:
-    table = table_lines(names, fitting(layouts, names, width), n_tasks, width)
-    return [*styled(wrapped(title, width - 1), "bold"), *table]
+def _titled(title: str, names: Sequence[str], columns: Sequence[Column], n_tasks: int, width: int) -> list[Text]:
+    return [*styled(wrapped(title, width - 1), "bold"), *tables(names, [columns], n_tasks, width)]
 
 
 def _p_cell(p_value: float | None) -> str:

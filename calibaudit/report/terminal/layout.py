@@ -35,17 +35,32 @@ class Column:
         return " ".join(cell.rjust(width) for cell, width in zip(cells, self.widths, strict=True))
 
 
-def fitting(layouts: Sequence[Sequence[Column]], names: Sequence[str], width: int) -> Sequence[Column]:
-    """The first layout that fits beside the names; of the last one, from the right, what does not fit is dropped."""
-    names = [name_shown(name) for name in names]
-    needed = max(_NAME_WIDTH, min(max(map(len, names)), 20))
-    for columns in layouts:
-        if _total(columns) + needed <= width:
-            return columns
-    columns = layouts[-1]
-    while len(columns) > 1 and _total(columns) + _NAME_WIDTH > width:
-        columns = columns[:-1]
-    return columns
+def tables(
+    names: Sequence[str], layouts: Sequence[Sequence[Column]], n_tasks: int, width: int, first: str = "task"
+) -> list[Text]:
+    """The first layout that fits beside the names; of the last one what does not fit stands in tables of its own below.
+
+    No column is dropped for want of width, except by a later layout that lacks it. n_tasks, first: as in `table_lines`.
+    """
+    lines: list[Text] = []
+    for columns in _blocks(layouts, names, width):
+        lines += [Text(""), *table_lines(names, columns, n_tasks, width, first)]
+    return lines[1:]
+
+
+def _blocks(layouts: Sequence[Sequence[Column]], names: Sequence[str], width: int) -> list[Sequence[Column]]:
+    longest = max(len(name_shown(name)) for name in names)
+    needed = max(_NAME_WIDTH, min(longest, 20))
+    for shown in (needed, _NAME_WIDTH):
+        for columns in layouts:
+            if _total(columns) + shown <= width:
+                return [columns]
+    blocks: list[list[Column]] = [[]]
+    for column in layouts[-1]:
+        if blocks[-1] and _total([*blocks[-1], column]) + _NAME_WIDTH > width:
+            blocks.append([])
+        blocks[-1].append(column)
+    return list(blocks)
 
 
 def table_lines(

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
-from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
+from calibaudit.report.terminal.layout import Column, styled, tables
 from calibaudit.report.words.reach import level_title
 from calibaudit.report.words.text import bounds, number, signed, wrapped
 
@@ -25,7 +25,7 @@ def level_table(result: Comparison | ModelAudit, width: int) -> list[Text]:
     else:
         layouts = [[count, _single("accuracy", result), _single("gap", result)]]
     names = [str(row.level) for row in rows]
-    lines = table_lines(names, fitting(layouts, names, width), len(rows), width, first="level")
+    lines = tables(names, layouts, len(rows), width, first="level")
     return [*styled(wrapped(level_title(result), width - 1), "bold"), *lines]
 
 

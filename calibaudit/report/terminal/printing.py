@@ -14,6 +14,7 @@ from calibaudit.files.text import log_line, screen_text
 
 ASCII = str.maketrans(
     {"→": "->", "−": "-", "–": "-", "…": "~", "─": "-", "█": "#", "░": ".", "▓": "+", "│": "|", "⟨": "<", "⟩": ">"}
+    | {"≤": "<"}
 )
 """What stands for a character where the stream's encoding cannot say it."""
 

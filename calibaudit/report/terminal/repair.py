@@ -26,8 +26,9 @@ def render_repair(repair: Repair, console: Console, *, quiet: bool = False) -> N
         return [line for text in said for line in styled(wrapped(text, width - 1, rest=rest), style)]
 
     style = "bold green" if repair.verdict.outcome == "not_needed" else _STYLES[page.tone]
+    facts = styled(wrapped(sayable(", ".join(page.facts), console), width - 4), "dim") if page.facts else []
     parts = [
-        styled(pair_lines(*page.models, width), "bold"),
+        [*styled(pair_lines(*page.models, width), "bold"), *facts],
         lines([page.sentence], style, " "),
     ]
     if page.measures is not None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from calibaudit.analysis.audit import Audit, ModelAudit, TaskAudit
 from calibaudit.analysis.compare import Comparison, TaskComparison
 from calibaudit.analysis.estimates import Change
-from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
+from calibaudit.report.terminal.layout import Column, styled, tables
 from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
 
 _THREE_DIGITS = frozenset({"ece", "ece_plugin", "ece_floor", "smooth_ece", "classwise_ece", "brier_reliability"})
@@ -55,9 +55,10 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
         [count, full[0], broad, *full[1:]],
         [count, short[0], broad, *short[1:]],
         [count, short[0], slim, *short[1:]],
+        [short[0], slim, *short[1:], count],
     ]
     names = [row.name for row in rows]
-    lines = table_lines(names, fitting(layouts, names, width), n_tasks, width)
+    lines = tables(names, layouts, n_tasks, width)
     for line in lines:
         line.highlight_regex(r"\+\S+\*", "red")
         line.highlight_regex(r"−\S+\*", "green")
@@ -116,7 +117,8 @@ def audit_table(audit: ModelAudit, width: int) -> list[Text]:
     slim = [count, *(single(title, key) for title, key in main)]
     extra = [single(title, key) for title, key in more]
     names = [name for name, _, _ in rows]
-    return table_lines(names, fitting([broad + extra, slim + extra], names, width), n_tasks, width)
+    layouts = [broad + extra, *(slim + extra[:k] for k in range(len(extra), -1, -1))]
+    return tables(names, layouts, n_tasks, width)
 
 
 def changes(comparison: Comparison, width: int) -> list[Text]:

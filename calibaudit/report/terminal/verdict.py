@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from calibaudit.gating.verdict import Check, Part, Verdict
-from calibaudit.report.terminal.layout import Column, fitting, styled, table_lines
+from calibaudit.gating.verdict import MEASURES, Part, Verdict
+from calibaudit.report.terminal.layout import Column, styled, tables
 from calibaudit.report.terminal.page import page_width, pair_lines, print_parts, warning_lines
+from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
 from calibaudit.report.words.verdict import (
     CHECK_NAMES,
@@ -23,24 +24,25 @@ from calibaudit.report.words.verdict import (
 _STYLES = {"passed": "bold green", "regressed": "bold red", "over_limit": "bold red", "inconclusive": "bold yellow"}
 _OUTCOMES = {"over_limit": "over limit"}
 _SHOWN = 5  # tasks whose broken checks are listed; the table and the JSON have them all
-_LAYOUTS = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 5), (0, 2, 5))  # as many columns as the width takes
+_P_NOTE = "p: of no worsening, after Holm over the tasks and both measures"
 _FINDINGS = {"kept": "ok", "broken": "BROKEN", "undecided": "undecided"}
 
 
 def render_verdict(verdict: Verdict, warnings: Sequence[str], console: Console, *, quiet: bool = False) -> None:
-    """Print the page. warnings: those of the comparison. quiet: only the sentence and the checks of all items."""
+    """Print the page. warnings: those of the comparison. quiet: only the sentence, the checks and the table."""
     width = page_width(console)
     several = len(verdict.tasks) > 1
-    title = "expected and found, all items" if several else "expected and found"
+    level = f"{(1 - 2 * verdict.limits.alpha) * 100:g} % interval of a change"
+    title = f"expected and found{', all items' if several else ''}; {level}"
     parts = [
         _header(verdict, width),
         styled(wrapped(sentence(verdict), width - 1), _STYLES[verdict.outcome]),
         _checks(title, verdict.overall, width),
         _held_to(verdict, width),
     ]
+    if several:
+        parts.append(_tasks(verdict, width))
     if not quiet:
-        if several:
-            parts.append(_tasks(verdict, width))
         for task in _broken(verdict)[:_SHOWN]:
             parts.append(_checks(f"{task.name}: what is broken", task, width, broken=True))
         parts.append(warning_lines(warnings, width))
@@ -55,6 +57,7 @@ def _header(verdict: Verdict, width: int) -> list[Text]:
         counts if verdict.coverage is None else judged_text(verdict.coverage),
         f"margin {number(verdict.limits.margin)}",
         f"false alarms at most {verdict.limits.alpha * 100:g} %",
+        *run_facts(verdict),
     ]
     return [*styled(lines, "bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
 
@@ -81,43 +84,56 @@ def _checks(title: str, part: Part, width: int, *, broken: bool = False) -> list
         if check.finding == "broken" or not broken
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(6)]
-    shown = next((kept for kept in _LAYOUTS if sum(widths[i] + 2 for i in kept) < width), _LAYOUTS[-1])
+    is_one_line = sum(size + 2 for size in widths) + 3 <= width
     lines = styled(wrapped(title, width - 1), "dim")
     for row in rows:
-        cells = [row[i].rjust(widths[i]) if i == 2 else row[i].ljust(widths[i]) for i in shown[:-1]]
-        line = Text("   " + "  ".join(cells) + "  ")
+        cells = [row[i].rjust(widths[i]) if i == 2 else row[i].ljust(widths[i]) for i in range(6)]
+        line = Text("   " + "  ".join(cells[: 5 if is_one_line else 3]) + "  ")
         line.append(row[5], style={"BROKEN": "bold red", "ok": "green"}.get(row[5], "yellow"))
         lines.append(line)
-    return lines
+        if not is_one_line:  # what it is judged by is not left out
+            lines.append(Text(f"     {cells[3]}  {row[4]}".rstrip()))
+    return [line for line in lines if line.plain.strip()]
 
 
 def _tasks(verdict: Verdict, width: int) -> list[Text]:
-    rows = verdict.tasks
+    """What each task is judged by: changes and p-values, the values that have a limit, the finding."""
+    rows, n_changes = verdict.tasks, len(MEASURES)
     count = Column("", ("n",), tuple((f"{task.n_items:,}",) for task in rows))
-    ece, gap = (
-        Column(title, ("was", "now", "change"), tuple(_sides(task.checks[i]) for task in rows))
-        for i, title in enumerate(("ECE", "|gap|"))
-    )
-    # p is blank where a task was not judged
-    p = Column("", ("p (Holm)",), tuple((_least_p(task),) for task in rows))
+    pairs = [(i, title) for i, title in enumerate(("ECE", "|gap|"))]
+    full = ("was", "now", "change", "p")
+    broad = [Column(title, full, tuple(_moved(task, i) for task in rows)) for i, title in pairs]
+    slim = [Column(title, ("change", "p"), tuple(_moved(task, i)[2:] for task in rows)) for i, title in pairs]
+    limits = [
+        Column(
+            CHECK_NAMES[check.measure],
+            (f"≤ {number(check.allowed)}",),
+            tuple((number(task.checks[i].found),) for task in rows),
+        )
+        for i, check in enumerate(rows[0].checks)
+        if i >= n_changes
+    ]
     words = [_OUTCOMES.get(task.outcome, task.outcome) if task.judged else "too few items" for task in rows]
     outcome = Column("", ("",), tuple((word.ljust(max(map(len, words))),) for word in words))
     names = [task.name for task in rows]
-    layouts = [[count, ece, gap, p, outcome], [count, ece, p, outcome], [outcome]]
-    lines = table_lines(names, fitting(layouts, names, width), len(rows), width)
+    layouts = [
+        [count, *broad, *limits, outcome],
+        [count, *slim, *limits, outcome],
+        [*slim, *limits, outcome],
+        [outcome, *slim, *limits],
+    ]
+    lines = tables(names, layouts, len(rows), width)
     for line in lines:
         line.rstrip()
         line.highlight_words(["regressed", "over limit"], "red")
-    return lines
+    return [*lines, *styled(wrapped(_P_NOTE, width - 1), "dim")]
 
 
-def _sides(check: Check) -> tuple[str, str, str]:
-    return number(check.before), number(check.after), signed(check.found)
-
-
-def _least_p(part: Part) -> str:
-    known = [check.p_value for check in part.checks if check.p_value is not None]
-    return p_text(min(known)).removeprefix("p ").removeprefix("= ") if known else ""
+def _moved(task: Part, i: int) -> tuple[str, str, str, str]:
+    """Of one measure; p is blank where the task was not judged."""
+    check = task.checks[i]
+    p = "" if check.p_value is None else p_text(check.p_value).removeprefix("p ").removeprefix("= ")
+    return number(check.before), number(check.after), signed(check.found), p
 
 
 def _broken(verdict: Verdict) -> list[Part]:

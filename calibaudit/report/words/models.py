@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.files.text import one_line
+from calibaudit.gating.verdict import Verdict
 from calibaudit.report.words.text import short_names
 from calibaudit.scores.scores import ModelInfo
 
@@ -15,17 +18,22 @@ def run_notes(model: ModelInfo) -> dict[str, str]:
     return {title: one_line(note, 100) for title, note in notes.items() if note}
 
 
-def run_facts(result: Comparison | ModelAudit) -> list[str]:
+def run_facts(result: Comparison | ModelAudit | Verdict) -> list[str]:
     """A fact for each model that there is something to say of: `instruct: int8 weights (torchao), LoRA of rank 8 on
     base`; once for both where it is the same.
     """
     if isinstance(result, ModelAudit):
         return [fact] if (fact := _fact(result.model)) else []
-    before, after = _fact(result.before), _fact(result.after)
-    if before == after:
-        return [f"both: {before}"] if before else []
     names = short_names(result.before.name, result.after.name)
-    return [f"{name}: {fact}" for name, fact in zip(names, (before, after), strict=True) if fact]
+    return facts_of(dict(zip(names, (result.before, result.after), strict=True)), "both")
+
+
+def facts_of(models: Mapping[str, ModelInfo], all_of_them: str = "all") -> list[str]:
+    """The same of models by what they are called; all_of_them: what stands for the names where one fact is of all."""
+    facts = [_fact(model) for model in models.values()]
+    if len(set(facts)) == 1:
+        return [f"{all_of_them}: {facts[0]}"] if facts[0] else []
+    return [f"{name}: {fact}" for name, fact in zip(models, facts, strict=True) if fact]
 
 
 def run_rows(models: tuple[ModelInfo, ...]) -> list[tuple[str, tuple[str, ...]]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import PurePath
 
 from calibaudit.files.text import visible
+from calibaudit.scores.names import short_name as short_name  # here too: words of every page
+from calibaudit.scores.names import short_names as short_names
 
 MINUS = "−"
 NOTHING = "–"
@@ -40,18 +41,6 @@ def p_text(p_value: float | None) -> str:
     if p_value is None:
         return "no test"
     return "p < .001" if p_value < 0.001 else f"p = {number(p_value, 3)}"
-
-
-def short_names(before: str, after: str) -> tuple[str, str]:
-    """The shortest endings of two model names that tell them apart; `before` and `after` when they are the same."""
-    if before == after:
-        return "before", "after"
-    parts = [PurePath(name.rstrip("/\\")).parts or (name,) for name in (before, after)]
-    for n in range(1, max(map(len, parts)) + 1):
-        left, right = ("/".join(part[-n:]) for part in parts)
-        if left != right:
-            return left, right
-    return before, after
 
 
 def wrapped(text: str, width: int, first: str = " ", rest: str = " ") -> list[str]:

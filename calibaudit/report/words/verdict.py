@@ -8,7 +8,7 @@ from calibaudit.gating.coverage import Coverage
 from calibaudit.gating.limits import InForce
 from calibaudit.gating.verdict import Check, Verdict
 from calibaudit.metrics.inference.estimate import MIN_UNITS
-from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
+from calibaudit.report.words.text import bounds, number, p_text, short_name, short_names, signed
 
 CHECK_NAMES = {
     "ece": "ECE change",
@@ -22,7 +22,8 @@ CHECK_NAMES = {
 
 def sentence(verdict: Verdict) -> str:
     """What the gate says and the figures that it hangs on, in one or two sentences."""
-    name = short_names(verdict.before.name, verdict.after.name)[1]
+    before, after = verdict.before.name, verdict.after.name
+    name = short_name(after) if before == after else short_names(before, after)[1]  # the other is `the baseline`
     if verdict.outcome == "regressed":
         return f"Regressed: {_regression(verdict, name)}"
     if verdict.outcome == "over_limit":

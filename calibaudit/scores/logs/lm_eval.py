@@ -84,9 +84,9 @@ def _files(path: Path) -> list[Path]:
 
 def _below(path: Path) -> list[Path]:
     """The folders in it that hold sample files, as the harness makes one a model; none in a checkpoint's folder."""
-    if (path / "config.json").exists() or (path / "adapter_config.json").exists():
-        return []
     try:
+        if (path / "config.json").exists() or (path / "adapter_config.json").exists():
+            return []
         folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
         return [folder for folder in folders if any(folder.glob(SAMPLES))]
     except OSError:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import CalibauditError, TaskError
+from calibaudit.files.hub import out_of_reach
 from calibaudit.files.paths import user_path
+from calibaudit.tasks.documents import BUILDERS
 from calibaudit.tasks.library import closed_network, quiet_datasets
 
 Download = Callable[[Any], Any]
@@ -107,7 +109,9 @@ def _downloaded(task: Any, mirror: Path | None) -> Any:
         return config.custom_dataset(**(config.metadata or {}), **(config.dataset_kwargs or {}))
     copy = None if mirror is None else mirror / config.dataset_path
     if copy is None or not copy.exists():
-        return datasets.load_dataset(path=config.dataset_path, name=config.dataset_name, **kwargs)
+        cut_off = config.dataset_path not in BUILDERS and out_of_reach() is not None
+        with quiet_datasets(offline=cut_off):
+            return datasets.load_dataset(path=config.dataset_path, name=config.dataset_name, **kwargs)
     with tempfile.TemporaryDirectory(prefix="calibaudit-", ignore_cleanup_errors=True) as cache:
         return datasets.load_dataset(str(copy), config.dataset_name, cache_dir=cache, keep_in_memory=True, **kwargs)
 

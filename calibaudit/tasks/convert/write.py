@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import OutputError, TaskError
+from calibaudit.files.paths import user_folder
 from calibaudit.files.text import file_name, json_text, one_line, yaml_text
 from calibaudit.files.write import write_whole
 from calibaudit.tasks.convert.harness import build, harness_version, quietly
@@ -55,6 +56,8 @@ def convert(
     where the harness is missing or fails, where nothing is left, and where a written task differs from the harness's.
     """
     version = harness_version()
+    mirror = None if mirror is None else user_folder(mirror, TaskError, "--mirror")
+    include_path = None if include_path is None else user_folder(include_path, TaskError, "--include-path")
     files: dict[str, str] = {}
     written: dict[str, Converted] = {}
     groups: dict[str, str] = {}

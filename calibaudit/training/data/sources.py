@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import SftError
+from calibaudit.files.hub import out_of_reach
 from calibaudit.files.paths import files_below, user_path
 from calibaudit.tasks.documents import is_file_format
 from calibaudit.tasks.library import closed_network, quiet_datasets
@@ -101,12 +102,13 @@ def _saved_rows(folder: Path, name: str, split: str) -> Iterator[Placed]:
 
 def _hub_rows(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
     name, _, config = source.partition(":")
-    with quiet_datasets(offline=offline) as datasets, closed_network(offline):
+    cut_off = None if offline else out_of_reach()
+    with quiet_datasets(offline=offline or cut_off is not None) as datasets, closed_network(offline):
         try:
             loaded = datasets.load_dataset(name, config or None, split=split)
         except Exception as error:
             # `datasets` raises what its readers, the hub's client and pyarrow raise; the user needs one line.
-            raise SftError(_hub_failure(source, error, offline=offline)) from error
+            raise SftError(_hub_failure(source, error, cut_off, offline=offline)) from error
     yield from _table_rows(loaded, source)
 
 
@@ -118,11 +120,14 @@ def _table_rows(loaded: Any, name: str) -> Iterator[Placed]:
             yield f"{name}, row {next(index)}", table_row(row)
 
 
-def _hub_failure(source: str, error: Exception, *, offline: bool) -> str:
+def _hub_failure(source: str, error: Exception, cut_off: str | None, *, offline: bool) -> str:
+    """cut_off: why the hub was not asked."""
     message = _line(error)
     told = f"{source}: no such file or folder, and as a data set of the hub: "
     if offline and isinstance(error, ConnectionError):
         return told + "not in the local cache, and nothing is fetched offline: run once without --offline"
+    if cut_off is not None and isinstance(error, ConnectionError):
+        return told + f"not in the local cache, and the hub cannot be reached ({cut_off})"
     if "Config name is missing" in message:
         message += f" (name it behind a colon: {source}:CONFIG)"
     return told + message

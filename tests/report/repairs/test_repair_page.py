@@ -295,3 +295,39 @@ def test_the_command_shows_one_of_version_0_1(cli):
     assert (code, err) == (0, "")
     assert "It also undid the tuning (keeps 7 % of what tuning added" in unwrapped(page)
     assert "! this repair is of version 0.x" in page
+
+
+def test_how_models_were_run_is_said():
+    stored = {"quantization": "int8 (torchao)"}
+    repair = repaired()
+    plain = replace(repair, base=replace(repair.base, engine="transformers"))
+    assert repair_page(plain).facts == ("base: run by transformers",)
+    mixed = replace(repair, instruct=replace(repair.instruct, **stored))
+    assert " before: int8 weights (torchao)" in fresh_page(mixed).split("\n\n")[0].splitlines()
+    assert "before: int8 weights (torchao)" in unwrapped(printed(page_of(saved(mixed), "fix.json"), 50))
+    assert repair_page(repair).facts == ()
+
+
+FIGURE = r"[+−]?\d*\.\d+"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_quantity_that_stands_twice_is_the_same_text(name):
+    """In the sentence, the table of base, before and after, that of what was tried, and the comparison with base."""
+    text = fresh_page(made(name))
+    rows = re.findall(r"^ (base|before|after|after - before) {2,}(\S.*)$", text, re.MULTILINE)
+    if not rows:
+        assert made(name).proof is None
+        return
+    heads = next(line.strip() for line in text.splitlines() if line.strip().startswith("accuracy "))
+    sides = {side: dict(zip(*(re.split(" {2,}", line) for line in (heads, row)), strict=True)) for side, row in rows}
+    spoken = re.compile(rf"(accuracy|ECE|Brier|NLL) ?\(?({FIGURE}) → ({FIGURE}),? \(?({FIGURE})")
+    verdict, against = unwrapped(text.split("\n\n")[1]), unwrapped(text).partition("Against base: ")[2]
+    found = spoken.findall(verdict)
+    assert found
+    for measure, *figures in found:
+        assert figures == [sides[side][measure] for side in ("before", "after", "after - before")]
+    for measure, was, now, _ in spoken.findall(against.partition(". ")[0])[:2]:
+        assert [was, now] == [sides[side][measure] for side in ("base", "after")]
+    for taken in re.findall(rf"^ \* .*  ({FIGURE}) +({FIGURE}) +({FIGURE})  ", text, re.MULTILINE):
+        assert list(taken) == [sides["after"][measure] for measure in ("ECE", "accuracy", "NLL")]

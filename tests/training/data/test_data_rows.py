@@ -530,6 +530,7 @@ class TestHub:
             yield Datasets
 
         monkeypatch.setattr(sources, "quiet_datasets", quiet)
+        monkeypatch.setattr(sources, "out_of_reach", lambda: None)
         with pytest.raises(SftError, match=message) as raised:
             read_rows("org/rows", offline=offline)
         assert "\n" not in str(raised.value)

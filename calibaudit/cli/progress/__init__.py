@@ -1,0 +1,1 @@
+"""What a long command shows on stderr while it runs."""
