@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibaudit.analysis.audit import Audit, Reliability
 from calibaudit.analysis.compare import Comparison
-from calibaudit.report.figures import draw
+from calibaudit.figures import draw
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
 from calibaudit.report.words.text import short_names

@@ -14,7 +14,7 @@ from calibaudit.analysis.audit import Reliability
 from calibaudit.analysis.estimates import Change
 from calibaudit.files.text import one_line
 from calibaudit.metrics.inference.proportion import wilson
-from calibaudit.report.figures.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
+from calibaudit.figures.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
 from calibaudit.report.words.text import signed
 
 if TYPE_CHECKING:
