@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from calibaudit.analysis.samples import items_of, rows_of
 from calibaudit.analysis.settings import Settings
+from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.shown.numbers import NOTHING, bounds, number, signed
 from calibaudit.gating.coverage import Coverage
 from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
 from calibaudit.gating.limits import MAXIMA, InForce, Limits
@@ -54,8 +56,8 @@ class Check:
     n_to_settle: int | None
 
 
-@dataclass(frozen=True)
-class Part:
+@dataclass(frozen=True, repr=False)
+class Part(Shown):
     """One task, or all items pooled: its checks. judged: False for a task too small to be judged on its own."""
 
     name: str
@@ -65,12 +67,18 @@ class Part:
     outcome: Outcome
     checks: tuple[Check, ...]
 
+    def _card(self) -> Card:
+        found = [f"{check.measure} {signed(check.found)} {check.finding}" for check in self.checks]
+        judged = () if self.judged else ("too few items to be judged alone",)
+        facts = (self.outcome, count(self.n_items, "item"), *found, *judged)
+        return Card("Part", self.name, facts, _HEADS, tuple(_row(check) for check in self.checks))
+
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "checks": [dataclasses.asdict(check) for check in self.checks]}
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
     """What the gate says. n_to_settle: items that would settle an inconclusive one; None where no count would.
 
     in_force: each limit with its source, where that is known. coverage: what of the baseline was judged; None where the
@@ -86,6 +94,23 @@ class Verdict:
     n_to_settle: int | None
     in_force: tuple[InForce, ...] = ()
     coverage: Coverage | None = None
+
+    def _card(self) -> Card:
+        facts = [self.outcome.replace("_", " "), count(self.overall.n_items, "item"), count(len(self.tasks), "task")]
+        facts += [
+            f"{_MEASURES.get(check.measure, check.measure)} {number(check.before)} -> {number(check.after)}"
+            for check in self.overall.checks
+            if check.measure in MEASURES
+        ]
+        facts += [f"margin {number(self.limits.margin)}", f"exit code {self.exit_code}"]
+        rows = list(map(_row, self.overall.checks))
+        broken = [part for part in self.tasks if part.outcome in ("regressed", "over_limit")]
+        if len(self.tasks) > 1:
+            rows += [_row(check, part.name) for part in broken for check in part.checks if check.finding == "broken"]
+        notes = [f"{self.outcome.replace('_', ' ')}: {count(self.overall.n_items, 'item')}, exit code {self.exit_code}"]
+        if self.n_to_settle is not None:
+            notes.append(f"About {self.n_to_settle:,} items would settle it.")
+        return Card("Verdict", (self.before.name, self.after.name), tuple(facts), _HEADS, tuple(rows), 0, tuple(notes))
 
     @property
     def exit_code(self) -> int:
@@ -105,6 +130,20 @@ class Verdict:
             "overall": self.overall.to_dict(),
             "tasks": [task.to_dict() for task in self.tasks],
         }
+
+
+_MEASURES = {"ece": "ECE", "gap": "|gap|", "max_ece": "ECE limit", "max_gap": "|gap| limit", "max_brier": "Brier limit"}
+_HEADS = ("", "before", "after", "found", "between", "allowed", "finding")
+
+
+def _row(check: Check, task: str = "") -> tuple[str, ...]:
+    name = _MEASURES.get(check.measure, check.measure)
+    between = bounds(check.low, check.high) or NOTHING
+    change = check.measure in MEASURES
+    before = number(check.before) if change else NOTHING
+    found = signed(check.found) if change else number(check.found)
+    shown = (before, number(check.after), found, between, number(check.allowed), check.finding)
+    return (f"{task}: {name}" if task else name, *shown)
 
 
 def gate(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from calibaudit.errors import ModelError
+from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.models import lengths, prefix_cache, sharing
 from calibaudit.models.attention.forest import Forest
@@ -27,8 +28,8 @@ from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
 
-@dataclass(eq=False)
-class Model:
+@dataclass(eq=False, repr=False)
+class Model(Shown):
     """network: a transformers causal LM in eval mode. tokenizer: its tokenizer.
 
     head: None when it cannot be separated; then forward gives the network's own logits.
@@ -69,6 +70,26 @@ class Model:
     _tells_positions: bool = False
     _windows: prefix_cache.Locals = None
     _configs: list[Any] | None = None
+
+    def _card(self) -> Card:
+        info = self.info
+        facts = [info.family, f"{info.n_parameters:,} parameters", f"{info.dtype} on {info.device}"]
+        facts += [info.quantization] if info.quantization else []
+        facts += [f"context {self.max_length:,} tokens", f"vocabulary {info.vocab_size:,}"]
+        facts += [count(len(self.warnings), "warning")] if self.warnings else []
+        rows = [
+            ("Family", f"{info.family}, {info.n_parameters:,} parameters"),
+            ("Weights", ", ".join(part for part in (info.dtype, info.quantization, info.revision) if part)),
+            *([("Adapter", info.adapter)] if info.adapter else []),
+            ("Device", info.device),
+            ("Context", f"{self.max_length:,} tokens"),
+            ("Vocabulary", f"{info.vocab_size:,} tokens"),
+            (
+                "Output head",
+                "apart from the network" if self.head is not None else "not apart: its own logits are used",
+            ),
+        ]
+        return Card("Model", info.name, tuple(facts), rows=tuple(rows), notes=self.warnings)
 
     @property
     def device(self) -> torch.device:

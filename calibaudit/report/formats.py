@@ -87,15 +87,15 @@ def _junit(result: Result, _path: Path, source: str) -> bytes:
 
 
 def _svg(result: Result, path: Path, source: str) -> bytes:
-    from calibaudit.report.figures.choose import diagram_of
     from calibaudit.figures.svg import svg_file
+    from calibaudit.report.figures.choose import diagram_of
 
     return svg_file(diagram_of(result, _diagram(path), source))
 
 
 def _png(result: Result, path: Path, source: str) -> bytes:
-    from calibaudit.report.figures.choose import diagram_of
     from calibaudit.figures.svg import png_file
+    from calibaudit.report.figures.choose import diagram_of
 
     return png_file(diagram_of(result, _diagram(path), source))
 
