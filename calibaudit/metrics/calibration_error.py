@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.metrics.binning import BinTotals, bin_index, bin_totals, exact_confidence, totals_of
+from calibaudit.metrics.choices import checked_probs
 from calibaudit.metrics.inference.estimate import check_level
 from calibaudit.metrics.ranking import TieBlocks
 from calibaudit.metrics.validation import (
@@ -18,7 +19,6 @@ from calibaudit.metrics.validation import (
     checked_confidence,
     checked_correct,
     checked_n_bins,
-    checked_probs,
 )
 
 _BLOCK = 1_000_000
@@ -92,8 +92,9 @@ def adaptive_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: i
 def classwise_ece(probs: npt.ArrayLike, answer: npt.ArrayLike, *, n_bins: int = 15) -> float:
     """Mean over the K choice positions of the ECE of p_ik as a forecast of `k is the answer`, in [0, 1].
 
-    probs: (N, K), rows sum to 1, ragged rows padded with 0. answer: (N,). It sees errors in choices that are not the
-    most probable one. Kull et al. 2019 (NeurIPS, arXiv 1910.12656). Raises ScoresError on unusable input.
+    probs: (N, K) probabilities, rows sum to 1, ragged rows padded with 0, or log-probabilities, padded with -inf.
+    answer: (N,) choice index. It sees errors in choices that are not the most probable one. Kull et al. 2019 (NeurIPS,
+    arXiv 1910.12656). Raises ScoresError as `brier`.
     """
     p, y = checked_probs(probs, answer)
     n = checked_n_bins(n_bins)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.shown.card import Card, Shown, count, figure, said
-from calibaudit.metrics import confidence_correct
+from calibaudit.metrics.temperature import top_choices
 from calibaudit.scores.option_values import Answers, Values, checked_answers, checked_values, of_one_kind, rows_of
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.schema import ROWS, FloatArray, IntArray, check_scores, is_whole, padded
@@ -206,7 +206,7 @@ class Scores(Shown):
         )
 
     def _card(self) -> Card:
-        confidence, correct = confidence_correct(self.choice_scores(), self.answer)
+        confidence, correct = top_choices(self.choice_scores(), self.answer)
         n_choices = np.isfinite(self.logprobs).sum(axis=1)
         most, least = int(n_choices.max()), int(n_choices.min())
         choices = f"{most} choices" if most == least else f"{least} to {most} choices"
