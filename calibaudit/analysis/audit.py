@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from calibaudit.analysis.by_level import LevelRow, audit_by_level
 from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
-from calibaudit.analysis.in_short import SIDE_HEADS, side_facts, side_row, side_rows
+from calibaudit.analysis.in_short import SIDE_HEADS, named, side_facts, side_row, side_rows
 from calibaudit.analysis.inference import Levels, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
@@ -24,7 +24,7 @@ from calibaudit.figures.axes import plot_confidence, plot_reliability
 from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.files.shown.numbers import number, p_text
 from calibaudit.metrics import reliability
-from calibaudit.scores.align import check_one_model, overall_order, unseen_doublings
+from calibaudit.scores.align import check_one_model, overall_order, score_list, unseen_doublings
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo, Scores
 
@@ -253,38 +253,24 @@ class ModelAudit(Shown):
         }
 
 
-Part = TypeVar("Part", bound="Named")
-
-
-class Named(Protocol):
-    """One task of a result."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-
-
-def named(tasks: Sequence[Part], name: str) -> Part:
-    """The task of this label, else the first of this name. Raises ScoresError where there is none."""
-    for found in (*(task for task in tasks if task.label == name), *(task for task in tasks if task.name == name)):
-        return found
-    raise ScoresError(f"no task {name!r}; there are {', '.join(task.label for task in tasks)}")
-
-
 def audit(scores: Scores, settings: Settings | None = None) -> Audit:
-    """Every metric of one model on one task. Raises ScoresError when the scores are unusable."""
+    """Every metric of one model on one task, with its interval; of several tasks: `audit_model`.
+
+    settings: bins, level of the intervals, seed. Raises ScoresError when the scores are unusable.
+    """
     settings = settings or Settings()
+    if not isinstance(scores, Scores):
+        raise ScoresError(f"audit takes one task's Scores, not {type(scores).__name__}: for several, audit_model(...)")
     items = items_of(rows_of([scores], settings))
     return items_audit(scores.task, scores.scoring, items, levels(items, settings), settings)
 
 
-def audit_model(scores: Sequence[Scores], settings: Settings | None = None) -> ModelAudit:
+def audit_model(scores: Scores | Sequence[Scores], settings: Settings | None = None) -> ModelAudit:
     """Every metric of one model on each of its tasks, on all items pooled, and in the mean over tasks.
 
     Raises ScoresError when there is nothing to audit, the scores are of several models, or a task stands there twice.
     """
-    settings = settings or Settings()
+    settings, scores = settings or Settings(), score_list(scores)
     check_one_model(scores)
     rows = rows_of(scores, settings)
     single = [items_of([row]) for row in rows]

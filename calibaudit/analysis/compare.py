@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict, named
+from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict
 from calibaudit.analysis.by_level import LevelRow, compare_by_level
 from calibaudit.analysis.estimates import METRICS, Change, finite
-from calibaudit.analysis.in_short import CHANGE_HEADS, change_facts, change_rows, metric_name, task_heads, task_row
+from calibaudit.analysis.in_short import (
+    CHANGE_HEADS,
+    change_facts,
+    change_rows,
+    metric_name,
+    named,
+    task_heads,
+    task_row,
+)
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
@@ -24,7 +32,7 @@ from calibaudit.figures.axes import plot_changes, plot_reliability
 from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.files.shown.numbers import number
 from calibaudit.metrics.inference.multiple_tests import holm
-from calibaudit.scores.align import check_one_model, overall_order, paired, unseen_doublings
+from calibaudit.scores.align import check_one_model, overall_order, paired, score_list, unseen_doublings
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo, Scores
 
@@ -218,13 +226,17 @@ def _row(name: str, part: TaskComparison | Overall, p_value: float | None, alpha
     return task_row(name, part.n_items, part.before.metrics, part.after.metrics, part.change, starred=starred)
 
 
-def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Settings | None = None) -> Comparison:
-    """Both models on the tasks they share.
+def compare(
+    before: Scores | Sequence[Scores], after: Scores | Sequence[Scores], settings: Settings | None = None
+) -> Comparison:
+    """Both models on the tasks they share: `after` less `before`, paired item by item.
 
+    before, after: one task's scores, or several tasks'. settings: bins, level of the intervals, seed.
     Raises ScoresError when the two sides do not hold the same items of the same tasks under the same scoring; how rows
     are paired: see `scores.align.paired`.
     """
     settings = settings or Settings()
+    before, after = score_list(before, "before"), score_list(after, "after")
     check_one_model(before)
     check_one_model(after)
     pairs = paired(before, after)

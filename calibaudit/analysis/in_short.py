@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.errors import ScoresError
 from calibaudit.files.shown.card import figure, said
 from calibaudit.files.shown.numbers import NOTHING, bounds, number, p_text, signed
 
@@ -110,3 +112,22 @@ def task_row(
         bounds(ece.low, ece.high) or NOTHING,
         *(signed(side["gap"].value) for side in (before, after)),
     )
+
+
+Part = TypeVar("Part", bound="Named")
+
+
+class Named(Protocol):
+    """One task of a result."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+
+
+def named(tasks: Sequence[Part], name: str) -> Part:
+    """The task of this label, else the first of this name. Raises ScoresError where there is none."""
+    for found in (*(task for task in tasks if task.label == name), *(task for task in tasks if task.name == name)):
+        return found
+    raise ScoresError(f"no task {name!r}; there are {', '.join(task.label for task in tasks)}")

@@ -21,7 +21,7 @@ from calibaudit.gating.limits import MAXIMA, InForce, Limits
 from calibaudit.gating.same_prompts import check_same_prompts
 from calibaudit.metrics.inference.estimate import MIN_UNITS
 from calibaudit.metrics.inference.multiple_tests import weighted_holm
-from calibaudit.scores.align import check_one_model, overall_order, paired
+from calibaudit.scores.align import check_one_model, overall_order, paired, score_list
 from calibaudit.scores.scores import ModelInfo, Scores
 
 Finding = Literal["kept", "broken", "undecided"]
@@ -147,14 +147,21 @@ def _row(check: Check, task: str = "") -> tuple[str, ...]:
 
 
 def gate(
-    before: Sequence[Scores], after: Sequence[Scores], limits: Limits | None = None, settings: Settings | None = None
+    before: Scores | Sequence[Scores],
+    after: Scores | Sequence[Scores],
+    limits: Limits | None = None,
+    settings: Settings | None = None,
 ) -> Verdict:
-    """The candidate `after` held against the baseline `before`. settings: bins and seed; alpha is the limits'.
+    """The candidate `after` held against the baseline `before`: has its calibration regressed?
+
+    before, after: one task's scores, or several tasks'. limits: None for the defaults; those that a blessed baseline
+    holds are the command's to read. settings: bins and seed; alpha is the limits'.
 
     Raises ScoresError when the two sides do not hold the same items of the same tasks, under the same scoring and the
     same chat template: that is never a regression.
     """
     limits, settings = limits or Limits(), settings or Settings()
+    before, after = score_list(before, "before"), score_list(after, "after")
     check_one_model(before)
     check_one_model(after)
     pairs = paired(before, after)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -200,18 +200,20 @@ class Model(Shown):
 
 
 def load_model(
-    name: str | Checkpoint,
+    name: str | os.PathLike[str] | Checkpoint,
     *,
     revision: str | None = None,
     dtype: str = "auto",
     device: str = "auto",
     parallel: str = "auto",
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     offline: bool = False,
 ) -> Model:
     """Load a decoder-only causal LM and prove on a few tokens that what scoring relies on holds for it.
 
-    name: a folder, a hub id, or what find_checkpoint gave (then revision, cache_dir and offline are its own).
+    name: a folder, a hub id, `demo:base` or `demo:instruct`, an adapter, or what find_checkpoint gave (then revision,
+    cache_dir and offline are its own). revision: a hub branch, tag or commit. cache_dir: the hub cache. offline: never
+    ask the network.
     dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps. parallel: see `layout_of`.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
     packing and caching change nothing (else shares_prefix, copies_cache are False). What fell back is in `warnings`.
@@ -220,7 +222,7 @@ def load_model(
     if isinstance(name, Checkpoint):
         checkpoint = name
     else:
-        checkpoint = find_checkpoint(name, revision=revision, cache_dir=cache_dir, offline=offline)
+        checkpoint = find_checkpoint(os.fspath(name), revision=revision, cache_dir=cache_dir, offline=offline)
     loaded = load_network(fetch(checkpoint), dtype, device, parallel)
     try:
         return prove(checkpoint, loaded)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.paths import is_there
+from calibaudit.files.paths import is_there, user_path
 from calibaudit.files.read import read_json
 from calibaudit.scores.baseline import plain
 from calibaudit.scores.from_dict import compacted, scores_from_dict
@@ -16,11 +17,12 @@ from calibaudit.scores.logs.formats import is_log, read_logs
 from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores
 
 
-def read_scores(path: Path) -> tuple[Scores, ...]:
-    """The scores that `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
+def read_scores(path: str | os.PathLike[str]) -> tuple[Scores, ...]:
+    """The scores that `save` or `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
 
-    Raises ScoresError when the file is neither.
+    Raises ScoresError when the file is neither; `read_logs` reads other tools' files.
     """
+    path = user_path(path, ScoresError)
     data = read_json(path, ScoresError, compact=compacted)
     if isinstance(data, dict) and "baseline_version" in data:
         data = plain(data, str(path))

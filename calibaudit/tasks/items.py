@@ -266,6 +266,22 @@ class Task(Shown):
         return replace(self, scoring=scoring)
 
 
+def check_task(task: object) -> None:
+    """Raises TaskError, with what to write, for a name or a list in the place of one Task."""
+    if isinstance(task, str):
+        raise TaskError(f"{one_line(task, 80)!r} is a name in the place of a Task: load_task({one_line(task, 80)!r})")
+    if not isinstance(task, Task):
+        raise TaskError(f"{type(task).__name__} in the place of one Task, which load_task gives; of several take each")
+
+
+def task_list(tasks: Task | Iterable[Task]) -> tuple[Task, ...]:
+    """One task or several as a tuple. Raises TaskError, with what to write, for what holds something else."""
+    given = (tasks,) if isinstance(tasks, Task | str) else tuple(tasks)
+    for task in given:
+        check_task(task)
+    return given
+
+
 @dataclass(frozen=True)
 class TaskSummary:
     """What is known of a task, or of a group of tasks, without loading its data.
