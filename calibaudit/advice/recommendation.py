@@ -10,7 +10,7 @@ from calibaudit.advice import cautions
 from calibaudit.advice.cautions import Action
 from calibaudit.advice.evidence import evidence_for
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.options.option import COMMAND, Ensemble, RepairOption, command_of
+from calibaudit.advice.options.option import COMMAND, Ensemble, RepairOption, command_of, shown
 from calibaudit.advice.words import repairs
 from calibaudit.analysis.estimates import Interval
 from calibaudit.files.shown.card import Card, Shown, count, figure, said
@@ -118,13 +118,13 @@ class Recommendation(Shown):
             given = option.figures
             figures = (None,) * 3 if given is None else (given.ece, given.accuracy, given.nll)
             name = f"{option.method} (advised)" if option is self.advised else option.method
-            setting = NOTHING if option.setting is None else _shown(option.setting, 2)
-            rows.append((name, setting, *(NOTHING if one is None else _shown(one) for one in figures)))
+            setting = NOTHING if option.setting is None else shown("", option.setting, 2)
+            rows.append((name, setting, *(NOTHING if one is None else shown("", one) for one in figures)))
         factor = None
         if self.action == "smooth":
-            factor = f"{_shown(self.epsilon, 2, 'factor')} towards {self.prior} ({self.method})"
+            factor = f"{shown('factor', self.epsilon, 2)} towards {self.prior} ({self.method})"
         elif self.action == "temperature":
-            factor = _shown(self.demand.temperature, 2, "temperature")
+            factor = shown("temperature", self.demand.temperature, 2)
         warned = count(len(self.warnings), "warning") if self.warnings else None
         notes = said((factor, self.reason, self.command and f"Run: {self.command}", *self.warnings))
         return Card("Recommendation", self.action, said((factor, self.reason, warned)), heads, tuple(rows), 0, notes)
@@ -161,10 +161,6 @@ class Recommendation(Shown):
     def to_dict(self) -> dict[str, Any]:
         found = dataclasses.asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-
-
-def _shown(found: Interval, digits: int = 3, name: str = "") -> str:
-    return figure(name, found.value, found.low, found.high, digits)
 
 
 def older_action(method: str, epsilon: float, gap: float, margin: float) -> Action:

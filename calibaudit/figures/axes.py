@@ -30,7 +30,7 @@ def plot_reliability(sides: Sides, level: float, ax: Axes | None = None, *, colo
     if not any(artist.get_gid() == _DIAGONAL for artist in axes.lines):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1, gid=_DIAGONAL)
     for k, (name, diagram) in enumerate(sides):
-        line(axes, diagram, k, level, axes.get_facecolor(), color)
+        line(axes, diagram, k, level, paper=axes.get_facecolor(), color=color)
         colour = SIDES[k] if color is None else color
         axes.plot([], [], color=colour, marker=MARKS[k], markersize=6, linewidth=1.5, label=_label(name))
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel="confidence", ylabel="accuracy")
@@ -41,7 +41,7 @@ def plot_reliability(sides: Sides, level: float, ax: Axes | None = None, *, colo
 def plot_confidence(diagram: Reliability, ax: Axes | None = None) -> Axes:
     """How often each confidence occurs, right and wrong answers apart. ax: as for `plot_reliability`."""
     axes = _new(4.8, 3.2) if ax is None else ax
-    histogram(axes, diagram, 0, axes.get_facecolor())
+    histogram(axes, diagram, 0, paper=axes.get_facecolor())
     axes.set(xlim=(-0.01, 1.01), xlabel="confidence", ylabel="items")
     axes.margins(y=0.15)
     axes.legend(right_and_wrong(), ["right", "wrong"])
@@ -54,7 +54,7 @@ def plot_changes(rows: Changes, title: str, ax: Axes | None = None) -> Axes:
     axes = _new(4.8, 1 + 0.45 * len(rows)) if ax is None else ax
     n_texts = len(axes.texts)
     pixels = int(axes.get_window_extent().width * PIXELS / axes.figure.dpi)
-    forest(axes, rows, 3, max(pixels, 120), axes.get_facecolor())
+    forest(axes, rows, 3, max(pixels, 120), paper=axes.get_facecolor())
     _as_written(axes.texts[n_texts:])
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(title, loc="left")
