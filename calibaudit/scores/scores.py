@@ -223,7 +223,7 @@ class Scores(Shown):
         ]
         rows += [("Truncated contexts", f"{self.n_truncated:,}")] if self.n_truncated else []
         shown = (*facts, *(figure(name, value, None, None) for name, value in means))
-        return Card("Scores", self.label, shown, rows=tuple(rows), notes=("audit(scores) measures the calibration.",))
+        return Card("Scores", self.label, shown, rows=tuple(rows), notes=("Its calibration: audit(scores).",))
 
     @property
     def n_items(self) -> int:

@@ -22,7 +22,8 @@ _MINUS = re.compile(rf"{MINUS}(?=[.\d])")
 # No colours of its own and no style sheet: a notebook's own, light or dark, show through.
 _TABLE = "font-variant-numeric:tabular-nums"
 _LEFT = "text-align:left;padding:.2em .6em"
-_RIGHT = "text-align:right;padding:.2em .6em;white-space:nowrap"
+_RIGHT = "text-align:right;padding:.2em .6em"
+_WHOLE = f"{_RIGHT};white-space:nowrap"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class Card:
         names = (self.subject,) if isinstance(self.subject, str) else self.subject
         title = f"<div><b>{_seen(self.kind)}</b> {' → '.join(_cell(name) for name in names)}</div>"
         under = "" if self.rows else f"<div>{_seen(', '.join(self.facts))}</div>"
-        notes = "".join(f'<div style="max-width:60em"><bdi>{_seen(note)}</bdi></div>' for note in self.notes)
+        notes = "".join(
+            f'<div style="max-width:60em">{_cell(note[:1].upper() + note[1:])}</div>' for note in self.notes
+        )
         return f"<div>{title}{under}{self._table()}{notes}</div>"
 
     def _table(self) -> str:
@@ -116,7 +119,7 @@ def said(parts: Iterable[str | None]) -> tuple[str, ...]:
 
 def _row(cells: tuple[str, ...], *, left: bool) -> str:
     """left: of a table of facts, whose values are texts."""
-    style = _LEFT if left else _RIGHT
+    style = _LEFT if left else _WHOLE
     rest = "".join(f'<td style="{style}">{_cell(cell)}</td>' for cell in cells[1:])
     return f"<tr>{_head(cells[0], 'row', _LEFT)}{rest}</tr>"
 
