@@ -163,8 +163,14 @@ class Comparison(Shown):
         Raises ScoresError for a task that was not compared.
         """
         part = self.pooled if task is None else named(self.tasks, task)
-        sides = ((self.before.name, part.before.reliability), (self.after.name, part.after.reliability))
-        found = [(name, diagram) for name, diagram in sides if diagram is not None]
+        names = self.before.name, self.after.name
+        if names[0] == names[1]:
+            names = f"{names[0]} (before)", f"{names[1]} (after)"
+        found = [
+            (name, side.reliability)
+            for name, side in zip(names, (part.before, part.after), strict=True)
+            if side.reliability is not None
+        ]
         return plot_reliability(found, self.settings.level, ax)
 
     def plot_changes(self, metric: str = "ece", ax: Axes | None = None) -> Axes:
