@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Any
 from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict
 from calibaudit.analysis.by_level import LevelRow, compare_by_level
 from calibaudit.analysis.estimates import METRICS, Change, finite
-from calibaudit.analysis.in_short import (
-    CHANGE_HEADS,
-    change_facts,
-    change_rows,
-    metric_name,
-    named,
-    task_heads,
-    task_row,
-)
+from calibaudit.analysis.in_short import metric_name, named, paired_card, task_heads, task_row
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
@@ -69,7 +61,7 @@ class TaskComparison(Shown):
         return f"{self.name} (chat)" if any(self.chat_template) else self.name
 
     def _card(self) -> Card:
-        return _card("TaskComparison", self.label, self)
+        return paired_card("TaskComparison", self.label, self)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -111,7 +103,7 @@ class Overall(Shown):
     n_tasks_with: Mapping[str, int]
 
     def _card(self) -> Card:
-        return _card("Overall", count(self.n_tasks, "task"), self)
+        return paired_card("Overall", count(self.n_tasks, "task"), self)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -144,13 +136,13 @@ class Comparison(Shown):
 
     def _card(self) -> Card:
         level, alpha = self.settings.level, self.settings.alpha
-        rows = [_row(task.label, task, task.ece_p_holm, alpha) for task in self.tasks]
+        rows = [task_row(task.label, task, task.ece_p_holm, alpha) for task in self.tasks]
         whole = [
-            _row(f"all ({name})", part, part.change["ece"].p_value, alpha)
+            task_row(f"all ({name})", part, part.change["ece"].p_value, alpha)
             for name, part in (("pooled", self.pooled), ("macro", self.macro))
             if len(rows) > 1
         ]
-        facts = (count(len(rows), "task"), *_card("", "", self.pooled).facts)
+        facts = (count(len(rows), "task"), *paired_card("", "", self.pooled).facts)
         facts += (count(len(self.warnings), "warning"),) if self.warnings else ()
         star = f"* p < {number(alpha, 2)}{' after Holm over the tasks' if whole else ''}"
         names = self.before.name, self.after.name
@@ -218,18 +210,6 @@ class Comparison(Shown):
             "thinking": _sides(_dicts(*self.thinking)),
             "by_level": [row.to_dict() for row in self.by_level],
         }
-
-
-def _card(kind: str, subject: str, part: TaskComparison | Overall) -> Card:
-    """The intervals' level is not known here."""
-    sides = part.before.metrics, part.after.metrics, part.change
-    facts = (count(part.n_items, "item"), *change_facts(*sides))
-    return Card(kind, subject, facts, (count(part.n_items, "item"), *CHANGE_HEADS), change_rows(*sides))
-
-
-def _row(name: str, part: TaskComparison | Overall, p_value: float | None, alpha: float) -> tuple[str, ...]:
-    starred = p_value is not None and p_value < alpha
-    return task_row(name, part.n_items, part.before.metrics, part.after.metrics, part.change, starred=starred)
 
 
 def compare(

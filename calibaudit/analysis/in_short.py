@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.errors import ScoresError
-from calibaudit.files.shown.card import figure, said
+from calibaudit.files.shown.card import Card, count, figure, said
 from calibaudit.files.shown.numbers import NOTHING, bounds, number, p_text, signed
 
 _FIRST = {"accuracy": "accuracy", "ece": "ECE", "gap": "gap"}
@@ -98,20 +98,45 @@ def task_heads(level: float) -> tuple[str, ...]:
     return ("task", "items", "accuracy before", "accuracy after", *ece, "gap before", "gap after")
 
 
-def task_row(
-    name: str, n_items: int, before: Metrics, after: Metrics, change: Changes, *, starred: bool
-) -> tuple[str, ...]:
-    """starred: whether the change of the ECE is significant."""
-    ece = change["ece"]
+def task_row(name: str, part: Paired, p_value: float | None, alpha: float) -> tuple[str, ...]:
+    """p_value: of the change of the ECE; below alpha it has a star."""
+    before, after, ece = part.before.metrics, part.after.metrics, part.change["ece"]
     return (
         name,
-        f"{n_items:,}",
+        f"{part.n_items:,}",
         *(number(side["accuracy"].value) for side in (before, after)),
         *(number(side["ece"].value) for side in (before, after)),
-        f"{signed(ece.value)}{'*' if starred else ''}",
+        f"{signed(ece.value)}{'*' if p_value is not None and p_value < alpha else ''}",
         bounds(ece.low, ece.high) or NOTHING,
         *(signed(side["gap"].value) for side in (before, after)),
     )
+
+
+def paired_card(kind: str, subject: str, part: Paired) -> Card:
+    """Of two models on one task, or on all. The intervals' level is not known here."""
+    sides = part.before.metrics, part.after.metrics, part.change
+    items = count(part.n_items, "item")
+    return Card(kind, subject, (items, *change_facts(*sides)), (items, *CHANGE_HEADS), change_rows(*sides))
+
+
+class Side(Protocol):
+    """One model's metrics."""
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+
+class Paired(Protocol):
+    """Two models on the same items."""
+
+    @property
+    def n_items(self) -> int: ...
+    @property
+    def before(self) -> Side: ...
+    @property
+    def after(self) -> Side: ...
+    @property
+    def change(self) -> Changes: ...
 
 
 Part = TypeVar("Part", bound="Named")
