@@ -159,6 +159,7 @@ class Recommendation(Shown):
         return None if known is None else evidence_for(known)
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         found = dataclasses.asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 

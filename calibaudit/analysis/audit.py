@@ -124,6 +124,7 @@ class Audit(Shown):
         return self.reliability
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return {
             "task": self.task,
             "scoring": self.scoring,
@@ -268,7 +269,8 @@ def audit(scores: Scores, settings: Settings | None = None) -> Audit:
 def audit_model(scores: Scores | Sequence[Scores], settings: Settings | None = None) -> ModelAudit:
     """Every metric of one model on each of its tasks, on all items pooled, and in the mean over tasks.
 
-    Raises ScoresError when there is nothing to audit, the scores are of several models, or a task stands there twice.
+    scores: of one task, or of several. settings: bins, level of the intervals, seed. Raises ScoresError when there is
+    nothing to audit, the scores are of several models, or a task stands there twice.
     """
     settings, scores = settings or Settings(), score_list(scores)
     check_one_model(scores)

@@ -120,6 +120,7 @@ class Verdict(Shown):
         return 3 if self.outcome == "inconclusive" and self.limits.strict else 0
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return {
             "outcome": self.outcome,
             "exit_code": self.exit_code,

@@ -69,7 +69,8 @@ def brier_decomposition(
     resolution loses v - u, uncertainty gains u, so their sum stays (Broecker 2012, Climate Dynamics 39;
     Ferro & Fricker 2012, QJRMS 138). A bin of one item adds 0 to v. within_bin = brier - (rel - res + unc), the
     within-bin variance and covariance of Stephenson, Coelho, Jolliffe 2008 (Weather and Forecasting 23).
-    Arguments as for `brier`.
+    probs, answer, errors: as for `brier`. n_bins: equal-width bins over each choice's probability. bias_corrected:
+    False gives the plain parts.
     """
     p, y = checked_probs(probs, answer)
     n = checked_n_bins(n_bins)

@@ -84,6 +84,7 @@ class Sample:
 
     @property
     def n_items(self) -> int:
+        """N."""
         return len(self.answer)
 
     @property

@@ -66,6 +66,8 @@ def fix(
     instruct, base: checkpoints. data: tuning rows as `read_rows` takes them; None: what a repair keeps of the tuning is
     then not known, and nothing is trained. out: a folder that does not exist yet, or is empty. tasks: the audit's, one
     or several.
+    settings: the method, and how a smoothed run tunes. options: how checkpoints are loaded, run and cached. audit:
+    bins, level and seed of the findings. listener: called as the work goes on.
     revisions: of base and instruct on the hub. resume: go on from what an interrupted run left. Under torchrun every
     process calls it. describe: called by the first with the repair and its folder, before that is put at `out` whole.
     Raises CalibauditError where the models, the data or the folder are unusable; nothing is saved then.

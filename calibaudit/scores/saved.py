@@ -20,7 +20,7 @@ from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores
 def read_scores(path: str | os.PathLike[str]) -> tuple[Scores, ...]:
     """The scores that `save` or `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
 
-    Raises ScoresError when the file is neither; `read_logs` reads other tools' files.
+    path: one file. Raises ScoresError when it is neither; `read_logs` reads other tools' files.
     """
     path = user_path(path, ScoresError)
     data = read_json(path, ScoresError, compact=compacted)

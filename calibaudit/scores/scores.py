@@ -227,6 +227,7 @@ class Scores(Shown):
 
     @property
     def n_items(self) -> int:
+        """How many items were scored."""
         return len(self.item_ids)
 
     @property

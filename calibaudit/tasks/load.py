@@ -82,7 +82,10 @@ def load_task(
     system: str = "",
     answer_prefix: str | None = None,
 ) -> Task:
-    """The one task of this name or file; see `load_tasks`. Raises TaskError also when it names several."""
+    """The one task of this name or file.
+
+    name: as one of `load_tasks`; so are the other arguments and the errors. TaskError also where it names several.
+    """
     from calibaudit.tasks.registry import find_definitions
 
     found = find_definitions(_names(name))

@@ -38,11 +38,12 @@ def read_logs(
     notice: Notice | None = None,
     settings: ImportSettings | None = None,
 ) -> tuple[Scores, ...]:
-    """One model's scores out of its logs or tables: a path, or several. Raises ScoresError naming file and place.
+    """One model's scores out of its logs or tables.
 
-    Read are logs of lm-evaluation-harness, lighteval, inspect-ai, OpenCompass and HELM, and tables of numbers (CSV,
-    TSV, JSON Lines, parquet). Of a folder, files that hold no scores are left out with a notice, as long as one does.
-    notice: called with one line for each. settings: what the command's flags say.
+    paths: one, or several of one model. Read are logs of lm-evaluation-harness, lighteval, inspect-ai, OpenCompass and
+    HELM, and tables of numbers (CSV, TSV, JSON Lines, parquet). Of a folder, files that hold no scores are left out
+    with a notice, as long as one does. notice: called with one line for each. settings: what the command's flags say.
+    Raises ScoresError naming file and place.
     """
     settings = settings or ImportSettings()
     names = [paths] if isinstance(paths, str | os.PathLike) else paths
