@@ -174,7 +174,7 @@ class Comparison(Shown):
         return plot_changes(self.changes(metric), f"Change in {metric_name(metric)}", ax)
 
     def changes(self, metric: str = "ece") -> list[tuple[str, Change, bool]]:
-        """(label, change, whether it is significant) of each task; with several, then of all items pooled.
+        """(label, change, whether it is significant) of all items pooled, where there are several tasks, and of each.
 
         Significant: ECE by the p-value adjusted over the tasks (Holm), the others where the interval leaves 0 out; all
         items pooled by their p-value. Raises ScoresError for an unknown metric.
@@ -182,15 +182,15 @@ class Comparison(Shown):
         if metric not in METRICS:
             raise ScoresError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
         rows, alpha = [], self.settings.alpha
+        if len(self.tasks) > 1:
+            whole = self.pooled.change[metric]
+            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
         for task in self.tasks:
             change = task.change[metric]
             apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
             if metric == "ece":
                 apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
             rows.append((task.label, change, apart))
-        if len(rows) > 1:
-            whole = self.pooled.change[metric]
-            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
         return rows
 
     def to_dict(self) -> dict[str, Any]:

@@ -85,12 +85,12 @@ def test_the_forest_shows_every_change_and_fills_what_is_significant():
     axes = comparison.plot_changes("ece", new_axes())
     marks = [part for part in axes.collections if isinstance(part, PathCollection)]
     values = [float(mark.get_offsets()[0][0]) for mark in marks]
-    expected = [task.change["ece"].value for task in comparison.tasks] + [comparison.pooled.change["ece"].value]
+    expected = [part.change["ece"].value for part in (comparison.pooled, *comparison.tasks)]
     assert values == pytest.approx(expected)
     ink = to_rgb("#b8460e")
     filled = [tuple(mark.get_facecolor()[0][:3]) == pytest.approx(ink) for mark in marks]
     alpha = comparison.settings.alpha
-    assert filled[:-1] == [task.ece_p_holm < alpha for task in comparison.tasks]
+    assert filled[1:] == [task.ece_p_holm < alpha for task in comparison.tasks]
     assert not all(filled)
     assert axes.get_title("left") == "Change in ECE"
 
