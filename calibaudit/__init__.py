@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calibaudit.advice.recommend import recommend
     from calibaudit.advice.recommendation import Recommendation
-    from calibaudit.analysis.audit import Audit, audit
+    from calibaudit.analysis.audit import Audit, ModelAudit, audit, audit_model
     from calibaudit.analysis.compare import Comparison, compare
     from calibaudit.chat.settings import ChatSettings
     from calibaudit.errors import CalibauditError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from calibaudit.repair.fix import fix
     from calibaudit.repair.monitor.callback import CalibrationCallback
     from calibaudit.repair.settings import FixSettings
+    from calibaudit.report.formats import save
+    from calibaudit.scores.logs.formats import read_logs
     from calibaudit.scores.saved import read_scores
     from calibaudit.scores.scores import Scores
     from calibaudit.scoring.score import score
@@ -42,20 +44,24 @@ _HOME = {
     "Item": "tasks.items",
     "Limits": "gating.limits",
     "Model": "models.model",
+    "ModelAudit": "analysis.audit",
     "Recommendation": "advice.recommendation",
     "Repair": "repair.candidates",
     "Scores": "scores.scores",
     "Task": "tasks.items",
     "Verdict": "gating.verdict",
     "audit": "analysis.audit",
+    "audit_model": "analysis.audit",
     "compare": "analysis.compare",
     "fix": "repair.fix",
     "gate": "gating.verdict",
     "load_model": "models.model",
     "load_task": "tasks.load",
     "load_tasks": "tasks.load",
+    "read_logs": "scores.logs.formats",
     "read_scores": "scores.saved",
     "recommend": "advice.recommend",
+    "save": "report.formats",
     "score": "scoring.score",
     "use_fused_loss": "training.loss.fused",
 }
@@ -70,6 +76,7 @@ __all__ = [
     "Item",
     "Limits",
     "Model",
+    "ModelAudit",
     "Recommendation",
     "Repair",
     "Scores",
@@ -77,14 +84,17 @@ __all__ = [
     "Verdict",
     "__version__",
     "audit",
+    "audit_model",
     "compare",
     "fix",
     "gate",
     "load_model",
     "load_task",
     "load_tasks",
+    "read_logs",
     "read_scores",
     "recommend",
+    "save",
     "score",
     "use_fused_loss",
 ]

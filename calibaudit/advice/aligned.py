@@ -19,8 +19,8 @@ import numpy as np
 from calibaudit.analysis.samples import rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.errors import ScoresError
+from calibaudit.metrics.choices import log_softmax
 from calibaudit.metrics.sample import joined
-from calibaudit.metrics.temperature import log_softmax
 from calibaudit.metrics.validation import FloatArray
 from calibaudit.scores.align import paired
 from calibaudit.scores.scores import Scores

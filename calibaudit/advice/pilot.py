@@ -171,7 +171,7 @@ def _kept_file(
     dtype: str,
 ) -> Path | None:
     """Named for all that a run's scores depend on; None where nothing is kept."""
-    if options.cache_dir is None:
+    if options.cache is None:
         return None
     parts = [
         *(None if model is None else model.revision for model in models),
@@ -182,7 +182,7 @@ def _kept_file(
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     for example in examples:
         digest.update(repr((example.input_ids, example.labels)).encode())
-    return options.cache_dir / "pilots" / f"{digest.hexdigest()[:32]}.json"
+    return options.cache / "pilots" / f"{digest.hexdigest()[:32]}.json"
 
 
 def _kept(path: Path | None, point: GridPoint) -> PilotRun | None:

@@ -46,6 +46,7 @@ from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.reach import at_ceiling
 from calibaudit.analysis.settings import Settings
 from calibaudit.errors import ScoresError
+from calibaudit.scores.align import score_list
 from calibaudit.scores.scores import Scores
 
 MARGIN = 0.03
@@ -56,20 +57,22 @@ _NONE = Interval(0.0, None, None)
 
 
 def recommend(
-    before: Sequence[Scores],
-    after: Sequence[Scores],
-    comparison: Comparison,
+    before: Scores | Sequence[Scores],
+    after: Scores | Sequence[Scores],
+    comparison: Comparison | None = None,
     *,
     margin: float | None = None,
     head: HeadBound | None = None,
     sign: str | None = None,
 ) -> Recommendation:
-    """What to do about the pair that `comparison` compares, from all items pooled.
+    """What to do about the pair, from all items pooled.
 
-    before, after: the scores that went into `comparison`. margin: the |gap| that is allowed, in [0, 1]; None: as near
-    to 0 as mixtures come. head: that of the model to be tuned. sign: what tells that the tuned model holds more than
-    supervised tuning (`tuning_signs`); None where nothing does.
+    before, after: base's and the tuned model's scores. comparison: theirs, where it is made already. margin: the |gap|
+    that is allowed, in [0, 1]; None: as near to 0 as mixtures come. head: that of the model to be tuned. sign: what
+    tells that the tuned model holds more than supervised tuning (`tuning_signs`); None where nothing does.
     """
+    before, after = score_list(before, "before"), score_list(after, "after")
+    comparison = comparison or compare(before, after)
     base, items = sides_of(before, after, comparison.settings)
     sides, mixture = Sides(base, items, comparison.settings), mixture_between(base, items)
     demand, tuned = _demand(comparison, mixture), mixture.at(0.0)

@@ -10,9 +10,11 @@ from calibaudit.advice import cautions
 from calibaudit.advice.cautions import Action
 from calibaudit.advice.evidence import evidence_for
 from calibaudit.advice.head_bound import HeadBound
-from calibaudit.advice.options.option import COMMAND, Ensemble, RepairOption, command_of
+from calibaudit.advice.options.option import COMMAND, Ensemble, RepairOption, command_of, shown
 from calibaudit.advice.words import repairs
 from calibaudit.analysis.estimates import Interval
+from calibaudit.files.shown.card import Card, Shown, count, figure, said
+from calibaudit.files.shown.numbers import NOTHING
 from calibaudit.scores.scores import Scores
 
 Method = Literal["stack", "pilot", "literature"]
@@ -40,8 +42,8 @@ class Demand:
     option_epsilon: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class PilotRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class PilotRun(Shown):
     """One short tuning run, scored on the audited items. epsilon: in [0, 1]; 0 is the run with hard labels.
 
     loss: the training's own at its end. seconds: of training. learned: share of the tuning data's own tokens that are
@@ -55,6 +57,12 @@ class PilotRun:
     n_steps: int | None = None
     seconds: float | None = None
     learned: float | None = None
+
+    def _card(self) -> Card:
+        factor = f"smoothing {self.epsilon:g} towards {self.prior}" if self.epsilon else "hard labels"
+        steps = None if self.n_steps is None else count(self.n_steps, "step")
+        facts = (steps, count(len(self.scores), "task"), figure("loss", self.loss, None, None))
+        return Card("PilotRun", factor, said(facts))
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,8 @@ class PilotPoint:
     rejected: str
 
 
-@dataclass(frozen=True)
-class Recommendation:
+@dataclass(frozen=True, repr=False)
+class Recommendation(Shown):
     """action: what to do. epsilon: the smoothing factor in [0, 1] with its interval; 0 unless the action is `smooth`.
 
     prior: what to smooth towards. method: how it was got. reason: one sentence. nll_weight: the weight of base at
@@ -102,6 +110,24 @@ class Recommendation:
     options: tuple[RepairOption, ...] = ()
     trades: tuple[str, ...] = ()
     ensemble: Ensemble | None = None
+
+    def _card(self) -> Card:
+        heads = ("repair", "setting", "ECE", "accuracy", "NLL")
+        rows = []
+        for option in self.options:
+            given = option.figures
+            figures = (None,) * 3 if given is None else (given.ece, given.accuracy, given.nll)
+            name = f"{option.method} (advised)" if option is self.advised else option.method
+            setting = NOTHING if option.setting is None else shown("", option.setting, 2)
+            rows.append((name, setting, *(NOTHING if one is None else shown("", one) for one in figures)))
+        factor = None
+        if self.action == "smooth":
+            factor = f"{shown('factor', self.epsilon, 2)} towards {self.prior} ({self.method})"
+        elif self.action == "temperature":
+            factor = shown("temperature", self.demand.temperature, 2)
+        warned = count(len(self.warnings), "warning") if self.warnings else None
+        notes = said((factor, self.reason, self.command and f"Run: {self.command}", *self.warnings))
+        return Card("Recommendation", self.action, said((factor, self.reason, warned)), heads, tuple(rows), 0, notes)
 
     @property
     def advised(self) -> RepairOption | None:
@@ -133,6 +159,7 @@ class Recommendation:
         return None if known is None else evidence_for(known)
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         found = dataclasses.asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 

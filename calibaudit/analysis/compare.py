@@ -8,25 +8,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict
 from calibaudit.analysis.by_level import LevelRow, compare_by_level
 from calibaudit.analysis.estimates import METRICS, Change, finite
+from calibaudit.analysis.in_short import metric_name, named, paired_card, task_heads, task_row
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.side_warnings import few_items_warning, listed, prompt_warnings, side_warnings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
+from calibaudit.errors import ScoresError
+from calibaudit.figures.axes import plot_changes, plot_reliability
+from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.shown.numbers import number
 from calibaudit.metrics.inference.multiple_tests import holm
-from calibaudit.scores.align import check_one_model, overall_order, paired, unseen_doublings
+from calibaudit.scores.align import check_one_model, overall_order, paired, score_list, unseen_doublings
 from calibaudit.scores.names import short_names
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.scores import ModelInfo, Scores
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-@dataclass(frozen=True, eq=False)
-class TaskComparison:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TaskComparison(Shown):
     """Both models on one task. Pairs are (before, after), prompts as in Scores.
 
     ece_p_holm: the ECE p-value adjusted over the tasks. chance: the accuracy of guessing; None in older results.
@@ -53,6 +61,9 @@ class TaskComparison:
         """The task's name, with `(chat)` where a chat template stood around the prompt of either side."""
         return f"{self.name} (chat)" if any(self.chat_template) else self.name
 
+    def _card(self) -> Card:
+        return paired_card("TaskComparison", self.label, self)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -75,8 +86,8 @@ class TaskComparison:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Overall:
+@dataclass(frozen=True, eq=False, repr=False)
+class Overall(Shown):
     """All tasks together: `pooled` takes all items as one sample, `macro` is the mean of the tasks' values.
 
     n_items: different items; one that was asked twice, under two scorings or templates, counts once.
@@ -92,6 +103,9 @@ class Overall:
     n_tasks: int
     n_tasks_with: Mapping[str, int]
 
+    def _card(self) -> Card:
+        return paired_card("Overall", count(self.n_tasks, "task"), self)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "n_items": self.n_items,
@@ -103,8 +117,8 @@ class Overall:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
     """What lies between two models on the same items. `after` may be the tuned sibling of `before`, or any model.
 
     thinking: of both, what thinking before the answers did; None where they are direct.
@@ -120,6 +134,65 @@ class Comparison:
     warnings: tuple[str, ...]
     thinking: tuple[ThinkingEffect | None, ThinkingEffect | None] = (None, None)
     by_level: tuple[LevelRow, ...] = ()
+
+    def _card(self) -> Card:
+        level, alpha = self.settings.level, self.settings.alpha
+        rows = [task_row(task.label, task, task.ece_p_holm, alpha) for task in self.tasks]
+        whole = [
+            task_row(f"all ({name})", part, part.change["ece"].p_value, alpha)
+            for name, part in (("pooled", self.pooled), ("macro", self.macro))
+            if len(rows) > 1
+        ]
+        facts = (count(len(rows), "task"), *paired_card("", "", self.pooled).facts)
+        facts += (count(len(self.warnings), "warning"),) if self.warnings else ()
+        star = f"* p < {number(alpha, 2)}{' after Holm over the tasks' if whole else ''}"
+        names = self.before.name, self.after.name
+        return Card("Comparison", names, facts, task_heads(level), (*rows, *whole), len(whole), (star, *self.warnings))
+
+    def plot_reliability(self, ax: Axes | None = None, *, task: str | None = None) -> Axes:
+        """Both models' reliability diagram over all items pooled, or on one task: as `Audit.plot_reliability`.
+
+        ax: matplotlib axes to draw into; None: those of a new pyplot figure. task: its name or label. Returns the axes.
+        Raises ScoresError for a task that was not compared.
+        """
+        part = self.pooled if task is None else named(self.tasks, task)
+        names = self.before.name, self.after.name
+        if names[0] == names[1]:
+            names = f"{names[0]} (before)", f"{names[1]} (after)"
+        found = [
+            (name, side.reliability)
+            for name, side in zip(names, (part.before, part.after), strict=True)
+            if side.reliability is not None
+        ]
+        return plot_reliability(found, self.settings.level, ax)
+
+    def plot_changes(self, metric: str = "ece", ax: Axes | None = None) -> Axes:
+        """A forest plot: the change of a metric on each task and over all items pooled, with its interval.
+
+        metric: a key of `pooled.change`, in its own unit. Filled marks are significant (`changes`). ax: matplotlib axes
+        to draw into; None: those of a new pyplot figure. Returns the axes. Raises ScoresError for an unknown metric.
+        """
+        return plot_changes(self.changes(metric), f"Change in {metric_name(metric)}", ax)
+
+    def changes(self, metric: str = "ece") -> list[tuple[str, Change, bool]]:
+        """(label, change, whether it is significant) of all items pooled, where there are several tasks, and of each.
+
+        Significant: ECE by the p-value adjusted over the tasks (Holm), the others where the interval leaves 0 out; all
+        items pooled by their p-value. Raises ScoresError for an unknown metric.
+        """
+        if metric not in METRICS:
+            raise ScoresError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
+        rows, alpha = [], self.settings.alpha
+        if len(self.tasks) > 1:
+            whole = self.pooled.change[metric]
+            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
+        for task in self.tasks:
+            change = task.change[metric]
+            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
+            if metric == "ece":
+                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
+            rows.append((task.label, change, apart))
+        return rows
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""
@@ -140,13 +213,17 @@ class Comparison:
         }
 
 
-def compare(before: Sequence[Scores], after: Sequence[Scores], settings: Settings | None = None) -> Comparison:
-    """Both models on the tasks they share.
+def compare(
+    before: Scores | Sequence[Scores], after: Scores | Sequence[Scores], settings: Settings | None = None
+) -> Comparison:
+    """Both models on the tasks they share: `after` less `before`, paired item by item.
 
+    before, after: one task's scores, or several tasks'. settings: bins, level of the intervals, seed.
     Raises ScoresError when the two sides do not hold the same items of the same tasks under the same scoring; how rows
     are paired: see `scores.align.paired`.
     """
     settings = settings or Settings()
+    before, after = score_list(before, "before"), score_list(after, "after")
     check_one_model(before)
     check_one_model(after)
     pairs = paired(before, after)

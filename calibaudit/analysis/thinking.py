@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.metrics import confidence_correct, ece
+from calibaudit.metrics import ece
+from calibaudit.metrics.temperature import top_choices
 from calibaudit.scores.schema import built
 from calibaudit.scores.scores import Scores
 
@@ -59,7 +60,7 @@ def thinking_effect(scores: Sequence[Scores], n_bins: int) -> ThinkingEffect | N
 
 
 def _figures(scores: Sequence[Scores], n_bins: int) -> dict[str, float]:
-    parts = [confidence_correct(part.choice_scores(), part.answer) for part in scores]
+    parts = [top_choices(part.choice_scores(), part.answer) for part in scores]
     confidence, correct = (np.concatenate(side) for side in zip(*parts, strict=True))
     accuracy, sure = float(correct.mean()), float(confidence.mean())
     found = float(ece(confidence, correct, n_bins=n_bins))

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from calibaudit.metrics.temperature import confidence_correct, log_softmax
+from calibaudit.metrics.choices import log_softmax
+from calibaudit.metrics.temperature import top_choices
 from calibaudit.scores.align import paired
 from calibaudit.scores.scores import Scores
 from calibaudit.tasks.items import Item, Task
@@ -85,7 +86,7 @@ def _worst(pairs: Sequence[tuple[Scores | None, Scores]], tasks: Iterable[Task])
         task = texts.get(after.fingerprint)
         shared = 0 if task is None else _shared_length(task)
         items = {} if task is None else {item.id: item for item in task.items}  # `after` may be in before's order
-        confidence, correct = confidence_correct(after.choice_scores(), after.answer)
+        confidence, correct = top_choices(after.choice_scores(), after.answer)
         order = np.argsort(np.where(correct, np.inf, -confidence), kind="stable")
         for i in map(int, order[: min(most, int((~correct).sum()))]):
             found.append(_error(label, i, before, after, items.get(after.item_ids[i]), shared))

@@ -126,7 +126,7 @@ def _source(candidate: str, options: RunOptions) -> str | None:
     from calibaudit.models.formats.digests import Digests
     from calibaudit.models.tokenizer import load_tokenizer
 
-    digests = Digests(options.cache_dir, options.verify)
+    digests = Digests(options.cache, options.verify)
     checkpoint = once_a_node(
         lambda: find_checkpoint(candidate, revision=options.revision, offline=options.offline, digests=digests)
     )

@@ -53,6 +53,7 @@ class Limits:
             raise CalibauditError(f"strict is {self.strict!r}; it must be true or false")
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return dataclasses.asdict(self)
 
 

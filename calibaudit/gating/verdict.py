@@ -13,13 +13,15 @@ from typing import Any, Literal
 
 from calibaudit.analysis.samples import items_of, rows_of
 from calibaudit.analysis.settings import Settings
+from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.shown.numbers import NOTHING, bounds, number, signed
 from calibaudit.gating.coverage import Coverage
 from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
 from calibaudit.gating.limits import MAXIMA, InForce, Limits
 from calibaudit.gating.same_prompts import check_same_prompts
 from calibaudit.metrics.inference.estimate import MIN_UNITS
 from calibaudit.metrics.inference.multiple_tests import weighted_holm
-from calibaudit.scores.align import check_one_model, overall_order, paired
+from calibaudit.scores.align import check_one_model, overall_order, paired, score_list
 from calibaudit.scores.scores import ModelInfo, Scores
 
 Finding = Literal["kept", "broken", "undecided"]
@@ -54,8 +56,8 @@ class Check:
     n_to_settle: int | None
 
 
-@dataclass(frozen=True)
-class Part:
+@dataclass(frozen=True, repr=False)
+class Part(Shown):
     """One task, or all items pooled: its checks. judged: False for a task too small to be judged on its own."""
 
     name: str
@@ -65,12 +67,18 @@ class Part:
     outcome: Outcome
     checks: tuple[Check, ...]
 
+    def _card(self) -> Card:
+        found = [f"{check.measure} {signed(check.found)} {check.finding}" for check in self.checks]
+        judged = () if self.judged else ("too few items to be judged alone",)
+        facts = (self.outcome, count(self.n_items, "item"), *found, *judged)
+        return Card("Part", self.name, facts, _HEADS, tuple(_row(check) for check in self.checks))
+
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "checks": [dataclasses.asdict(check) for check in self.checks]}
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
     """What the gate says. n_to_settle: items that would settle an inconclusive one; None where no count would.
 
     in_force: each limit with its source, where that is known. coverage: what of the baseline was judged; None where the
@@ -87,6 +95,23 @@ class Verdict:
     in_force: tuple[InForce, ...] = ()
     coverage: Coverage | None = None
 
+    def _card(self) -> Card:
+        facts = [self.outcome.replace("_", " "), count(self.overall.n_items, "item"), count(len(self.tasks), "task")]
+        facts += [
+            f"{_MEASURES.get(check.measure, check.measure)} {number(check.before)} -> {number(check.after)}"
+            for check in self.overall.checks
+            if check.measure in MEASURES
+        ]
+        facts += [f"margin {number(self.limits.margin)}", f"exit code {self.exit_code}"]
+        rows = list(map(_row, self.overall.checks))
+        broken = [part for part in self.tasks if part.outcome in ("regressed", "over_limit")]
+        if len(self.tasks) > 1:
+            rows += [_row(check, part.name) for part in broken for check in part.checks if check.finding == "broken"]
+        notes = [f"{self.outcome.replace('_', ' ')}: {count(self.overall.n_items, 'item')}, exit code {self.exit_code}"]
+        if self.n_to_settle is not None:
+            notes.append(f"About {self.n_to_settle:,} items would settle it.")
+        return Card("Verdict", (self.before.name, self.after.name), tuple(facts), _HEADS, tuple(rows), 0, tuple(notes))
+
     @property
     def exit_code(self) -> int:
         """0 passed, 1 regressed or over a limit, 3 inconclusive under strict (else 0)."""
@@ -95,6 +120,7 @@ class Verdict:
         return 3 if self.outcome == "inconclusive" and self.limits.strict else 0
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return {
             "outcome": self.outcome,
             "exit_code": self.exit_code,
@@ -107,15 +133,36 @@ class Verdict:
         }
 
 
+_MEASURES = {"ece": "ECE", "gap": "|gap|", "max_ece": "ECE limit", "max_gap": "|gap| limit", "max_brier": "Brier limit"}
+_HEADS = ("", "before", "after", "found", "between", "allowed", "finding")
+
+
+def _row(check: Check, task: str = "") -> tuple[str, ...]:
+    name = _MEASURES.get(check.measure, check.measure)
+    between = bounds(check.low, check.high) or NOTHING
+    change = check.measure in MEASURES
+    before = number(check.before) if change else NOTHING
+    found = signed(check.found) if change else number(check.found)
+    shown = (before, number(check.after), found, between, number(check.allowed), check.finding)
+    return (f"{task}: {name}" if task else name, *shown)
+
+
 def gate(
-    before: Sequence[Scores], after: Sequence[Scores], limits: Limits | None = None, settings: Settings | None = None
+    before: Scores | Sequence[Scores],
+    after: Scores | Sequence[Scores],
+    limits: Limits | None = None,
+    settings: Settings | None = None,
 ) -> Verdict:
-    """The candidate `after` held against the baseline `before`. settings: bins and seed; alpha is the limits'.
+    """The candidate `after` held against the baseline `before`: has its calibration regressed?
+
+    before, after: one task's scores, or several tasks'. limits: None for the defaults; those that a blessed baseline
+    holds are the command's to read. settings: bins and seed; alpha is the limits'.
 
     Raises ScoresError when the two sides do not hold the same items of the same tasks, under the same scoring and the
     same chat template: that is never a regression.
     """
     limits, settings = limits or Limits(), settings or Settings()
+    before, after = score_list(before, "before"), score_list(after, "after")
     check_one_model(before)
     check_one_model(after)
     pairs = paired(before, after)

@@ -38,8 +38,8 @@ def linear_cross_entropy(
 ) -> Tensor:
     """Cross-entropy of a linear head with label smoothing towards the uniform distribution, in nats, without logits.
 
-    With z as in `linear_logprobs` and eps = label_smoothing in 0..1, a row's loss is
-    lse(z) - (1 - eps) z_y - eps mean(z), as `F.cross_entropy(z, targets, label_smoothing=eps)`.
+    With z as in `linear_logprobs`, bias, softcap and logit_scale included, and eps = label_smoothing in 0..1, a row's
+    loss is lse(z) - (1 - eps) z_y - eps mean(z), as `F.cross_entropy(z, targets, label_smoothing=eps)`.
     hidden: (..., D). weight: (V, D). bias: (V,). targets: (...) int64 ids below vocab_size, or ignore_index.
     float32, bfloat16, float16 or float64, used as given (autocast changes nothing); sums are in float32.
     reduction: none (0 where ignored), mean over the rows that are not ignored, or sum. When all are ignored the mean
@@ -98,7 +98,9 @@ def anchored_cross_entropy(
 
     A row's loss is lse(z) - (1 - eps) z_y - eps sum_v q_v z_v, with q the softmax of the prior's own logits.
     prior_hidden: (..., D'). prior_weight: (V', D'). Both heads have vocab_size columns that count; None: weight's rows.
-    The prior gets no gradient. The rest as `linear_cross_entropy`, which this is at label_smoothing 0.
+    prior_bias, prior_softcap, prior_logit_scale: of the prior's head, as bias, softcap and logit_scale are of the
+    first. The prior gets no gradient. The other arguments and errors as for `linear_cross_entropy`, which this is at
+    label_smoothing 0.
     """
     check_loss(label_smoothing, reduction, scratch_bytes, compute_dtype)
     items = check_divisor(n_items, reduction, hidden.device)

@@ -82,7 +82,8 @@ class ReliabilityBins:
 def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> ReliabilityBins:
     """Count, mean confidence and accuracy of each bin (the diagram of DeGroot & Fienberg 1983). Arrays are locked.
 
-    confidence: (N,) in [0, 1]. correct: (N,) bool. Raises ScoresError on empty, NaN or unequal input.
+    confidence: (N,) in [0, 1]. correct: (N,) bool. n_bins: equal-width bins. Raises ScoresError on empty, NaN or
+    unequal input.
     """
     totals = totals_of(confidence, correct, n_bins)
     count, excess, hits = totals.count, totals.excess, totals.correct

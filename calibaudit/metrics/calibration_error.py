@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.metrics.binning import BinTotals, bin_index, bin_totals, exact_confidence, totals_of
+from calibaudit.metrics.choices import checked_probs
 from calibaudit.metrics.inference.estimate import check_level
 from calibaudit.metrics.ranking import TieBlocks
 from calibaudit.metrics.validation import (
@@ -18,7 +19,6 @@ from calibaudit.metrics.validation import (
     checked_confidence,
     checked_correct,
     checked_n_bins,
-    checked_probs,
 )
 
 _BLOCK = 1_000_000
@@ -38,8 +38,9 @@ def gap(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
 def ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
     """Expected calibration error, sum_b (n_b/N) |a_b - c_b|, in [0, 1]; lower is better.
 
-    confidence: (N,) in [0, 1]. correct: (N,) bool. Biased upward by noise: read it beside `ece_floor`.
-    Naeini, Cooper, Hauskrecht 2015 (AAAI); Guo et al. 2017 (ICML, arXiv 1706.04599). ScoresError on unusable input.
+    confidence: (N,) in [0, 1]. correct: (N,) bool, or 0 and 1. n_bins: equal-width bins, at least 1. Biased upward by
+    noise: read it beside `ece_floor`. Naeini, Cooper, Hauskrecht 2015 (AAAI); Guo et al. 2017 (ICML, arXiv 1706.04599).
+    Raises ScoresError on empty, NaN or unequal input, or confidences outside [0, 1].
     """
     return ece_of(totals_of(confidence, correct, n_bins))
 
@@ -47,14 +48,17 @@ def ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) 
 def overconfidence(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
     """The part of ECE from bins surer than right, sum_b (n_b/N) max(0, c_b - a_b), in [0, 1].
 
-    overconfidence + underconfidence = ECE; overconfidence - underconfidence = gap.
+    overconfidence + underconfidence = ECE; overconfidence - underconfidence = gap. Arguments and errors as for `ece`.
     """
     totals = totals_of(confidence, correct, n_bins)
     return float(np.maximum(0.0, -totals.excess).sum() / totals.count.sum())
 
 
 def underconfidence(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) -> float:
-    """The part of ECE from bins less sure than right, sum_b (n_b/N) max(0, a_b - c_b), in [0, 1]."""
+    """The part of ECE from bins less sure than right, sum_b (n_b/N) max(0, a_b - c_b), in [0, 1].
+
+    Arguments and errors as for `ece`.
+    """
     totals = totals_of(confidence, correct, n_bins)
     return float(np.maximum(0.0, totals.excess).sum() / totals.count.sum())
 
@@ -63,7 +67,7 @@ def rms_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 1
     """Root-mean-square calibration error, sqrt(sum_b (n_b/N) (a_b - c_b)^2), in [0, 1]; lower is better.
 
     Never below ECE with the same bins. Every bin counts, the last too. Nguyen & O'Connor 2015 (EMNLP);
-    Hendrycks, Mazeika, Dietterich 2019 (ICLR, arXiv 1812.04606).
+    Hendrycks, Mazeika, Dietterich 2019 (ICLR, arXiv 1812.04606). Arguments and errors as for `ece`.
     """
     return rms_ce_of(totals_of(confidence, correct, n_bins))
 
@@ -72,6 +76,7 @@ def mce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15) 
     """Maximum calibration error, max over filled bins of |a_b - c_b|, in [0, 1]; lower is better.
 
     Ruled by the emptiest bin: with one item in a bin it says nothing about the model. Naeini et al. 2015 (AAAI).
+    Arguments and errors as for `ece`.
     """
     return mce_of(totals_of(confidence, correct, n_bins))
 
@@ -82,7 +87,7 @@ def adaptive_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: i
     An item on a boundary is divided between its two bins, and items of equal confidence are divided alike, so the
     value depends on neither the items' order nor on N mod n_bins; where N is a multiple of n_bins and nothing is
     tied, it is ECE over N/n_bins neighbours at a time. Nguyen & O'Connor 2015 (EMNLP); Nixon et al. 2019
-    (CVPR workshops, arXiv 1904.01685).
+    (CVPR workshops, arXiv 1904.01685). Arguments and errors as for `ece`.
     """
     c = checked_confidence(confidence)
     a = checked_correct(correct, len(c))
@@ -92,8 +97,9 @@ def adaptive_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: i
 def classwise_ece(probs: npt.ArrayLike, answer: npt.ArrayLike, *, n_bins: int = 15) -> float:
     """Mean over the K choice positions of the ECE of p_ik as a forecast of `k is the answer`, in [0, 1].
 
-    probs: (N, K), rows sum to 1, ragged rows padded with 0. answer: (N,). It sees errors in choices that are not the
-    most probable one. Kull et al. 2019 (NeurIPS, arXiv 1910.12656). Raises ScoresError on unusable input.
+    probs: (N, K) probabilities, rows sum to 1, ragged rows padded with 0, or log-probabilities, padded with -inf.
+    answer: (N,) choice index. It sees errors in choices that are not the most probable one. Kull et al. 2019 (NeurIPS,
+    arXiv 1910.12656). n_bins: equal-width bins. Raises ScoresError as `brier`.
     """
     p, y = checked_probs(probs, answer)
     n = checked_n_bins(n_bins)
@@ -108,7 +114,7 @@ def debiased_ece(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: i
 
     The root puts it on the scale of a confidence; it is `rms_ce` less its noise, so compare it with `rms_ce`
     (and with ECE only knowing that RMS >= ECE). 0 means: no more error than sampling noise explains.
-    Kumar, Liang, Ma 2019 (NeurIPS, arXiv 1909.10155).
+    Kumar, Liang, Ma 2019 (NeurIPS, arXiv 1909.10155). Arguments and errors as for `ece`.
     """
     return debiased_ece_of(totals_of(confidence, correct, n_bins))
 
@@ -117,6 +123,7 @@ def debiased_squared_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_
     """Unbiased squared calibration error, sum_b (n_b/N) [(a_b - c_b)^2 - a_b (1 - a_b)/(n_b - 1)]; may be negative.
 
     A bin of one item has no variance estimate and adds 0. Kumar, Liang, Ma 2019 (NeurIPS, arXiv 1909.10155).
+    Arguments and errors as for `ece`.
     """
     return debiased_squared_of(totals_of(confidence, correct, n_bins))
 
@@ -124,8 +131,9 @@ def debiased_squared_ce(confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_
 def ece_floor(confidence: npt.ArrayLike, n_bins: int = 15, n_draws: int = 1000, *, rng: np.random.Generator) -> float:
     """The expected ECE of a perfectly calibrated model with these confidences and this N, in [0, 1].
 
-    Mean ECE over n_draws draws of a_i ~ Bernoulli(c_i). An ECE near its floor is no finding.
-    The consistency resampling of Broecker & Smith 2007 (Weather and Forecasting 22), applied to ECE.
+    confidence, n_bins: as for `ece`. rng: where the draws come from. Mean ECE over n_draws draws of a_i ~
+    Bernoulli(c_i). An ECE near its floor is no finding. The consistency resampling of Broecker & Smith 2007 (Weather
+    and Forecasting 22), applied to ECE.
     """
     return ece_floor_interval(confidence, n_bins, n_draws, rng=rng)[0]
 
@@ -141,7 +149,8 @@ def ece_floor_interval(
 ) -> tuple[float, float, float]:
     """(mean, low, high) of ECE under perfect calibration: `level` of calibrated models' ECEs lie in [low, high].
 
-    document: (N,) 0-based; items of one document, a question asked twice, are right or wrong by one draw.
+    confidence, n_bins, n_draws, rng: as for `ece_floor`. level: in (0, 1). document: (N,) 0-based; items of one
+    document, a question asked twice, are right or wrong by one draw. Raises ScoresError on unusable input.
     """
     check_level(level)
     null = _null_ece(confidence, n_bins, n_draws, rng, document)

@@ -8,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.metrics.binning import bin_index
-from calibaudit.metrics.validation import FloatArray, IntArray, checked_n_bins, checked_probs
+from calibaudit.metrics.choices import checked_logprobs, checked_probs
+from calibaudit.metrics.validation import FloatArray, IntArray, checked_n_bins
 
 
 def brier(probs: npt.ArrayLike, answer: npt.ArrayLike) -> float:
     """Mean Brier score, mean_i sum_k (p_ik - y_ik)^2, in [0, 2]; lower is better.
 
-    probs: (N, K), rows sum to 1, ragged rows padded with 0. answer: (N,) choice index.
+    probs: (N, K) probabilities, rows sum to 1, ragged rows padded with 0; or log-probabilities, padded with -inf, which
+    are normalised over the choices. answer: (N,) choice index.
     Multiclass form (Brier 1950, Monthly Weather Review 78): twice the usual binary value. Raises ScoresError on
-    empty, NaN or unnormalised rows.
+    empty or NaN rows, and on what is neither (logits).
     """
     return float(brier_items(probs, answer).mean())
 
@@ -29,17 +31,16 @@ def brier_items(probs: npt.ArrayLike, answer: npt.ArrayLike) -> FloatArray:
 def nll(probs: npt.ArrayLike, answer: npt.ArrayLike) -> float:
     """Mean negative log-likelihood of the right answer, in nats, in [0, inf]; lower is better.
 
-    probs: (N, K), rows sum to 1. answer: (N,). inf when a right answer has probability 0: nothing is clipped.
-    The logarithmic score; Good 1952 (JRSS B 14).
+    probs, answer, errors: as for `brier`; log-probabilities keep answers that a probability would round to 0. inf when
+    a right answer has probability 0: nothing is clipped. The logarithmic score; Good 1952 (JRSS B 14).
     """
     return float(nll_items(probs, answer).mean())
 
 
 def nll_items(probs: npt.ArrayLike, answer: npt.ArrayLike) -> FloatArray:
     """(N,) -log p of each item's right answer, in nats; arguments as for `nll`."""
-    p, y = checked_probs(probs, answer)
-    with np.errstate(divide="ignore"):
-        return np.asarray(-np.log(p[np.arange(len(y)), y]) + 0.0)
+    logprobs, y = checked_logprobs(probs, answer)
+    return np.asarray(-logprobs[np.arange(len(y)), y] + 0.0)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def brier_decomposition(
     resolution loses v - u, uncertainty gains u, so their sum stays (Broecker 2012, Climate Dynamics 39;
     Ferro & Fricker 2012, QJRMS 138). A bin of one item adds 0 to v. within_bin = brier - (rel - res + unc), the
     within-bin variance and covariance of Stephenson, Coelho, Jolliffe 2008 (Weather and Forecasting 23).
-    Arguments as for `brier`.
+    probs, answer, errors: as for `brier`. n_bins: equal-width bins over each choice's probability. bias_corrected:
+    False gives the plain parts.
     """
     p, y = checked_probs(probs, answer)
     n = checked_n_bins(n_bins)

@@ -15,7 +15,7 @@ def auroc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
     """Probability that a right item is surer than a wrong one, ties counted half; in [0, 1], .5 is chance, 1 is best.
 
     confidence: (N,) in [0, 1]. correct: (N,) bool. NaN when all items are right or all wrong: there is no pair.
-    Mann-Whitney U / (n_right n_wrong); Hanley & McNeil 1982 (Radiology 143).
+    Mann-Whitney U / (n_right n_wrong); Hanley & McNeil 1982 (Radiology 143). Raises ScoresError on unusable input.
     """
     c = checked_confidence(confidence)
     return auroc_of(TieBlocks.of(c), checked_correct(correct, len(c)))
@@ -24,8 +24,8 @@ def auroc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
 def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
     """Area under the risk-coverage curve, (1/N) sum_k (errors among the k surest)/k, in [0, 1]; lower is better.
 
-    Equal confidences: the expected value over all orders of the tied items. Geifman, Uziel, El-Yaniv 2019
-    (ICLR, arXiv 1805.08206).
+    confidence: (N,) in [0, 1]. correct: (N,) bool. Equal confidences: the expected value over all orders of the tied
+    items. Geifman, Uziel, El-Yaniv 2019 (ICLR, arXiv 1805.08206). Raises ScoresError on unusable input.
     """
     c = checked_confidence(confidence)
     return float(risk_curve(TieBlocks.of(c), checked_correct(correct, len(c))).mean())

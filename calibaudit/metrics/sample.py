@@ -19,6 +19,7 @@ from calibaudit.metrics.calibration_error import (
     mce_of,
     rms_ce_of,
 )
+from calibaudit.metrics.choices import log_softmax
 from calibaudit.metrics.inference.influence import (
     Influence,
     aurc_influence,
@@ -29,7 +30,6 @@ from calibaudit.metrics.inference.influence import (
 from calibaudit.metrics.proper_scores import BrierDecomposition, brier_decomposition, brier_rows
 from calibaudit.metrics.ranking import TieBlocks, risk_at_coverage
 from calibaudit.metrics.smooth import smooth_ece_of
-from calibaudit.metrics.temperature import log_softmax
 from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_n_bins, checked_scores, locked
 
 LINEAR = ("accuracy", "confidence", "gap", "brier", "nll", "auroc", "aurc", "temperature", "option_mass")
@@ -84,6 +84,7 @@ class Sample:
 
     @property
     def n_items(self) -> int:
+        """N."""
         return len(self.answer)
 
     @property

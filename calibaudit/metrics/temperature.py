@@ -7,7 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_scores
+from calibaudit.metrics.choices import checked_choices, log_softmax
+from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray
 
 _HOTTEST = 2.0**20
 """The largest inverse temperature that is looked at, in units of 1/(the scores' spread)."""
@@ -15,32 +16,33 @@ _STEPS = 200
 _CLOSE = 1e-12
 
 
-def log_softmax(scores: FloatArray) -> FloatArray:
-    """(N, K) scores, -inf pads -> (N, K) log-probabilities; padding stays -inf."""
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+def confidence_correct(probs: npt.ArrayLike, answer: npt.ArrayLike) -> tuple[FloatArray, BoolArray]:
+    """Confidence (N,) in [0, 1], the largest probability of each row, and whether that choice is the answer.
 
-
-def confidence_correct(scores: npt.ArrayLike, answer: npt.ArrayLike) -> tuple[FloatArray, BoolArray]:
-    """Confidence (N,) in [0, 1], the largest softmax probability of each row, and whether that choice is the answer.
-
-    scores: (N, K) log-probabilities or logits, -inf pads. answer: (N,). Equal scores: the first choice is taken.
-    Raises ScoresError on empty or NaN scores, or an answer that is outside or at padding.
+    probs: (N, K) probabilities, rows sum to 1, 0 pads; log-probabilities, -inf pads, normalised over the choices; or
+    logits. answer: (N,) choice index. Among equal ones the first choice is taken.
+    Raises ScoresError on empty or NaN values, numbers in [0, 1] whose rows do not sum to 1, or an answer that is
+    outside or at padding.
     """
-    s, y = checked_scores(scores, answer)
-    return np.exp(log_softmax(s).max(axis=1)), np.asarray(s.argmax(axis=1) == y)
+    return top_choices(*checked_choices(probs, answer))
 
 
-def fit_temperature(logprobs: npt.ArrayLike, answer: npt.ArrayLike) -> float:
-    """The T > 0 at which softmax(logprobs / T) has the smallest NLL. 1 is best; above 1 is overconfident.
+def top_choices(scores: FloatArray, answer: IntArray) -> tuple[FloatArray, BoolArray]:
+    """`confidence_correct` of (N, K) scores that softmax is taken of, whatever their level."""
+    return np.exp(log_softmax(scores).max(axis=1)), np.asarray(scores.argmax(axis=1) == answer)
 
-    logprobs: (N, K) log-probabilities or logits, -inf pads. answer: (N,).
+
+def fit_temperature(probs: npt.ArrayLike, answer: npt.ArrayLike) -> float:
+    """The T > 0 at which softmax(log(probs) / T) has the smallest NLL. 1 is best; above 1 is overconfident.
+
+    probs: (N, K) probabilities, rows sum to 1, 0 pads; log-probabilities, -inf pads; or logits, whose level is free.
+    answer: (N,) choice index.
     The NLL is convex in 1/T, so the optimum is unique; the search is in units of the scores' own spread, so scores
     times s give T times s. inf when no temperature beats the uniform distribution. NaN when no finite optimum exists
     because every answer has its row's top score (T would go to 0), or when no row tells its choices apart.
-    Platt 1999; Guo et al. 2017 (ICML, arXiv 1706.04599). Raises ScoresError on unusable input.
+    Platt 1999; Guo et al. 2017 (ICML, arXiv 1706.04599). Raises ScoresError as `confidence_correct`.
     """
-    return temperature_of(*checked_scores(logprobs, answer))
+    return temperature_of(*checked_choices(probs, answer))
 
 
 def temperature_of(scores: FloatArray, answer: IntArray) -> float:

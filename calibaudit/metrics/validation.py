@@ -13,12 +13,12 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 """How far a float32 softmax may leave [0, 1] by rounding; such values are clipped, never refused."""
-_ROW_SUM = 1e-4
 
 
-def _floats(name: str, values: npt.ArrayLike, ndim: int) -> FloatArray:
+def floats(name: str, values: npt.ArrayLike, ndim: int) -> FloatArray:
+    """The values as float64. Raises ScoresError where they are no numbers, of another ndim, empty, or NaN."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -35,8 +35,8 @@ def _floats(name: str, values: npt.ArrayLike, ndim: int) -> FloatArray:
 
 def checked_confidence(confidence: npt.ArrayLike) -> FloatArray:
     """(N,) confidences as float64 in [0, 1]. Raises ScoresError when empty, NaN or outside."""
-    array = _floats("confidence", confidence, 1)
-    outside = (array < -_ROUNDING) | (array > 1 + _ROUNDING)
+    array = floats("confidence", confidence, 1)
+    outside = (array < -ROUNDING) | (array > 1 + ROUNDING)
     if outside.any():
         item = int(np.argmax(outside))
         raise ScoresError(f"confidence of item {item} is {array[item]:.6g}; a confidence lies in [0, 1]")
@@ -45,7 +45,7 @@ def checked_confidence(confidence: npt.ArrayLike) -> FloatArray:
 
 def checked_correct(correct: npt.ArrayLike, n_items: int) -> FloatArray:
     """(N,) hits as float64 0 or 1. Raises ScoresError on any other value or length."""
-    array = _floats("correct", correct, 1)
+    array = floats("correct", correct, 1)
     if len(array) != n_items:
         raise ScoresError(f"confidence has {n_items} items but correct has {len(array)}; they must be the same items")
     other = (array != 0) & (array != 1)
@@ -69,24 +69,9 @@ def checked_answer(answer: npt.ArrayLike, n_items: int, n_choices: int) -> IntAr
     return array.astype(np.int64)
 
 
-def checked_probs(probs: npt.ArrayLike, answer: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
-    """(N, K) probabilities whose rows sum to 1 (within 1e-4), padded with 0, and (N,) answers."""
-    array = _floats("probs", probs, 2)
-    outside = (array < -_ROUNDING) | (array > 1 + _ROUNDING)
-    if outside.any():
-        item, choice = (int(i) for i in np.argwhere(outside)[0])
-        raise ScoresError(f"probs of item {item}, choice {choice} is {array[item, choice]:.6g}; it must lie in [0, 1]")
-    total = array.sum(axis=1)
-    wrong = np.abs(total - 1) > _ROW_SUM
-    if wrong.any():
-        item = int(np.argmax(wrong))
-        raise ScoresError(f"probs of item {item} sum to {total[item]:.6g}; every row must sum to 1 (pad with 0)")
-    return np.clip(array, 0.0, 1.0), checked_answer(answer, *array.shape)
-
-
 def checked_scores(scores: npt.ArrayLike, answer: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
     """(N, K) log-probabilities or logits, padded with -inf, and (N,) answers that do not point at padding."""
-    array = _floats("scores", scores, 2)
+    array = floats("scores", scores, 2)
     if np.isposinf(array).any():
         raise ScoresError(f"scores of item {int(np.argwhere(np.isposinf(array))[0][0])} hold +inf; they must be finite")
     indices = checked_answer(answer, *array.shape)

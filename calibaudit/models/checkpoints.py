@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
@@ -77,7 +78,7 @@ def find_checkpoint(
     name: str,
     *,
     revision: str | None = None,
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     offline: bool = False,
     digests: Digests | None = None,
 ) -> Checkpoint:
@@ -108,7 +109,7 @@ class _Search:
 
 
 def base_beside(
-    base: str, name: str, *, cache_dir: str | Path | None = None, offline: bool = False
+    base: str, name: str, *, cache_dir: str | os.PathLike[str] | None = None, offline: bool = False
 ) -> tuple[str, str | None]:
     """`name`, and nothing to say; or, where it is an adapter whose base is not found, BASE+ADAPTER and a sentence."""
     folder, cache = user_path(name, ModelError), None if cache_dir is None else user_path(cache_dir, ModelError)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from calibaudit.errors import ModelError
+from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.models import lengths, prefix_cache, sharing
 from calibaudit.models.attention.forest import Forest
@@ -27,8 +28,8 @@ from calibaudit.models.tokenizer import prefix_token_id
 from calibaudit.scores.scores import ModelInfo
 
 
-@dataclass(eq=False)
-class Model:
+@dataclass(eq=False, repr=False)
+class Model(Shown):
     """network: a transformers causal LM in eval mode. tokenizer: its tokenizer.
 
     head: None when it cannot be separated; then forward gives the network's own logits.
@@ -69,6 +70,26 @@ class Model:
     _tells_positions: bool = False
     _windows: prefix_cache.Locals = None
     _configs: list[Any] | None = None
+
+    def _card(self) -> Card:
+        info = self.info
+        facts = [info.family, f"{info.n_parameters:,} parameters", f"{info.dtype} on {info.device}"]
+        facts += [info.quantization] if info.quantization else []
+        facts += [f"context {self.max_length:,} tokens", f"vocabulary {info.vocab_size:,}"]
+        facts += [count(len(self.warnings), "warning")] if self.warnings else []
+        rows = [
+            ("Family", f"{info.family}, {info.n_parameters:,} parameters"),
+            ("Weights", ", ".join(part for part in (info.dtype, info.quantization, info.revision) if part)),
+            *([("Adapter", info.adapter)] if info.adapter else []),
+            ("Device", info.device),
+            ("Context", f"{self.max_length:,} tokens"),
+            ("Vocabulary", f"{info.vocab_size:,} tokens"),
+            (
+                "Output head",
+                "apart from the network" if self.head is not None else "not apart: its own logits are used",
+            ),
+        ]
+        return Card("Model", info.name, tuple(facts), rows=tuple(rows), notes=self.warnings)
 
     @property
     def device(self) -> torch.device:
@@ -179,18 +200,20 @@ class Model:
 
 
 def load_model(
-    name: str | Checkpoint,
+    name: str | os.PathLike[str] | Checkpoint,
     *,
     revision: str | None = None,
     dtype: str = "auto",
     device: str = "auto",
     parallel: str = "auto",
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     offline: bool = False,
 ) -> Model:
     """Load a decoder-only causal LM and prove on a few tokens that what scoring relies on holds for it.
 
-    name: a folder, a hub id, or what find_checkpoint gave (then revision, cache_dir and offline are its own).
+    name: a folder, a hub id, `demo:base` or `demo:instruct`, an adapter, or what find_checkpoint gave (then revision,
+    cache_dir and offline are its own). revision: a hub branch, tag or commit. cache_dir: the hub cache. offline: never
+    ask the network.
     dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps. parallel: see `layout_of`.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
     packing and caching change nothing (else shares_prefix, copies_cache are False). What fell back is in `warnings`.
@@ -199,7 +222,7 @@ def load_model(
     if isinstance(name, Checkpoint):
         checkpoint = name
     else:
-        checkpoint = find_checkpoint(name, revision=revision, cache_dir=cache_dir, offline=offline)
+        checkpoint = find_checkpoint(os.fspath(name), revision=revision, cache_dir=cache_dir, offline=offline)
     loaded = load_network(fetch(checkpoint), dtype, device, parallel)
     try:
         return prove(checkpoint, loaded)

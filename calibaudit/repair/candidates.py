@@ -11,6 +11,9 @@ from typing import Any, Literal
 from calibaudit.advice.options.ranking import ABOVE_BASE
 from calibaudit.advice.recommendation import Prior, Recommendation
 from calibaudit.analysis.compare import Comparison, Overall
+from calibaudit.analysis.in_short import change_facts
+from calibaudit.files.shown.card import Card, Shown, count, said
+from calibaudit.files.shown.numbers import NOTHING, bounds, number, signed
 from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import FixSettings, Method, Start
 from calibaudit.repair.sides import Side
@@ -36,6 +39,14 @@ class Setting:
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    @property
+    def in_short(self) -> str:
+        """`temperature 1.70`, `smooth .50 towards base from base`."""
+        towards = "" if self.prior is None else f" towards {self.prior}"
+        begun = "" if self.start is None else f" from {self.start}"
+        cooled = "" if self.temperature is None else f", temperature {number(self.temperature, 2)}"
+        return f"{self.method} {number(self.value, 2)}{towards}{begun}{cooled}"
 
 
 Rejection = Fault | Literal["not_least"]
@@ -71,17 +82,20 @@ def trial_of(value: float, retention: Retention, repair: Comparison, rejected: t
     return Trial(value, retention.kept, accuracy, gap, ece, nll, rejected)
 
 
-@dataclass(frozen=True, eq=False)
-class Judged:
+@dataclass(frozen=True, eq=False, repr=False)
+class Judged(Shown):
     """On the half that proves. repair: the tuned model against this one. left: base against it. inside: as `Proof`."""
 
     repair: Comparison
     left: Comparison
     inside: Comparison | None
 
+    def _card(self) -> Card:
+        return dataclasses.replace(self.repair._card(), kind="Judged")
 
-@dataclass(frozen=True, eq=False)
-class Attempt:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Attempt(Shown):
     """A repaired checkpoint, scored. folder: where it lies. seconds: what it took to find and make.
 
     retention: what it leaves of the tuning. trials: by which its value was chosen. notes: a sentence each. advice: of
@@ -99,9 +113,12 @@ class Attempt:
     advice: Recommendation | None = None
     judged: Judged | None = None
 
+    def _card(self) -> Card:
+        return Card("Attempt", self.setting.in_short, (str(self.folder), f"{self.seconds:.0f} s"))
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Candidate(Shown):
     """A repair that was tried, as pages and files show it; all figures are of the half that proves.
 
     verdict: on it. enough: whether it passed, and left no ECE that is surely more than LEFT above base's. proven: the
@@ -121,6 +138,13 @@ class Candidate:
     impossible: str = ""
     chosen: bool = False
 
+    def _card(self) -> Card:
+        proven = self.proven
+        figures = () if proven is None else change_facts(proven.before.metrics, proven.after.metrics, proven.change)
+        outcome = None if self.verdict is None else self.verdict.outcome.replace("_", " ")
+        facts = said(("chosen" if self.chosen else None, outcome, self.impossible, *figures, _kept(self.retention)))
+        return Card("Candidate", self.method if self.setting is None else self.setting.in_short, facts)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "method": self.method,
@@ -136,8 +160,8 @@ class Candidate:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Repair:
+@dataclass(frozen=True, eq=False, repr=False)
+class Repair(Shown):
     """What `fix` did. advice: from other items than the proof; None where the factor was given, and nothing chosen.
 
     data: None without tuning rows. candidates: the repairs that were tried, in order, at most one of them chosen; empty
@@ -158,9 +182,43 @@ class Repair:
     verdict: RepairVerdict
     notes: tuple[str, ...] = ()
 
+    def _card(self) -> Card:
+        chosen, proof = self.chosen, self.proof
+        setting = None if chosen is None or chosen.setting is None else chosen.setting.in_short
+        overall = None if proof is None else proof.repair.pooled
+        figures: tuple[str, ...] = ()
+        if overall is not None:
+            items = f"{count(overall.n_items, 'item')} held out"
+            figures = (items, *change_facts(overall.before.metrics, overall.after.metrics, overall.change))
+        outcome = self.verdict.outcome.replace("_", " ")
+        kept = None if self.retention is None else _kept(self.retention)
+        facts = said((outcome, setting, *figures, *self.verdict.faults, kept))
+        heads = ("repair", "outcome", "ECE before", "ECE after", "change", "interval", "kept")
+        notes = (", ".join(facts), *self.notes)
+        return Card("Repair", self.instruct.name, facts, heads, tuple(map(_row, self.candidates)), 0, notes)
+
     @property
     def chosen(self) -> Candidate | None:
+        """The candidate that was taken; None where nothing was repaired."""
         return next((candidate for candidate in self.candidates if candidate.chosen), None)
+
+
+def _kept(retention: Retention) -> str | None:
+    return None if retention.kept is None else f"keeps {retention.kept * 100:.0f} % of what tuning added"
+
+
+def _row(candidate: Candidate) -> tuple[str, ...]:
+    name = candidate.method if candidate.setting is None else candidate.setting.in_short
+    outcome = "not possible" if candidate.verdict is None else candidate.verdict.outcome.replace("_", " ")
+    figures: tuple[str, ...] = (NOTHING,) * 4
+    if candidate.proven is not None:
+        ece = candidate.proven.change["ece"]
+        sides = (candidate.proven.before, candidate.proven.after)
+        values = (number(side.metrics["ece"].value) for side in sides)
+        figures = (*values, signed(ece.value), bounds(ece.low, ece.high) or NOTHING)
+    kept = candidate.retention.kept
+    share = NOTHING if kept is None else f"{kept * 100:.0f} %"
+    return (f"{name} (chosen)" if candidate.chosen else name, outcome, *figures, share)
 
 
 LEFT = ABOVE_BASE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from calibaudit.analysis.compare import compare
 from calibaudit.analysis.settings import Settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
-from calibaudit.errors import CalibauditError, ModelError, TrainingError
+from calibaudit.errors import CalibauditError, ModelError, OutputError, TrainingError
+from calibaudit.files.paths import user_path
 from calibaudit.models.distributed import gathered, rank
 from calibaudit.models.formats.digests import Digests
 from calibaudit.repair.candidates import Attempt, Candidate, Judged, Repair, enough
@@ -31,7 +33,7 @@ from calibaudit.repair.verdict import RepairVerdict, Retention, judge
 from calibaudit.repair.workspace import put_at, settle, workspace
 from calibaudit.scoring.engines.address import refuse_served
 from calibaudit.scoring.evaluate import RunOptions
-from calibaudit.tasks.items import Task
+from calibaudit.tasks.items import Task, task_list
 from calibaudit.training.held_out import halves
 from calibaudit.training.prepare import Prepared, prepare
 from calibaudit.training.retune import check_folder, partial_folder, worth_resuming
@@ -45,11 +47,11 @@ _TRIES: Mapping[Method, Callable[[Job], Attempt]] = {
 
 
 def fix(
-    instruct: str,
-    base: str,
-    data: str | None,
-    out: Path,
-    tasks: Sequence[Task],
+    instruct: str | os.PathLike[str],
+    base: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None,
+    out: str | os.PathLike[str],
+    tasks: Task | Sequence[Task],
     settings: FixSettings | None = None,
     *,
     revisions: tuple[str | None, str | None] = (None, None),
@@ -62,13 +64,18 @@ def fix(
     """Repair INSTRUCT's calibration, save it to `out`, and audit base, INSTRUCT and the result on held-out items.
 
     instruct, base: checkpoints. data: tuning rows as `read_rows` takes them; None: what a repair keeps of the tuning is
-    then not known, and nothing is trained. out: a folder that does not exist yet, or is empty. tasks: the audit's.
+    then not known, and nothing is trained. out: a folder that does not exist yet, or is empty. tasks: the audit's, one
+    or several.
+    settings: the method, and how a smoothed run tunes. options: how checkpoints are loaded, run and cached. audit:
+    bins, level and seed of the findings. listener: called as the work goes on.
     revisions: of base and instruct on the hub. resume: go on from what an interrupted run left. Under torchrun every
     process calls it. describe: called by the first with the repair and its folder, before that is put at `out` whole.
     Raises CalibauditError where the models, the data or the folder are unusable; nothing is saved then.
     """
     settings, options, audit = settings or FixSettings(), options or RunOptions(), audit or Settings()
     listener = listener or Listener()
+    instruct, base, data = os.fspath(instruct), os.fspath(base), None if data is None else os.fspath(data)
+    out, tasks = user_path(out, OutputError), task_list(tasks)
     refuse_served((base, instruct), "a repair changes and compares them")
     if data is None and settings.method == "smooth":
         raise CalibauditError("--method smooth tunes: name the tuning rows with --data")
@@ -88,7 +95,7 @@ def fix(
         offline=options.offline,
         start=None,
         chat=options.chat.for_rows(),
-        digests=Digests(options.cache_dir, options.verify),
+        digests=Digests(options.cache, options.verify),
     )  # fmt: skip
     if settings.method == "smooth":  # of the others this is seen when they are tried
         check_smooth(ready, settings)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.analysis.compare import Comparison
+from calibaudit.files.shown.card import Card, Shown
 
 
-@dataclass(frozen=True, eq=False)
-class Proof:
+@dataclass(frozen=True, eq=False, repr=False)
+class Proof(Shown):
     """Models on the same items, which neither the tuning rows nor the choice of the repair have seen.
 
     tuning: base against the tuned model as it was. repair: that model against the repaired one; the verdict is of this.
@@ -24,6 +25,9 @@ class Proof:
     left: Comparison
     matched: Comparison | None = None
     inside: Comparison | None = None
+
+    def _card(self) -> Card:
+        return dataclasses.replace(self.repair._card(), kind="Proof")
 
     def parts(self) -> dict[str, Comparison]:
         """The comparisons that there are, by name."""

@@ -62,6 +62,7 @@ class FixSettings:
         check_accuracy_margin(self.accuracy_margin)
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return dataclasses.asdict(self)
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from calibaudit.errors import OutputError
+from calibaudit.errors import OutputError, ScoresError
+from calibaudit.files.paths import user_path
+
+if TYPE_CHECKING:
+    from calibaudit.advice.recommendation import Recommendation
+    from calibaudit.analysis.audit import ModelAudit
+    from calibaudit.analysis.compare import Comparison
+    from calibaudit.gating.verdict import Verdict
+    from calibaudit.repair.candidates import Repair
+    from calibaudit.scores.scores import Scores
 
 Result = Mapping[str, Any]
 
@@ -28,6 +38,50 @@ def content(result: Result, path: Path, source: str = "the result") -> bytes:
     else:
         (comparison_of if is_comparison(result) else audit_of)(result, source)  # what a format reads by itself is there
     return FORMATS[path.suffix](result, path, source)
+
+
+def save(
+    result: Scores | Sequence[Scores] | ModelAudit | Comparison | Repair,
+    path: str | os.PathLike[str],
+    *,
+    recommendation: Recommendation | None = None,
+    verdict: Verdict | None = None,
+) -> None:
+    """Save a result as the commands do, whole or not at all; the ending of `path` picks the format.
+
+    result: scores, with the audit of them (`read_scores` reads their .json back); an audit of one model; a comparison;
+    a repair. path: .json, .html, .md, .csv; .svg or .png, whose name begins with reliability, confidence or changes;
+    .xml, of a comparison with a verdict. recommendation, verdict: of a comparison, to stand beside it.
+    Raises OutputError for another ending, or where it cannot be written; ScoresError for another kind of result.
+    """
+    from calibaudit.files.write import write_whole
+
+    place, data = user_path(path, OutputError), _dictionary(result, recommendation, verdict)
+    check_format(place, two_models="before" in data or "kind" in data, gated=data.get("verdict") is not None)
+    write_whole(content(data, place), place)
+
+
+def _dictionary(result: object, recommendation: Recommendation | None, verdict: Verdict | None) -> dict[str, Any]:
+    from calibaudit.analysis.audit import ModelAudit, audit_model
+    from calibaudit.analysis.compare import Comparison
+    from calibaudit.report.result_json import audit_dict, comparison_dict
+    from calibaudit.scores.align import score_list
+
+    if isinstance(result, Comparison):
+        found = comparison_dict(result, recommendation)
+        return found if verdict is None else {**found, "verdict": verdict.to_dict()}
+    if recommendation is not None or verdict is not None:
+        raise ScoresError("save: a recommendation or a verdict stands beside a Comparison; give that first")
+    if isinstance(result, ModelAudit):
+        return audit_dict(result)
+    if type(result).__name__ == "Repair":  # whose module brings the packages that train
+        from calibaudit.repair.candidates import Repair
+        from calibaudit.report.repair_json import repair_dict
+
+        if isinstance(result, Repair):
+            return repair_dict(result)
+    scores = score_list(result, "save")  # type: ignore[arg-type]  # it refuses what is none
+    return {**audit_dict(audit_model(scores)), "scores": [entry.to_dict() for entry in scores]}
 
 
 def check_picture(path: Path) -> None:
@@ -87,15 +141,15 @@ def _junit(result: Result, _path: Path, source: str) -> bytes:
 
 
 def _svg(result: Result, path: Path, source: str) -> bytes:
+    from calibaudit.figures.svg import svg_file
     from calibaudit.report.figures.choose import diagram_of
-    from calibaudit.report.figures.svg import svg_file
 
     return svg_file(diagram_of(result, _diagram(path), source))
 
 
 def _png(result: Result, path: Path, source: str) -> bytes:
+    from calibaudit.figures.svg import png_file
     from calibaudit.report.figures.choose import diagram_of
-    from calibaudit.report.figures.svg import png_file
 
     return png_file(diagram_of(result, _diagram(path), source))
 

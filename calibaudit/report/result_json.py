@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.worst_errors import ConfidentError
-from calibaudit.errors import ScoresError
+from calibaudit.errors import OutputError, ScoresError
+from calibaudit.files.paths import user_path
 from calibaudit.files.read import read_json
 from calibaudit.files.text import json_text
 from calibaudit.files.write import write_whole
@@ -58,19 +59,20 @@ def result_text(result: Mapping[str, Any]) -> str:
     return json_text(result, indent=1) + "\n"
 
 
-def write_result(result: Mapping[str, Any], path: Path) -> None:
+def write_result(result: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Write the result as JSON, whole or not at all: an older file at `path` stays until the new one is complete.
 
     Raises OutputError when the folder is missing, cannot be written or is full.
     """
-    write_whole(result_text(result), path)
+    write_whole(result_text(result), user_path(path, OutputError))
 
 
-def read_result(path: Path) -> dict[str, Any]:
+def read_result(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON that `write_result` wrote: of a comparison, of one model, or of a repair.
 
     Raises ScoresError when the file cannot be read, is not such a result, or has another schema version.
     """
+    path = user_path(path, ScoresError)
     result = read_json(path, ScoresError, finite=True)
     if not isinstance(result, dict) or "schema_version" not in result:
         raise ScoresError(f"{path}: not a calibaudit result: no schema_version; make one with `calibaudit compare -o`")

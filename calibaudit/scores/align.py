@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,6 +15,21 @@ from calibaudit.errors import ScoresError
 from calibaudit.scores.same_items import have_two_readers, in_order_of
 from calibaudit.scores.schema import IntArray
 from calibaudit.scores.scores import Scores
+
+
+def score_list(scores: Scores | Iterable[Scores], what: str = "scores") -> tuple[Scores, ...]:
+    """One task's scores or several tasks' as a tuple. what: the argument's name.
+
+    Raises ScoresError, with what to write, for what holds something else.
+    """
+    alone = isinstance(scores, str | os.PathLike) or not isinstance(scores, Iterable)
+    given: tuple[Any, ...] = (scores,) if alone else tuple(cast("Iterable[Any]", scores))
+    for part in given:
+        if isinstance(part, str | os.PathLike):
+            raise ScoresError(f"{what}: a path in the place of scores: read_scores({os.fspath(part)!r:.120})")
+        if not isinstance(part, Scores):
+            raise ScoresError(f"{what}: {type(part).__name__} in the place of Scores, which score and read_scores give")
+    return given
 
 
 def check_one_model(scores: Sequence[Scores]) -> None:

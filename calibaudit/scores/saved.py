@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from calibaudit.scores.logs.formats import is_log, read_logs
 from calibaudit.scores.scores import READABLE_VERSIONS, ModelInfo, Scores
 
 
-def read_scores(path: Path) -> tuple[Scores, ...]:
-    """The scores that `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
+def read_scores(path: str | os.PathLike[str]) -> tuple[Scores, ...]:
+    """The scores that `save` or `calibaudit score -o` saved, or those of a baseline that `calibaudit bless` wrote.
 
-    Raises ScoresError when the file is neither.
+    path: one file. Raises ScoresError when it is neither; `read_logs` reads other tools' files.
     """
+    path = user_path(path, ScoresError)
     data = read_json(path, ScoresError, compact=compacted)
     if isinstance(data, dict) and "baseline_version" in data:
         data = plain(data, str(path))

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.shown.card import Card, Shown, count, figure, said
+from calibaudit.metrics.temperature import top_choices
 from calibaudit.scores.option_values import Answers, Values, checked_answers, checked_values, of_one_kind, rows_of
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.schema import ROWS, FloatArray, IntArray, check_scores, is_whole, padded
@@ -80,8 +82,8 @@ _OPTIONAL = ("quantization", "adapter", "engine")
 """Entries that a model's dictionary has only where there is something to say, as files before them."""
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores(Shown):
     """One model on one task.
 
     logprobs: (items, choices) sum of token log-probabilities in nats; -inf pads ragged rows.
@@ -203,8 +205,29 @@ class Scores:
             documents=tuple(own if documents is None else documents),
         )
 
+    def _card(self) -> Card:
+        confidence, correct = top_choices(self.choice_scores(), self.answer)
+        n_choices = np.isfinite(self.logprobs).sum(axis=1)
+        most, least = int(n_choices.max()), int(n_choices.min())
+        choices = f"{most} choices" if most == least else f"{least} to {most} choices"
+        means = [("accuracy", float(correct.mean())), ("mean confidence", float(confidence.mean()))]
+        if self.option_mass is not None:
+            means.append(("option mass", float(self.option_mass.mean())))
+        facts = (self.model.name, count(self.n_items, "item"), choices, self.scoring)
+        rows = [
+            ("Model", self.model.name),
+            ("Weights", ", ".join(said((self.model.revision, self.model.dtype, self.model.quantization)))),
+            ("Items", f"{self.n_items:,}, {choices}"),
+            ("Scoring", f"{self.scoring}, chat template {'on' if self.chat_template else 'off'}"),
+            *((name.capitalize(), figure("", value, None, None)) for name, value in means),
+        ]
+        rows += [("Truncated contexts", f"{self.n_truncated:,}")] if self.n_truncated else []
+        shown = (*facts, *(figure(name, value, None, None) for name, value in means))
+        return Card("Scores", self.label, shown, rows=tuple(rows), notes=("Its calibration: audit(scores).",))
+
     @property
     def n_items(self) -> int:
+        """How many items were scored."""
         return len(self.item_ids)
 
     @property

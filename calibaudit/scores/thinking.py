@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.scores.schema import ABOVE, is_whole, rows_of_numbers
 
 
@@ -51,8 +52,8 @@ class Thought:
     unclosed: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Thoughts:
+@dataclass(frozen=True, eq=False, repr=False)
+class Thoughts(Shown):
     """What was thought before the answers: of each item `asked.samples` thoughts, or as many for each context.
 
     n_thoughts: all of them; n_truncated, n_unclosed: those cut off at the limit, or ended by the end of the turn.
@@ -70,6 +71,11 @@ class Thoughts:
 
     def __post_init__(self) -> None:
         self.direct.setflags(write=False)
+
+    def _card(self) -> Card:
+        facts = (count(self.n_thoughts, "thought"), self.asked.words, f"{self.mean_tokens:.1f} tokens on average")
+        ended = (f"{self.n_truncated:,} cut off", f"{self.n_unclosed:,} never closed")
+        return Card("Thoughts", "", (*facts, *ended))
 
     def in_order(self, order: npt.NDArray[np.int64]) -> Thoughts:
         """The same items in another order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
-from calibaudit.errors import ModelError, TaskError
-from calibaudit.files.paths import is_there
+from calibaudit.errors import CalibauditError, ModelError, TaskError
+from calibaudit.files.paths import is_there, user_path
 from calibaudit.models.distributed import once_a_node, world_size
 from calibaudit.scores.saved import is_saved_scores, read_saved
 from calibaudit.scores.scores import Scores
@@ -58,12 +59,23 @@ class RunOptions:
     chat: ChatSettings = field(default_factory=ChatSettings)
     thinking: Thinking | None = None
     save_thoughts: bool = False
-    cache_dir: Path | None = None
+    cache_dir: str | os.PathLike[str] | None = None
     verify: bool = False
     offline: bool = False
     engine: str = "transformers"
     tokenizer: str | None = None
     concurrency: int = 8
+
+    def __post_init__(self) -> None:
+        """A folder given as a text is a path from here on. Raises CalibauditError for what no path can be."""
+        if self.cache_dir is not None and not isinstance(self.cache_dir, Path):
+            object.__setattr__(self, "cache_dir", user_path(self.cache_dir, CalibauditError))
+
+    @property
+    def cache(self) -> Path | None:
+        """cache_dir as a path."""
+        assert self.cache_dir is None or isinstance(self.cache_dir, Path)
+        return self.cache_dir
 
 
 def evaluate(name: str, tasks: Sequence[Task], options: RunOptions, progress: Progress, notice: Notice) -> list[Scores]:
@@ -88,9 +100,9 @@ def _kept_prompts(checkpoint: Checkpoint | None, options: RunOptions) -> Abstrac
     """Of one process alone: several have to agree on what is kept before they share what is not."""
     from calibaudit.scoring.engines.remembered import PromptCache
 
-    if checkpoint is None or options.cache_dir is None or options.thinking is not None or world_size() > 1:
+    if checkpoint is None or options.cache is None or options.thinking is not None or world_size() > 1:
         return nullcontext()
-    return PromptCache(options.cache_dir, checkpoint)
+    return PromptCache(options.cache, checkpoint)
 
 
 def open_engine(name: str, options: RunOptions, notice: Notice) -> Model | Engine:
@@ -149,7 +161,7 @@ def _remembered_or_loaded(name: str, options: RunOptions, notice: Notice) -> tup
     from calibaudit.scoring.engines.remembered import ModelMemory, Remembered, facts_of
 
     checkpoint = _found(name, options)
-    memory = ModelMemory(options.cache_dir)
+    memory = ModelMemory(options.cache)
     alone = world_size() == 1  # several processes would have to agree on what is remembered, and by whom
     facts = memory.get(checkpoint, options.dtype, options.device) if alone and options.thinking is None else None
     model: Model | Engine
@@ -189,7 +201,7 @@ def _finding(name: str, options: RunOptions) -> Future[Checkpoint]:
 
     def find() -> None:
         try:
-            digests = Digests(options.cache_dir, options.verify)
+            digests = Digests(options.cache, options.verify)
             found = partial(find_checkpoint, name, revision=options.revision, offline=options.offline, digests=digests)
             finding.set_result(once_a_node(found))
         except BaseException as error:
@@ -276,8 +288,8 @@ def evaluate_model(
 
             chat = replace(options.chat, template=template)
             scores = None
-            if isinstance(model, Remembered) and kept is not None and options.cache_dir is not None:
-                scores = kept_score(task, model, chat=chat, cache_dir=options.cache_dir, kept=kept, progress=report)
+            if isinstance(model, Remembered) and kept is not None and options.cache is not None:
+                scores = kept_score(task, model, chat=chat, cache_dir=options.cache, kept=kept, progress=report)
             if scores is None:
                 scores = score(
                     task,
@@ -286,7 +298,7 @@ def evaluate_model(
                     thinking=options.thinking if can_think and template != "off" else None,
                     save_thoughts=options.save_thoughts,
                     batch_size=options.batch_size,
-                    cache_dir=options.cache_dir,
+                    cache_dir=options.cache,
                     kept=kept,
                     progress=report,
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError, ScoresError
+from calibaudit.files.paths import user_path
 from calibaudit.models.distributed import dealt, gathered, leads, rank, world_size
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.schema import padded
@@ -22,7 +24,7 @@ from calibaudit.scoring.engines.engine import Engine, engine_of
 from calibaudit.scoring.engines.remembered import PromptCache, TaskPrompts, task_key
 from calibaudit.scoring.prompts import ChatPrompts, PlainPrompts, Prompt, prompts_for, where_of
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
-from calibaudit.tasks.items import Item, Task
+from calibaudit.tasks.items import Item, Task, check_task
 
 if TYPE_CHECKING:
     from calibaudit.models.model import Model
@@ -44,7 +46,7 @@ def score(
     thinking: Thinking | None = None,
     save_thoughts: bool = False,
     batch_size: int | None = None,
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     kept: PromptCache | None = None,
     progress: Progress | None = None,
 ) -> Scores:
@@ -60,8 +62,10 @@ def score(
     these processes run the network.
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
-    writer = prompts_for(model.tokenizer, chat or ChatSettings())
+    check_task(task)
+    folder = None if cache_dir is None else user_path(cache_dir, ScoresError)
     engine = engine_of(model, batch_size)
+    writer = prompts_for(model.tokenizer, chat or ChatSettings())
     engine.check_task(task)
     direct = _Questions(task.items, lambda i, item: writer.prompt(item, where_of(task, item)))
     direct.prompt(0)  # what is recorded of the prompts is read off the first
@@ -69,7 +73,7 @@ def score(
         task.items if task.scoring == "pmi" else (), lambda i, item: writer.unconditional(item, where_of(task, item))
     )
     if thinking is None:
-        asked, alone = _answered([direct, bare], engine, cache_dir, progress)
+        asked, alone = _answered([direct, bare], engine, folder, progress)
         form = writer.format(task)
         if kept is not None and (key := task_key(task, chat or ChatSettings())) is not None:
             keys = (tuple(result.key for result in part) for part in (asked, alone))
@@ -91,12 +95,12 @@ def score(
         [place for item in places for place in item],
         thinking,
         batch_size,
-        cache_dir=cache_dir,
+        cache_dir=folder,
         progress=progress,
     )
     thoughts = _per_item(found, [len(item) for item in places])
     samples = [_behind(task, writer, places, thoughts, k) for k in range(thinking.samples)]
-    asked, alone, *reasoned = _answered([direct, bare, *samples], engine, cache_dir, progress)
+    asked, alone, *reasoned = _answered([direct, bare, *samples], engine, folder, progress)
     results = [mean_result(results) for results in zip(*reasoned, strict=True)]
     scores = _collect(task, model, True, writer.format(task, thinking), results, alone)
     return dataclasses.replace(scores, thinking=record(thinking, thoughts, asked, save_thoughts))

@@ -13,6 +13,8 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from calibaudit.errors import TaskError
+from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.text import one_line
 
 Scoring = Literal["letter", "cloze", "cloze_token", "cloze_byte", "cloze_char", "pmi"]
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
@@ -84,8 +86,8 @@ def joined(text: str, more: str, delimiter: str) -> str:
     return text + delimiter + more
 
 
-@dataclass(frozen=True)
-class Item:
+@dataclass(frozen=True, repr=False)
+class Item(Shown):
     """One question. Choice k: prompt `system + context + leads[k]`, continuation `delimiter + choices[k]`.
 
     context: the prompt, few-shot examples included; without `system`. May be empty.
@@ -125,6 +127,17 @@ class Item:
             content = [self.context, self.leads, self.choices, self.answer, self.group]
             object.__setattr__(self, "document", document_hash(["item", content]))
 
+    def _card(self) -> Card:
+        question = one_line(self.context[self.question_start :] or "".join(self.leads[:1]), 160)
+        right = self.choices[self.answer].strip() if 0 <= self.answer < len(self.choices) else "?"
+        facts = (
+            repr(question),
+            f"{count(len(self.choices), 'choice')}, right is {self.answer}: {one_line(right, 60)!r}",
+        )
+        rows = [("Question", self.context[self.question_start :])]
+        rows += [(f"Choice {k}{', right' if k == self.answer else ''}", text) for k, text in enumerate(self.choices)]
+        return Card("Item", self.id, facts, rows=tuple(rows))
+
     @property
     def plain_pairs(self) -> tuple[tuple[str, str], ...]:
         """(context, continuation) of each choice as running text: system, context, lead, what answers begin with."""
@@ -148,8 +161,18 @@ class Item:
         return _sha256(content)
 
 
-@dataclass(frozen=True)
-class Task:
+class Items(tuple[Item, ...]):
+    """A tuple of items whose `repr` names the first of them alone."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        first = ", ".join(repr(one_line(item.id, 40)) for item in self[:3])
+        return f"<{count(len(self), 'item')}: {first}{', ...' if len(self) > 3 else ''}>"
+
+
+@dataclass(frozen=True, repr=False)
+class Task(Shown):
     """Items with one prompt format.
 
     warnings: one line each about what is odd in the data without making it unusable (identical choices in an
@@ -164,6 +187,25 @@ class Task:
     n_fewshot: int = 0
     warnings: tuple[str, ...] = ()
     system: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "items", Items(self.items))
+
+    def _card(self) -> Card:
+        sizes = sorted({len(item.choices) for item in self.items}) or [0]
+        choices = f"{sizes[0]} choices" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} choices"
+        facts = [count(len(self.items), "item"), choices, self.scoring]
+        facts += [f"{self.n_fewshot} examples before each"] if self.n_fewshot else []
+        facts += [count(len(self.warnings), "warning")] if self.warnings else []
+        rows = [
+            (item.id, item.context[item.question_start :], item.choices[item.answer].strip())
+            for item in self.items[:3]
+            if 0 <= item.answer < len(item.choices)
+        ]
+        notes = (", ".join(facts), *self.warnings)
+        return Card(
+            "Task", self.name, tuple(facts), ("first items", "question", "answer"), tuple(rows), 0, notes, texts=True
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -222,6 +264,22 @@ class Task:
                 + f" (possible: {', '.join(possible)}; for another, write a task file with that prompt)"
             )
         return replace(self, scoring=scoring)
+
+
+def check_task(task: object) -> None:
+    """Raises TaskError, with what to write, for a name or a list in the place of one Task."""
+    if isinstance(task, str):
+        raise TaskError(f"{one_line(task, 80)!r} is a name in the place of a Task: load_task({one_line(task, 80)!r})")
+    if not isinstance(task, Task):
+        raise TaskError(f"{type(task).__name__} in the place of one Task, which load_task gives; of several take each")
+
+
+def task_list(tasks: Task | Iterable[Task]) -> tuple[Task, ...]:
+    """One task or several as a tuple. Raises TaskError, with what to write, for what holds something else."""
+    given = (tasks,) if isinstance(tasks, Task | str) else tuple(tasks)
+    for task in given:
+        check_task(task)
+    return given
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,24 @@ Importing this module loads neither `datasets` nor Jinja, pydantic or YAML; the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterator, Sequence, Set
+from typing import Any
 
 from calibaudit.errors import TaskError
-from calibaudit.files.paths import user_folder
+from calibaudit.files.paths import user_folder, user_path
+from calibaudit.files.text import one_line
 from calibaudit.tasks.items import Scoring, Task, TaskSummary, check_limit
 
 
 def load_tasks(
-    names: Sequence[str],
+    names: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     num_fewshot: int | None = None,
     seed: int = 1234,
     limit: int | None = None,
     per_level: int | None = None,
-    mirror: Path | None = None,
+    mirror: str | os.PathLike[str] | None = None,
     offline: bool = False,
     scoring: Scoring | None = None,
     system: str = "",
@@ -28,7 +30,8 @@ def load_tasks(
 ) -> tuple[Task, ...]:
     """Tasks by name, in order, each once.
 
-    names: a bundled task (`arc_easy`), a group (`mmlu`: its 57 subjects), a YAML file, or a folder of them.
+    names: one name, or several: a bundled task (`arc_easy`), a group (`mmlu`: its 57 subjects), a YAML file, or a
+    folder of them.
     num_fewshot: examples before each question; None: what the task file says, or 0.
     seed: for the choice of examples. limit: only the first items of each task, per_level: only those of each of its
     levels of difficulty (with both, the first of those); prompts depend on neither.
@@ -40,14 +43,15 @@ def load_tasks(
     from calibaudit.tasks.build import build_task
     from calibaudit.tasks.registry import find_definitions
 
+    asked = _names(names)
     check_limit(limit)
     check_limit(per_level)
     if num_fewshot is not None and num_fewshot < 0:
         raise TaskError(f"num_fewshot {num_fewshot} is below 0: it is the number of examples before a question")
-    if not names:
+    if not asked:
         raise TaskError("no task is named: `calibaudit tasks` lists the known ones")
-    definitions = find_definitions(names)
-    mirror = None if mirror is None else user_folder(mirror, TaskError, "--mirror")
+    definitions = find_definitions(asked)
+    folder = None if mirror is None else user_folder(mirror, TaskError, "--mirror")
     tasks = []
     for definition in definitions:
         task = build_task(
@@ -55,7 +59,7 @@ def load_tasks(
             num_fewshot=num_fewshot,
             seed=seed,
             limit=limit if per_level is None else None,
-            mirror=mirror,
+            mirror=folder,
             offline=offline,
             system=system,
             answer_prefix=answer_prefix,
@@ -66,26 +70,29 @@ def load_tasks(
 
 
 def load_task(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     num_fewshot: int | None = None,
     seed: int = 1234,
     limit: int | None = None,
     per_level: int | None = None,
-    mirror: Path | None = None,
+    mirror: str | os.PathLike[str] | None = None,
     offline: bool = False,
     scoring: Scoring | None = None,
     system: str = "",
     answer_prefix: str | None = None,
 ) -> Task:
-    """The one task of this name or file; see `load_tasks`. Raises TaskError also when it names several."""
+    """The one task of this name or file.
+
+    name: as one of `load_tasks`; so are the other arguments and the errors. TaskError also where it names several.
+    """
     from calibaudit.tasks.registry import find_definitions
 
-    found = find_definitions([name])
+    found = find_definitions(_names(name))
     if len(found) != 1:
         raise TaskError(f"{name} is a group of {len(found)} tasks: take load_tasks, or name one of them")
     (task,) = load_tasks(
-        [name],
+        name,
         num_fewshot=num_fewshot,
         seed=seed,
         limit=limit,
@@ -97,6 +104,19 @@ def load_task(
         answer_prefix=answer_prefix,
     )
     return task
+
+
+def _names(names: object) -> list[str]:
+    """The names, as texts. Raises TaskError for what is none."""
+    if isinstance(names, str | os.PathLike):
+        return [os.fspath(names)]
+    given: list[Any] = list(names) if isinstance(names, Sequence | Set | Iterator) else [names]
+    for name in given:
+        if not isinstance(name, str | os.PathLike):
+            raise TaskError(
+                f'{one_line(repr(name), 80)} is no task\'s name or file: write load_tasks(["arithmetic", "words"])'
+            )
+    return [os.fspath(name) for name in given]
 
 
 def member_names(name: str) -> tuple[str, ...]:
@@ -114,7 +134,11 @@ def list_tasks() -> tuple[TaskSummary, ...]:
 
 
 def check_task_file(
-    path: Path, *, data: bool = True, mirror: Path | None = None, offline: bool = False
+    path: str | os.PathLike[str],
+    *,
+    data: bool = True,
+    mirror: str | os.PathLike[str] | None = None,
+    offline: bool = False,
 ) -> tuple[str, ...]:
     """Every fault of a task file, one line each; empty when it is sound.
 
@@ -125,11 +149,11 @@ def check_task_file(
     from calibaudit.tasks.yaml_file import TaskFileError
 
     try:
-        definitions = definitions_of_file(path)
+        definitions = definitions_of_file(user_path(path, TaskError))
     except TaskFileError as error:
         return error.faults
     if not data:
         return ()
-    mirror = None if mirror is None else user_folder(mirror, TaskError, "--mirror")
-    found = [fault for definition in definitions for fault in find_faults(definition, mirror=mirror, offline=offline)]
+    folder = None if mirror is None else user_folder(mirror, TaskError, "--mirror")
+    found = [fault for definition in definitions for fault in find_faults(definition, mirror=folder, offline=offline)]
     return tuple(dict.fromkeys(found))

@@ -85,13 +85,13 @@ def test_closed_form_of_two_choices_with_one_margin():
 @pytest.mark.parametrize("accuracy", [0.501, 0.5001, 0.99, 0.9999])
 def test_optima_far_from_one(accuracy):
     n = 10_000
-    scores = np.tile([1.0, 0.0], (n, 1))
+    scores = np.tile([0.0, -1.0], (n, 1))
     answer = (np.arange(n) >= round(accuracy * n)).astype(int)
     assert metrics.fit_temperature(scores, answer) == pytest.approx(1 / math.log(accuracy / (1 - accuracy)), rel=1e-6)
 
 
 def test_worse_than_uniform_is_infinite():
-    assert metrics.fit_temperature([[1.0, 0.0], [1.0, 0.0], [0.5, 0.0]], [1, 1, 0]) == math.inf
+    assert metrics.fit_temperature([[0.0, -1.0], [0.0, -1.0], [-0.5, -1.0]], [1, 1, 0]) == math.inf
 
 
 def test_no_finite_optimum_is_nan():

@@ -13,9 +13,9 @@ from scipy.stats import binomtest
 
 from calibaudit.analysis.audit import Reliability
 from calibaudit.analysis.estimates import Change
+from calibaudit.figures.draw import FEW, draw_all_changes, draw_changes, draw_confidence, draw_reliability
+from calibaudit.figures.svg import inline_svg, png_file, svg_file
 from calibaudit.metrics.inference.proportion import wilson
-from calibaudit.report.figures.draw import FEW, draw_all_changes, draw_changes, draw_confidence, draw_reliability
-from calibaudit.report.figures.svg import inline_svg, png_file, svg_file
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ["before", "<b>&'\"", "_hidden", "$x^2$", "مرحبا", "名前\x00\n", ""]

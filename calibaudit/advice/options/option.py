@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.files.shown.card import Card, Shown, figure, said
 
 RepairMethod = Literal["temperature", "aligned", "merge", "smooth"]
 """As `fix --method` has them, cheapest first: INSTRUCT's scores divided by a temperature, fitted to answers or, without
@@ -23,6 +24,16 @@ class Figures:
     nll: Interval
 
 
+def shown(name: str, found: Interval, digits: int = 3) -> str:
+    """`ECE .117 [.096, .156]`."""
+    return figure(name, found.value, found.low, found.high, digits)
+
+
+def figure_facts(figures: Figures) -> tuple[str, ...]:
+    """Its three figures, each with its interval."""
+    return tuple(shown(*pair) for pair in (("accuracy", figures.accuracy), ("ECE", figures.ece), ("NLL", figures.nll)))
+
+
 @dataclass(frozen=True)
 class Changes:
     """What `Figures` are more than another model's on the same items, paired."""
@@ -32,8 +43,8 @@ class Changes:
     nll: Change
 
 
-@dataclass(frozen=True)
-class RepairOption:
+@dataclass(frozen=True, repr=False)
+class RepairOption(Shown):
     """setting: the temperature above 0, or the smoothing factor in [0, 1]; None where only a trial tells.
 
     figures, change: what it would give, and how far that is from INSTRUCT (with `pilot`: from the run with hard
@@ -52,14 +63,20 @@ class RepairOption:
     basis: str
     agreement: float | None = None
 
+    def _card(self) -> Card:
+        setting = None if self.setting is None else shown("setting", self.setting, 2)
+        figures = () if self.figures is None else figure_facts(self.figures)
+        facts = said((setting, *figures, f"kept: {self.kept}", f"cost: {self.cost}", self.basis))
+        return Card("RepairOption", self.method, facts)
+
     @property
     def command(self) -> str:
         """The command that makes and proves it."""
         return command_of(self.method)
 
 
-@dataclass(frozen=True)
-class Ensemble:
+@dataclass(frozen=True, repr=False)
+class Ensemble(Shown):
     """Base's and INSTRUCT's option probabilities in equal parts: what both are alone, what the mixture is.
 
     from_base, from_instruct: the mixture's figures less theirs. A diagnosis: nothing serves such a mixture.
@@ -70,6 +87,9 @@ class Ensemble:
     mixture: Figures
     from_base: Changes
     from_instruct: Changes
+
+    def _card(self) -> Card:
+        return Card("Ensemble", "of base and INSTRUCT in equal parts", figure_facts(self.mixture))
 
 
 COMMAND = "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"

@@ -65,7 +65,7 @@ def compare(
 
     before, after = without_doubles(*sides)
     comparison = compared(before, after, inputs.settings_of(statistics))
-    head = head_of(*models, pair.both(), offline=run.offline, kept_in=options.cache_dir)
+    head = head_of(*models, pair.both(), offline=run.offline, kept_in=options.cache)
     sign = sign_of_model(models[1], pair.both()[1], comparison.after.name)
     advice = recommended(before, after, comparison, head=head, sign=sign)
     result = comparison_dict(comparison, advice, errors=worst_new_errors(before, after, asked.loaded()))

@@ -131,7 +131,7 @@ def recommend(
                 *models, data, asked.loaded(),
                 max_length=tuning.max_length, split=tuning.split, columns=read_columns(tuning.columns),
                 revisions=pair.both(), offline=run.offline,
-                chat=options.chat.for_rows(), digests=Digests(options.cache_dir, options.verify),
+                chat=options.chat.for_rows(), digests=Digests(options.cache, options.verify),
             )  # fmt: skip
             assert plan.data is not None  # there are rows
             report.notices(plan.data.notices())
@@ -153,7 +153,7 @@ def recommend(
 
     before, after = without_doubles(*sides)
     comparison = compare(before, after, settings)
-    head = head_of(*models, pair.both(), offline=run.offline, kept_in=options.cache_dir)
+    head = head_of(*models, pair.both(), offline=run.offline, kept_in=options.cache)
     if runs:
         gap = comparison.pooled.after.metrics["gap"]
         allowed = MARGIN if margin is None else margin

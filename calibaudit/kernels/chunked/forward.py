@@ -36,7 +36,10 @@ def head_forward(hidden: Tensor, head: Head, targets: Tensor, *, top: bool, mean
 
 @torch.no_grad()
 def logprobs_from_logits(logits: Tensor, targets: Tensor, *, scratch_bytes: int = SCRATCH_BYTES) -> LinearLogprobs:
-    """The same from logits (N, V) that a model made itself; softmax in float32 whatever their dtype."""
+    """`linear_logprobs` of logits (N, V) that a model made itself; softmax in float32 whatever their dtype.
+
+    targets: as for `linear_logprobs`. scratch_bytes: what may be held beyond inputs and results.
+    """
     n_rows, n_vocab = logits.shape
     check_targets(targets, n_rows, n_vocab, logits.device)
     rows = max(1, min(n_rows, scratch_bytes // (4 * n_vocab)))

@@ -18,6 +18,7 @@ def calibration_p_value(
     """p of `the model is calibrated`: in every bin as often right as it is sure. In (0, 1].
 
     confidence: (N,) in [0, 1]. correct: (N,) bool. unit: (N,) integers; items of one unit are not independent.
+    n_bins: equal-width bins.
     The statistic is T-Cal's (Lee, Huang, Hassani, Dobriban 2023, JMLR 24) over equal-width bins, sum_b s_b^2 / n_b
     with s_b the bin's sum of confidence - correct. Of a calibrated model it is a weighted sum of squared normals;
     its first three moments are matched by those of a scaled and shifted chi-squared (Pearson 1959, Biometrika 46).

@@ -12,7 +12,7 @@ from calibaudit.metrics.validation import FloatArray
 def holm(p_values: npt.ArrayLike) -> FloatArray:
     """Holm's adjusted p-values (M,): reject those below alpha, and no false rejection has a chance above alpha.
 
-    NaN entries stay NaN and do not count. Holm 1979 (Scandinavian Journal of Statistics 6).
+    p_values: (M,) in [0, 1]; NaN entries stay NaN and do not count. Holm 1979 (Scandinavian Journal of Statistics 6).
     """
     values = np.array(p_values, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(values))
@@ -25,7 +25,7 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
 def weighted_holm(p_values: npt.ArrayLike, weights: npt.ArrayLike) -> FloatArray:
     """Holm's adjusted p-values (M,) when hypotheses have unequal shares of alpha: reject those below alpha.
 
-    Holm 1979 (Scandinavian Journal of Statistics 6), section 4. weights: (M,) positive; their scale does not matter.
+    p_values: as for `holm`. weights: (M,) positive; their scale does not matter. Holm 1979, section 4.
     """
     p, w = np.asarray(p_values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     if p.shape != w.shape or p.ndim != 1 or not (w > 0).all() or np.isnan(p).any():

@@ -10,7 +10,8 @@ from calibaudit.metrics.inference.estimate import Estimate, check_level
 def wilson(rate: float, n: float, level: float = 0.95, df: float = math.inf) -> tuple[float, float]:
     """(low, high) of a share `rate` seen in n independent items, in [0, 1]: never of zero width.
 
-    Wilson 1927 (JASA 22). n may be an effective number of items; df: Student's, for one that was estimated.
+    level: in (0, 1). n may be an effective number of items; df: Student's, for one that was estimated. Wilson 1927
+    (JASA 22).
     """
     from scipy.special import stdtrit
 

@@ -66,7 +66,7 @@ def split_ece(
 
     confidence: (N,) in [0, 1]. correct: (N,) bool. unit: (N,) integers; items of one unit are not independent.
     task: (N,) integers, strata whose sizes are fixed. macro: the mean of the tasks' ECEs, and not all items as one
-    sample. Raises ScoresError on unusable input.
+    sample. n_bins: equal-width bins. Raises ScoresError on unusable input.
     """
     n = checked_n_bins(n_bins)
     c = exact_confidence(confidence, n)
@@ -82,7 +82,10 @@ def split_ece_change(
     macro: bool = False,
     n_bins: int = 15,
 ) -> Estimate:
-    """The change of `split_ece`, second less first, of two models on the same N items: pairs of what that takes."""
+    """The change of `split_ece`, second less first, of two models on the same N items.
+
+    confidence, correct: pairs of (N,), first and second. The other arguments and errors as for `split_ece`.
+    """
     n = checked_n_bins(n_bins)
     sides = [exact_confidence(side, n) for side in confidence]
     if len(sides[0]) != len(sides[1]):

@@ -88,6 +88,7 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
         self.stopped = ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Trainer calls it: the audit before the first step. Raises TrainingError under another trainer."""
         if args is not self._trainer.args:
             raise TrainingError("CalibrationCallback: it was made for another trainer; make one for each")
         best = Path(args.output_dir) / BEST
@@ -98,6 +99,7 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
             self._audit(state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Trainer calls it: an audit where `every` says so, and after the last step."""
         step = state.global_step
         if self._every is not None and (step % self._every == 0 or step >= state.max_steps):
             self._audit(state, control)

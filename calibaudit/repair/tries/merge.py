@@ -17,7 +17,8 @@ from calibaudit.advice.aligned import TEMPERATURES
 from calibaudit.advice.cautions import CLEARLY
 from calibaudit.analysis.samples import items_of, rows_of
 from calibaudit.analysis.settings import Settings
-from calibaudit.metrics.temperature import fit_temperature, log_softmax
+from calibaudit.metrics.choices import log_softmax
+from calibaudit.metrics.temperature import temperature_of
 from calibaudit.models.checkpoints import find_checkpoint
 from calibaudit.models.devices import free_memory
 from calibaudit.models.distributed import gathered, rank
@@ -84,7 +85,7 @@ def try_merge(job: Job) -> Attempt:
 def cooled_nll(scores: Sequence[Scores], audit: Settings) -> float:
     """The mean NLL of all items pooled, their choices' scores divided by the temperature that fits them, in nats."""
     sample = items_of(rows_of(scores, audit)).whole
-    temperature = fit_temperature(sample.scores, sample.answer)
+    temperature = temperature_of(sample.scores, sample.answer)
     low, high = TEMPERATURES
     logprobs = log_softmax(sample.scores / (1.0 if math.isnan(temperature) else min(max(temperature, low), high)))
     return float(-logprobs[np.arange(len(logprobs)), sample.answer].mean())

@@ -15,12 +15,12 @@ from calibaudit.analysis.audit import Audit, ModelAudit, Reliability
 from calibaudit.analysis.compare import Comparison, TaskComparison
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.worst_errors import MAX_OPTION, MAX_QUESTION
+from calibaudit.figures import draw
+from calibaudit.figures.svg import inline_svg
 from calibaudit.files.text import one_line, visible
 from calibaudit.report.document import first_screen, tables
 from calibaudit.report.document.gate import gate_view
-from calibaudit.report.figures import draw
 from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
-from calibaudit.report.figures.svg import inline_svg
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, verdict_of
 from calibaudit.report.saved_advice import recommendation_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibaudit.analysis.audit import Audit, Reliability
 from calibaudit.analysis.compare import Comparison
-from calibaudit.report.figures import draw
+from calibaudit.figures import draw
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
 from calibaudit.report.words.text import short_names
@@ -44,25 +44,8 @@ def sides_of(names: Sequence[str], audits: Sequence[Audit]) -> list[tuple[str, R
 
 
 def change_panels(comparison: Comparison) -> list[tuple[str, draw.Changes, int]]:
-    """The forest plots' data: (title, rows, digits) of each metric of CHANGES.
-
-    Significant: ECE by Holm's p-value, the others where the interval leaves 0 out; overall rows by their p-value.
-    """
-    alpha = comparison.settings.alpha
-    panels: list[tuple[str, draw.Changes, int]] = []
-    for key, title in CHANGES.items():
-        rows = []
-        for task in comparison.tasks:
-            change = task.change[key]
-            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
-            if key == "ece":
-                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
-            rows.append((task.label, change, apart))
-        if len(rows) > 1:
-            whole = comparison.pooled.change[key]
-            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
-        panels.append((title, rows, 3))
-    return panels
+    """The forest plots' data: (title, rows, digits) of each metric of CHANGES."""
+    return [(title, comparison.changes(key), 3) for key, title in CHANGES.items()]
 
 
 def _drawn(name: str, sides: list[tuple[str, Reliability]], level: float) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,18 +40,23 @@ def is_log(path: Path) -> bool:
 
 
 def read_logs(
-    paths: Sequence[Path], notice: Notice | None = None, settings: ImportSettings | None = None
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    notice: Notice | None = None,
+    settings: ImportSettings | None = None,
 ) -> tuple[Scores, ...]:
-    """One model's scores out of its logs or tables. Raises ScoresError naming file and place.
+    """One model's scores out of its logs or tables.
 
-    Of a folder, files that hold no scores are left out with a notice, as long as one does.
+    paths: one, or several of one model. Read are logs of lm-evaluation-harness, lighteval, inspect-ai, OpenCompass and
+    HELM, and tables of numbers (CSV, TSV, JSON Lines, parquet). Of a folder, files that hold no scores are left out
+    with a notice, as long as one does. notice: called with one line for each. settings: what the command's flags say.
+    Raises ScoresError naming file and place.
     """
     settings = settings or ImportSettings()
-    for path in paths:
-        user_path(path, ScoresError)
+    names = [paths] if isinstance(paths, str | os.PathLike) else paths
+    files_and_folders = [user_path(path, ScoresError) for path in names]
     found: list[Scores] = []
     theirs: list[Path] = []
-    for path in paths:
+    for path in files_and_folders:
         files = _files_in(path)
         if files:
             found += _of_folder(files, settings, notice)

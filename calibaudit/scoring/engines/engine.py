@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from calibaudit.errors import ModelError
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import ItemCache
 from calibaudit.scoring.encode import Row, Take
@@ -117,7 +118,9 @@ class InProcess:
 
 
 def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
-    """A Model as an engine; an engine as it is, and then batch_size says nothing."""
+    """A Model as an engine; an engine as it is, and then batch_size says nothing. Raises ModelError for a name."""
+    if isinstance(model, str):
+        raise ModelError(f"{model!r:.80} is a name in the place of a model: load_model({model!r:.80})")
     if hasattr(model, "score_rows"):
         return cast("Engine", model)
     return InProcess(model, batch_size)

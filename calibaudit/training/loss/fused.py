@@ -68,7 +68,8 @@ def use_fused_loss(
     is the network's own (labels shifted by one, -100 ignored, divided by num_items_in_batch where Trainer passes it,
     else by the labels that count), smoothed by label_smoothing in 0..1; autocast acts on the head as it would.
     logit_scale: a factor above 0 on all logits in the loss, so that it is that of another model: the one whose logits
-    are so much larger. softcap: above 0, put around them then, in the place of the network's own.
+    are so much larger. softcap: above 0, put around them then, in the place of the network's own. scratch_bytes: what
+    the loss may hold beyond inputs and gradients; None: as `linear_cross_entropy`.
     smoothed_rows among forward's arguments, (B,) bool: the other rows of the batch are learned with hard labels.
     Under Trainer leave label_smoothing_factor at 0: with it Trainer keeps the labels and smooths logits itself, over
     all of N x V; such a call is refused when it comes.

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibaudit.analysis.audit import Reliability
-from calibaudit.analysis.estimates import Change
+from calibaudit.figures.data import Change, Reliability
+from calibaudit.figures.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
+from calibaudit.files.shown.numbers import signed
 from calibaudit.files.text import one_line
 from calibaudit.metrics.inference.proportion import wilson
-from calibaudit.report.figures.svg import INK, MUTED, PALES, PAPER, PIXELS, SIDES, style
-from calibaudit.report.words.text import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
 Sides = Sequence[tuple[str, Reliability]]
 Changes = Sequence[tuple[str, Change, bool]]
 """A row a task: its label, its change, and whether that is significant."""
 
-_MARKS = ("o", "s")
+MARKS = ("o", "s")
 FEW = 10
 """A bin with fewer items is hardly evidence."""
 
@@ -42,7 +42,7 @@ def draw_reliability(sides: Sides, level: float, width: int = 360, *, legend: bo
         )
         top.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         for k, (_, diagram) in enumerate(sides):
-            _line(top, diagram, k, level)
+            line(top, diagram, k, level)
             _counts(strip, diagram, k, len(sides))
         top.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), ylabel="accuracy")
         top.set_xticks(_TICKS, labels=_TICK_LABELS)
@@ -67,20 +67,7 @@ def draw_confidence(sides: Sides, width: int = 360) -> Figure:
             left=50 / width, right=1 - 10 / width, top=1 - 24 / height, bottom=40 / height, hspace=0.3
         )
         for k, (panel, (name, diagram)) in enumerate(zip(panels, sides, strict=True)):
-            right, wrong = _split(diagram)
-            left, widths = diagram.edges[:-1], np.diff(diagram.edges)
-            panel.bar(left, right, widths, align="edge", color=SIDES[k], edgecolor=PAPER, linewidth=0.8)
-            panel.bar(
-                left,
-                wrong,
-                widths,
-                bottom=right,
-                align="edge",
-                color=PALES[k],
-                edgecolor=SIDES[k],
-                linewidth=0.8,
-                hatch="//",
-            )
+            histogram(panel, diagram, k)
             panel.set_title(one_line(name, width // 9), loc="left", fontsize=11, color=INK, fontweight="bold", pad=6)
             panel.set(xlim=(-0.01, 1.01), ylabel="items")
             panel.set_xticks(_TICKS, labels=_TICK_LABELS)
@@ -88,7 +75,15 @@ def draw_confidence(sides: Sides, width: int = 360) -> Figure:
             _count_axis(panel, 4)
             panel.margins(y=0.12)
         panels[-1].set_xlabel("confidence")
-        _right_and_wrong(panels[0])
+        panels[0].legend(
+            right_and_wrong(),
+            ["right", "wrong"],
+            loc="lower right",
+            bbox_to_anchor=(1.0, 0.98),
+            ncols=2,
+            borderaxespad=0,
+            columnspacing=1.2,
+        )
     return figure
 
 
@@ -100,7 +95,7 @@ def draw_changes(rows: Changes, title: str, digits: int = 3, width: int = 360) -
         figure = _figure(width, height)
         axes = figure.subplots()
         figure.subplots_adjust(left=8 / width, right=1 - 8 / width, top=1 - head / height, bottom=foot / height)
-        _forest(axes, rows, digits, width)
+        forest(axes, rows, digits, width)
         axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
     return figure
 
@@ -116,7 +111,7 @@ def draw_all_changes(panels: Sequence[tuple[str, Changes, int]], width: int = 30
             left=10 / whole, right=1 - 10 / whole, top=1 - head / height, bottom=foot / height, wspace=0.08
         )
         for axes, (title, rows, digits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            _forest(axes, rows, digits, width)
+            forest(axes, rows, digits, width)
             axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
     return figure
 
@@ -131,21 +126,40 @@ def _figure(width: int, height: int) -> Figure:
     return Figure(figsize=(width / PIXELS, height / PIXELS), dpi=PIXELS)
 
 
-def _line(axes: Axes, diagram: Reliability, k: int, level: float) -> None:
-    """Bins with fewer than FEW items are hollow marks off the line: they must not catch the eye."""
+def line(axes: Axes, diagram: Reliability, k: int, level: float, paper: Any = PAPER, color: Any = None) -> None:
+    """A side's line, marks and intervals. Bins with fewer than FEW items are hollow marks off the line: they must not
+    catch the eye. paper: the colour behind them. color: instead of the side's.
+    """
+    color = SIDES[k] if color is None else color
     few = np.flatnonzero((diagram.count > 0) & (diagram.count < FEW))
     held = np.flatnonzero(diagram.count >= FEW)
     x, y = diagram.confidence[held], diagram.accuracy[held]
     ends = [wilson(float(a), int(n), level) for a, n in zip(y, diagram.count[held], strict=True)]
     low, high = np.array(ends).reshape(-1, 2).T
-    axes.fill_between(x, low, high, color=SIDES[k], alpha=0.13, linewidth=0, zorder=2)
-    axes.vlines(x, low, high, color=SIDES[k], linewidth=1, alpha=0.75, zorder=3)
-    axes.plot(x, y, color=SIDES[k], linewidth=1.5, zorder=4)
+    axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0, zorder=2)
+    axes.vlines(x, low, high, color=color, linewidth=1, alpha=0.75, zorder=3)
+    axes.plot(x, y, color=color, linewidth=1.5, zorder=4)
     size = 14 + 56 * np.sqrt(diagram.count[held] / diagram.count.max())
-    axes.scatter(x, y, s=size, marker=_MARKS[k], color=SIDES[k], edgecolor=PAPER, linewidth=0.8, zorder=5)
+    axes.scatter(x, y, s=size, marker=MARKS[k], color=color, edgecolor=paper, linewidth=0.8, zorder=5)
     x, y = diagram.confidence[few], diagram.accuracy[few]
-    axes.scatter(
-        x, y, s=16, marker=_MARKS[k], facecolor=PAPER, edgecolor=SIDES[k], linewidth=1, zorder=4, clip_on=False
+    axes.scatter(x, y, s=16, marker=MARKS[k], facecolor=paper, edgecolor=color, linewidth=1, zorder=4, clip_on=False)
+
+
+def histogram(axes: Axes, diagram: Reliability, k: int, paper: Any = PAPER) -> None:
+    """Items at each confidence: right answers, and on top of them the wrong ones."""
+    right, wrong = _split(diagram)
+    left, widths = diagram.edges[:-1], np.diff(diagram.edges)
+    axes.bar(left, right, widths, align="edge", color=SIDES[k], edgecolor=paper, linewidth=0.8)
+    axes.bar(
+        left,
+        wrong,
+        widths,
+        bottom=right,
+        align="edge",
+        color=PALES[k],
+        edgecolor=SIDES[k],
+        linewidth=0.8,
+        hatch="//",
     )
 
 
@@ -167,7 +181,8 @@ def _split(diagram: Reliability) -> tuple[Any, Any]:
     return right, diagram.count - right
 
 
-def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
+def forest(axes: Axes, rows: Changes, digits: int, width: int, paper: Any = PAPER) -> None:
+    """A forest plot into these axes, `width` pixels wide. paper: the colour behind it, of hollow marks."""
     from matplotlib.ticker import MaxNLocator
 
     n = len(rows)
@@ -188,7 +203,7 @@ def _forest(axes: Axes, rows: Changes, digits: int, width: int) -> None:
             continue
         if change.low is not None and change.high is not None:
             axes.hlines(i, change.low, change.high, color=SIDES[1], linewidth=2.5, alpha=0.55, zorder=2)
-        face = SIDES[1] if significant else PAPER
+        face = SIDES[1] if significant else paper
         axes.scatter([change.value], [i], s=42, marker="s", facecolor=face, edgecolor=SIDES[1], linewidth=1.5, zorder=3)
     # Only where something is drawn: at the very edge a label would not fit.
     axes.set_xticks([x for x in MaxNLocator(4).tick_values(low, high) if low - 1e-12 <= x <= high + 1e-12])
@@ -200,7 +215,7 @@ def _legend(figure: Figure, names: Sequence[str], width: int) -> None:
 
     room = max(8, (width - 40) // (8 * len(names)) - 3)
     legend = figure.legend(
-        [Line2D([], [], color=SIDES[k], marker=_MARKS[k], markersize=6, linewidth=1.5) for k in range(len(names))],
+        [Line2D([], [], color=SIDES[k], marker=MARKS[k], markersize=6, linewidth=1.5) for k in range(len(names))],
         ["name"] * len(names),
         loc="upper left",
         ncols=len(names),
@@ -211,18 +226,11 @@ def _legend(figure: Figure, names: Sequence[str], width: int) -> None:
         entry.set_text(one_line(name, room))  # as a label, one that begins with an underscore would be left out
 
 
-def _right_and_wrong(axes: Axes) -> None:
+def right_and_wrong() -> list[Patch]:
+    """A histogram's legend: what right answers look like, and what wrong ones."""
     from matplotlib.patches import Patch
 
-    axes.legend(
-        [Patch(facecolor=SIDES[0], edgecolor=SIDES[0]), Patch(facecolor=PALES[0], edgecolor=SIDES[0], hatch="///")],
-        ["right", "wrong"],
-        loc="lower right",
-        bbox_to_anchor=(1.0, 0.98),
-        ncols=2,
-        borderaxespad=0,
-        columnspacing=1.2,
-    )
+    return [Patch(facecolor=SIDES[0], edgecolor=SIDES[0]), Patch(facecolor=PALES[0], edgecolor=SIDES[0], hatch="///")]
 
 
 def _count_axis(axes: Axes, most: int) -> None:

@@ -1,0 +1,1 @@
+"""Numbers as short text, and a result in short."""
