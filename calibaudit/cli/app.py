@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from calibaudit.cli.commands.card import card
 from calibaudit.cli.commands.compare import compare
 from calibaudit.cli.commands.data import data_app
 from calibaudit.cli.commands.env import show_environment
@@ -73,7 +74,7 @@ def _root(
         raise typer.Exit(run_in(processes, words[words.index(context.invoked_subcommand) :]))
 
 
-for command in (compare, score, gate, bless, recommend, fix, report):
+for command in (compare, score, gate, bless, recommend, fix, report, card):
     app.command()(flagged(command))
 app.command("import")(flagged(import_scores))
 app.command("import-lm-eval", hidden=True)(flagged(import_lm_eval))

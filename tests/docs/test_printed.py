@@ -99,7 +99,7 @@ def test_the_pictures_are_of_the_same_audit(demo_audit: Path) -> None:
     )
     assert (saved.keys(), old) == (fresh.keys(), new), again
     for side in ("before", "after"):
-        was, now = (one["overall"]["pooled"][side]["metrics"] for one in (saved, fresh))
+        was, now = (one["overall"]["pooled"][side] for one in (saved, fresh))
         for key in ("accuracy", "ece", "gap", "brier"):
             assert was[key]["value"] == pytest.approx(now[key]["value"], abs=NEAR), f"{side} {key}: {again}"
 
