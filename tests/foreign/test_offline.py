@@ -141,7 +141,17 @@ def test_nothing_is_asked_for_and_no_folder_is_told(
     assert [path.name for path in written if PECULIAR.encode() in path.read_bytes()] == []
 
 
-N_WRITTEN = {"compare": 5, "score": 5, "gate": 7, "bless": 1, "recommend": 5, "fix": 7, "report": 5, "card": 1, "import": 5}
+N_WRITTEN = {
+    "compare": 5,
+    "score": 5,
+    "gate": 7,
+    "bless": 1,
+    "recommend": 5,
+    "fix": 7,
+    "report": 5,
+    "card": 1,
+    "import": 5,
+}
 """Files that a command has to have written for the test to say anything."""
 
 

@@ -16,8 +16,8 @@ def card(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o",
             "--output",
+            "-o",
             metavar="README.md",
             help="The card to write, or to put the section into; without it the section goes to stdout.",
             show_default=False,
