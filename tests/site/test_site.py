@@ -58,7 +58,7 @@ def test_pages_link_to_what_the_site_has(root: Path) -> None:
 
 def test_nothing_is_fetched_and_no_address_is_invented(config: dict[str, Any]) -> None:
     assert config["theme"]["font"] is False
-    assert not {"site_url", "repo_url", "extra_javascript", "extra_css"} & config.keys()
+    assert not {"site_url", "repo_url", "extra_javascript"} & config.keys()
     assert "://" not in str(config)
 
 
