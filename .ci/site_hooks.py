@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import escape, unescape
+from textwrap import dedent
 from typing import Any
 
 MARK = "<!-- the site shows every command's flags here -->"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 LABEL = re.compile(r"\[`?(?:docs/|\.\./)?(?:\w+/)?([\w-]+\.md)`?\]\(")
+DIAGRAM = re.compile(r"```mermaid\nflowchart \w+\n(.*?)```", re.DOTALL)
 ARGUMENT = re.compile(r"(<p>|[.;)]\s)([a-z]\w*(?:, [a-z]\w*)*): ")
 """Where a docstring begins to say what an argument is: a line of its own on the page."""
 ESCAPED = re.compile(r"<code>[^<]*\\\|[^<]*</code>")
@@ -20,12 +22,17 @@ ESCAPED = re.compile(r"<code>[^<]*\\\|[^<]*</code>")
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     """Pages by their titles, and flags out of the parser itself, so that none is forgotten or stale."""
-    markdown = with_titles(markdown, titles(config["nav"]))
+    markdown = DIAGRAM.sub(_arrows, with_titles(markdown, titles(config["nav"])))
     if page.file.src_uri != "commands.md":
         return markdown
     if MARK not in markdown:
         raise ValueError(f"docs/commands.md: {MARK} is missing")
     return markdown.replace(MARK, "\n\n".join(sections()))
+
+
+def _arrows(found: re.Match[str]) -> str:
+    """A diagram as its list of arrows: what draws it would have to be fetched."""
+    return "```text\n" + dedent(found[1]).replace("-->", "→") + "```"
 
 
 def titles(nav: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ from calibaudit.files.yaml_text import NotYaml, parse_yaml
 from calibaudit.report.cards.metadata import TAGS, merged_metadata
 from calibaudit.report.cards.section import END, Section
 
-_FRONT = re.compile(r"\ufeff?---[ \t]*\r?\n(?P<yaml>(?:.*\r?\n)*?)---[ \t]*(?:\r?\n|\Z)")
+_FRONT = re.compile(r"\ufeff?\s*---[ \t]*\r?\n(?P<yaml>(?:.*\r?\n)*?)---[ \t]*(?:\r?\n|\Z)")
 _BEGIN = re.compile(r"<!-- calibaudit: begin\b[^\n]*?-->")
 _KEY = re.compile(r"""(?:"(?P<double>[^"\\]*)"|'(?P<single>[^']*)'|(?P<plain>[^\s#'"\[{-][^:#]*?))[ \t]*:(?=\s|$)""")
 
@@ -32,11 +32,13 @@ def with_section(card: str, section: Section, source: str) -> str:
     found = _FRONT.match(card)
     if found is None:
         mark = "\ufeff" if card.startswith("\ufeff") else ""
-        front = f"---\n{yaml_text(merged_metadata({}, TAGS, section.index))}---\n\n".replace("\n", newline)
-        return mark + front + _body(card.removeprefix("\ufeff"), section, newline, source)
+        front = f"---\n{yaml_text(merged_metadata({}, TAGS, section.index))}---\n".replace("\n", newline)
+        body = card.removeprefix("\ufeff")
+        return mark + front + (newline if body.strip() else "") + _body(body, section, newline, source)
     front = _front(found["yaml"].replace("\r\n", "\n"), section, source).replace("\n", newline)
     head, rest = card[: found.start("yaml")], card[found.end("yaml") :]
     fence, body = rest[: found.end() - found.end("yaml")], rest[found.end() - found.end("yaml") :]
+    fence = fence if fence.endswith("\n") else fence + newline
     return head + front + fence + _body(body, section, newline, source)
 
 
@@ -51,7 +53,7 @@ def _body(body: str, section: Section, newline: str, source: str) -> str:
     if begins:
         return body[: begins[0].start()] + text + body[ends[0].end() :]
     kept = body.rstrip()
-    return (kept + 2 * newline if kept else body) + text + newline
+    return (kept + newline if kept else "") + newline + text + newline
 
 
 def _front(text: str, section: Section, source: str) -> str:

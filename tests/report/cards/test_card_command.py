@@ -103,6 +103,31 @@ def test_all_else_stays(cli: Callable[..., Any], tmp_path: Path, result: Path, n
     assert card.read_bytes().decode() == text
 
 
+ODD = {
+    "flow style": "---\n{license: mit, tags: [a, b], released: 2026-11-29}\n---\n# x\n",
+    "a blank line first": "\n---\nlicense: mit\ntags: [a, b]\nreleased: 2026-11-29\n---\n# x\n",
+    "an anchor": "---\nlicense: mit\nx: &t [a, b]\ntags: *t\nreleased: 2026-11-29\n---\n# x\n",
+    "one tag, quoted": "---\n'license': mit\n\"tags\": a\nreleased: 2026-11-29\n...\n---\n# x\n",
+    "nothing below": "---\nlicense: mit\ntags:\n- a\nreleased: 2026-11-29\n---",
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_metadata_written_in_other_ways_keep_their_values(
+    cli: Callable[..., Any], tmp_path: Path, result: Path, kind: str
+) -> None:
+    card = tmp_path / "README.md"
+    card.write_text(ODD[kind], encoding="utf-8")
+    assert cli("card", result, "-o", card).code == 0
+    metadata, body = parts(card.read_text("utf-8").lstrip())
+    assert (metadata["license"], str(metadata["released"])) == ("mit", "2026-11-29")
+    assert metadata["tags"][0] == "a"
+    assert metadata["tags"][-2:] == ["calibration", "calibaudit"]
+    assert len(metadata["model-index"][0]["results"]) == 5
+    assert body.count(BEGIN) == body.count(END) == 1
+    assert cli("card", result, "-o", card)[1].endswith("changed nothing\n")
+
+
 def test_a_newer_result_takes_the_place_of_the_older(cli: Callable[..., Any], tmp_path: Path, result: Path) -> None:
     card = tmp_path / "README.md"
     card.write_text(FRONT + BODY, encoding="utf-8")
