@@ -6,6 +6,23 @@ A message names the thing, the value and the rule, and says what to do. `assert`
 from __future__ import annotations
 
 
+def see(page: str, before: str = "") -> str:
+    """Where a page of the documentation stands on the web, `before` in front of it; empty as long as it is nowhere.
+
+    A wheel holds no documentation, so a message says by itself what is needed. page: its name, such as `import`. The
+    address is that of `[project.urls] Documentation` in the installed package's metadata.
+    """
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        urls = metadata("calibaudit").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    named = dict(url.split(", ", 1) for url in urls if ", " in url)
+    base = named.get("Documentation", "").strip().rstrip("/")
+    return f"{before}{base}/{page}.html" if base else ""
+
+
 class CalibauditError(Exception):
     """The call, the data or the model is unusable (exit code 2)."""
 

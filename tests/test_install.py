@@ -66,7 +66,14 @@ def test_the_wheel_lists_its_tasks_from_another_folder(root: Path, tmp_path: Pat
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(root)]
     subprocess.run(build, check=True, cwd=tmp_path)
     (wheel,) = tmp_path.glob("calibaudit-*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    assert wheel.stat().st_size <= 12_000_000
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        about = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA"))).decode()
+    ours = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nVersion: {ours}\n" in about
+    assert "\nProject-URL:" not in about  # nobody has published a site
+    assert not [name for name in names if name.startswith(("docs/", "tests/"))]
     files = {path.relative_to(root / "tasks").as_posix() for path in (root / "tasks").rglob("*.yaml")}
     assert files
     assert {f"calibaudit/_bundled/tasks/{name}" for name in files} <= set(names)

@@ -68,8 +68,8 @@ def about_mixture(base: State, tuned: State, mixed: State, weight: Interval) -> 
     if weight.value > MOST:
         found.append(
             f"the mixture that comes nearest has {reasons.share(weight.value)} of base, and a factor so large undoes "
-            f"much of the tuning itself, so {reasons.share(MOST)} is the most that is advised: in the study "
-            f"(docs/studies.md) .7 kept less than .95 of it in {STUDY.below} of {STUDY.n_one_stage} cells"
+            f"much of the tuning itself, so {reasons.share(MOST)} is the most that is advised: in the "
+            f"study .7 kept less than .95 of it in {STUDY.below} of {STUDY.n_one_stage} cells"
         )
     if mixed.accuracy < tuned.accuracy - WORSE:
         lost = f"{reasons.number(tuned.accuracy)} to {reasons.number(mixed.accuracy)}"

@@ -1,4 +1,4 @@
-"""How factors found by each method did in the study (docs/studies.md): its numbers, and the sentences that quote them.
+"""How factors found by each method did in the study of repairs: its numbers, and the sentences that quote them.
 
 The numbers stand here alone; tests/test_studies.py holds them against the study's own files.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from calibaudit.errors import see
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def evidence_for(method: str) -> str | None:
     study = (
         f"in {STUDY.n_cells} toy cells with known answers ({STUDY.n_settings} settings, "
         f"{_few(STUDY.n_cells / STUDY.n_settings)} seeds each; models of {_millions(STUDY.n_parameters)} million "
-        "parameters; docs/studies.md)"
+        f"parameters{see('studies', '; ')})"
     )
     if method == "temperature":
         return (

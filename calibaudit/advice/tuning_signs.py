@@ -85,24 +85,21 @@ def _own_name(name: str) -> str:
 
 def _tags(card: Path) -> list[str]:
     """The tags in a model card's front matter, in lower case; none where it cannot be read."""
+    tags = front_matter(card).get("tags")
+    return [tag.strip().lower() for tag in (tags if isinstance(tags, list) else [tags]) if isinstance(tag, str)]
+
+
+def front_matter(card: Path) -> dict[Any, Any]:
+    """What stands in front of a model card, by its keys; nothing where it cannot be read."""
     from calibaudit.errors import CalibauditError
     from calibaudit.files.read import open_file
+    from calibaudit.files.yaml_text import NotYaml, parse_yaml
 
     try:
         with open_file(card, CalibauditError) as file:
             text = file.read(_MOST).decode("utf-8", "replace").removeprefix("\ufeff")
-    except (CalibauditError, OSError):
-        return []
-    front = re.match(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", text, re.DOTALL)
-    return [] if front is None else [tag.strip().lower() for tag in _named(front[1])]
-
-
-def _named(front: str) -> list[str]:
-    from calibaudit.files.yaml_text import NotYaml, parse_yaml
-
-    try:
-        found: Any = parse_yaml(front)
-    except NotYaml:
-        return []
-    tags = found.get("tags") if isinstance(found, dict) else None
-    return [tag for tag in (tags if isinstance(tags, list) else [tags]) if isinstance(tag, str)]
+        front = re.match(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|$)", text, re.DOTALL)
+        found: Any = {} if front is None else parse_yaml(front[1])
+    except (CalibauditError, OSError, NotYaml):
+        return {}
+    return found if isinstance(found, dict) else {}

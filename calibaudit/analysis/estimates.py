@@ -30,13 +30,13 @@ METRICS: tuple[str, ...] = (
     "brier_uncertainty",
     "risk_80",
 )
-"""Every metric of an Audit, in the order of the pages and files. docs/metrics.md says what each is."""
+"""Every metric of an Audit, in the order of the pages and files; the functions in `metrics` say what each is."""
 
 
 @dataclass(frozen=True)
 class Interval:
     """An estimate with its interval, which holds it. `low`, `high` are None where there is no evidence for one, and
-    for metrics that have none (docs/metrics.md)."""
+    for metrics that have none."""
 
     value: float | None
     low: float | None

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from calibaudit.cli.commands.card import card
 from calibaudit.cli.commands.compare import compare
 from calibaudit.cli.commands.config import config_app
 from calibaudit.cli.commands.data import data_app
@@ -51,7 +52,7 @@ app = typer.Typer(
 
 MEASURE, REPAIR, KEEP, LOOK = "Measure", "Repair", "Guard", "Look up and set up"
 COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    MEASURE: {"compare": compare, "score": score, "import": import_scores, "report": report},
+    MEASURE: {"compare": compare, "score": score, "import": import_scores, "report": report, "card": card},
     REPAIR: {"recommend": recommend, "fix": fix},
     KEEP: {"bless": bless, "gate": gate},
     LOOK: {"env": show_environment},

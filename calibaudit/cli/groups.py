@@ -287,11 +287,11 @@ def flagged(command: Callable[..., None]) -> Callable[..., None]:
     kept of the work, where the command scores.
     Raises ValueError when two groups have a flag of one name.
     """
-    hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type[Any]] = {}
     parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        hint = hints[parameter.name]
+    # Not get_type_hints: in Python 3.10 it hides what is annotated where the default is None.
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        hint = parameter.annotation
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             groups[parameter.name] = hint
             flags = get_type_hints(hint, include_extras=True)

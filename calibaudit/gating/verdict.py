@@ -1,6 +1,6 @@
 """Two models' Scores + Limits -> Verdict: has calibration regressed, and is the candidate within absolute limits?
 
-The rule, where it comes from and how often it errs: docs/gate.md.
+The rule, where it comes from and how often it errs: the documentation's page on the gate.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from typing import Any
 from calibaudit.files.paths import is_there
 from calibaudit.files.text import one_line, yaml_text
 from calibaudit.repair.candidates import Repair, Setting
+from calibaudit.repair.licence import sources
+from calibaudit.report.cards.metadata import TAGS, dataset_id, hub_id, measured, merged_metadata
+from calibaudit.report.cards.section import BEGIN, END, by_task, explained
 from calibaudit.report.document.markdown import escaped, table_cell
 from calibaudit.report.document.tables import Table
 from calibaudit.report.repair_page import KEPT_NOTE, repair_page
@@ -24,8 +27,11 @@ _WHAT = {
 }
 
 
-def model_card(repair: Repair, out: Path) -> str:
-    """Markdown with the hub's metadata in front. Names of local folders are cut to their last part."""
+def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = None) -> str:
+    """Markdown with the hub's metadata in front. Names of local folders are cut to their last part.
+
+    licence: what the cards of the models it was made of say (`repair.licence`); None: nothing is known.
+    """
     assert repair.proof is not None
     chosen, page = repair.chosen, repair_page(repair)
     assert chosen is not None
@@ -41,7 +47,7 @@ def model_card(repair: Repair, out: Path) -> str:
     ]
     lines = [
         "---",
-        yaml_text(_metadata(repair, chosen.setting)).strip(),
+        yaml_text(_metadata(repair, chosen.setting, out, licence or {})).strip(),
         "---",
         "",
         f"# {escaped(out.resolve().name)}",
@@ -49,13 +55,21 @@ def model_card(repair: Repair, out: Path) -> str:
         f"A repair of {_code(instruct)} by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. It is meant "
         "to be as sure as it is right.",
         "",
+        BEGIN,
+        "## Calibration",
+        "",
         f"**{_shown_text(page.sentence, names)}**",
         "",
-        *_table(page.measures, ""),
+        *_table(page.measures, "all items"),
         "",
-        f"Items: {proof.pooled.n_items:,} of {', '.join(escaped(task.name) for task in proof.tasks)}. Neither the "
-        f"tuning data nor the choice of the repair has seen them. Intervals are at {proof.settings.level * 100:g} %, "
-        "p-values of no change; every figure with its interval is in `fix.json`.",
+        *by_task(proof),
+        "",
+        explained(proof),
+        "",
+        f"Items: {proof.pooled.n_items:,}. Neither the tuning data nor the choice of the repair has seen them. "
+        f"Intervals are at {proof.settings.level * 100:g} %, p-values of no change; every figure with its interval is "
+        "in `fix.json`.",
+        END,
         "",
     ]
     if page.candidates is not None:
@@ -71,6 +85,14 @@ def model_card(repair: Repair, out: Path) -> str:
     if page.warnings:
         lines += ["", "## Read this too", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
     lines += ["", "## Limits", "", _limits(chosen.setting), ""]
+    if not licence:
+        made_of = " and ".join(
+            _code(_shown(info.name)) for info in sources(repair.base, repair.instruct, chosen.setting)
+        )
+        lines += [
+            f"Licence: the model cards of {made_of} name none that holds here: put it in front, as `license`.",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -84,15 +106,22 @@ def _limits(setting: Setting) -> str:
     )
 
 
-def _metadata(repair: Repair, setting: Setting) -> dict[str, Any]:
-    """base_model: of what it was made: INSTRUCT, base where it was tuned again from it, both where they were merged."""
-    base, instruct = (_shown(info.name) for info in (repair.base, repair.instruct))
-    made_of: str | list[str] = base if setting.start == "base" else instruct
-    if setting.method == "merge":
-        made_of = [instruct, base]
-    tags = ["calibration", *(["label-smoothing"] if setting.method == "smooth" else [])]
-    tags += ["merge"] if setting.method == "merge" else []
-    return {"base_model": made_of, "library_name": "transformers", "tags": tags}
+def _metadata(repair: Repair, setting: Setting, out: Path, licence: Mapping[str, str]) -> dict[str, Any]:
+    """base_model: of what it was made, as far as that is on the hub. datasets: where the tuning rows are."""
+    assert repair.proof is not None
+    found: dict[str, Any] = dict(licence)
+    made_of = [name for name in map(hub_id, sources(repair.base, repair.instruct, setting)) if name is not None]
+    if made_of:
+        found["base_model"] = made_of[0] if len(made_of) == 1 else made_of
+    if setting.method in ("merge", "smooth") and made_of:
+        found["base_model_relation"] = "merge" if setting.method == "merge" else "finetune"
+    found |= {"library_name": "transformers", "pipeline_tag": "text-generation"}
+    rows = None if repair.data is None or setting.method != "smooth" else dataset_id(repair.data.source)
+    if rows is not None:
+        found["datasets"] = [rows]
+    more = {"smooth": ["label-smoothing"], "merge": ["merge"]}.get(setting.method, [])
+    name = one_line(out.resolve().name, _MOST_NAME)
+    return merged_metadata(found, [*TAGS, *more], measured(repair.proof.repair, name, version("calibaudit")))
 
 
 def _table(table: Table, first: str) -> Sequence[str]:

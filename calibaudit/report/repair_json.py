@@ -1,4 +1,4 @@
-"""A repair as JSON (docs/fix.schema.json)."""
+"""A repair as JSON (its schema: fix.schema.json, beside the documentation)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result as JSON (docs/result.schema.json): made, written whole or not at all, and read back."""
+"""The result as JSON (result.schema.json): made, written whole or not at all, and read back."""
 
 from __future__ import annotations
 

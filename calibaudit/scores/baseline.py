@@ -1,6 +1,7 @@
 """The baseline file that gets committed: one short line an item, the same bytes for the same scores; written and read.
 
-Schema: docs/baseline.schema.json. `read_scores` reads it back, so every command that takes saved scores takes it.
+Schema: baseline.schema.json, beside the documentation. `read_scores` reads it back, so every command that takes saved
+scores takes it.
 
 A score x is kept as its distance below the row's best, in steps of its square root: sqrt(-x) = 32 k / (2^18 - 1), k in
 base 64 (A-Z a-z 0-9 - _), three letters a choice. So probabilities come back within .00006, ties stay ties, and only

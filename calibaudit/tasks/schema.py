@@ -55,7 +55,7 @@ class FewshotConfig(Keys):
 
 
 class TaskSpec(Keys):
-    """A task file's keys. docs/tasks.md has the table."""
+    """A task file's keys."""
 
     task: Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
     task_alias: str | None = None

@@ -44,6 +44,7 @@ OWN: dict[tuple[str, str], tuple[str, Any]] = {
     ("fix", "--batch-size"): ("8", 8),
     ("bless", "--output"): ("made.json", Path("made.json")),
     ("config init", "--output"): ("made.toml", Path("made.toml")),
+    ("card", "--output"): ("README.md", Path("README.md")),
 }
 NUMBERS = {"--margin": 0.5, "--alpha": 0.5, "--max-ece": 0.5, "--max-gap": 0.5, "--max-brier": 0.5}
 NUMBERS |= {"--learning-rate": 0.5, "--epochs": 0.5, "--accuracy-margin": 0.5, "--logit-scale": 0.5, "--softcap": 0.5}
@@ -81,6 +82,12 @@ def test_an_option_is_called_by_its_parameters_name(name: str) -> None:
     """Typer 0.27.2 calls an option that states no name by its metavar, where the two are the same word."""
     for option in options(COMMANDS[name]):
         assert "--" + option.name.replace("_", "-") in option.opts
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_says_what_it_does(name: str) -> None:
+    """In Python 3.10 those with None for a default had lost their help."""
+    assert [option.name for option in options(COMMANDS[name]) if not option.help and not option.hidden] == []
 
 
 def test_which_commands_have_expert_columns_and_that_none_resamples() -> None:

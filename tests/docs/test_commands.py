@@ -30,6 +30,7 @@ SMALLER = {
     "compare logs/base logs/instruct": "compare logs/base logs/instruct -t quiz",
     "compare base.csv instruct.csv": "compare base.csv instruct.csv -t items",
     "check FILE": "check my_task.yaml",
+    "capitals.yaml": "my_task.yaml",
     "calibaudit --processes 4 gate": "calibaudit gate",
 }
 """What stand-ins cannot do: make nine runs of 200 steps short, bear one name for two things, be four processes."""

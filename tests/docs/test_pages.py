@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,14 @@ def test_named_modules_exist() -> None:
 
 
 def is_there(name: str) -> bool:
-    """A module, or an attribute of one."""
-    try:
-        import_module(name)
-    except ModuleNotFoundError:
-        above, _, last = name.rpartition(".")
-        return bool(above) and is_there(above) and hasattr(import_module(above), last)
+    """A module, or an attribute of one, or of that."""
+    found, *rest = name.split(".")
+    above: object = import_module(found)
+    for part in rest:
+        found = f"{found}.{part}"
+        if not hasattr(above, part) and find_spec(found) is None:
+            return False
+        above = getattr(above, part) if hasattr(above, part) else import_module(found)
     return True
 
 

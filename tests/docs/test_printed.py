@@ -89,6 +89,21 @@ def test_the_audit_of_the_bundled_pair(demo_audit: Path) -> None:
     check_near(text, advice, place)
 
 
+def test_the_pictures_are_of_the_same_audit(demo_audit: Path) -> None:
+    """docs/images/demo.json: today's form, the same items, and the same numbers to two digits."""
+    again = "run `python docs/images/make.py`"
+    saved = json.loads((ROOT / "docs" / "images" / "demo.json").read_text(encoding="utf-8"))
+    fresh = json.loads((demo_audit / "result.json").read_text(encoding="utf-8"))
+    old, new = (
+        [(task["name"], task["fingerprint"], task["n_items"]) for task in one["tasks"]] for one in (saved, fresh)
+    )
+    assert (saved.keys(), old) == (fresh.keys(), new), again
+    for side in ("before", "after"):
+        was, now = (one["overall"]["pooled"][side] for one in (saved, fresh))
+        for key in ("accuracy", "ece", "gap", "brier"):
+            assert was[key]["value"] == pytest.approx(now[key]["value"], abs=NEAR), f"{side} {key}: {again}"
+
+
 def test_a_row_as_the_model_sees_it(tmp_path: Path) -> None:
     """The command in the block above it; a tokenizer's work is the same everywhere."""
     ((place, text),) = shown("demo:sft:")

@@ -29,7 +29,7 @@ ROWS = [{"q": f"is {i} even", "options": ["yes", "no"], "gold": i % 2} for i in 
 PECULIAR = "Qzv7-a-folder-of-this-machine"
 URL = "https://files.example.org/rows.jsonl"
 
-FETCH_NOTHING = {"report", "import", "import-lm-eval", "env", "tasks", "data"}
+FETCH_NOTHING = {"report", "card", "import", "import-lm-eval", "env", "tasks", "data"}
 """Commands without the flag: they read the files that they are given, or what is installed."""
 
 
@@ -86,6 +86,7 @@ def lines_of(command: str, folder: Path) -> list[list[object]]:
         "tasks convert": [["tasks", "convert", task, "-o", out / "converted"]],
         "data show": [["data", "show", folder / "rows.jsonl", "--model", model, *quick[2:4]]],
         "report": [["report", folder / "result.json", *saved]],
+        "card": [["card", folder / "result.json", "-o", out / "README.md"]],
         "import": [["import", folder / "table.csv", *saved]],
         "import-lm-eval": [["import-lm-eval", folder / "table.csv", *saved]],
         "env": [["env", "--json"]],
@@ -140,7 +141,17 @@ def test_nothing_is_asked_for_and_no_folder_is_told(
     assert [path.name for path in written if PECULIAR.encode() in path.read_bytes()] == []
 
 
-N_WRITTEN = {"compare": 5, "score": 5, "gate": 7, "bless": 1, "recommend": 5, "fix": 7, "report": 5, "import": 5}
+N_WRITTEN = {
+    "compare": 5,
+    "score": 5,
+    "gate": 7,
+    "bless": 1,
+    "recommend": 5,
+    "fix": 7,
+    "report": 5,
+    "card": 1,
+    "import": 5,
+}
 """Files that a command has to have written for the test to say anything."""
 
 

@@ -212,14 +212,14 @@ def test_without_a_ref_the_checkouts_own_baseline_counts(checkout: Checkout, roo
 
 def test_what_is_not_ours_is_pinned_to_a_commit_and_may_little(root: Path) -> None:
     files = [*(root / ".github").rglob("*.yml")]
-    assert len(files) == 2
+    assert len(files) == 3
     texts = [file.read_text(encoding="utf-8") for file in files]
     texts.append((root / "docs" / "ci.md").read_text(encoding="utf-8"))
     used = [name for text in texts for name in re.findall(r"uses: (\S+)", text)]
     foreign = [name for name in used if not name.startswith("OWNER/calibaudit/")]
     assert len(foreign) >= 5
     for name in foreign:
-        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", name), name
+        assert re.fullmatch(r"(actions|pypa)/[\w-]+@[0-9a-f]{40}", name), name
     (workflow,) = (yaml.safe_load(text) for file, text in zip(files, texts, strict=False) if file.name == "ci.yml")
     assert workflow["permissions"] == {"contents": "read"}
     assert not any("permissions" in job for job in workflow["jobs"].values())

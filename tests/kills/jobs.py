@@ -47,6 +47,7 @@ JOBS: tuple[Job, ...] = (
     Job("recommend", f"recommend demo:base demo:instruct {_SCORED} -q -o {{top}}/out/r.json"),
     Job("import", f"import {LOG} -q -o {{top}}/out/i.json -o {{top}}/out/i.md"),
     Job("report", f"report {RESULT} -q -o {{top}}/out/p.json -o {{top}}/out/p.md -o {{top}}/out/p.csv"),
+    Job("card", f"card {RESULT} -o {{top}}/out/README.md"),
     Job("fix temperature", f"{_TUNED} --method temperature", again=" --resume"),
     Job("fix merge", f"{_TUNED} --method merge", again=" --resume"),
     Job(

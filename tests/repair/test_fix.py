@@ -320,11 +320,17 @@ def test_its_figures_are_those_of_the_models(cli, few, tmp_path):
 def test_the_card_is_one_that_the_hub_takes(unchanged):
     out, *_ = unchanged
     _, front, body = (out / "README.md").read_text("utf-8").split("---\n", 2)
-    assert yaml.safe_load(front) == {
-        "base_model": "demo:instruct",
+    metadata = yaml.safe_load(front)
+    (index,) = metadata.pop("model-index")
+    assert metadata == {  # nothing of the bundled pair is on the hub
         "library_name": "transformers",
-        "tags": ["calibration", "label-smoothing"],
+        "pipeline_tag": "text-generation",
+        "tags": ["calibration", "calibaudit", "label-smoothing"],
     }
+    after = json.loads((out / "fix.json").read_text("utf-8"))["proof"]["repair"]["overall"]["pooled"]["after"]
+    told = {entry["type"]: entry["value"] for entry in index["results"][-1]["metrics"]}
+    assert told == {key: pytest.approx(after[key]["value"], abs=5e-5) for key in told}
+    assert index["name"] == out.name
     assert "# my model: 1" in body
     assert str(out.parent) not in body
 

@@ -31,6 +31,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("recommend",): ("base.json", "tuned.json"),
     ("fix",): ("none", "--base", "none", "--out", "out", "--tasks", "task.yaml"),
     ("report",): ("result.json",),
+    ("card",): ("result.json",),
     ("import",): ("table.csv",),
     ("tasks", "show"): ("words",),
     ("tasks", "check"): ("task.yaml",),

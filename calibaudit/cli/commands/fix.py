@@ -182,6 +182,7 @@ def fix(
     from calibaudit.files.write import write_whole
     from calibaudit.models.distributed import rank
     from calibaudit.repair.fix import fix as fixed
+    from calibaudit.repair.licence import licence_of
     from calibaudit.repair.settings import FixSettings
     from calibaudit.repair.sides import Listener
     from calibaudit.repair.workspace import settle
@@ -258,7 +259,7 @@ def fix(
 
         def describe(repair: Repair, folder: Path) -> None:
             said[:] = [portable(repair_dict(repair), page)]
-            write_whole(model_card(repair, out), folder / "README.md")
+            write_whole(model_card(repair, out, licence_of(repair)), folder / "README.md")
             write_whole(result_text(said[0]), folder / "fix.json")
 
         try:

@@ -31,6 +31,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("A page for people", "calibaudit report result.json -o report.html"),
         ("A reliability diagram alone", "calibaudit report result.json --plot reliability.svg"),
     ),
+    "card": (
+        ("Look at the section first", "calibaudit card result.json"),
+        ("Put it into the card that is there, or write one", "calibaudit card result.json -o README.md"),
+    ),
     "recommend": (
         ("What would help this pair, from saved scores", "calibaudit recommend base.json tuned.json"),
         (

@@ -1,7 +1,8 @@
 """Gradients of the smoothed loss in Triton: logits recomputed a chunk of the vocabulary at a time.
 
 A chunk's dlogits (N, c) are written once, rounded once; rows of dW are then final (their sum over tokens is one
-product), and dH gains one term. See docs/kernels.md for the count of products and why it cannot be lower in this order.
+product), and dH gains one term. The documentation's page on kernels counts the products, and says why there cannot be
+fewer in this order.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators

@@ -1,7 +1,7 @@
 """An estimate, its interval and its p-value as one object; and which items are independent evidence.
 
 The interval is the set of values that the test does not reject, so the two never disagree, and it holds the estimate.
-Nothing is drawn at random. What is assumed, and how often it errs: docs/metrics.md.
+Nothing is drawn at random. What is assumed, and how often it errs: the documentation's page on metrics.
 """
 
 from __future__ import annotations

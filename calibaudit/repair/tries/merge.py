@@ -1,6 +1,6 @@
 """Weights between INSTRUCT's and base's, and a temperature on top: the weight found by scoring each.
 
-In the study (docs/studies.md) no other repair ended nearer to the least ECE and NLL of those that keep the tuning.
+In the study of repairs no other repair ended nearer to the least ECE and NLL of those that keep the tuning.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from calibaudit.training.settings import TrainingSettings
 from calibaudit.training.train import TrainingRun
 
 FIRST = MOST
-"""The factor that is tried first. None that was estimated beforehand did surely better (docs/studies.md)."""
+"""The factor that is tried first. None that was estimated beforehand did surely better in the study."""
 
 TRIES = 3
 """Runs at most: each has half of the factor of the one before."""

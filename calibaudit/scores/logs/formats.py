@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from calibaudit.errors import ScoresError
+from calibaudit.errors import ScoresError, see
 from calibaudit.files.paths import is_there, user_path
 from calibaudit.files.read import as_expected, decode_json, open_file
 from calibaudit.scores.logs.lm_eval import is_log_folder, read_lm_eval
@@ -149,7 +149,10 @@ def _of_file(path: Path, settings: ImportSettings, notice: Notice | None) -> lis
         if not path.exists():
             raise ScoresError(f"{path}: there is no such file or folder")
         what = "folder with logs" if path.is_dir() else "log or table"
-        raise ScoresError(f"{path}: no {what} that is known; docs/import.md lists what can be read")
+        raise ScoresError(
+            f"{path}: no {what} that is known: logs of lm-evaluation-harness, lighteval, inspect-ai, OpenCompass or "
+            f"HELM, or a table with a column `answer` (CSV, TSV, JSONL, JSON, Parquet){see('import', '; ')}"
+        )
     with as_expected(f"{path}: not as a {'table' if kind == 'table' else f'log of {kind}'} is", ScoresError):
         return _of_kind(kind, path, settings, notice)
 
