@@ -12,9 +12,7 @@ from calibaudit.cli.options import Debug
 
 
 def card(
-    file: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="A .json file that compare, score, gate or fix saved.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="RESULT", help="The .json that compare, score, gate or fix saved.")],
     *,
     output: Annotated[
         Path | None,
