@@ -14,6 +14,7 @@ from calibaudit.cli.help.flags import Flag, flags_of
 _RUNNING: ContextVar[typer.Context | None] = ContextVar("running", default=None)
 _FILE, _KEYS = "calibaudit.config", "calibaudit.keys"
 _FLAG_FIRST = re.compile(r"--([a-z][a-z-]*)(?=[ :])")
+_NAMING = ("tasks", "data", "base", "out", "output", "plot", "mirror", "cache_dir", "tokenizer")
 NOT_KEYS = ("config", "help")
 
 
@@ -78,12 +79,28 @@ def keys_of(command: Any) -> dict[str, Flag]:
 
 
 def by_file(text: str) -> str:
-    """A fault that begins with a flag, said of the settings file where that gave the value."""
+    """A fault of a value that a settings file gave, with the file and the key in front.
+
+    That is one that begins with the flag, or that names a path or a task which the file names.
+    """
     context, found = _RUNNING.get(), _FLAG_FIRST.match(text)
-    if context is None or found is None:
+    if context is None:
         return text
-    name = found[1].replace("-", "_")
-    source = sources().get(name, "--")
-    if source.startswith("--") or source in text:
-        return text
-    return f"{source}: {context.meta.get(_KEYS, {}).get(name, found[1])}{text[found.end() :]}"
+    keys: dict[str, str] = context.meta.get(_KEYS, {})
+    for name, source in sources().items():
+        if name not in keys or source.startswith("--") or source in text:
+            continue
+        if found and found[1] == name.replace("_", "-"):
+            return f"{source}: {keys[name]}{text[found.end() :]}"
+        if not found and name in _NAMING and any(_names(text, part) for part in _parts(context.default_map, name)):
+            return f"{source}: {keys[name]}: {text}"
+    return text
+
+
+def _parts(given: Any, name: str) -> list[str]:
+    value = (given or {}).get(name, "")
+    return [part.strip() for one in (value if isinstance(value, list) else [value]) for part in str(one).split(",")]
+
+
+def _names(text: str, part: str) -> bool:
+    return bool(part) and (text.startswith((f"{part}:", f"{part} ")) or repr(part) in text)

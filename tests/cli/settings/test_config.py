@@ -156,6 +156,8 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         # what no parser refuses, but the command does
         ("[score]\nbatch-size = 'many'", "score.batch-size many: give a number of rows from 1, or auto"),
         ("chat-template = 'no/such.jinja'", "chat-template no/such.jinja: there is no such file"),
+        ("tasks = ['words', 'wrods']", "tasks: task 'wrods' is unknown, and there is no such file or folder: did you"),
+        ("[score]\noutput = 'made.doc'", "score.output: made.doc: cannot write .doc; known: "),
     ],
 )  # fmt: skip
 def test_a_wrong_value_names_the_file_and_the_key(line: str, said: str, tmp_path: Path, cli: Cli) -> None:
