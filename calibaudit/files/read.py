@@ -174,8 +174,24 @@ def as_expected(what: str, fault: type[CalibauditError]) -> Iterator[None]:
     except CalibauditError:
         raise
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        told = f"no entry {error.args[0]!r:.60}" if isinstance(error, KeyError) and error.args else one_line(error, 200)
-        raise fault(f"{what}: {told or type(error).__name__}") from error
+        raise fault(f"{what}: {plain_reason(error)}") from error
+
+
+_OF_PYTHON = re.compile(
+    r"__\w+__|'\w+' object|\bargument|\bindices\b|unpack|iterable|could not convert|inhomogeneous|unhashable|"
+    r"not supported between|has no attribute|literal for|out of range|invalid (?:index|type)|dtype|must be (?:str|real)"
+)
+"""What the interpreter and NumPy say where a value is of another kind; our own messages say which is wanted."""
+
+
+def plain_reason(error: Exception) -> str:
+    """Why a value that others wrote cannot be read, in words of their file: no class, no call of a function."""
+    if isinstance(error, KeyError) and error.args:
+        return f"no entry {error.args[0]!r:.60}"
+    told = one_line(error, 200)
+    if isinstance(error, CalibauditError) or (told and not _OF_PYTHON.search(told)):
+        return told
+    return "an entry is of another kind, or missing"
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -120,6 +120,14 @@ def file_name(name: str) -> str:
     return f"{kept}_" if _RESERVED.fullmatch(kept) else kept or "task"
 
 
+def json_kind(value: object) -> str:
+    """What a value of a file is, in the words of JSON: `null`, `a number`, `text`, `a list`, `an object`."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    kinds = ((int | float, "a number"), (str, "text"), (list | tuple, "a list"), (dict, "an object"))
+    return next((word for kind, word in kinds if isinstance(value, kind)), type(value).__name__)
+
+
 def spaces_shown(text: str) -> str:
     """With spaces as ·, tabs as →, line ends as ⏎; tabs and line ends stay behind their signs."""
     return text.translate(_SPACES)

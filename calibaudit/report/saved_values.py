@@ -10,14 +10,14 @@ from typing import Any
 
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.errors import CalibauditError, ScoresError
+from calibaudit.files.read import plain_reason
 
 Result = Mapping[str, Any]
 
 
 def malformed(source: str, error: Exception, maker: str = "calibaudit compare -o") -> ScoresError:
     """maker: the command that makes a whole one."""
-    reason = f"no entry {error.args[0]!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-    return ScoresError(f"{source}: not a whole result of calibaudit ({reason}); make one with `{maker}`")
+    return ScoresError(f"{source}: not a whole result of calibaudit ({plain_reason(error)}); make one with `{maker}`")
 
 
 @contextmanager

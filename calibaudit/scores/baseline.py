@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.text import json_text
+from calibaudit.files.text import json_kind, json_text
 from calibaudit.scores.align import check_one_model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.schema import KEYS, FloatArray, IntArray, check_keys, padded_flat
@@ -201,7 +201,7 @@ def plain(baseline: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def _plain_task(task: Any, source: str) -> dict[str, Any]:
     if not isinstance(task, dict):
-        raise ScoresError(f"{source}: a task in it is {type(task).__name__}, not a table; bless it again")
+        raise ScoresError(f"{source}: a task in it is {json_kind(task)}, not a table; bless it again")
     where = f"{source}: task {task.get('task')!r:.60}"
     check_keys(task, KEYS | {"n_items", "items"}, where)
     items, names = task.get("items"), task.get("groups")

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.read import plain_reason
+from calibaudit.files.text import json_kind
 from calibaudit.scores.prompt_format import prompt_format_from_dict
 from calibaudit.scores.schema import KEYS, ROWS, check_keys, floats, rows_of_numbers, whole_numbers
 from calibaudit.scores.scores import ModelInfo, Scores
@@ -41,7 +43,7 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
         return None if value is None else tuple(value)
 
     if not isinstance(data, Mapping):
-        raise ScoresError(f"{source}: an entry of its scores is {type(data).__name__}, where an object is wanted")
+        raise ScoresError(f"{source}: an entry of its scores is {json_kind(data)}, where an object is wanted")
     check_keys(data, KEYS, f"{source}: scores of task {data.get('task')!r:.60}")
     try:
         mass = data["option_mass"]
@@ -81,6 +83,7 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
     except KeyError as error:
         raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ScoresError(f"{source}: scores of task {data.get('task')!r:.60} are malformed: {error}") from error
+        what = f"{source}: scores of task {data.get('task')!r:.60} are malformed"
+        raise ScoresError(f"{what}: {plain_reason(error)}") from error
     except ScoresError as error:
         raise ScoresError(f"{source}: {error}") from None

@@ -10,7 +10,7 @@ from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.paths import is_there, user_path
-from calibaudit.files.read import read_json
+from calibaudit.files.read import plain_reason, read_json
 from calibaudit.scores.baseline import plain
 from calibaudit.scores.from_dict import compacted, scores_from_dict
 from calibaudit.scores.logs.formats import is_log, read_logs
@@ -37,7 +37,7 @@ def read_scores(path: str | os.PathLike[str]) -> tuple[Scores, ...]:
     try:
         model = ModelInfo(**data["model"])
     except (KeyError, TypeError, ScoresError) as error:
-        raise ScoresError(f"{path}: its entry 'model' is missing or malformed: {error}") from error
+        raise ScoresError(f"{path}: its entry 'model' is missing or malformed: {plain_reason(error)}") from error
     if data["scores"] == []:
         raise ScoresError(f"{path}: its list of scores is empty")
     return tuple(scores_from_dict(entry, model, str(path)) for entry in data["scores"])

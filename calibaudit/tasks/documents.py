@@ -14,6 +14,7 @@ from calibaudit.errors import TaskError
 from calibaudit.files.hub import out_of_reach
 from calibaudit.files.paths import user_path
 from calibaudit.files.read import NotJson, decode_json, json_lines, parse_json, read_text
+from calibaudit.files.text import json_kind
 from calibaudit.tasks.library import closed_network, quiet_datasets
 from calibaudit.tasks.schema import Definition
 
@@ -126,7 +127,7 @@ def read_json_documents(path: Path, field: str | None = None) -> Split:
             )
         for index, row in enumerate(parsed):
             if not isinstance(row, dict):
-                raise TaskError(f"{path}, row {index}: an object is wanted, not {type(row).__name__}")
+                raise TaskError(f"{path}, row {index}: an object is wanted, not {json_kind(row)}")
             rows.append(row)
     if not rows:
         raise TaskError(f"{path}: there are no documents in this file")
@@ -141,7 +142,7 @@ def _parse_object(text: str, where: str) -> dict[str, Any]:
     except NotJson as error:
         raise TaskError(f"{where}: {error.reason}") from None
     if not isinstance(row, dict):
-        raise TaskError(f"{where}: an object is wanted, not {type(row).__name__}")
+        raise TaskError(f"{where}: an object is wanted, not {json_kind(row)}")
     return row
 
 

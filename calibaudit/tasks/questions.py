@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import TaskError
+from calibaudit.files.text import json_kind
 from calibaudit.tasks.documents import Document
 from calibaudit.tasks.schema import FewshotConfig, TaskSpec
 from calibaudit.tasks.templates import Field
@@ -81,7 +82,7 @@ class QuestionRenderer:
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
                 raise TaskError(f"doc_to_choice: rendered to {value!r:.120}, which is no list of texts") from None
         if not isinstance(value, (list, tuple)):
-            raise TaskError(f"doc_to_choice: {value!r:.120}: a list of texts is wanted, not {type(value).__name__}")
+            raise TaskError(f"doc_to_choice: {value!r:.120}: a list of texts is wanted, not {json_kind(value)}")
         for index, choice in enumerate(value):
             if not isinstance(choice, str):
                 raise TaskError(f"doc_to_choice: choice {index} is {choice!r}, text is wanted")
@@ -99,9 +100,7 @@ class QuestionRenderer:
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # a table's column of whole numbers with an empty cell in it
         if not isinstance(value, int):
-            raise TaskError(
-                f"doc_to_target: {value!r:.80}: a choice or its index is wanted, not {type(value).__name__}"
-            )
+            raise TaskError(f"doc_to_target: {value!r:.80}: a choice or its index is wanted, not {json_kind(value)}")
         _check_index(value, len(choices))
         return int(value), choices[value]
 

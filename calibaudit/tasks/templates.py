@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from calibaudit.errors import CalibauditError, TaskError
 from calibaudit.files.limits import TooMuch, limited, substituted
+from calibaudit.files.text import json_kind
 
 
 def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
@@ -22,7 +23,7 @@ def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
     """
     for name, value in (("text", string), ("pattern", pattern), ("replacement", repl)):
         if not isinstance(value, str):
-            raise TaskError(f"regex_replace: the {name} must be text, not {type(value).__name__}")
+            raise TaskError(f"regex_replace: the {name} must be text, not {json_kind(value)}")
     return substituted(pattern, repl, string, count)
 
 
@@ -239,7 +240,7 @@ class Field:
             return value
         if isinstance(value, (bool, int, float)):
             return str(value)
-        raise TaskError(f"{self.key}: column {self.text!r} holds {type(value).__name__}, text is wanted")
+        raise TaskError(f"{self.key}: column {self.text!r} holds {json_kind(value)}, text is wanted")
 
     def optional_text_of(self, document: Mapping[str, Any]) -> str:
         """The value as text, "" for an empty cell. Raises TaskError for a list."""

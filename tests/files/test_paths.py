@@ -21,6 +21,8 @@ NOBODY = "there is no folder of that user; write the path out, or ./~ before a n
 
 @pytest.fixture
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets  # noqa: F401  # before `cli` sets what it reads when it is imported
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home" / "mirror").mkdir(parents=True)

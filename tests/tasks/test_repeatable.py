@@ -83,7 +83,7 @@ def test_fingerprints_are_the_same_under_any_hash_seed(tmp_path: Path, root: Pat
 @pytest.mark.parametrize(
     ("gold", "target", "told"),
     [
-        (1.4, "gold", "doc_to_target: 1.4: a choice or its index is wanted, not float"),
+        (1.4, "gold", "doc_to_target: 1.4: a choice or its index is wanted, not a number"),
         (0.999999, "gold", "doc_to_target: 0.999999: a choice or its index"),
         ([1.4], "gold", "doc_to_target: 1.4: a choice or its index"),
         ("1.4", "gold", "doc_to_target: answer '1.4' is none of the choices"),

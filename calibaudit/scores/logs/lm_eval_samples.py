@@ -17,6 +17,7 @@ from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import NotJson, decode_json, json_lines, read_text
+from calibaudit.files.text import json_kind
 
 
 class NothingToAudit(ScoresError):
@@ -102,7 +103,7 @@ def _row(line: str, where: str) -> dict[str, Any]:
     except NotJson as error:
         raise ScoresError(f"{where}: {error.reason}; the file is damaged") from None
     if not isinstance(row, dict):
-        raise ScoresError(f"{where}: {type(row).__name__}, where a sample of lm-evaluation-harness is an object")
+        raise ScoresError(f"{where}: {json_kind(row)}, where a sample of lm-evaluation-harness is an object")
     missing = [name for name in ("doc_id", "target", "arguments") if name not in row]
     if missing or not (row.get("resps") or row.get("filtered_resps")):
         raise ScoresError(

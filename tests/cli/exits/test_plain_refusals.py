@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +13,16 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from made_results import comparison_result
+from made_scores import made_scores, save
 
 from calibaudit.cli.app import app
 from calibaudit.cli.refusals import refusal
 from calibaudit.cli.settings.files import command_defaults
 from calibaudit.errors import CalibauditError
+from calibaudit.report.result_json import result_text
+from calibaudit.report.terminal.saved import page_of
+from calibaudit.scores.saved import read_saved
 from calibaudit.tasks.keys import DatasetKwargs
 from calibaudit.tasks.load import check_task_file
 from calibaudit.tasks.schema import FewshotConfig, GroupSpec, TaskSpec
@@ -94,6 +102,8 @@ def test_a_wrong_flag_is_one_line(arguments: list[str], said: str, cli: Cli) -> 
 def test_wrong_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every key of every table, with values of every kind of TOML."""
     monkeypatch.chdir(tmp_path)
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)  # `offline = true` sets them for good; they go when the test ends
     file = tmp_path / "settings.toml"
     values = ('"wrong"', '""', "-1", "1.5", "true", "[]", '["a"]', "[[1]]", "{}", "2024-01-01", "nan")
     flags = {
@@ -141,3 +151,47 @@ def test_wrong_task_keys(model: Any, inside: str | None, tmp_path: Path) -> None
                 assert not FOREIGN.search(fault), (key, value, fault)
                 assert str(file) in fault
     assert n_faults > 20
+
+
+OF_PYTHON = re.compile(
+    FOREIGN.pattern + r"|__\w+__|'\w+' object|\b(Type|Value|Key|Attribute|Scores)Error\b|(is|not) (str|int|list|dict)\b"
+)
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if at:
+        yield at
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from places(part, (*at, key))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*at, 0))
+
+
+@pytest.mark.parametrize("kind", ["scores", "gate"])
+def test_wrong_saved_values(kind: str, tmp_path: Path) -> None:
+    """Every entry of a saved file, replaced by what it cannot be, or left out."""
+    if kind == "gate":
+        whole = json.loads(result_text(comparison_result(names=("a",), n_items=30, gated=True)))
+    else:
+        whole = json.loads(save(tmp_path / "s.json", [made_scores(12)]).read_text())
+        whole = {key: whole[key] for key in ("schema_version", "model", "scores")}
+    said = {}
+    for at in list(places(whole))[:: 1 if kind == "scores" else 6]:
+        for wrong in (None, [1], {"a": 1}, ...):
+            broken = copy.deepcopy(whole)
+            place = functools.reduce(lambda part, step: part[step], at[:-1], broken)
+            if wrong is ...:
+                del place[at[-1]]
+            else:
+                place[at[-1]] = wrong
+            try:
+                if kind == "gate":
+                    page_of(broken, "saved.json")
+                else:
+                    (tmp_path / "t.json").write_text(json.dumps(broken))
+                    read_saved(str(tmp_path / "t.json"), None)
+            except CalibauditError as error:
+                said[at, str(wrong)] = str(error)
+    assert len(said) > 50
+    assert {place: text for place, text in said.items() if OF_PYTHON.search(text)} == {}
