@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 METRICS, GATE, INFERENCE = ((DOCS / f"{name}.md").read_text("utf-8") for name in ("metrics", "gate", "inference"))
 
 Rows = dict[str, list[str]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.losses import tables
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KEPT = ROOT / "docs" / "kernels"
 
 
