@@ -25,7 +25,7 @@ from calibaudit.models.formats.adapter_files import (
 )
 from calibaudit.models.formats.digests import Digests, identity_of
 from calibaudit.models.formats.hub import HUB_ID, hub_file, hub_has_adapter, hub_snapshot, nearest
-from calibaudit.models.formats.opened import has_tokenizer
+from calibaudit.models.formats.opened import check_config_file, gguf_advice, has_tokenizer
 from calibaudit.models.formats.setting_types import check_settings
 from calibaudit.models.formats.shards import INDEX, WEIGHTS, check_safetensors, shard_names, weights_in, why_no_weights
 
@@ -152,10 +152,10 @@ def _find(name: str, revision: str | None, search: _Search, base: Checkpoint | N
         check_not_both(name, folder)
         if is_adapter(folder):
             return _on_base(_hashed(Checkpoint(name, folder, "", False, cache, offline), search.digests), search, base)
-        _check_config_file(name, folder)
+        check_config_file(name, folder)
         found = _hashed(Checkpoint(name, folder, ""), search.digests)
     elif folder.exists():
-        raise ModelError(f"{name}: is a file, not a checkpoint folder{_gguf_advice(folder)}")
+        raise ModelError(f"{name}: is a file, not a checkpoint folder{gguf_advice(folder)}")
     elif not HUB_ID.fullmatch(name):
         raise ModelError(f"{name}: no such folder, and not a hub id like org/name{nearest(folder)}")
     else:
@@ -308,22 +308,6 @@ def stop_ids(checkpoint: Checkpoint) -> tuple[int, ...]:
         if found := tuple(i for i in ids if isinstance(i, int) and not isinstance(i, bool)):
             return found
     return ()
-
-
-def _check_config_file(name: str, folder: Path) -> None:
-    if (folder / "config.json").is_file():
-        return
-    gguf = next(iter(sorted(folder.glob("*.gguf"))), None)
-    if gguf is not None:
-        raise ModelError(f"{name}: no config.json{_gguf_advice(gguf)}")
-    below = [path for file in ("config.json", ADAPTER_CONFIG) for path in sorted(folder.glob(f"*/{file}"))]
-    inner = below[0].parent.name if below else None
-    hint = f"; did you mean {Path(name) / inner}?" if inner else "; a checkpoint has config.json and *.safetensors"
-    raise ModelError(f"{name}: no config.json in this folder{hint}")
-
-
-def _gguf_advice(path: Path) -> str:
-    return "; GGUF files are not read, give the original safetensors checkpoint" if path.suffix == ".gguf" else ""
 
 
 def _hashed(found: Checkpoint, digests: Digests) -> Checkpoint:

@@ -134,3 +134,21 @@ def _object(name: str, file: Path) -> dict[str, Any]:
             raise
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def check_config_file(name: str, folder: Path) -> None:
+    """Raises ModelError for a folder without config.json, with what may have been meant."""
+    if (folder / "config.json").is_file():
+        return
+    gguf = next(iter(sorted(folder.glob("*.gguf"))), None)
+    if gguf is not None:
+        raise ModelError(f"{name}: no config.json{gguf_advice(gguf)}")
+    below = [path for file in ("config.json", "adapter_config.json") for path in sorted(folder.glob(f"*/{file}"))]
+    inner = below[0].parent.name if below else None
+    hint = f"; did you mean {Path(name) / inner}?" if inner else "; a checkpoint has config.json and *.safetensors"
+    raise ModelError(f"{name}: no config.json in this folder{hint}")
+
+
+def gguf_advice(path: Path) -> str:
+    """The end of a sentence on what is no checkpoint; empty where it is no GGUF file."""
+    return "; GGUF files are not read, give the original safetensors checkpoint" if path.suffix == ".gguf" else ""

@@ -85,7 +85,7 @@ def test_wrong_flags(path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["score", "m", "--scoring", "lettr"], "score.scoring is 'lettr'; it takes one of letter, cloze"),
+        (["score", "m", "--scoring", "lettr"], "'lettr' is not one of 'letter', 'cloze'"),
         (["score", "m", "--limit", "many"], "Invalid value for '--limit': 'many' is not a whole number;"),
         (["score", "m", "--limit", "0"], "0{quote} is too small: give 1 or more"),
         (["score", "m", "--think", "2000000"], "2000000{quote} is too large: give 1000000 or less"),
@@ -120,7 +120,8 @@ def test_wrong_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert key in said, (key, value, said)
     assert refused > 100
     file.write_text('[score]\nscoring = "lettr"\n')
-    assert "score.scoring is 'lettr'; it takes one of letter, cloze" in (told(("score",), ["m", "--config", str(file)]) or "")
+    said = told(("score",), ["m", "--config", str(file)]) or ""
+    assert "score.scoring is 'lettr'; it takes one of letter, cloze" in said
     file.write_text("scoring = lettr\n")
     with pytest.raises(CalibauditError, match="not valid TOML"):
         command_defaults(file, "score", flags, flags)
