@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from calibaudit.analysis.audit import Reliability
 from calibaudit.analysis.estimates import Change
 from calibaudit.metrics.inference.proportion import wilson
-from calibaudit.report.figures.draw import FEW, draw_all_changes, draw_changes, draw_confidence, draw_reliability
+from calibaudit.report.figures.draw import FEW, Panel, draw_all_changes, draw_changes, draw_confidence, draw_reliability
 from calibaudit.report.figures.svg import inline_svg, png_file, svg_file
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -35,8 +35,8 @@ ROWS = [
 FIGURES = {
     "reliability": lambda: draw_reliability(SIDES, 0.95),
     "confidence": lambda: draw_confidence(SIDES),
-    "changes": lambda: draw_changes(ROWS, "Change"),
-    "all changes": lambda: draw_all_changes([("Change", ROWS, 3), ("Other", ROWS, 2)]),
+    "changes": lambda: draw_changes(Panel("Change", ROWS)),
+    "all changes": lambda: draw_all_changes([Panel("Change", ROWS), Panel("Other", ROWS, 2)], ("base", "tuned")),
 }
 
 
@@ -98,7 +98,7 @@ def test_any_name_is_shown_as_text(name):
     for figure in (
         draw_reliability(sides, 0.95),
         draw_confidence(sides),
-        draw_changes([(name, ROWS[0][1], True)], "t"),
+        draw_changes(Panel("t", [(name, ROWS[0][1], True)])),
     ):
         root = ElementTree.fromstring(inline_svg(figure, "n", name).replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" '))
         assert {element.tag for element in root.iter()} <= {

@@ -58,8 +58,8 @@ def shared_sentence(errors: Sequence[ErrorShown], before: str) -> str:
         return f"All of them are new: {name} did not choose these answers."
     of = f"of the {len(kinds)}" if len(kinds) == len(errors) else f"of {len(kinds)} where that is known"
     return (
-        f"On {n_as_sure} {of}, {name} was as sure of the same wrong answer, or surer; on {n_surer} it chose that answer "
-        "less surely."
+        f"On {n_as_sure} {of}, {name} was as sure of the same wrong answer, or surer; on {n_surer} it chose that "
+        "answer less surely."
     )
 
 

@@ -59,7 +59,9 @@ def comparison_screen(
         notes.insert(2, "An ECE below 0: less error than noise alone gives on average")
     answer = f"ECE {number(before['ece'].value)} → {number(after['ece'].value)}"
     how_much = Card("By how much?", answer, tuple(notes))
-    notes = ["How often an ECE change of this size would be seen if there were none"] if change.p_value is not None else []
+    notes = (
+        ["How often an ECE change of this size would be seen if there were none"] if change.p_value is not None else []
+    )
     notes.append(f"{_ends(change, comparison.settings.level)} for the ECE change")
     if gap.p_value is not None:
         notes.append(f"{p_text(gap.p_value)} for the change in the gap")

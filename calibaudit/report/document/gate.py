@@ -54,7 +54,8 @@ class GateView:
     """tone: worse, better or neutral. label: the outcome. action: what to do.
 
     overall: the checks of all items. judged: those of the tasks; of more than MANY they are in `groups`, as are those
-    that were not judged. facts: what was judged, and the limits in force with their sources; a sentence each.
+    that were not judged. level: of a change's interval, such as `90 %`. facts: what was judged, and the limits in force
+    with their sources; a sentence each.
     """
 
     tone: str
@@ -64,6 +65,7 @@ class GateView:
     overall: PartShown
     judged: tuple[PartShown, ...]
     groups: tuple[GateGroup, ...]
+    level: str
     facts: tuple[str, ...]
 
     @property
@@ -91,7 +93,8 @@ def gate_view(verdict: Verdict) -> GateView:
             groups.append(GateGroup(f"{title}: {n}", outcome in ("regressed", "over_limit"), parts))
     facts = tuple(text for text in (judged_sentence(verdict), limits_sentence(verdict)) if text)
     judged = () if many else tuple(part for outcome, part in shown if outcome)
-    return GateView(tone, label, sentence(verdict), action, overall, judged, tuple(groups), facts)
+    level = f"{(1 - 2 * verdict.limits.alpha) * 100:g} %"
+    return GateView(tone, label, sentence(verdict), action, overall, judged, tuple(groups), level, facts)
 
 
 def _shown(part: Part, name: str, *, whole: bool = False) -> PartShown:

@@ -119,7 +119,13 @@ def _repair(result: Mapping[str, Any], source: str, most_rows: int | None) -> li
     if repair.proof is None:
         return lines
     proof = repair.proof.repair
-    lines += ["", "### Task by task", "", *_table(task_tables.comparison_rows(proof), "task", most_rows), *_levels(proof)]
+    lines += [
+        "",
+        "### Task by task",
+        "",
+        *_table(task_tables.comparison_rows(proof), "task", most_rows),
+        *_levels(proof),
+    ]
     sides = [("base", repair.base), ("before", proof.before), ("after", proof.after)]
     return lines + _measured(sides, proof)
 
@@ -161,7 +167,8 @@ def _reach(result: Comparison | ModelAudit) -> list[str]:
 def _levels(result: Comparison | ModelAudit) -> list[str]:
     if not result.by_level:
         return []
-    return ["", "### By level", "", f"{level_title(result)}.", "", *_table(task_tables.level_rows(result), "level", None)]
+    table = _table(task_tables.level_rows(result), "level", None)
+    return ["", "### By level", "", f"{level_title(result)}.", "", *table]
 
 
 def _warnings(warnings: Sequence[str], title: str) -> list[str]:

@@ -130,8 +130,8 @@ def models_table(models: Sequence[ModelInfo], heads: Sequence[str], runs: Sequen
     """What was scored: a row a fact that is known of one model at least. runs: of `run_rows`."""
     rows = []
     for key, (name, note) in _MODEL_FACTS.items():
-        values = [getattr(model, key) for model in models]
-        shown = (f"{value:,}" if isinstance(value, int) and value else one_line(value or NOTHING, 200) for value in values)
+        values = [getattr(model, key) or NOTHING for model in models]
+        shown = (f"{value:,}" if isinstance(value, int) else one_line(value, 200) for value in values)
         rows.append(Row(name, tuple(shown), note=note))
     rows += [Row(name, tuple(one_line(cell, 200) for cell in cells)) for name, cells in runs]
     known = tuple(row for row in rows if not set(row.cells) <= {NOTHING, "unknown"})

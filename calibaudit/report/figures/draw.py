@@ -26,6 +26,7 @@ Sides = Sequence[tuple[str, Reliability]]
 Changes = Sequence[tuple[str, Change, bool]]
 """A row a task: its label, its change, and whether that is significant."""
 
+
 @dataclass(frozen=True)
 class Panel:
     """A forest plot. ends: what a change below zero means, and one above."""
@@ -182,8 +183,10 @@ def _split(diagram: Reliability) -> tuple[Any, Any]:
     return right, diagram.count - right
 
 
-def _forest(axes: Axes, rows: Changes, digits: int, width: int, ends: tuple[str, str] = ("", "")) -> None:
-    """ends: what a change below zero means, and one above."""
+def _forest(
+    axes: Axes, rows: Changes, digits: int, width: int, ends: tuple[str, str] = ("", ""), paper: Any = PAPER
+) -> None:
+    """ends: what a change below zero means, and one above. paper: the colour behind hollow marks and names."""
     from matplotlib.ticker import MaxNLocator
 
     n = len(rows)
@@ -195,7 +198,7 @@ def _forest(axes: Axes, rows: Changes, digits: int, width: int, ends: tuple[str,
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
-    behind = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # the zero line stops where it would cross a word
+    behind = {"facecolor": paper, "edgecolor": "none", "pad": 1}  # the zero line stops where it would cross a word
     for i, (name, change, significant) in enumerate(rows):
         for x, side, text in ((0, "left", one_line(name, width // 11)), (1, "right", signed(change.value, digits))):
             axes.text(
@@ -205,7 +208,7 @@ def _forest(axes: Axes, rows: Changes, digits: int, width: int, ends: tuple[str,
             continue
         if change.low is not None and change.high is not None:
             axes.hlines(i, change.low, change.high, color=SIDES[1], linewidth=2.5, alpha=0.55, zorder=2)
-        face = SIDES[1] if significant else PAPER
+        face = SIDES[1] if significant else paper
         axes.scatter([change.value], [i], s=42, marker="s", facecolor=face, edgecolor=SIDES[1], linewidth=1.5, zorder=3)
     # Only where something is drawn: at the very edge a label would not fit.
     axes.set_xticks([x for x in MaxNLocator(4).tick_values(low, high) if low - 1e-12 <= x <= high + 1e-12])

@@ -99,11 +99,18 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
 
 def shared_styles(page: str) -> str:
-    """A page whose figures name their styles: each stands once, at the end of the page's own <style>."""
+    """A page whose figures name their styles: each stands once, at the end of the page's own <style>.
+
+    A pattern stays where it is used: the style sheet names no address, not even one inside the page.
+    """
     names: dict[str, str] = {}
 
     def named(tag: re.Match[str]) -> str:
-        return re.sub(r' style="([^"]*)"', lambda m: f' class="{names.setdefault(m[1], f"s{len(names)}")}"', tag[0])
+        return re.sub(
+            r' style="([^"(]*(?:var\([^"(]*)*)"',
+            lambda m: f' class="{names.setdefault(m[1], f"s{len(names)}")}"',
+            tag[0],
+        )
 
     def renamed(figure: re.Match[str]) -> str:
         return re.sub(r"<[a-z][^>]*>", named, figure[0])
