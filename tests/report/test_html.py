@@ -6,7 +6,7 @@ import re
 
 import pytest
 from made_results import audit_result, comparison_result, hostile_result
-from parsed_page import Page
+from report.pages.parsed_page import Page
 
 from calibaudit.analysis.settings import Settings
 from calibaudit.report.document.html import html_page, percent

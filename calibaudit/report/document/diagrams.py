@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from calibaudit.analysis.audit import Audit, ModelAudit, Reliability
 from calibaudit.analysis.compare import Comparison
@@ -26,34 +25,34 @@ class TaskDiagram:
     name: str
     n_items: int
     ece: str
-    svg: Any
+    svg: str
 
 
-def reliability(name: str, sides: Sides, level: float, *, small: bool = False) -> Any:
+def reliability(name: str, sides: Sides, level: float, *, small: bool = False) -> str:
     """name: stands in the ids. Empty where nothing can be drawn."""
     if not sides:
         return ""
     label = f"Reliability diagram of {_named(sides)}: accuracy at each confidence."
     figure = draw.draw_reliability(sides, level, width=300 if small else 360, legend=not small)
-    return _safe(inline_svg(figure, f"reliability-{name}", label))
+    return inline_svg(figure, f"reliability-{name}", label)
 
 
-def confidence(sides: Sides) -> Any:
+def confidence(sides: Sides) -> str:
     if not sides:
         return ""
     label = f"Histograms of the confidence of {_named(sides)}, right and wrong answers apart."
-    return _safe(inline_svg(draw.draw_confidence(sides), "confidence", label))
+    return inline_svg(draw.draw_confidence(sides), "confidence", label)
 
 
-def changes(comparison: Comparison) -> list[Any]:
+def changes(comparison: Comparison) -> list[str]:
     """The forest plots, of all items pooled and the tasks of `most_changed`."""
     names = " → ".join(one_line(name, 60) for name in short_names(comparison.before.name, comparison.after.name))
-    found = []
+    found: list[str] = []
     for panel in change_panels(comparison, most_changed(comparison.tasks)):
         rows = panel.rows
         moved = "; ".join(f"{one_line(name, 40)} {signed(change.value, panel.digits)}" for name, change, _ in rows[:8])
         label = f"{panel.title}, {names}: {moved}{' and more' if len(rows) > 8 else ''}."
-        found.append(_safe(inline_svg(draw.draw_changes(panel, width=300), f"changes-{len(found)}", label)))
+        found.append(inline_svg(draw.draw_changes(panel, width=300), f"changes-{len(found)}", label))
     return found
 
 
@@ -82,9 +81,3 @@ def of_tasks(result: Comparison | ModelAudit, names: Sequence[str]) -> list[Task
 
 def _named(sides: Sides) -> str:
     return " and ".join(one_line(name, 60) for name, _ in sides)
-
-
-def _safe(svg: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(svg)  # made here from numbers; names in it are escaped by ElementTree

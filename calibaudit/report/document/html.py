@@ -75,6 +75,7 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
         "grouped": grouped,
         "decimal": number,
         "interval": _interval,
+        "drawn": _drawn,
     }
     name = "repair.html" if is_repair(result) else "report.html"
     if is_repair(result):
@@ -152,8 +153,7 @@ def _trades(recommendation: Recommendation) -> list[str]:
 def _any_view(result: Comparison | ModelAudit, names: Sequence[str], pooled: Sequence[Audit]) -> dict[str, Any]:
     """What pages of one model and of two have in common."""
     sides = sides_of(names, pooled)
-    comparing = isinstance(result, Comparison)
-    table = task_tables.comparison_rows(result) if comparing else task_tables.audit_rows(result)
+    table = task_tables.task_rows(result)
     return {
         "names": names,
         "settings": result.settings,
@@ -230,3 +230,9 @@ def _seen(value: Any) -> Any:
         return value
     shown = str(escape(visible(value, _MAX_TEXT))).replace("\n", "&#10;")
     return Markup(f"&#58;{shown[1:]}" if shown.startswith("::") else shown)
+
+
+def _drawn(svg: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(svg)  # made here from numbers; names in it are escaped by ElementTree

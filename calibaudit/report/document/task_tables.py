@@ -27,6 +27,11 @@ class Group:
     table: Table
 
 
+def task_rows(result: Comparison | ModelAudit) -> Table:
+    """The table of two models, or of one."""
+    return comparison_rows(result) if isinstance(result, Comparison) else audit_rows(result)
+
+
 def comparison_rows(comparison: Comparison) -> Table:
     """All items pooled and the mean of the tasks, where there are several; then one row a task."""
     settings, tasks = comparison.settings, comparison.tasks
@@ -39,9 +44,9 @@ def comparison_rows(comparison: Comparison) -> Table:
     )
     rows = []
     if len(tasks) > 1:
-        wholes = (("all (pooled)", f"{comparison.pooled.n_items:,}", comparison.pooled),)
-        wholes += (("all (macro)", f"{len(tasks)} tasks", comparison.macro),)
-        for name, n, overall in wholes:
+        pooled = ("all (pooled)", f"{comparison.pooled.n_items:,}", comparison.pooled)
+        macro = ("all (macro)", f"{len(tasks)} tasks", comparison.macro)
+        for name, n, overall in (pooled, macro):
             p_value = overall.change["ece"].p_value
             rows.append(
                 _row(name, n, overall.before, overall.after, overall.change, p_value, settings.alpha, whole=True)
@@ -86,7 +91,7 @@ def audit_rows(audit: ModelAudit) -> Table:
 def groups(result: Comparison | ModelAudit, table: Table) -> tuple[Group, ...]:
     """Of more than MANY tasks: by finding, the largest change (or ECE) first; none where there are fewer.
 
-    table: `comparison_rows` or `audit_rows` of the result.
+    table: `task_rows` of the result.
     """
     if len(result.tasks) <= MANY:
         return ()

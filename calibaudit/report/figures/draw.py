@@ -223,7 +223,13 @@ def _forest(
 def _filled_and_hollow(figure: Figure) -> None:
     from matplotlib.lines import Line2D
 
-    look = {"marker": "s", "markersize": 6.5, "markeredgecolor": SIDES[1], "markeredgewidth": 1.5, "linewidth": 0}
+    look: dict[str, Any] = {
+        "marker": "s",
+        "markersize": 6.5,
+        "markeredgecolor": SIDES[1],
+        "markeredgewidth": 1.5,
+        "linewidth": 0,
+    }
     figure.legend(
         [Line2D([], [], markerfacecolor=face, **look) for face in (SIDES[1], PAPER)],
         ["significant", "not"],

@@ -10,7 +10,7 @@ from html import escape
 
 import pytest
 from made_results import audit_result, comparison_result, piloted_result
-from parsed_page import Page
+from report.pages.parsed_page import Page
 from report.repairs.made_repairs import made
 from rich.console import Console
 
