@@ -14,9 +14,13 @@ from pathlib import Path
 import pytest
 from chromium import AXE, BINARY, Chromium
 from made_results import audit_result, comparison_result, hostile_result
+from matplotlib.image import imread
 from report.pages.parsed_page import Page
 
 from calibaudit.report.document.html import html_page
+from calibaudit.report.figures import draw, svg
+from calibaudit.report.figures.choose import change_panels, sides_of
+from calibaudit.report.saved import comparison_of
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"needs Chromium at {BINARY}: apt-get install chromium")
 
@@ -247,6 +251,34 @@ def test_nothing_in_a_diagram_is_cut_or_overlaps(browser, page, width, height):
     heights = "[...document.querySelectorAll('svg text')].filter(t => t.textContent.trim())"
     scale = "t.closest('svg').getBoundingClientRect().width / t.closest('svg').viewBox.baseVal.width"
     assert browser.evaluate(f"Math.min(...{heights}.map(t => parseFloat(getComputedStyle(t).fontSize) * {scale}))") >= 9
+
+
+def test_a_slimmed_diagram_looks_as_matplotlib_drew_it(browser, tmp_path):
+    """Pixel by pixel, in the colours of a light page."""
+    comparison = comparison_of(comparison_result())
+    names, pooled = ("base", "tuned"), (comparison.pooled.before, comparison.pooled.after)
+    drawn = {
+        "reliability": lambda: draw.draw_reliability(sides_of(names, pooled), 0.95),
+        "confidence": lambda: draw.draw_confidence(sides_of(names, pooled)),
+        "changes": lambda: draw.draw_changes(change_panels(comparison)[0]),
+    }
+    looks = "".join(f"{name[4:-1]}: {colour};" for colour, name in svg._VARIABLES.items())
+    look = f":root {{ {looks} --font: 'DejaVu Sans' }} svg {{ width: 400px; height: auto }}"
+    head = f"<!DOCTYPE html><style>{look}</style>"
+    for name, figure in drawn.items():
+        pictures = []
+        for kind, text in (
+            ("whole", svg._svg(figure(), name, fonttype="none").partition("<svg")[2]),
+            ("slim", svg.inline_svg(figure(), name, name).removeprefix("<svg")),
+        ):
+            path = tmp_path / f"{name}-{kind}.html"
+            path.write_text(f"{head}<svg{text}", encoding="utf-8")
+            browser.open(path, 420, 700)
+            browser.screenshot(path.with_suffix(".png"))
+            pictures.append(imread(path.with_suffix(".png"))[..., :3])
+        apart = abs(pictures[0] - pictures[1]).max(axis=-1)
+        assert pictures[0].std() > 0.02
+        assert (apart > 0.25).mean() < 0.002, name
 
 
 def test_hostile_text_stays_text(browser, pages):
