@@ -181,6 +181,10 @@ def test_a_telephone_gets_cards_and_folded_diagrams(browser, pages):
     cell = "document.querySelector(`.pairs tbody tr:nth-child(4) td:nth-of-type(${i})`)"
     labels = f"[2, 3, 5, 6, 7].map(i => getComputedStyle({cell}, '::before').content)"
     assert browser.evaluate(labels) == ['"Accuracy "', '"→ "', '"ECE "', '"→ "', '"ECE change "']
+    nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+    heard = [node["role"]["value"] for node in nodes if not node["ignored"]]
+    assert heard.count("rowheader") == 11  # for a screen reader the cards are a table still
+    assert heard.count("cell") >= 11 * 7
     shown = "[...document.querySelectorAll('svg')].filter(e => e.checkVisibility({contentVisibilityAuto: true})).length"
     assert browser.evaluate(shown) == 1
     browser.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
