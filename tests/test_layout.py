@@ -136,7 +136,7 @@ SINKS: dict[str, set[str]] = {
     r"yaml\.(safe_)?dump(_all)?": {TEXT},
     r"logging\.(basicConfig|\w*Handler)": set(),
     r"Markup|markupsafe\.Markup": {"calibaudit.report.document.html"},
-    r"ElementTree\.tostring": {"calibaudit.report.junit"},
+    r"ElementTree\.tostring": {"calibaudit.report.junit", "calibaudit.figures.svg"},
     r"json\.dump": set(),
     r"json\.dumps ensure_ascii=False": {
         TEXT,

@@ -6,6 +6,7 @@ How they become files and parts of a page: `svg`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
 Sides = Sequence[tuple[str, Reliability]]
 Changes = Sequence[tuple[str, Change, bool]]
 """A row a task: its label, its change, and whether that is significant."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A forest plot. ends: what a change below zero means, and one above."""
+
+    title: str
+    rows: Changes
+    digits: int = 3
+    ends: tuple[str, str] = ("better", "worse")
+
 
 MARKS = ("o", "s")
 FEW = 10
@@ -87,35 +99,39 @@ def draw_confidence(sides: Sides, width: int = 360) -> Figure:
     return figure
 
 
-def draw_changes(rows: Changes, title: str, digits: int = 3, width: int = 360) -> Figure:
+def draw_changes(panel: Panel, width: int = 360) -> Figure:
     """A forest plot: one line a row with its change and interval, the row's name above it. Filled: significant."""
     with style():
-        step, head, foot = 34, 30, 30
-        height = head + step * len(rows) + foot
+        height = _HEAD + _STEP * len(panel.rows) + _FOOT
         figure = _figure(width, height)
         axes = figure.subplots()
-        figure.subplots_adjust(left=8 / width, right=1 - 8 / width, top=1 - head / height, bottom=foot / height)
-        forest(axes, rows, digits, width)
-        axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
+        figure.subplots_adjust(left=8 / width, right=1 - 8 / width, top=1 - _HEAD / height, bottom=_FOOT / height)
+        forest(axes, panel.rows, panel.digits, width, panel.ends)
+        axes.set_title(panel.title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
     return figure
 
 
-def draw_all_changes(panels: Sequence[tuple[str, Changes, int]], width: int = 300) -> Figure:
-    """The forest plots (title, rows, digits) side by side, as one figure."""
+def draw_all_changes(panels: Sequence[Panel], names: tuple[str, str], width: int = 300) -> Figure:
+    """The forest plots side by side, as one figure. names: of the models before and after."""
     with style():
-        n_rows = max(len(rows) for _, rows, _ in panels)
-        step, head, foot = 34, 34, 30
-        height, whole = head + step * n_rows + foot, width * len(panels)
+        n_rows = max(len(panel.rows) for panel in panels)
+        head = _HEAD + 30
+        height, whole = head + _STEP * n_rows + _FOOT, width * len(panels)
         figure = _figure(whole, height)
         figure.subplots_adjust(
-            left=10 / whole, right=1 - 10 / whole, top=1 - head / height, bottom=foot / height, wspace=0.08
+            left=10 / whole, right=1 - 10 / whole, top=1 - head / height, bottom=_FOOT / height, wspace=0.08
         )
-        for axes, (title, rows, digits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            forest(axes, rows, digits, width)
-            axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
+        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            forest(axes, panel.rows, panel.digits, width, panel.ends)
+            axes.set_title(panel.title, loc="left", fontsize=11, color=INK, fontweight="bold", pad=10)
+        room = max(8, (whole - 220) // 16)
+        title = " → ".join(one_line(name, room) for name in names)
+        figure.text(10 / whole, 1 - 20 / height, title, fontsize=11, color=INK, fontweight="bold")
+        _filled_and_hollow(figure)
     return figure
 
 
+_STEP, _HEAD, _FOOT = 34, 30, 48  # pixels
 _TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 _TICK_LABELS = ("0", ".2", ".4", ".6", ".8", "1")
 
@@ -181,8 +197,12 @@ def _split(diagram: Reliability) -> tuple[Any, Any]:
     return right, diagram.count - right
 
 
-def forest(axes: Axes, rows: Changes, digits: int, width: int, paper: Any = PAPER) -> None:
-    """A forest plot into these axes, `width` pixels wide. paper: the colour behind it, of hollow marks."""
+def forest(
+    axes: Axes, rows: Changes, digits: int, width: int, ends: tuple[str, str] = ("", ""), paper: Any = PAPER
+) -> None:
+    """A forest plot into these axes, `width` pixels wide. ends: what a change below zero means, and one above.
+
+    paper: the colour behind hollow marks and names."""
     from matplotlib.ticker import MaxNLocator
 
     n = len(rows)
@@ -193,12 +213,13 @@ def forest(axes: Axes, rows: Changes, digits: int, width: int, paper: Any = PAPE
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
-    axes.vlines([0.0] * n, np.arange(n) - 0.14, np.arange(n) + 0.14, color=MUTED, linewidth=1, zorder=1)
+    axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
+    behind = {"facecolor": paper, "edgecolor": "none", "pad": 1}  # the zero line stops where it would cross a word
     for i, (name, change, significant) in enumerate(rows):
-        axes.text(0, i - 0.3, one_line(name, width // 11), transform=axes.get_yaxis_transform(), fontsize=11)
-        axes.text(
-            1, i - 0.3, signed(change.value, digits), transform=axes.get_yaxis_transform(), ha="right", fontsize=11
-        )
+        for x, side, text in ((0, "left", one_line(name, width // 11)), (1, "right", signed(change.value, digits))):
+            axes.text(
+                x, i - 0.3, text, transform=axes.get_yaxis_transform(), ha=side, fontsize=11, bbox=behind, zorder=1.5
+            )
         if change.value is None:
             continue
         if change.low is not None and change.high is not None:
@@ -208,6 +229,32 @@ def forest(axes: Axes, rows: Changes, digits: int, width: int, paper: Any = PAPE
     # Only where something is drawn: at the very edge a label would not fit.
     axes.set_xticks([x for x in MaxNLocator(4).tick_values(low, high) if low - 1e-12 <= x <= high + 1e-12])
     axes.xaxis.set_major_formatter(lambda x, _: signed(x, digits).rstrip("0") if abs(x) > 1e-12 else "0")
+    for x, side, text in ((0, "left", f"← {ends[0]}"), (1, "right", f"{ends[1]} →")):
+        if any(ends):
+            axes.annotate(
+                text, (x, 0), (0, -30), "axes fraction", "offset points", ha=side, color=MUTED, annotation_clip=False
+            )
+
+
+def _filled_and_hollow(figure: Figure) -> None:
+    from matplotlib.lines import Line2D
+
+    look: dict[str, Any] = {
+        "marker": "s",
+        "markersize": 6.5,
+        "markeredgecolor": SIDES[1],
+        "markeredgewidth": 1.5,
+        "linewidth": 0,
+    }
+    figure.legend(
+        [Line2D([], [], markerfacecolor=face, **look) for face in (SIDES[1], PAPER)],
+        ["significant", "not"],
+        loc="upper right",
+        ncols=2,
+        borderaxespad=0.4,
+        handletextpad=0.2,
+        columnspacing=1.4,
+    )
 
 
 def _legend(figure: Figure, names: Sequence[str], width: int) -> None:

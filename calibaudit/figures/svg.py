@@ -11,9 +11,10 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html import escape
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
+from calibaudit.figures.slim import slimmed
 from calibaudit.files.text import one_line
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _VARIABLES = {
     PALES[0]: "var(--before-pale)",
     PALES[1]: "var(--after-pale)",
 }
-_BOX = re.compile(r'viewBox="([^"]*)"')
 _STYLE: dict[str, Any] = {
     "axes.edgecolor": RULE,
     "axes.facecolor": "none",
@@ -60,12 +60,14 @@ _STYLE: dict[str, Any] = {
     "savefig.facecolor": "none",
     "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "xtick.bottom": False,  # the grid's lines are marks enough
     "xtick.color": RULE,
     "xtick.labelcolor": MUTED,
     "xtick.labelsize": 11,
     "ytick.color": RULE,
     "ytick.labelcolor": MUTED,
     "ytick.labelsize": 11,
+    "ytick.left": False,
 }
 
 
@@ -90,14 +92,32 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
     name: stands in the ids, so that several figures fit in one page.
     """
-    text = _svg(figure, name, fonttype="none")
-    text = text[text.index("<svg") :]
-    for part in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
-        text = re.sub(part, "", text, flags=re.DOTALL)
-    text = re.sub(r"<[^>]+>", _slimmed, text)
-    head = f'<svg role="img" aria-label="{escape(one_line(label, _MAX_LABEL))}" viewBox="{re.findall(_BOX, text)[0]}">'
-    text = re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)
-    return re.sub(r"\s*\n\s*", "\n", text).strip()
+    root = slimmed(_svg(figure, name, fonttype="none"))
+    box = root.get("viewBox", "")
+    root.attrib = {"role": "img", "aria-label": one_line(label, _MAX_LABEL), "viewBox": box}
+    return re.sub(r"<[^>]+>", _in_page_colours, ElementTree.tostring(root, encoding="unicode"))
+
+
+def shared_styles(page: str) -> str:
+    """A page whose figures name their styles: each stands once, at the end of the page's own <style>.
+
+    A pattern stays where it is used: the style sheet names no address, not even one inside the page.
+    """
+    names: dict[str, str] = {}
+
+    def named(tag: re.Match[str]) -> str:
+        return re.sub(
+            r' style="([^"(]*(?:var\([^"(]*)*)"',
+            lambda m: f' class="{names.setdefault(m[1], f"s{len(names)}")}"',
+            tag[0],
+        )
+
+    def renamed(figure: re.Match[str]) -> str:
+        return re.sub(r"<[a-z][^>]*>", named, figure[0])
+
+    page = re.sub(r"<svg .*?</svg>", renamed, page, flags=re.DOTALL)
+    rules = "\n".join(f".{name} {{ {style} }}" for style, name in names.items())
+    return page.replace("</style>", f"{rules}\n</style>", 1)
 
 
 def svg_file(figure: Figure) -> bytes:
@@ -124,9 +144,7 @@ def _svg(figure: Figure, salt: str, *, fonttype: str) -> str:
     return buffer.getvalue()
 
 
-def _slimmed(match: re.Match[str]) -> str:
-    """A tag in the page's colours and font, coordinates to a hundredth of a pixel, without ids nothing refers to."""
-    tag = re.sub(r'^<g id="[^"]*"', "<g", match[0]).replace("xlink:href", "href")
-    tag = re.sub(r"(font-family:|font: [^;\"]*?px) [^;\"]*", r"\1 var(--font)", tag)
-    tag = re.sub(r"\d+\.\d{3,}", lambda digits: f"{float(digits[0]):.2f}", tag)
+def _in_page_colours(match: re.Match[str]) -> str:
+    """A tag in the page's colours and font."""
+    tag = re.sub(r"(font-family:|font: [^;\"]*?px) [^;\"]*", r"\1 var(--font)", match[0])
     return re.sub(r"#[0-9a-f]{6}\b", lambda colour: _VARIABLES.get(colour[0], colour[0]), tag)

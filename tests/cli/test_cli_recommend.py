@@ -95,7 +95,9 @@ def test_json_is_a_result_that_every_format_can_show(cli: Cli, pair: tuple[Path,
             "teach another",
             "epairs that could serve" if path.suffix == ".html" else "repair that could serve",
             "smooth (advised)",
-            "calibaudit fix INSTRUCT --base BASE --method aligned --out DIR",
+            "<b>aligned</b>: kept: "
+            if path.suffix == ".html"
+            else "fix INSTRUCT --base BASE --method aligned --out DIR",
             "gives none of the accuracy back that tuning lost",
             "kept: every first choice; cost: no training; measured on these items",
         ):

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 BINARY = Path("/usr/bin/chromium")
+AXE = Path(os.environ.get("CALIBAUDIT_AXE", "axe.min.js"))
+"""axe-core, which knows what a screen reader and WCAG want: `npm install axe-core`, its axe.min.js."""
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -99,6 +101,17 @@ class Chromium:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
             more = {"captureBeyondViewport": True, "clip": {**size, "scale": 1}}
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png", **more)["data"]))
+
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong with the page as it stands: rule, impact, element."""
+        self.evaluate(f"{AXE.read_text(encoding='utf-8')};0")
+        run = (
+            "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.flatMap(rule =>"
+            " rule.nodes.map(node => `${rule.id} (${rule.impact}): ${node.html.slice(0, 200)}`)))"
+        )
+        found = self.call("Runtime.evaluate", expression=run, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        return list(found["result"]["value"])
 
     def requests(self) -> list[str]:
         """Every address the page asked for since it was opened."""

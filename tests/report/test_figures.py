@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 
 from calibaudit.analysis.audit import Reliability
 from calibaudit.analysis.estimates import Change
-from calibaudit.figures.draw import FEW, draw_all_changes, draw_changes, draw_confidence, draw_reliability
-from calibaudit.figures.svg import inline_svg, png_file, svg_file
+from calibaudit.figures.draw import FEW, Panel, draw_all_changes, draw_changes, draw_confidence, draw_reliability
+from calibaudit.figures.svg import inline_svg, png_file, shared_styles, svg_file
 from calibaudit.metrics.inference.proportion import wilson
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -35,8 +35,8 @@ ROWS = [
 FIGURES = {
     "reliability": lambda: draw_reliability(SIDES, 0.95),
     "confidence": lambda: draw_confidence(SIDES),
-    "changes": lambda: draw_changes(ROWS, "Change"),
-    "all changes": lambda: draw_all_changes([("Change", ROWS, 3), ("Other", ROWS, 2)]),
+    "changes": lambda: draw_changes(Panel("Change", ROWS)),
+    "all changes": lambda: draw_all_changes([Panel("Change", ROWS), Panel("Other", ROWS, 2)], ("base", "tuned")),
 }
 
 
@@ -98,7 +98,7 @@ def test_any_name_is_shown_as_text(name):
     for figure in (
         draw_reliability(sides, 0.95),
         draw_confidence(sides),
-        draw_changes([(name, ROWS[0][1], True)], "t"),
+        draw_changes(Panel("t", [(name, ROWS[0][1], True)])),
     ):
         root = ElementTree.fromstring(inline_svg(figure, "n", name).replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" '))
         assert {element.tag for element in root.iter()} <= {
@@ -151,3 +151,42 @@ def test_histograms_stack_right_and_wrong():
     assert [bar.get_height() for bar in right] == [0, 20, 3, 40]
     assert [bar.get_height() for bar in wrong] == [0, 20, 0, 17]
     assert [bar.get_y() for bar in wrong] == [bar.get_height() for bar in right]
+
+
+def texts_of(figure):
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+
+
+def test_a_forest_plot_has_a_whole_zero_line_and_says_which_way_is_worse():
+    axes = draw_changes(Panel("Change in ECE", ROWS)).axes[0]
+    (zero,) = [line for line in axes.lines if set(line.get_xdata()) == {0}]
+    assert list(zero.get_ydata()) == [0, 1]  # from edge to edge of the axes
+    assert zero.get_transform() == axes.get_xaxis_transform()
+    low, high = axes.get_xlim()
+    assert low < -0.3 < 0.2 < high
+    shown = texts_of(axes)
+    assert "← better" in shown
+    assert "worse →" in shown
+
+
+def test_the_file_of_all_changes_names_the_models_and_the_marks():
+    figure = draw_all_changes([Panel("Change in accuracy", ROWS, ends=("worse", "better"))], ("base", "<b>tuned"))
+    shown = texts_of(figure)
+    assert "base → <b>tuned" in shown
+    assert {"significant", "not", "better →", "← worse"} <= set(shown)
+    marks = [handle.get_markerfacecolor() for handle in figure.legends[0].get_lines()]
+    assert len(set(marks)) == 2
+    filled = [c.get_facecolor()[0] for c in figure.axes[0].findobj(PathCollection)]
+    assert (filled[0] == matplotlib.colors.to_rgba(marks[0])).all()  # the first row is significant
+    assert (filled[1] == matplotlib.colors.to_rgba(marks[1])).all()
+
+
+def test_styles_of_a_page_stand_once():
+    figure = inline_svg(FIGURES["changes"](), "x", 'a label with style="color: red" in it')
+    page = shared_styles(f'<style>\np {{ color: red }}\n</style><p>style="x"</p>{figure}{figure}')
+    head, body = page.split("</style>")
+    styles = re.findall(r' style="([^"(]*(?:var\([^"(]*)*)"', figure)
+    assert {line.split("{", 1)[1].strip(" }") for line in head.splitlines() if line.startswith(".s")} == set(styles)
+    assert '<p>style="x"</p>' in body
+    assert "a label with style=&quot;color: red&quot; in it" in body
+    assert len(page) < len(figure) * 2

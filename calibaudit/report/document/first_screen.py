@@ -8,30 +8,37 @@ from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.report.words.commands import advised_command
 from calibaudit.report.words.findings import advice, audit_sentences, first_sentence, lean
 from calibaudit.report.words.reach import all_at_ceiling
-from calibaudit.report.words.text import bounds, number, p_text, signed
+from calibaudit.report.words.text import MINUS, bounds, number, p_text, signed
 
+ECE_IS = "ECE: how far confidence and accuracy are apart on average; 0 is best"
 _CEILING, _HARDER = "At ceiling", "Ask harder questions, then judge"
 
 
 @dataclass(frozen=True)
 class Card:
-    """One question of the first screen: its answer in large type, and a few notes."""
+    """One question of the first screen: its answer in large type, a few notes, and what to run."""
 
     question: str
     answer: str
     notes: tuple[str, ...] = ()
+    command: str | None = None
 
 
 @dataclass(frozen=True)
 class FirstScreen:
-    """tone: worse, better or neutral. label: the answer in two words. sentence: the one that matters."""
+    """tone: worse, better or neutral. label: the answer in two words. sentence: the one that matters.
+
+    gives_advice: whether the recommendation is among the notes.
+    """
 
     tone: str
     label: str
     sentence: str
     cards: tuple[Card, ...]
+    gives_advice: bool = False
 
 
 def comparison_screen(
@@ -42,27 +49,31 @@ def comparison_screen(
     overall = comparison.pooled
     before, after = overall.before.metrics, overall.after.metrics
     change, gap = overall.change["ece"], overall.change["gap"]
-    how_much = Card(
-        "By how much?",
-        f"ECE {number(before['ece'].value)} → {number(after['ece'].value)}",
-        (
-            f"Change {signed(change.value)}, without the share of noise",
-            f"Confidence − accuracy {signed(before['gap'].value)} → {signed(after['gap'].value)}",
-            f"Accuracy {number(before['accuracy'].value)} → {number(after['accuracy'].value)}",
-        ),
+    notes = [
+        ECE_IS,
+        f"Change {signed(change.value)}, without the share of noise",
+        f"Gap, confidence − accuracy: {signed(before['gap'].value)} → {signed(after['gap'].value)}",
+        f"Accuracy {number(before['accuracy'].value)} → {number(after['accuracy'].value)}",
+    ]
+    if any(number(side["ece"].value).startswith(MINUS) for side in (before, after)):
+        notes.insert(2, "An ECE below 0: less error than noise alone gives on average")
+    answer = f"ECE {number(before['ece'].value)} → {number(after['ece'].value)}"
+    how_much = Card("By how much?", answer, tuple(notes))
+    notes = (
+        ["How often an ECE change of this size would be seen if there were none"] if change.p_value is not None else []
     )
-    notes = [f"{_ends(change, comparison.settings.level)} for the ECE change"]
+    notes.append(f"{_ends(change, comparison.settings.level)} for the ECE change")
     if gap.p_value is not None:
         notes.append(f"{p_text(gap.p_value)} for the change in the gap")
     n = sum(task.ece_p_holm is not None and task.ece_p_holm < comparison.settings.alpha for task in comparison.tasks)
     if gate_action is not None:
         notes.append("Two-sided; the gate's own one-sided tests are below")
     elif len(comparison.tasks) > 1 and change.p_value is not None:
-        notes.append(f"Significant on {n} of {len(comparison.tasks)} tasks (Holm)")
+        notes.append(f"Significant on {n} of {len(comparison.tasks)} tasks (Holm's correction for that many tests)")
     how_sure = Card("How sure is that?", p_text(change.p_value), tuple(notes))
     what_now = _what_now(comparison, recommendation, gate_action)
-    sentence = first_sentence(comparison)
-    return FirstScreen(tone, label, sentence, (how_much, how_sure, what_now))
+    gives_advice = _gives_advice(comparison, recommendation)
+    return FirstScreen(tone, label, first_sentence(comparison), (how_much, how_sure, what_now), gives_advice)
 
 
 def audit_screen(audit: ModelAudit) -> FirstScreen:
@@ -79,6 +90,7 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
         "By how much?",
         f"ECE {number(ece.value)}",
         (
+            ECE_IS,
             f"{_ends(ece, audit.settings.level)}, without the share of noise",
             f"Accuracy {number(metrics['accuracy'].value)}, mean confidence {number(metrics['confidence'].value)}",
         ),
@@ -87,6 +99,7 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
         "How sure is that?",
         f"gap {signed(gap.value)} {bounds(gap.low, gap.high)}".strip(),
         (
+            "Gap: confidence − accuracy; above 0: surer than right",
             f"{audit.settings.level * 100:g} % interval over {audit.pooled.n_items:,} items",
             "Too little evidence for a test of calibration"
             if p_value is None
@@ -142,14 +155,27 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
         if high is not None and high > 0:
             notes.append(f"A rise in ECE of up to {number(high)} is not ruled out; more items would narrow that")
     advised = None if recommendation is None else recommendation.action
-    if recommendation is not None and (advised != "none_needed" or tone == "worse" or over):
+    if recommendation is not None and _gives_advice(comparison, recommendation):
         notes.append(_capital(advice(recommendation).removeprefix("Advice: ").rstrip(".")))
     if over and advised != "temperature" and label != _CEILING:
         notes += _by_temperature(temperature)
     n_warnings = len(comparison.warnings) + (len(recommendation.warnings) if recommendation else 0)
     if n_warnings:
         notes.append(f"First read the {f'{n_warnings} warnings' if n_warnings > 1 else 'warning'} below")
-    return Card("What now?", answer, tuple(notes))
+    command = None
+    if recommendation is not None:
+        command = advised_command(recommendation, comparison.before, comparison.after)
+    if command is not None and "--data DATA" in command:
+        notes.append("DATA: the rows that it was tuned on")
+    return Card("What now?", answer, tuple(notes), command)
+
+
+def _gives_advice(comparison: Comparison, recommendation: Recommendation | None) -> bool:
+    """Whether the recommendation says more than that nothing is needed of a model that nothing is wrong with."""
+    over = lean(comparison.pooled.after.metrics["gap"]) > 0
+    return recommendation is not None and (
+        recommendation.action != "none_needed" or over or _judged(comparison)[0] == "worse"
+    )
 
 
 def _by_temperature(temperature: Interval) -> list[str]:

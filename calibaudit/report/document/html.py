@@ -8,31 +8,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from calibaudit.analysis.audit import Audit, ModelAudit, Reliability
-from calibaudit.analysis.compare import Comparison, TaskComparison
+from calibaudit.advice.recommendation import Recommendation
+from calibaudit.analysis.audit import Audit, ModelAudit
+from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.worst_errors import MAX_OPTION, MAX_QUESTION
-from calibaudit.figures import draw
-from calibaudit.figures.svg import inline_svg
+from calibaudit.figures.draw import FEW
+from calibaudit.figures.svg import shared_styles
 from calibaudit.files.text import one_line, visible
-from calibaudit.report.document import first_screen, tables
-from calibaudit.report.document.gate import gate_view
-from calibaudit.report.figures.choose import CHANGES, change_panels, sides_of
+from calibaudit.report.document import diagrams, first_screen, tables, task_tables
+from calibaudit.report.document.errors import percent, shared_sentence, shown_errors
+from calibaudit.report.document.gate import HEADS, gate_view
+from calibaudit.report.figures.choose import sides_of
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, verdict_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.words.findings import advice, option_sentences
+from calibaudit.report.words.findings import advice, option_words
 from calibaudit.report.words.models import run_rows
-from calibaudit.report.words.prompts import prompt_facts
+from calibaudit.report.words.prompts import prompt_facts, row_names, template_fact
 from calibaudit.report.words.reach import level_title, reach_sentences
-from calibaudit.report.words.text import as_sentence, bounds, number, short_names, signed
+from calibaudit.report.words.text import as_sentence, bounds, number, short_names
 from calibaudit.report.words.thinking import thinking_sentences
+from calibaudit.scores.scores import ModelInfo
 
-MAX_DIAGRAMS = 24
-"""Tasks with a diagram of their own; of more, those whose ECE changed most (or is largest)."""
+TITLES = {
+    "warnings": "Read this first",
+    "gate": "Gate",
+    "candidates": "What was tried",
+    "how": "How it was done",
+    "tasks": "Task by task",
+    "recommendation": "Recommendation",
+    "confidence": "Confidence",
+    "metrics": "All metrics",
+    "errors": "The worst confident errors",
+    "measured": "How it was measured",
+}
+"""The sections of a page in their order, by id."""
 _OPEN_ERRORS = 6  # shown at once; the rest unfold
 _MAX_NAME = 120
 _MAX_TEXT = 10_000
@@ -60,32 +75,27 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
         "grouped": grouped,
         "decimal": number,
         "interval": _interval,
-        "sides": _on_sides,
+        "drawn": _drawn,
     }
     name = "repair.html" if is_repair(result) else "report.html"
     if is_repair(result):
         view = _repair_view(result, source)
     else:
         view = _comparison_view(result, source) if is_comparison(result) else _audit_view(result, source)
-    return environment.get_template(name).render(
+    page = environment.get_template(name).render(
         **view,
-        errors=errors_of(result, source),
+        titles=TITLES,
         created=str(result.get("created", "")),
         version=str(result.get("calibaudit_version", "")),
         first_version=result.get("schema_version") == 1,
         css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        few=draw.FEW,
+        few=FEW,
         n_open=_OPEN_ERRORS,
         max_name=_MAX_NAME,
         max_question=MAX_QUESTION,
         max_option=MAX_OPTION,
     )
-
-
-def percent(probability: float) -> str:
-    """`99.8 %`; never 0 or 100, which a softmax never gives."""
-    shown = f"{probability * 100:.1f} %"
-    return {"100.0 %": "> 99.9 %", "0.0 %": "< 0.1 %"}.get(shown, shown)
+    return shared_styles(page)
 
 
 def grouped(count: object) -> str:
@@ -98,12 +108,6 @@ def _interval(interval: Interval, digits: int) -> str:
     return f"{number(interval.value, digits)} {bounds(interval.low, interval.high, digits)}".strip()
 
 
-def _on_sides(value: Any, words: Mapping[Any, str] | None = None) -> str:
-    """`off → on`, or one word where both sides agree or there is one."""
-    pair = value if isinstance(value, tuple) else (value,)
-    return " → ".join(dict.fromkeys(words[one] if words else grouped(one) for one in pair))
-
-
 def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     comparison, recommendation = comparison_of(result, source), recommendation_of(result, source)
     verdict = verdict_of(result, source)
@@ -111,42 +115,66 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     names = short_names(comparison.before.name, comparison.after.name)
     overall = comparison.pooled
     screen = first_screen.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
-    sides = sides_of(names, (overall.before, overall.after))
+    rows = {task.label: name for name, task in zip(row_names(comparison.tasks), comparison.tasks, strict=True)}
+    errors = shown_errors(errors_of(result, source), rows, names[0])
     return {
-        "names": names,
+        **_any_view(comparison, names, (overall.before, overall.after)),
         "models": (comparison.before, comparison.after),
-        "model_heads": ("Before", "After"),
-        "run_rows": run_rows((comparison.before, comparison.after)),
-        "settings": comparison.settings,
-        "prompts": prompt_facts(comparison),
-        "thinking": thinking_sentences(comparison),
-        "n_items": overall.n_items,
-        "tasks": comparison.tasks,
+        "model_table": _models(("Before", "After"), (comparison.before, comparison.after)),
         "pairs": True,
         "screen": screen,
         "gate": gate,
+        "gate_heads": HEADS,
         "recommendation": recommendation,
-        "advice_said": None if recommendation is None else advice(recommendation),
-        "option_sentences": option_sentences(recommendation) if recommendation else (),
+        "advice_said": advice(recommendation) if recommendation else None,
         "options": tables.option_rows(recommendation.options, recommendation.advised)
         if recommendation and recommendation.options
         else None,
+        "option_words": [(one.method, option_words(one)) for one in recommendation.options] if recommendation else (),
+        "trades": _trades(recommendation) if recommendation else (),
         "pilot": tables.pilot_rows(recommendation.pilot) if recommendation and recommendation.pilot else None,
-        "warnings": comparison.warnings,
-        "reach": reach_sentences(comparison),
-        "table": tables.comparison_rows(comparison),
-        "levels": tables.level_rows(comparison),
-        "level_title": level_title(comparison),
         "metrics": tables.all_metrics(overall.before.metrics, overall.after.metrics, overall.change),
-        "bins": tables.bins_table(names, (overall.before, overall.after)),
-        "reliability": _reliability("overall", sides, comparison.settings.level),
-        "confidence": _confidence(sides),
-        "changes": _changes(comparison),
-        "small": _small(
-            [(task.label, task.n_items, (task.before, task.after)) for task in _most_changed(comparison.tasks)],
-            names,
-            comparison.settings.level,
-        ),
+        "changes": diagrams.changes(comparison),
+        "errors": errors,
+        "shared_errors": shared_sentence(errors, names[0]),
+    }
+
+
+def _trades(recommendation: Recommendation) -> list[str]:
+    """How the advised repair stands to the others; the whole command is on the page once, for this pair."""
+    found = []
+    for text in recommendation.trades:
+        for option in recommendation.options:
+            text = text.replace(option.command, f"fix --method {option.method}")
+        found.append(text)
+    return found
+
+
+def _any_view(result: Comparison | ModelAudit, names: Sequence[str], pooled: Sequence[Audit]) -> dict[str, Any]:
+    """What pages of one model and of two have in common."""
+    sides = sides_of(names, pooled)
+    table = task_tables.task_rows(result)
+    return {
+        "names": names,
+        "settings": result.settings,
+        "prompts": prompt_facts(result),
+        "thinking": thinking_sentences(result),
+        "n_items": result.pooled.n_items,
+        "tasks": result.tasks,
+        "task_table": tables.measured_table(result.tasks),
+        "templates": template_fact(result),
+        "warnings": result.warnings,
+        "reach": reach_sentences(result),
+        "table": table,
+        "wholes": replace(table, rows=tuple(row for row in table.rows if row.whole)),
+        "groups": task_tables.groups(result, table),
+        "many": task_tables.MANY,
+        "levels": task_tables.level_rows(result),
+        "level_title": level_title(result),
+        "bins": tables.bins_table(names, pooled),
+        "reliability": diagrams.reliability("overall", sides, result.settings.level),
+        "confidence": diagrams.confidence(sides),
+        "small": diagrams.of_tasks(result, names),
     }
 
 
@@ -160,95 +188,30 @@ def _repair_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     if repair.proof is None:
         return view
     models = (repair.base, repair.proof.repair.before, repair.proof.repair.after)
-    shown = {"models": models, "model_heads": ("Base", "Before", "After"), "run_rows": run_rows(models)}
+    shown = {"models": models, "model_table": _models(("Base", "Before", "After"), models)}
     return {**_comparison_view(repair_proof(result, source), source), **shown, **view}
+
+
+def _models(heads: tuple[str, ...], models: tuple[ModelInfo, ...]) -> tables.Table:
+    return tables.models_table(models, heads, run_rows(models))
 
 
 def _audit_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     audit = audit_of(result, source)
-    names = (short_names(audit.model.name, "")[0],)
-    sides = sides_of(names, (audit.pooled,))
+    rows = {task.label: name for name, task in zip(row_names(audit.tasks), audit.tasks, strict=True)}
     return {
-        "names": names,
+        **_any_view(audit, (short_names(audit.model.name, "")[0],), (audit.pooled,)),
         "models": (audit.model,),
-        "model_heads": ("Model",),
-        "run_rows": run_rows((audit.model,)),
-        "settings": audit.settings,
-        "prompts": prompt_facts(audit),
-        "thinking": thinking_sentences(audit),
-        "n_items": audit.pooled.n_items,
-        "tasks": audit.tasks,
+        "model_table": _models(("Model",), (audit.model,)),
         "pairs": False,
         "screen": first_screen.audit_screen(audit),
         "gate": None,
         "recommendation": None,
-        "warnings": audit.warnings,
-        "reach": reach_sentences(audit),
-        "table": tables.audit_rows(audit),
-        "levels": tables.level_rows(audit),
-        "level_title": level_title(audit),
         "metrics": tables.all_metrics(None, audit.pooled.metrics, None),
-        "bins": tables.bins_table(names, (audit.pooled,)),
-        "reliability": _reliability("overall", sides, audit.settings.level),
-        "confidence": _confidence(sides),
         "changes": [],
-        "small": _small(
-            [(task.label, task.n_items, (task.audit,)) for task in _largest(audit)], names, audit.settings.level
-        ),
+        "errors": shown_errors(errors_of(result, source), rows, None),
+        "shared_errors": "",
     }
-
-
-def _reliability(name: str, sides: Sequence[tuple[str, Reliability]], level: float, *, small: bool = False) -> Any:
-    if not sides:
-        return ""
-    label = f"Reliability diagram of {_named(sides)}: accuracy at each confidence."
-    figure = draw.draw_reliability(sides, level, width=300 if small else 360, legend=not small)
-    return _safe(inline_svg(figure, f"reliability-{name}", label))
-
-
-def _named(sides: Sequence[tuple[str, Reliability]]) -> str:
-    return " and ".join(one_line(name, 60) for name, _ in sides)
-
-
-def _confidence(sides: Sequence[tuple[str, Reliability]]) -> Any:
-    if not sides:
-        return ""
-    label = f"Histograms of the confidence of {_named(sides)}, right and wrong answers apart."
-    return _safe(inline_svg(draw.draw_confidence(sides), "confidence", label))
-
-
-def _changes(comparison: Comparison) -> list[dict[str, Any]]:
-    found = []
-    for key, (title, rows, digits) in zip(CHANGES, change_panels(comparison), strict=True):
-        moved = "; ".join(f"{one_line(name, 40)} {signed(change.value, digits)}" for name, change, _ in rows[:8])
-        label = f"{title}, task by task: {moved}{' and more' if len(rows) > 8 else ''}."
-        figure = draw.draw_changes(rows, title, digits, width=300)
-        found.append({"key": key, "svg": _safe(inline_svg(figure, f"changes-{key}", label))})
-    return found
-
-
-def _small(
-    tasks: Sequence[tuple[str, int, Sequence[Audit]]], names: Sequence[str], level: float
-) -> list[dict[str, Any]]:
-    """A small diagram a task, where there are several; the page's first diagram is the only task's own."""
-    if len(tasks) < 2:
-        return []
-    found = []
-    for i, (label, n_items, audits) in enumerate(tasks):
-        svg = _reliability(f"task-{i}", sides_of(names, audits), level, small=True)
-        eces = " → ".join(number(audit.metrics["ece"].value) for audit in audits)
-        found.append({"label": label, "n_items": n_items, "svg": svg, "ece": eces})
-    return found
-
-
-def _most_changed(tasks: Sequence[TaskComparison]) -> list[TaskComparison]:
-    chosen = sorted(tasks, key=lambda task: -abs(task.change["ece"].value or 0.0))[:MAX_DIAGRAMS]
-    return [task for task in tasks if task in chosen]
-
-
-def _largest(audit: ModelAudit) -> list[Any]:
-    chosen = sorted(audit.tasks, key=lambda task: -(task.audit.metrics["ece"].value or 0.0))[:MAX_DIAGRAMS]
-    return [task for task in audit.tasks if task in chosen]
 
 
 def _breakable(text: str) -> Any:
@@ -269,7 +232,7 @@ def _seen(value: Any) -> Any:
     return Markup(f"&#58;{shown[1:]}" if shown.startswith("::") else shown)
 
 
-def _safe(svg: str) -> Any:
+def _drawn(svg: str) -> Any:
     from markupsafe import Markup
 
-    return Markup(svg)  # made here from numbers; names in it are escaped by matplotlib and by inline_svg
+    return Markup(svg)  # made here from numbers; names in it are escaped by ElementTree

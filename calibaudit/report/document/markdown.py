@@ -9,12 +9,13 @@ from typing import Any
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.files.text import log_line
-from calibaudit.report.document import first_screen, tables
+from calibaudit.report.document import first_screen, tables, task_tables
 from calibaudit.report.document.gate import GateView, gate_view
 from calibaudit.report.document.tables import Table
 from calibaudit.report.result_json import is_repair
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verdict_of
 from calibaudit.report.saved_advice import recommendation_of
+from calibaudit.report.words.commands import advised_command
 from calibaudit.report.words.findings import advice, option_sentences
 from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.prompts import prompt_facts
@@ -69,7 +70,7 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
     screen = first_screen.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
     names = f"{escaped(comparison.before.name)} → {escaped(comparison.after.name)}"
     lines = [*_screen(names, screen, gate), *_reach(comparison), "", "### Task by task", ""]
-    lines += _table(tables.comparison_rows(comparison), "task", most_rows)
+    lines += _table(task_tables.comparison_rows(comparison), "task", most_rows)
     lines += _levels(comparison)
     if gate is not None:
         lines += ["", "### Gate", "", *_table(gate.table, "task", most_rows)]
@@ -80,8 +81,9 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += ["", "### Recommendation", "", escaped(said, 900)]
         if recommendation.reason not in said:
             lines += ["", f"Why: {escaped(recommendation.reason, 600)}."]
-        if recommendation.command is not None:
-            lines += ["", f"Run: {escaped(recommendation.command)}"]
+        command = advised_command(recommendation, comparison.before, comparison.after)
+        if command is not None:
+            lines += ["", f"Run: {escaped(command, 600)}"]
         if recommendation.options:
             table = tables.option_rows(recommendation.options, recommendation.advised)
             lines += ["", *_table(table, "repair that could serve", None), ""]
@@ -117,14 +119,20 @@ def _repair(result: Mapping[str, Any], source: str, most_rows: int | None) -> li
     if repair.proof is None:
         return lines
     proof = repair.proof.repair
-    lines += ["", "### Task by task", "", *_table(tables.comparison_rows(proof), "task", most_rows), *_levels(proof)]
+    lines += [
+        "",
+        "### Task by task",
+        "",
+        *_table(task_tables.comparison_rows(proof), "task", most_rows),
+        *_levels(proof),
+    ]
     sides = [("base", repair.base), ("before", proof.before), ("after", proof.after)]
     return lines + _measured(sides, proof)
 
 
 def _audit(audit: ModelAudit, most_rows: int | None) -> list[str]:
     lines = [*_screen(escaped(audit.model.name), first_screen.audit_screen(audit), None), *_reach(audit)]
-    lines += ["", "### Task by task", "", *_table(tables.audit_rows(audit), "task", most_rows), *_levels(audit)]
+    lines += ["", "### Task by task", "", *_table(task_tables.audit_rows(audit), "task", most_rows), *_levels(audit)]
     return lines + _warnings(audit.warnings, "Warnings") + _measured([("model", audit.model)], audit)
 
 
@@ -159,7 +167,8 @@ def _reach(result: Comparison | ModelAudit) -> list[str]:
 def _levels(result: Comparison | ModelAudit) -> list[str]:
     if not result.by_level:
         return []
-    return ["", "### By level", "", f"{level_title(result)}.", "", *_table(tables.level_rows(result), "level", None)]
+    table = _table(task_tables.level_rows(result), "level", None)
+    return ["", "### By level", "", f"{level_title(result)}.", "", *table]
 
 
 def _warnings(warnings: Sequence[str], title: str) -> list[str]:

@@ -4,41 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from calibaudit.advice.options.option import RepairOption
 from calibaudit.advice.recommendation import PilotPoint
-from calibaudit.analysis.audit import Audit, ModelAudit
-from calibaudit.analysis.compare import Comparison
+from calibaudit.analysis.audit import Audit, TaskAudit
+from calibaudit.analysis.compare import TaskComparison
 from calibaudit.analysis.estimates import METRICS, Change, Interval
+from calibaudit.files.text import one_line
 from calibaudit.report.words.text import NOTHING, bounds, number, p_text, signed
+from calibaudit.scores.scores import ModelInfo
 
-NAMES = {
-    "accuracy": "Accuracy",
-    "confidence": "Mean confidence",
-    "gap": "Gap (confidence − accuracy)",
-    "ece": "ECE",
-    "ece_plugin": "ECE, plug-in",
-    "ece_floor": "ECE floor",
-    "ece_debiased": "ECE, debiased",
-    "ece_adaptive": "ECE, equal-mass bins",
-    "smooth_ece": "Smooth ECE",
-    "smooth_ece_plugin": "Smooth ECE, plug-in",
-    "rms_ce": "RMS calibration error",
-    "mce": "Largest bin error",
-    "brier": "Brier score",
-    "nll": "NLL (nats)",
-    "auroc": "AUROC",
-    "aurc": "AURC",
-    "temperature": "Fitted temperature",
-    "option_mass": "Option mass",
-    "classwise_ece": "Classwise ECE",
-    "brier_reliability": "Brier: reliability",
-    "brier_resolution": "Brier: resolution",
-    "brier_uncertainty": "Brier: uncertainty",
-    "risk_80": "Errors among the surest 80 %",
+METRIC_NAMES = {
+    "accuracy": ("Accuracy", "share of items answered rightly"),
+    "confidence": ("Confidence", "mean probability of the chosen option"),
+    "gap": ("Gap", "confidence − accuracy; above 0: surer than right"),
+    "ece": ("ECE", "how far confidence and accuracy are apart, bin by bin, less what noise alone adds; 0 is best"),
+    "ece_plugin": ("Plug-in ECE", "with the noise: the number papers print"),
+    "ece_floor": ("ECE floor", "plug-in ECE that a calibrated model with these confidences would show"),
+    "ece_debiased": ("Debiased ECE", "another way to take the noise out (Kumar et al. 2019)"),
+    "ece_adaptive": ("Equal-mass ECE", "plug-in, in bins of equally many items"),
+    "smooth_ece": ("Smooth ECE", "without bins, less the noise"),
+    "smooth_ece_plugin": ("Plug-in smooth ECE", "without bins, with the noise"),
+    "rms_ce": ("RMS calibration error", "as the plug-in ECE, with large errors weighing more"),
+    "mce": ("MCE", "error of the worst bin"),
+    "brier": ("Brier", "squared error of all options' probabilities, 0 to 2; lower is better"),
+    "nll": ("NLL (nats)", "surprise at the right answer; lower is better"),
+    "auroc": ("AUROC", "how well confidence tells right from wrong answers; .5 is chance, 1 is best"),
+    "aurc": ("AURC", "error rate, averaged over answering only the surest 1 %, 2 %, … of the items; lower is better"),
+    "temperature": ("Temperature", "what to divide the scores by for the least NLL; above 1: too sure"),
+    "option_mass": ("Option mass", "probability that falls on the options at all; low: it was not answering"),
+    "classwise_ece": ("Classwise ECE", "of every option's probability, not only the chosen one's"),
+    "brier_reliability": ("Brier: reliability", "its part from miscalibration; lower is better"),
+    "brier_resolution": ("Brier: resolution", "what confidence tells apart; higher is better"),
+    "brier_uncertainty": ("Brier: uncertainty", "of the items themselves; no model changes it"),
+    "risk_80": ("Risk 80 %", "error rate among the surest 80 % of the items"),
 }
-assert tuple(NAMES) == METRICS
-_TWO_DIGITS = frozenset({"accuracy", "gap", "brier"})
+"""Of each metric what it is called, as on the terminal, and what it is."""
+assert tuple(METRIC_NAMES) == METRICS
+
+
+_MODEL_FACTS = {
+    "name": ("Name", ""),
+    "revision": ("Revision", "the hub's commit, or a hash over the folder's files"),
+    "dtype": ("Type of weights", "what the network computes in"),
+    "device": ("Device", ""),
+    "family": ("Family", "of architectures"),
+    "n_parameters": ("Parameters", ""),
+    "vocab_size": ("Vocabulary", "tokens that the head tells apart"),
+    "head": (
+        "Output head",
+        "separated: run on the places that count alone; own logits: the network's own way, which needs more memory",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -51,11 +69,16 @@ class Head:
 
 @dataclass(frozen=True)
 class Row:
-    """cells: as many as the heads have columns. whole: an overall row, not a task's."""
+    """cells: as many as the heads have columns. whole: an overall row, not a task's. note: what the name means.
+
+    tone: `worse` or `better` where a change is significant.
+    """
 
     name: str
     cells: tuple[str, ...]
     whole: bool = False
+    note: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,85 +87,10 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def comparison_rows(comparison: Comparison) -> Table:
-    """One row a task, then all items pooled and the mean of the tasks, as on the terminal's widest page."""
-    settings = comparison.settings
-    heads = (
-        Head("", ("Items",)),
-        Head("Accuracy", ("was", "now", "change")),
-        Head("ECE", ("was", "now", "change", f"{settings.level * 100:g} % interval", "p (Holm)", "plug-in")),
-        Head("Gap", ("was", "now", "change")),
-        Head("Brier", ("was", "now")),
-    )
-    rows = [
-        _row(task.label, f"{task.n_items:,}", task.before, task.after, task.change, task.ece_p_holm, settings.alpha)
-        for task in comparison.tasks
-    ]
-    if len(rows) > 1:
-        for name, overall in (("all (pooled)", comparison.pooled), ("all (macro)", comparison.macro)):
-            n = f"{overall.n_items:,}"
-            p_value = overall.change["ece"].p_value
-            rows.append(
-                _row(name, n, overall.before, overall.after, overall.change, p_value, settings.alpha, whole=True)
-            )
-    return Table(heads, tuple(rows))
-
-
-def audit_rows(audit: ModelAudit) -> Table:
-    """One row a task, then all items pooled and the mean of the tasks; intervals of what an audit is about."""
-    intervals, values = ("accuracy", "ece", "gap"), ("ece_plugin", "ece_floor", "brier", "auroc", "temperature")
-    heads = (
-        Head("", ("Items",)),
-        *(Head(NAMES[key].partition(" (")[0], ("value", "interval")) for key in intervals),
-        Head("", tuple(NAMES[key] for key in values)),
-    )
-    entries = [(task.label, task.n_items, task.audit, False) for task in audit.tasks]
-    if len(entries) > 1:
-        entries += [
-            ("all (pooled)", audit.pooled.n_items, audit.pooled, True),
-            ("all (macro)", audit.pooled.n_items, audit.macro, True),
-        ]
-    rows = []
-    for name, n_items, row, whole in entries:
-        cells = [f"{n_items:,}"]
-        for key in intervals:
-            metric = row.metrics[key]
-            cells += [_shown(key, metric.value), bounds(metric.low, metric.high, _digits(key)) or "–"]
-        cells += [_shown(key, row.metrics[key].value) for key in values]
-        rows.append(Row(name, tuple(cells), whole))
-    return Table(heads, tuple(rows))
-
-
-def level_rows(result: Comparison | ModelAudit) -> Table:
-    """One row a level of difficulty, the easiest first; of two models with the interval of the gap's change."""
-    if isinstance(result, Comparison):
-        heads = (
-            Head("", ("Items",)),
-            Head("Accuracy", ("was", "now", "change")),
-            Head("Gap", ("was", "now", "change", f"{result.settings.level * 100:g} % interval")),
-        )
-    else:
-        heads = (Head("", ("Items",)), Head("Accuracy", ("value", "interval")), Head("Gap", ("value", "interval")))
-    rows = []
-    for row in result.by_level:
-        cells = [f"{row.n_items:,}"]
-        for key in ("accuracy", "gap"):
-            sides = [side[key] for side in row.sides]
-            cells += [_shown(key, side.value) for side in sides]
-            if row.change is None:
-                cells.append(bounds(sides[0].low, sides[0].high, 2) or NOTHING)
-            else:
-                cells.append(signed(row.change[key].value, 2))
-        if row.change is not None:
-            cells.append(bounds(row.change["gap"].low, row.change["gap"].high, 2) or NOTHING)
-        rows.append(Row(str(row.level), tuple(cells)))
-    return Table(heads, tuple(rows))
-
-
 def all_metrics(
     before: Mapping[str, Interval] | None, after: Mapping[str, Interval], change: Mapping[str, Change] | None
 ) -> Table:
-    """Every metric over all items pooled, with intervals; one side only where `before` is None."""
+    """Every metric that was measured, over all items pooled, with intervals; one side only where `before` is None."""
     sides = ("value", "interval")
     heads = [Head("Before", sides), Head("After", sides), Head("Change", (*sides, "p"))]
     rows = []
@@ -151,11 +99,13 @@ def all_metrics(
         form = signed if key == "gap" else number
         for side in (before, after):
             if side is not None:
-                cells += [form(side[key].value), bounds(side[key].low, side[key].high) or "–"]
+                cells += [form(side[key].value), bounds(side[key].low, side[key].high) or NOTHING]
         if change is not None:
             moved = change[key]
-            cells += [signed(moved.value), bounds(moved.low, moved.high) or "–", p_cell(moved.p_value)]
-        rows.append(Row(NAMES[key], tuple(cells)))
+            cells += [signed(moved.value), bounds(moved.low, moved.high) or NOTHING, p_cell(moved.p_value)]
+        name, note = METRIC_NAMES[key]
+        if any(cell != NOTHING for cell in cells):
+            rows.append(Row(name, tuple(cells), note=note))
     return Table(tuple(heads) if before is not None else (Head("", sides),), tuple(rows))
 
 
@@ -171,49 +121,56 @@ def bins_table(names: Sequence[str], audits: Sequence[Audit]) -> Table:
             for diagram in held:
                 n = int(diagram.count[b])
                 means = (diagram.confidence[b], diagram.accuracy[b])
-                cells += [f"{n:,}", *(number(float(mean)) if n else "–" for mean in means)]
+                cells += [f"{n:,}", *(number(float(mean)) if n else NOTHING for mean in means)]
             rows.append(Row(f"{number(held[0].edges[b], 2)} to {number(held[0].edges[b + 1], 2)}", tuple(cells)))
     return Table(heads, tuple(rows))
 
 
+def models_table(models: Sequence[ModelInfo], heads: Sequence[str], runs: Sequence[tuple[str, Sequence[str]]]) -> Table:
+    """What was scored: a row a fact that is known of one model at least. runs: of `run_rows`."""
+    rows = []
+    for key, (name, note) in _MODEL_FACTS.items():
+        values = [getattr(model, key) or NOTHING for model in models]
+        shown = (f"{value:,}" if isinstance(value, int) else one_line(value, 200) for value in values)
+        rows.append(Row(name, tuple(shown), note=note))
+    rows += [Row(name, tuple(one_line(cell, 200) for cell in cells)) for name, cells in runs]
+    known = tuple(row for row in rows if not set(row.cells) <= {NOTHING, "unknown"})
+    return Table(tuple(Head("", (head,)) for head in heads), known)
+
+
+def measured_table(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> Table:
+    """What each task is, and what of it was cut."""
+    columns = ("Version", "Items", "Scoring", "Chat template", "Truncated", "Fingerprint")
+    rows = [
+        Row(
+            one_line(task.name, 60),
+            (
+                one_line(task.version, 30),
+                f"{task.n_items:,}",
+                task.scoring,
+                _on_sides(task.chat_template, {True: "on", False: "off"}),
+                _on_sides(task.n_truncated),
+                one_line(task.fingerprint[:12], 12),
+            ),
+        )
+        for task in tasks
+    ]
+    return Table(tuple(Head("", (column,)) for column in columns), tuple(rows))
+
+
+def _on_sides(value: Any, words: Mapping[Any, str] | None = None) -> str:
+    """`off → on`, or one word where both sides agree or there is one."""
+    pair = value if isinstance(value, tuple) else (value,)
+    return " → ".join(dict.fromkeys(words[one] if words else f"{one:,}" for one in pair))
+
+
 def p_cell(p_value: float | None) -> str:
     """`.032`, `< .001`; a dash where there is no test."""
-    return "–" if p_value is None else p_text(p_value).removeprefix("p ").removeprefix("= ")
-
-
-def _row(
-    name: str,
-    n: str,
-    before: Audit,
-    after: Audit,
-    change: Mapping[str, Change],
-    ece_p: float | None,
-    alpha: float,
-    *,
-    whole: bool = False,
-) -> Row:
-    def trio(key: str) -> list[str]:
-        sides = [_shown(key, side.metrics[key].value) for side in (before, after)]
-        return [*sides, signed(change[key].value, _digits(key))]
-
-    star = "*" if ece_p is not None and ece_p < alpha else ""
-    moved = change["ece"]
-    ece = trio("ece")
-    ece = [*ece[:2], ece[2] + star, bounds(moved.low, moved.high) or "–", p_cell(ece_p)]
-    plug_in = number(after.metrics["ece_plugin"].value)
-    return Row(name, (n, *trio("accuracy"), *ece, plug_in, *trio("gap"), *trio("brier")[:2]), whole)
-
-
-def _digits(key: str) -> int:
-    return 2 if key in _TWO_DIGITS else 3
-
-
-def _shown(key: str, value: float | None) -> str:
-    return (signed if key == "gap" else number)(value, _digits(key))
+    return NOTHING if p_value is None else p_text(p_value).removeprefix("p ").removeprefix("= ")
 
 
 def option_rows(options: Sequence[RepairOption], advised: RepairOption | None) -> Table:
-    """The repairs that could serve, in their order; the advised one says so."""
+    """The repairs that could serve and what each would give, in their order; not those of which only a trial tells."""
     heads = ("setting", "ECE", "accuracy", "NLL")
     rows = []
     for option in options:
@@ -223,7 +180,8 @@ def option_rows(options: Sequence[RepairOption], advised: RepairOption | None) -
             NOTHING if setting is None else _with_bounds(setting, 2),
             *(NOTHING if one is None else _with_bounds(one) for one in given),
         ]
-        rows.append(Row(f"{option.method} (advised)" if option is advised else option.method, tuple(cells)))
+        if option is advised or set(cells) != {NOTHING}:
+            rows.append(Row(f"{option.method} (advised)" if option is advised else option.method, tuple(cells)))
     return Table((Head("", heads),), tuple(rows))
 
 

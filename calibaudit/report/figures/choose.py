@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calibaudit.analysis.audit import Audit, Reliability
-from calibaudit.analysis.compare import Comparison
+from calibaudit.analysis.compare import Comparison, TaskComparison
 from calibaudit.figures import draw
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
+from calibaudit.report.words.prompts import row_names
 from calibaudit.report.words.text import short_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CHANGES = {"ece": "Change in ECE", "gap": "Change in the gap", "accuracy": "Change in accuracy"}
+CHANGES = {
+    "ece": ("Change in ECE", ("better", "worse")),
+    "gap": ("Change in the gap", ("less sure", "surer")),
+    "accuracy": ("Change in accuracy", ("worse", "better")),
+}
+"""Of each metric its forest plot's title, and what a change below zero means and one above."""
 
 
 def diagram_of(result: Mapping[str, Any], name: str, source: str = "the result") -> Figure:
@@ -29,7 +35,9 @@ def diagram_of(result: Mapping[str, Any], name: str, source: str = "the result")
     if is_comparison(result):
         comparison = comparison_of(result, source)
         if name == "changes":
-            return draw.draw_all_changes(change_panels(comparison))
+            return draw.draw_all_changes(
+                change_panels(comparison), short_names(comparison.before.name, comparison.after.name)
+            )
         names: Sequence[str] = short_names(comparison.before.name, comparison.after.name)
         sides, level = (comparison.pooled.before, comparison.pooled.after), comparison.settings.level
         return _drawn(name, sides_of(names, sides), level)
@@ -43,9 +51,31 @@ def sides_of(names: Sequence[str], audits: Sequence[Audit]) -> list[tuple[str, R
     return [(name, audit.reliability) for name, audit in pairs if audit.reliability is not None]
 
 
-def change_panels(comparison: Comparison) -> list[tuple[str, draw.Changes, int]]:
-    """The forest plots' data: (title, rows, digits) of each metric of CHANGES."""
-    return [(title, comparison.changes(key), 3) for key, title in CHANGES.items()]
+def change_panels(
+    comparison: Comparison, tasks: Sequence[tuple[str, TaskComparison]] | None = None
+) -> list[draw.Panel]:
+    """The forest plots, one a metric of CHANGES: all items pooled first, then the tasks, with their names.
+
+    tasks: which, and what they are called; None for all. Significant: ECE by Holm's p-value, the others where the
+    interval leaves 0 out; overall rows by their p-value.
+    """
+    alpha = comparison.settings.alpha
+    if tasks is None:
+        tasks = list(zip(row_names(comparison.tasks), comparison.tasks, strict=True))
+    panels = []
+    for key, (title, ends) in CHANGES.items():
+        rows = []
+        if len(comparison.tasks) > 1:
+            whole = comparison.pooled.change[key]
+            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
+        for name, task in tasks:
+            change = task.change[key]
+            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
+            if key == "ece":
+                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
+            rows.append((name, change, apart))
+        panels.append(draw.Panel(title, rows, 3, ends))
+    return panels
 
 
 def _drawn(name: str, sides: list[tuple[str, Reliability]], level: float) -> Figure:

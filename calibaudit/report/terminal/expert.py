@@ -9,7 +9,8 @@ from rich.text import Text
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.report.terminal.layout import Column, styled, tables
-from calibaudit.report.terminal.tables import comparison_rows, digits_of, pair, row_names
+from calibaudit.report.terminal.tables import comparison_rows, digits_of, pair
+from calibaudit.report.words.prompts import row_names
 from calibaudit.report.words.text import NOTHING, bounds, number, p_text, signed, wrapped
 
 _PLUG_INS = (("plug-in", "ece_plugin"), ("floor", "ece_floor"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.text import Text
 
-from calibaudit.analysis.audit import Audit, ModelAudit, TaskAudit
-from calibaudit.analysis.compare import Comparison, TaskComparison
+from calibaudit.analysis.audit import Audit, ModelAudit
+from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change
 from calibaudit.report.terminal.layout import Column, styled, tables
+from calibaudit.report.words.prompts import row_names
 from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
 
 _THREE_DIGITS = frozenset({"ece", "ece_plugin", "ece_floor", "smooth_ece", "classwise_ece", "brier_reliability"})
@@ -85,12 +86,6 @@ def comparison_rows(comparison: Comparison) -> list[TableRow]:
             p_value = overall.change["ece"].p_value
             rows.append(TableRow(name, n, overall.before, overall.after, overall.change, p_value))
     return rows
-
-
-def row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str]:
-    """The tasks' names, with `(chat)` only where rows differ in it; else the header says it."""
-    mixed = len({task.chat_template for task in tasks}) > 1
-    return [task.label if mixed else task.name for task in tasks]
 
 
 def audit_table(audit: ModelAudit, width: int) -> list[Text]:

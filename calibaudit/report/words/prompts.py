@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from calibaudit.analysis.audit import ModelAudit
-from calibaudit.analysis.compare import Comparison
+from calibaudit.analysis.audit import ModelAudit, TaskAudit
+from calibaudit.analysis.compare import Comparison, TaskComparison
 from calibaudit.analysis.side_warnings import shown_text
 from calibaudit.files.text import shortened
 from calibaudit.scores.prompt_format import PromptFormat
+
+
+def row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str]:
+    """The tasks' names in a table, with `(chat)` only where rows differ in it; else the page says it once."""
+    mixed = len({task.chat_template for task in tasks}) > 1
+    return [task.label if mixed else task.name for task in tasks]
+
+
+def template_fact(result: Comparison | ModelAudit) -> str:
+    """`chat template off → on`; "" where there was none, or where it differs from task to task and the rows say it."""
+    word = {False: "off", True: "on"}
+    if isinstance(result, Comparison):
+        pairs = {task.chat_template for task in result.tasks}
+        found = [" → ".join(dict.fromkeys((word[b], word[a]))) for b, a in pairs if (b, a) != (False, False)]
+    else:
+        found = ["on" for on in {task.chat_template for task in result.tasks} if on]
+    mixed = len({task.chat_template for task in result.tasks}) > 1
+    return f"chat template {found[0]}" if found and not mixed else ""
 
 
 def prompt_facts(result: Comparison | ModelAudit) -> list[str]:

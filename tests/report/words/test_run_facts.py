@@ -64,7 +64,7 @@ def test_a_fact_for_each_side_that_has_something_to_say(before: ModelInfo, after
     for title in ("Quantization", "Adapter", "Engine"):
         name = title.lower()
         values = [getattr(model, name) for model in (before, after)]
-        assert (f'<th scope="row">{title}</th>' in page) == any(values)
+        assert (f'<th scope="row"><bdi>{title}</bdi></th>' in page) == any(values)
         assert all(f"<bdi>{value}</bdi>" in page for value in values if value)
 
 
