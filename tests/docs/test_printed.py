@@ -13,6 +13,7 @@ from markdown_pages import PAGES, ROOT, blocks
 from stand_ins import WHOLE_REPAIR, WHOLE_THOUGHTS, run_in
 
 from calibaudit.scores.scores import Scores
+from tests.command import Cli
 
 NUMBER = re.compile(r"[+−]?(?:\d[\d,]*)?\.?\d+")
 FORMULAS = ("loss = lse(z)", "reach_y = V", "p_y <= 1")
@@ -72,6 +73,7 @@ def test_every_text_block_is_held_against_something() -> None:
         "Advice:",
         "demo:sft:",
         " thinker",
+        "calibaudit: ../pyproject.toml:",
     )
     for block in blocks("text"):
         assert block.text.startswith((*known, *FORMULAS)), f"{block.place}: say here what prints this"
@@ -102,6 +104,14 @@ def test_the_pictures_are_of_the_same_audit(demo_audit: Path) -> None:
         was, now = (one["overall"]["pooled"][side] for one in (saved, fresh))
         for key in ("accuracy", "ece", "gap", "brier"):
             assert was[key]["value"] == pytest.approx(now[key]["value"], abs=NEAR), f"{side} {key}: {again}"
+
+
+def test_a_wrong_value_in_a_settings_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ((_, text),) = shown("calibaudit: ../pyproject.toml:")
+    (tmp_path / "pyproject.toml").write_text('[tool.calibaudit.gate]\nalpha = "low"\n')
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert cli("gate", "baseline.json", "candidate").err == text
 
 
 def test_a_row_as_the_model_sees_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from markdown_it.token import Token
 from markdown_pages import PAGES, ROOT, _tokens
 
 LONG = 10
@@ -22,6 +23,11 @@ REFERENCE = (ROOT / "docs" / "tasks", ROOT / "docs" / "studies", ROOT / "docs" /
 """Cards and tables: made by programs, or all of one form."""
 
 
+def _words_of(part: Token) -> str:
+    """A picture's description is the same wherever the picture is."""
+    return " " if part.type == "softbreak" else "" if part.type == "image" else part.content
+
+
 def sentences(page: Path) -> list[str]:
     """The running text, without tables, code blocks and headings: links as their words, in small letters."""
     found, tokens = [], _tokens(page)
@@ -30,7 +36,7 @@ def sentences(page: Path) -> list[str]:
         nested += (token.type == "table_open") - (token.type == "table_close")
         if token.type != "inline" or nested or before.type == "heading_open":
             continue
-        text = "".join(" " if part.type == "softbreak" else part.content for part in token.children or ())
+        text = "".join(_words_of(part) for part in token.children or ())
         found += re.split(r"(?<=[.!?:])\s+(?=\W*[A-Z0-9])", " ".join(text.split()))
     return [re.sub(r"\W+", " ", sentence).strip().lower() for sentence in found]
 

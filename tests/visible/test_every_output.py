@@ -22,13 +22,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typer.main
 from ci_readers import runner
 from made_results import audit_result, comparison_result, piloted_result
 from made_scores import INFO, TUNED, made_scores
 from rich.console import Console
 
-from calibaudit.cli.app import app
 from calibaudit.cli.outputs import visible_streams
 from calibaudit.cli.progress.lines import log_text
 from calibaudit.cli.progress.reporter import Reporter, _Notices, _on_terminal
@@ -293,7 +291,7 @@ def test_what_other_packages_say() -> None:
     logger = logging.getLogger("another")
     logger.propagate = False
     logger.addHandler(handler := logging.StreamHandler(stream))
-    with visible_streams(typer.main.get_command(app)):
+    with visible_streams():
         logger.warning("%s", hostile(1))
         warned = warnings.formatwarning(hostile(2), UserWarning, "file.py", 1, hostile(3))
     logger.removeHandler(handler)
