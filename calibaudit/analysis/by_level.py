@@ -42,11 +42,13 @@ class LevelRow:
         return {**entries, "before": metrics[0], "after": metrics[1], "change": change}
 
 
-def level_rows_from_dicts(rows: Sequence[Mapping[str, Any]]) -> tuple[LevelRow, ...]:
-    """The inverse of `LevelRow.to_dict`, row by row. Raises KeyError or TypeError on anything else."""
+def level_rows_from_dicts(rows: Sequence[Mapping[str, Any]], *, pair: bool) -> tuple[LevelRow, ...]:
+    """The inverse of `LevelRow.to_dict`, row by row. pair: whether they are of two models.
+
+    Raises KeyError or TypeError on anything else.
+    """
     found = []
     for row in rows:
-        pair = "change" in row
         sides = [row[name] for name in (("before", "after") if pair else ("metrics",))]
         found.append(
             LevelRow(

@@ -45,7 +45,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             macro=overall_of(overall["macro"], "macro"),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
             thinking=_thinking(result.get("thinking")),
-            by_level=level_rows_from_dicts(result.get("by_level", ())),
+            by_level=level_rows_from_dicts(result.get("by_level", ()), pair=True),
         )
 
 
@@ -63,7 +63,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             n_tasks_with=_counts(overall["macro"]["n_tasks_with"]),
             warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["metrics"])),
             thinking=thinking_effect_from_dict(result.get("thinking")),
-            by_level=level_rows_from_dicts(result.get("by_level", ())),
+            by_level=level_rows_from_dicts(result.get("by_level", ()), pair=False),
         )
 
 

@@ -19,7 +19,7 @@ FIRST, README, WHOLE = 110, 150, 165
 
 BELOW = re.compile(r"^## (Details|In detail|Figures)$", re.MULTILINE)
 
-REFERENCE = (ROOT / "docs" / "tasks", ROOT / "docs" / "studies", ROOT / "docs" / "inference.md")
+REFERENCE = tuple(ROOT / "docs" / name for name in ("tasks", "studies", "inference.md", "api.md"))
 """Cards and tables: made by programs, or all of one form."""
 
 
