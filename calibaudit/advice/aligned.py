@@ -133,11 +133,11 @@ def aligned_caution(found: Aligned) -> str:
     )
     if found.one_sided:
         text += (
-            "; one side alone stood in a chat template, where such a temperature came out too high (2.94 where labels "
+            "; only one side was inside a chat template, where such a temperature came out too high (2.94 where labels "
             "gave 2.29, on Llama-3.1-8B): give both the same prompts"
         )
     if found.at_bound:
-        text += f"; it is the end of the range looked at, {TEMPERATURES[0]:g} to {TEMPERATURES[1]:g}"
+        text += f"; it is an end of the search range, {TEMPERATURES[0]:g} to {TEMPERATURES[1]:g}"
     return text
 
 

@@ -29,8 +29,8 @@ CLEARLY = 0.002
 """By so much NLL (nats) or ECE must be lower for a temperature to be clearly better."""
 
 NOTE = (
-    "nothing measured here shows whether the model will teach another, or abstain by its confidence: smoothing "
-    "harms both, so leave it out there"
+    "nothing measured here shows whether the model will teach another or abstain by its confidence: smoothing "
+    "harms both, so do not smooth such a model"
 )
 """Stands beside every factor above 0. It cannot be measured, so it is no warning."""
 
@@ -60,11 +60,11 @@ def about_mixture(base: State, tuned: State, mixed: State, weight: Interval) -> 
     found = []
     if base.gap * tuned.gap > 0 and abs(base.gap) >= abs(tuned.gap):
         found.append(
-            "base alone is no nearer to right than the tuned model; only mixed are they nearer, because they err "
+            "base alone is no better calibrated than the tuned model; only their mixture is, because they err "
             "on different items, and a model tuned towards base need not become such a mixture"
         )
     if abs(mixed.gap) > SMALL:
-        found.append(f"it goes only part of the way: in that mixture confidence still {reasons.side(mixed.gap)}")
+        found.append(f"it helps only in part: in that mixture confidence still {reasons.side(mixed.gap)}")
     if weight.value > MOST:
         found.append(
             f"the mixture that comes nearest has {reasons.share(weight.value)} of base, and a factor so large undoes "
@@ -90,7 +90,7 @@ def about_length(hard: Interval, tuned: Interval | None) -> list[str]:
         return []
     return [
         f"after the pilot's run with hard labels confidence {reasons.side(hard.value)}, the tuned model's "
-        f"{reasons.side(tuned.value)}: too few steps or other data, so the whole tuning may need a larger factor"
+        f"{reasons.side(tuned.value)}: too few steps or different data, so the full tuning may need a larger factor"
     ]
 
 
@@ -123,7 +123,7 @@ def _about_tasks(comparison: Comparison) -> list[str]:
         return []
     return [
         f"tasks disagree: overconfident on {', '.join(leans[1][:3])}, underconfident on {', '.join(leans[-1][:3])}: "
-        "what serves all items together is a compromise between them"
+        "any repair for all of them is a compromise"
     ]
 
 

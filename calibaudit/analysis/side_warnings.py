@@ -39,12 +39,13 @@ def side_warnings(scores: Sequence[Scores], masses: Sequence[float | None]) -> l
         found.append(f"contexts lost their beginning to fit the model's window ({listed(cut)})")
     if healed:
         found.append(
-            "choices share their first token with the context, so not all of an item are scored from one place "
-            f"({listed(healed)})"
+            "choices share their first token with the context, so the choices of an item are not all scored from one "
+            f"position ({listed(healed)})"
         )
     if moved:
         found.append(
-            f"that moves answers: with all choices scored from one place, the first choice is another ({listed(moved)})"
+            "this changes answers: with all choices scored from one position, the first choice differs "
+            f"({listed(moved)})"
         )
     found += _bounded(scores)
     closed = next((part.prompt for part in scores if part.prompt is not None and part.prompt.is_closed), None)
@@ -81,7 +82,7 @@ def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
     ]
     if apart:
         found.append(
-            "prompts differ: the same items were asked in other words, with other examples or another description "
+            "prompts differ: the same items were asked with different wording, examples or description "
             f"({listed(apart)}): that alone can move confidence"
         )
     hidden = [
@@ -91,13 +92,13 @@ def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
     ]
     if hidden:
         found.append(
-            "whether both sides have the same wording and examples cannot be told: a log holds its questions inside a "
+            "it is unknown whether both sides have the same wording and examples: a log holds its questions inside a "
             f"chat template ({listed(hidden)})"
         )
     tables = [old.label for old, new in pairs if old.model.gave_no_prompts or new.model.gave_no_prompts]
     if tables:
         found.append(
-            "whether both sides were asked in the same words cannot be told: a table holds no prompts "
+            "it is unknown whether both sides were asked in the same words: a table holds no prompts "
             f"({listed(tables)})"
         )
     by_ids = [old.label for old, new in pairs if are_paired_by_ids(old, new)]
@@ -145,11 +146,11 @@ def _bounded(scores: Sequence[Scores]) -> list[str]:
         least, most = (np.where(real, part.logprobs, fill) for fill in (np.inf, -np.inf))
         unranked += int((least.min(axis=1) == most.max(axis=1)).sum()) if part.n_bounded else 0
     text = (
-        f"an option was outside the most probable tokens that the server lists ({listed(outside)}): it has the number "
+        f"an option was outside the most probable tokens that the server lists ({listed(outside)}): it gets the number "
         "of the last in the list, which is at least its own, so the mass on the options and the probability of these "
         "options are upper bounds, and that of the others a lower one"
     )
-    return [text + (f"; with {unranked:,} items no option was listed: they are ranked by nothing" if unranked else "")]
+    return [text + (f"; with {unranked:,} items no option was listed: nothing ranks them" if unranked else "")]
 
 
 def _place_of(prompt: PromptFormat) -> str:

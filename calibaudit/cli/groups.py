@@ -59,8 +59,8 @@ from calibaudit.cli.options import (
 )
 from calibaudit.errors import CalibauditError, Interrupted
 
-KEPT = "finished items are kept, the same command goes on from there"
-NOTHING_KEPT = "nothing is kept under --no-cache, the same command starts anew"
+KEPT = "finished items are kept; the same command resumes from there"
+NOTHING_KEPT = "nothing is kept under --no-cache; the same command starts over"
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def run_options(
         flag = "--save-thoughts" if save_thoughts else "--think-samples"
         raise CalibauditError(f"{flag}: there are no thoughts without --think N")
     if chat.think is not None and chat.chat_template == "off":
-        raise CalibauditError(f"--think {chat.think}: --chat-template off leaves it out, and thoughts need a template")
+        raise CalibauditError(f"--think {chat.think}: thoughts need a template, and --chat-template off leaves it out")
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
     check_parallel(run.parallel)

@@ -273,7 +273,7 @@ Plot = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, in_output("--json", help="Print the result as JSON, and nothing else, on stdout.")]
+AsJson = Annotated[bool, in_output("--json", help="Print only the result, as JSON, on stdout.")]
 Quiet = Annotated[bool, in_output("--quiet", "-q", help="Print only the verdict and the table.")]
 FullPaths = Annotated[bool, in_output("--full-paths", help="Save absolute paths whole, not just their last parts.")]
 NoProgress = Annotated[bool, in_running("--no-progress", help="Show no progress: no bars, no lines in a log.")]

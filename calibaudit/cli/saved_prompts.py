@@ -34,7 +34,7 @@ def refuse_idle(models: Sequence[str]) -> None:
     if idle:
         which, are = " and ".join(models), "are" if len(models) > 1 else "is"
         raise CalibauditError(
-            f"{', '.join(idle)}: no effect: {which} {are} saved scores, with the items and prompts that they were "
+            f"{', '.join(idle)}: no effect: {which} {are} saved scores, with the items and prompts they were "
             f"scored with; drop {'it' if len(idle) == 1 else 'them'}, or name a checkpoint"
         )
 

@@ -62,11 +62,11 @@ class Memory:
                 lines = [sealed({"key": k, **v}, self._place) for k, v in list(entries.items())[-MOST:]]
                 write_whole(b"".join(lines), self._path)
         except (OSError, OutputError, ValueError) as error:
-            logger.debug("%s: not kept (%s)", self._path, error)
+            logger.debug("%s: not cached (%s)", self._path, error)
             return
         if n_damaged:
             logger.warning(
-                "%s: %d line%s damaged or of an earlier version: what %s held is found out again, and %s gone",
+                "%s: %d line%s damaged or of an earlier version: what %s held is computed again, and %s gone",
                 self._path, n_damaged, *(("", "it", "it is") if n_damaged == 1 else ("s", "they", "they are")),
             )  # fmt: skip
 

@@ -38,7 +38,7 @@ def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Pat
         if getattr(error, "winerror", None) not in _NOT_NAMES:
             raise fault(f"{shown}: cannot be looked at: {error.strerror or error}; is it a path?") from None
     except ValueError as error:  # NUL, or half a character
-        raise fault(f"{shown}: is no path: {error}") from None
+        raise fault(f"{shown}: is not a path: {error}") from None
     return path
 
 

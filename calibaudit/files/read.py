@@ -49,7 +49,7 @@ def decode_json(
 ) -> Any:
     """The value of a JSON text; bytes are UTF-8. Raises NotJson.
 
-    unique_keys: a key that stands twice in one object is a fault. finite: so is a number that is none: NaN, Infinity
+    unique_keys: a key that occurs twice in one object is a fault. finite: so is a number that is none: NaN, Infinity
     and 1e999. compact: what to put in the place of an object, called for each as soon as it is complete; not with
     unique_keys; whoever gives it looks at the numbers, which are then read twice as fast.
     """
@@ -216,7 +216,7 @@ _ESCAPED = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u(?P<half>[dD][89a
 
 
 def _too_large(most: int) -> str:
-    return f"cannot be read: it has more than {most:,} bytes, which is more than is read of such a file"
+    return f"cannot be read: it has more than {most:,} bytes, more than calibaudit reads of such a file"
 
 
 def _check_characters(text: str) -> None:
@@ -267,7 +267,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, value in pairs:
         if name in row:
-            raise NotJson(f"key {name!r:.200} stands twice in one object")
+            raise NotJson(f"key {name!r:.200} occurs twice in one object")
         row[name] = value
     return row
 

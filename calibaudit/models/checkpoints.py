@@ -195,7 +195,7 @@ def _recorded_base(name: str, path: Path, adapter: Adapter, cache: Path | None, 
         except ModelError as error:
             reason = str(error).removeprefix(f"{adapter.base}: ").partition(";")[0]
     raise BaseNotFoundError(
-        f"{name}: its base {adapter.base!r}, as {ADAPTER_CONFIG} has it, is not found ({reason}); "
+        f"{name}: its base {adapter.base!r}, as {ADAPTER_CONFIG} has it, was not found ({reason}); "
         f"give BASE+{name}, with BASE a folder or hub id"
     )
 

@@ -32,7 +32,7 @@ def workspace(out: Path, *, resume: bool = False) -> Iterator[Path]:
             if not resume and is_leftover(out):
                 _remove(folder)
             folder.mkdir(exist_ok=True)
-            (folder / OWN).write_text("A repair that calibaudit works on, or left here when it was stopped.\n")
+            (folder / OWN).write_text("A repair in progress, or left here when calibaudit was stopped.\n")
         gathered([0])
         yield folder
     except BaseException as error:
@@ -92,7 +92,7 @@ def settle(out: Path) -> None:
     waiting, taken = folder / Path(name).name, out.exists() and (not out.is_dir() or any(out.iterdir()))
     waits = bool(name) and waiting.is_dir()
     if taken and waits:
-        raise OutputError(f"{out}: there is something already, and a finished repair waits in {waiting}: move one")
+        raise OutputError(f"{out}: already exists, and a finished repair waits in {waiting}: move one")
     if rank() == 0:
         if waits:
             try:

@@ -52,8 +52,8 @@ def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = No
         "",
         f"# {escaped(out.resolve().name)}",
         "",
-        f"A repair of {_code(instruct)} by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. It is meant "
-        "to be as sure as it is right.",
+        f"A repair of {_code(instruct)} by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. Its confidence is "
+        "meant to match its accuracy.",
         "",
         BEGIN,
         "## Calibration",
@@ -66,8 +66,8 @@ def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = No
         "",
         explained(proof),
         "",
-        f"Items: {proof.pooled.n_items:,}. Neither the tuning data nor the choice of the repair has seen them. "
-        f"Intervals are at {proof.settings.level * 100:g} %, p-values of no change; every figure with its interval is "
+        f"Items: {proof.pooled.n_items:,}. They were used neither for tuning nor for choosing the repair. "
+        f"Intervals are at {proof.settings.level * 100:g} %, p-values test for no change; every figure with its interval is "
         "in `fix.json`.",
         END,
         "",
@@ -83,7 +83,7 @@ def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = No
         f"({escaped(repair.instruct.revision)})"
     )
     if page.warnings:
-        lines += ["", "## Read this too", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
+        lines += ["", "## Limitations", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
     lines += ["", "## Limits", "", _limits(chosen.setting), ""]
     if not licence:
         made_of = " and ".join(
@@ -97,7 +97,7 @@ def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = No
 
 
 def _limits(setting: Setting) -> str:
-    shown = "What is shown holds for these items, this scoring and this prompt."
+    shown = "These results hold for these items, this scoring and this prompt."
     if setting.method != "smooth":
         return shown
     return (

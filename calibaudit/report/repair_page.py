@@ -23,8 +23,8 @@ from calibaudit.training.watching import WATCHED
 
 NOTHING_SAVED = "(nothing)"
 KEPT_NOTE = (
-    "kept: of what tuning added to the first choices that are right on its rows; same: not measured, but the "
-    "likeliest next tokens stay; ECE, accuracy and NLL are of the held-out items; * is the one that was taken"
+    "kept: share of the right first choices that tuning added on its rows; same: not measured, but the "
+    "likeliest next tokens stay; ECE, accuracy and NLL: held-out items; *: the repair that was taken"
 )
 
 

@@ -245,7 +245,7 @@ def _of_version_1(metrics: Result) -> list[str]:
         return []
     return [
         "this result is of version 0.1: its ECE is the plug-in value, and its intervals (bootstrap) and p-values (swap "
-        "test) may disagree; compare again to have them of one method"
+        "test) may disagree; compare again to get all from one method"
     ]
 
 

@@ -164,7 +164,7 @@ def _judged_anew(repair: Repair, then: str) -> Repair:
     )
     warning = (
         f"this repair is of version 0.x, which judged it {then.replace('_', ' ')!r} by calibration error and accuracy "
-        "alone; the verdict shown is by the rule of today"
+        "alone; the verdict shown follows today's rule"
     )
     told = dataclasses.replace(proof.repair, warnings=(warning, *proof.repair.warnings))
     return dataclasses.replace(

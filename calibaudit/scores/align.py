@@ -167,8 +167,8 @@ def unseen_doublings(scores: Sequence[Scores]) -> str | None:
 
 
 UNSEEN_DOUBLINGS = (
-    "Some of these scores are of older files, which name no documents: an item that stands in two tasks could not be "
-    "seen, and counts twice."
+    "Some of these scores are of older files, which name no documents: an item that is in two tasks could not be "
+    "recognized, and counts twice."
 )
 
 

@@ -136,7 +136,7 @@ def _check_names(ids: Sequence[str], lengths: IntArray, task: str, scoring: Scor
     seen: set[str] = set()
     for name in ids:
         if name in seen:
-            raise ScoresError(f"task {task!r}: item {name!r} stands there twice; name each item once")
+            raise ScoresError(f"task {task!r}: item {name!r} occurs twice; name each item once")
         seen.add(name)
     if (lengths < 2).any():
         i = int((lengths < 2).argmax())

@@ -72,7 +72,7 @@ def paired_by_ids(before: Scores, after: Scores) -> Scores | str:
     if other is not None:
         return f"item {before.item_ids[other]!r} has another answer or other choices"
     if _nats(signs[0]) < ENOUGH_NATS:
-        return f"the answers and choices of {before.n_items} items are too much alike to tell them apart"
+        return f"the answers and choices of {before.n_items} items are too similar to tell them apart"
     return ordered
 
 

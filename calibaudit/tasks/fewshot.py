@@ -33,9 +33,7 @@ class ExampleSampler:
         self._exclude = exclude
         self._random = random.Random(seed)
         if n > len(pool):
-            raise TaskError(
-                f"{n} few-shot examples are asked for, but only {len(pool)} documents are there to choose from"
-            )
+            raise TaskError(f"{n} few-shot examples are asked for, but only {len(pool)} documents are available")
 
     def choose(self, document: Document) -> list[int]:
         """Positions in the pool of this document's examples, in prompt order. Raises TaskError when too few differ."""
@@ -44,7 +42,7 @@ class ExampleSampler:
         chosen = self._choose_first(document) if self._first else self._choose_at_random(document)
         if len(chosen) < self._n:
             raise TaskError(
-                f"{self._n} few-shot examples are asked for, but only {len(chosen)} other documents are there"
+                f"{self._n} few-shot examples are asked for, but only {len(chosen)} other documents are available"
             )
         return chosen
 

@@ -60,7 +60,7 @@ def without_seen(tasks: Sequence[Task], rows: Sequence[Row]) -> tuple[tuple[Task
             kept.append(task if len(items) == len(task.items) else replace(task, items=items))
     if not kept:
         raise SftError(
-            f"the questions of all {n_left_out:,} audited items stand in the tuning data, so none can prove anything; "
+            f"the questions of all {n_left_out:,} audited items are in the tuning data, so none can prove anything; "
             "audit tasks that tuning has not seen"
         )
     return tuple(kept), n_left_out

@@ -65,8 +65,8 @@ class SftSummary:
             found.append(f"{self.source}: {self.n_truncated:,} rows are cut to the length that --max-length allows")
         if self.n_merged:
             found.append(
-                f"{self.source}: the chat template has no system turn: in {self.n_merged:,} rows its text stands at "
-                "the head of the user's turn, as it does in scoring"
+                f"{self.source}: the chat template has no system turn: in {self.n_merged:,} rows its text opens "
+                "the user's turn, as it does in scoring"
             )
         if self.n_unstopped:
             found.append(
@@ -75,7 +75,7 @@ class SftSummary:
             )
         if self.n_items_left_out:
             found.append(
-                f"{self.n_items_left_out:,} audited items are left out: their questions stand in {self.source}, so "
+                f"{self.n_items_left_out:,} audited items are left out: their questions are in {self.source}, so "
                 "they would prove nothing"
             )
         return found

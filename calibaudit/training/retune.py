@@ -41,7 +41,7 @@ stages = logging.getLogger("calibaudit.stages")
 def check_folder(out: Path, *, resume: bool) -> None:
     """Raises OutputError where `out` holds something that a run would overwrite, or cannot be made."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out}: there is something already; name another folder with --out, or remove it")
+        raise OutputError(f"{out}: already exists; name another folder with --out, or remove it")
     if told := broken_link(out):
         raise OutputError(f"{out}: {told}; name another folder with --out")
     parent = out.resolve().parent

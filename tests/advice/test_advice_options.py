@@ -202,7 +202,7 @@ def test_the_least_nll_stands_first_and_what_only_a_trial_tells_last() -> None:
     assert known == sorted(known)
     merge = of(found, "merge")
     assert (merge.setting, merge.figures, merge.change, merge.above_base) == (None, None, None, None)
-    assert merge.basis == "not known before it is tried"
+    assert merge.basis == "unknown until tried"
     for option in found.options:
         data = " --data DATA" if option.method in ("smooth", "merge") else ""
         assert option.command == f"calibaudit fix INSTRUCT --base BASE --method {option.method}{data} --out DIR"
@@ -253,7 +253,7 @@ def test_a_temperature_is_advised_where_nothing_is_lost() -> None:
     assert found.reason.endswith(f"and ECE is then {abs(above.value):.3f} above base's".replace(" 0.", " ."))
     (trade,) = found.trades
     assert trade.startswith(f"the mixture with {MOST:.2f} of base".replace("0.", "."))
-    assert "surely worse than the temperature in ECE and NLL, and in nothing surely better" in trade
+    assert "surely worse than the temperature in ECE and NLL, and surely better in nothing" in trade
 
 
 def test_what_a_temperature_leaves_speaks_for_smoothing() -> None:
@@ -274,7 +274,7 @@ def test_what_the_items_cannot_tell_apart_is_told_and_the_cheaper_taken() -> Non
     assert found.action == "temperature"
     (trade,) = found.trades
     assert trade.startswith("these items cannot tell the mixture with .")
-    assert trade.endswith("from the temperature, so the cheaper is advised")
+    assert trade.endswith("from the temperature, so the cheaper one is advised")
 
 
 def test_a_factor_that_would_undo_the_tuning_is_not_advised() -> None:

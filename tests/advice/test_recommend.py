@@ -496,8 +496,7 @@ def test_each_answer_in_words() -> None:
     factor = f"{smooth.epsilon.value:.2f} [{smooth.epsilon.low:.2f}, {smooth.epsilon.high:.2f}]".replace("0.", ".")
     start = f"Advice: tune again from base with smoothing {factor} towards base (stack)."
     assert words(smooth) == (
-        f"{start} fix finds the factor by trying, from .50 down, and takes none that keeps less than 95 % of what "
-        "tuning added."
+        f"{start} fix tries factors, from .50 down, and takes none that keeps less than 95 % of what tuning added."
     )
     assert smooth.command == "calibaudit fix INSTRUCT --base BASE --method smooth --data DATA --out DIR"
     none = advice(plain_pair(4_000, heat=1.0))
@@ -511,7 +510,7 @@ def test_each_answer_in_words() -> None:
     )
     assert scaled.command == "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"
     nothing = dataclasses.replace(none, action="nothing_known", reason="why")
-    assert words(nothing) == "Advice: none; nothing that was measured would repair it (why)."
+    assert words(nothing) == "Advice: none; nothing measured here would repair it (why)."
 
 
 def numbers_in(value: Any) -> set[str]:

@@ -105,4 +105,6 @@ def test_rows_come_back_from_their_dictionaries() -> None:
     before, after = pair(LEVELS)
     for rows in (compare([before], [after]).by_level, audit_model([before]).by_level):
         dictionaries = [row.to_dict() for row in rows]
-        assert [row.to_dict() for row in level_rows_from_dicts(dictionaries, pair=len(rows[0].sides) == 2)] == dictionaries
+        assert [
+            row.to_dict() for row in level_rows_from_dicts(dictionaries, pair=len(rows[0].sides) == 2)
+        ] == dictionaries

@@ -457,8 +457,8 @@ def test_debug_shows_the_traceback_before_the_line(cli: Cli, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ((), "; finished items are kept, the same command goes on from there"),
-        (("--no-cache",), "; nothing is kept under --no-cache, the same command starts anew"),
+        ((), "; finished items are kept; the same command resumes from there"),
+        (("--no-cache",), "; nothing is kept under --no-cache; the same command starts over"),
     ],
 )
 def test_an_interrupt_ends_in_130(

@@ -180,10 +180,10 @@ def test_import_knows_each_format_by_looking(name: str, cli: Cli, tmp_path: Path
 
 def test_flags_of_tables_say_nothing_to_logs_and_the_old_name_is_kept(cli: Cli, tmp_path: Path) -> None:
     ended = cli("import", SAVED / "lighteval", "--values", "logits")
-    assert "--values says nothing to a log of lighteval" in ended.err
+    assert "--values does not apply to a log of lighteval" in ended.err
     assert cli("import", SAVED / "helm" / "separate_original", "--scoring", "cloze_token").code == 0
     refused = cli("import", SAVED / "inspect_ai", "--scoring", "pmi")
     assert refused.code == 2
-    assert "scoring pmi cannot be had from it; choose one of letter" in refused.err
+    assert "scoring pmi is not available from it; choose one of letter" in refused.err
     assert "import-lm-eval" not in cli("--help").out
     assert cli("import-lm-eval", "--help").code == 0

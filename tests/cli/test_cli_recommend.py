@@ -56,7 +56,7 @@ def test_the_page_of_saved_scores(cli: Cli, pair: tuple[Path, Path]) -> None:
     assert "towards base (stack)" in words
     assert "Why: confidence exceeds accuracy by ." in words
     assert "Run: calibaudit fix INSTRUCT --base BASE --method smooth --data DATA --out DIR" in words
-    assert "Repairs that could serve, by NLL; > is advised" in words
+    assert "Possible repairs, lowest NLL first; > is advised" in words
     assert re.search(r"^ > smooth +\.50 +[−.\d]+ \[\S+ \S+\] +\.\d{3} \[", page, re.MULTILINE)
     assert re.search(r"^   temperature +[\d.]+ +", page, re.MULTILINE)
     assert "kept: every first choice; cost: no training; measured on these items, each half at" in words
@@ -93,7 +93,7 @@ def test_json_is_a_result_that_every_format_can_show(cli: Cli, pair: tuple[Path,
         text = one_line(path.read_text("utf-8").replace("\\", ""))
         for said in (
             "teach another",
-            "epairs that could serve" if path.suffix == ".html" else "repair that could serve",
+            "epairs that could serve" if path.suffix == ".html" else "possible repair",
             "smooth (advised)",
             "<b>aligned</b>: kept: "
             if path.suffix == ".html"

@@ -201,8 +201,8 @@ class TestNoFile:
         ("~nosuchuser/x", "there is no folder of that user"),
         ("a" * 300, "cannot be looked at: File name too long"),
         ("a/" * 5_000, "cannot be looked at: File name too long"),
-        ("a\0b", "is no path: embedded null byte"),
-        ("\ud800", "is no path: "),
+        ("a\0b", "is not a path: embedded null byte"),
+        ("\ud800", "is not a path: "),
     ],
 )
 def test_names_that_are_no_paths(name: str, said: str) -> None:

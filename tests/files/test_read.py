@@ -47,7 +47,7 @@ def test_faults_have_a_place(text: str | bytes, said: str) -> None:
 def test_what_only_some_files_must_not_hold() -> None:
     twice, infinite = '{"a": 1, "b": 2, "a": 3}', '{"a": -Infinity}'
     assert decode_json(twice) == {"a": 3, "b": 2}
-    with pytest.raises(NotJson, match="key 'a' stands twice in one object"):
+    with pytest.raises(NotJson, match="key 'a' occurs twice in one object"):
         decode_json(twice, unique_keys=True)
     assert decode_json(infinite, finite=False) == {"a": float("-inf")}
     with pytest.raises(NotJson, match="not valid JSON: -Infinity is no JSON number"):

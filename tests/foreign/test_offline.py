@@ -255,7 +255,7 @@ def test_watching_is_offline_too(folder: Path, tmp_path: Path, cli: Cli, monkeyp
     done = cli("fix", *models, "-t", folder / "t.yaml", "--offline", "--report-to", "trackio")
     assert (done.code, done.err.splitlines()) == (
         2,
-        ["calibaudit: --report-to trackio: it may upload what it is told; under --offline leave it out"],
+        ["calibaudit: --report-to trackio: it may upload data; leave it out under --offline"],
     )
     cli("score", folder / "model", "-t", folder / "t.yaml", "--offline", "--limit", "1")
     assert os.environ["WANDB_MODE"] == "offline"

@@ -232,7 +232,7 @@ class TestWhatIsTrainedOnIsNotAudited:
             callback = CalibrationCallback(trainer_of(tmp_path, tokenizer, rows=rows), self.TASKS, every=1)
         assert callback.n_left_out == 3
         assert callback.tasks[0].items == self.TASKS[0].items[3:]
-        assert "3 items are not audited: their questions stand in the training set" in caplog.text
+        assert "3 items are not audited: their questions are in the training set" in caplog.text
 
     def test_all_of_them_is_refused(self, tokenizer: Any, tmp_path: Path) -> None:
         rows = examples(tokenizer, self.rows(N_ITEMS))

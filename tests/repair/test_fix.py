@@ -458,7 +458,7 @@ def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
     assert process.returncode == 130, err
     assert (
         err.splitlines()[-1]
-        == "calibaudit: interrupted; the same command with --resume goes on from its last checkpoint"
+        == "calibaudit: interrupted; the same command with --resume continues from its last checkpoint"
     )
     assert not (tmp_path / "fixed").exists()
 

@@ -277,7 +277,7 @@ def test_what_is_no_pair_is_refused_with_nothing_written(tmp_path: Path) -> None
     refused(rf"small: {name} is stored as F8_E4M3, which cannot be merged", small)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
-    with pytest.raises(OutputError, match=r"out: there is something already; name another folder, or remove it$"):
+    with pytest.raises(OutputError, match=r"out: already exists; name another folder, or remove it$"):
         merged(base, instruct, 0.5, tmp_path / "out")
 
 

@@ -95,7 +95,7 @@ def test_both_are_kept_where_another_took_the_place(tmp_path: Path, monkeypatch:
     killed_run(out, "_rename", monkeypatch)
     out.mkdir()
     (out / "of the user").touch()
-    with pytest.raises(OutputError, match=r"there is something already, and a finished repair waits in .*temperature"):
+    with pytest.raises(OutputError, match=r"already exists, and a finished repair waits in .*temperature"):
         settle(out)
     assert (out / "of the user").is_file()
     assert (partial_folder(out) / "temperature" / "model.safetensors").is_file()

@@ -138,7 +138,7 @@ def test_stars_follow_holm(comparison):
 
 def test_the_footnote_says_what_a_star_is_and_what_a_negative_ece(comparison, pair):
     text = page(render_comparison, comparison)
-    assert "* p < .05 after Holm over the tasks; an interval without 0 is not enough" in text
+    assert "* p < .05 after Holm over the tasks; an interval that excludes 0 is not enough" in text
     levels = [
         side.metrics["ece"].value
         for part in (*comparison.tasks, comparison.pooled, comparison.macro)
@@ -148,7 +148,7 @@ def test_the_footnote_says_what_a_star_is_and_what_a_negative_ece(comparison, pa
     metrics = {**comparison.pooled.before.metrics, "ece": Interval(-0.004, -0.02, 0.03)}
     before = dataclasses.replace(comparison.pooled.before, metrics=metrics)
     below = dataclasses.replace(comparison, pooled=dataclasses.replace(comparison.pooled, before=before))
-    assert "an ECE below 0: less error than noise alone gives on average" in page(render_comparison, below)
+    assert "ECE below 0: less error than noise alone gives on average" in page(render_comparison, below)
     single = compare([pair[0][0]], [pair[1][0]], FAST)
     assert "Holm" not in page(render_comparison, single)
 
@@ -275,7 +275,7 @@ def told(comparison, **parts):
         ),
         (
             {"before": (-0.05, 0.06), "after": (0.06, 0.07), "p": 0.3, "gap_p": 0.01},
-            "tuned has become surer than base without a change of the calibration error that shows: 6.0 points surer",
+            "tuned has become surer than base without a detectable change in calibration error: 6.0 points surer",
         ),
         (
             {"before": (0.01, 0.06), "after": (0.06, 0.07), "p": 0.3, "gap_p": 0.01},
@@ -321,7 +321,7 @@ def test_one_models_sentence(pair):
     assert f"The model is overconfident: {gap * 100:.1f} points surer than right. ECE" in over
     calibrated = " ".join(page(render_audit, audit_model([made_scores(300)], FAST)).split())
     assert "No sign of miscalibration in 300 items" in calibrated
-    assert "a calibrated model would look as wrong with p = " in calibrated
+    assert "a calibrated model would look this wrong with p = " in calibrated
 
 
 def test_bars_end_at_the_accuracy(comparison):

@@ -174,7 +174,7 @@ def test_other_questions_under_the_same_ids_are_other_items(column: str, tmp_pat
     assert left.item_ids == right.item_ids
     check_same_prompts(left, right)  # a table holds no prompts that could differ
     assert prompt_warnings([(left, right)]) == [
-        "whether both sides were asked in the same words cannot be told: a table holds no prompts (items)"
+        "it is unknown whether both sides were asked in the same words: a table holds no prompts (items)"
     ]
 
 

@@ -25,15 +25,15 @@ def calibrated(tuned: State, tolerance: float, *, no_sign: bool, of: str = "") -
     return f"{found}, no more than chance gives" if no_sign else f"{found}, both within {number(tolerance)}"
 
 
-CEILING = "every task is at ceiling, where no repair can show"
+CEILING = "every task is at ceiling, where no repair could show"
 
 
 def too_few(n_items: int) -> str:
-    return f"{n_items:,} items, in too few independent groups or too few at all, say nothing sure of any repair"
+    return f"{n_items:,} items, in too few independent groups or too few at all, support no conclusion about a repair"
 
 
 def no_nearer(tuned: State) -> str:
-    return f"confidence {side(tuned.gap)}, and base mixed in does not bring it nearer to right"
+    return f"confidence {side(tuned.gap)}, and mixing base in does not bring the two closer"
 
 
 def base_fails(tuned: State, best: State, weight: float, margin: float | None) -> str:
@@ -65,7 +65,7 @@ def pilot_smooth(tuned: State, gap: float, n: int, margin: float, *, within: boo
 
 def pilot_fails(tuned: State, n: int) -> str:
     return (
-        f"with hard labels confidence {side(tuned.gap)}, and none of the {n} smoothed pilot runs came nearer "
+        f"with hard labels confidence {side(tuned.gap)}, and none of the {n} smoothed pilot runs came closer "
         "to right without being worse otherwise"
     )
 
@@ -74,7 +74,7 @@ def not_the_gap(tuned: State) -> str:
     """Of a model that is as sure as right on the whole, and not in its parts."""
     return (
         f"on the whole confidence {side(tuned.gap)}, but not at every confidence or on every task "
-        f"(ECE {signed(tuned.ece)}), which base mixed in does not mend"
+        f"(ECE {signed(tuned.ece)}), which mixing base in does not fix"
     )
 
 

@@ -9,21 +9,21 @@ from calibaudit.advice.options.option import Ensemble, RepairOption, surely
 from calibaudit.advice.words.reasons import number, share, signed
 
 KEEPS_ALL = "every first choice"
-UNMEASURED = "not measured, fix tries it"
+UNMEASURED = "not measured; fix tries it"
 
 NO_TRAINING = "no training"
-SCORINGS = "no training; a scoring for each weight tried"
-TUNING = "a tuning run for each factor tried"
+SCORINGS = "no training; one scoring per weight tried"
+TUNING = "one tuning run per factor tried"
 
 CROSS_FITTED = "measured on these items, each half at the temperature that fits the other half"
 LONG_CHOICES = "; of whole choices, which a checkpoint follows exactly only where each is one token"
-STAND_IN = "a stand-in: the mixture of the outputs, which smoothing towards base distils and need not reach"
-UNTRIED = "not known before it is tried"
+STAND_IN = "an estimate: the output mixture, which smoothing towards base aims at but may not reach"
+UNTRIED = "unknown until tried"
 ONE_RUN = "measured: the pilot's run with this factor, one seed, against its run with hard labels"
 
 ONLY_THE_DATA = (
-    "tuning again from base makes only what the tuning data teach: preference or safety tuning (DPO, RLHF, GRPO) that "
-    "INSTRUCT has besides is lost"
+    "tuning again from base gives only what the tuning data teach: preference or safety tuning (DPO, RLHF, GRPO) that "
+    "INSTRUCT also had is lost"
 )
 """Of a repair that was made so, too."""
 
@@ -74,7 +74,7 @@ def temperature_beside(option: RepairOption, instruct: tuple[float, float, float
     )
     if lost is not None:
         return (
-            f"{start}, so it gives none of the accuracy back that tuning lost ({number(lost)} → "
+            f"{start}, so it restores none of the accuracy that tuning lost ({number(lost)} → "
             f"{number(instruct[1])}): where only confidences matter, it is the cheaper repair: {option.command}"
         )
     return f"{start}, but the mixture is surely better, and the temperature leaves ECE {against_base(option)}"
@@ -82,7 +82,7 @@ def temperature_beside(option: RepairOption, instruct: tuple[float, float, float
 
 def merge_beside(option: RepairOption) -> str:
     return (
-        "weights merged with base's, and a temperature on top, may do as much without training: nothing but a trial "
+        "weights merged with base's, and a temperature on top, may do as much without training: only a trial "
         f"tells ({option.command})"
     )
 
@@ -100,8 +100,8 @@ def smooth_beside(
             f"at it, and takes tuning runs ({option.command})"
         )
     if worse:
-        return f"{mixture} is surely worse than the temperature in {_listed(worse)}, and in nothing surely better"
-    return f"these items cannot tell {mixture} from the temperature, so the cheaper is advised"
+        return f"{mixture} is surely worse than the temperature in {_listed(worse)}, and surely better in nothing"
+    return f"these items cannot tell {mixture} from the temperature, so the cheaper one is advised"
 
 
 def ensemble(found: Ensemble) -> str | None:

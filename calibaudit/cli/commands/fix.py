@@ -78,7 +78,7 @@ def fix(
         MethodChoice | None,
         in_tuning(
             "--method",
-            help="How to repair; auto: from cheap to dear, until one is enough.",
+            help="How to repair; auto: cheapest first, until one is enough.",
             show_default="auto; smooth with --smoothing or --pilot",
         ),
     ] = None,
@@ -145,13 +145,13 @@ def fix(
             "--save-steps",
             metavar="N",
             min=1,
-            help="Keep a checkpoint every N steps for --resume.",
+            help="Write a checkpoint every N steps, for --resume.",
             show_default="none",
         ),
     ] = None,
-    resume: Annotated[bool, in_tuning("--resume", help="Go on with an interrupted run of the same call.")] = False,
+    resume: Annotated[bool, in_tuning("--resume", help="Continue an interrupted run of the same call.")] = False,
     accuracy_margin: Annotated[
-        float, in_statistics("--accuracy-margin", metavar="X", help="Loss of accuracy that is no failure.")
+        float, in_statistics("--accuracy-margin", metavar="X", help="Loss of accuracy that is not a failure.")
     ] = 0.02,
     items: ItemFlags,
     run: RunFlags,
@@ -210,7 +210,7 @@ def fix(
         compiled=compile,
     )
     if run.offline and "trackio" in training.report_to:
-        raise CalibauditError("--report-to trackio: it may upload what it is told; under --offline leave it out")
+        raise CalibauditError("--report-to trackio: it may upload data; leave it out under --offline")
     factor = _factor(smoothing)
     if method is None:  # a factor, or a pilot, is of a smoothed run
         method = MethodChoice.auto if factor is None and not pilot else MethodChoice.smooth
@@ -274,7 +274,7 @@ def fix(
             )  # fmt: skip
         except KeyboardInterrupt:
             if worth_resuming(out):
-                raise Interrupted("the same command with --resume goes on from its last checkpoint") from None
+                raise Interrupted("the same command with --resume continues from its last checkpoint") from None
             raise
     if rank() > 0:  # torchrun's first process speaks for all
         return

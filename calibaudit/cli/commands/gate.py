@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def gate(
     baseline: Annotated[
-        str, typer.Argument(metavar="BASELINE", help="What was good: a blessed file, saved scores, or a checkpoint.")
+        str, typer.Argument(metavar="BASELINE", help="The baseline: a blessed file, saved scores or a checkpoint.")
     ],
     candidate: Annotated[
         str, typer.Argument(metavar="CANDIDATE", help="What is to be judged: a checkpoint or saved scores.")

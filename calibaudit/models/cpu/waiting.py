@@ -140,7 +140,7 @@ class Watch(threading.Thread):
             before, at = after, now
             if asleep and not teams:
                 teams = [IdleTeam(library) for library in self._libraries]
-                logger.debug("threads sleep while they wait: others use the processor too")
+                logger.debug("threads sleep while they wait: other programs use the processor too")
             elif teams and not asleep:
                 _dismiss(teams)
                 logger.debug("threads spin while they wait: the processor is theirs again")

@@ -49,7 +49,7 @@ def write_network(network: Any, folder: Path, dtype: torch.dtype) -> None:
 def check_new(folder: Path) -> None:
     """Raises OutputError where a folder would overwrite something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: there is something already; name another folder, or remove it")
+        raise OutputError(f"{folder}: already exists; name another folder, or remove it")
 
 
 @contextmanager

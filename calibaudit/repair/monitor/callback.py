@@ -83,7 +83,7 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
         if self.n_left_out is None:
             self._say("the training set cannot be looked through: whether it holds audited items is not known")
         elif self.n_left_out:
-            self._say(f"{self.n_left_out:,} items are not audited: their questions stand in the training set")
+            self._say(f"{self.n_left_out:,} items are not audited: their questions are in the training set")
         self.audits: list[tuple[int, ModelAudit]] = []
         self.stopped = ""
 

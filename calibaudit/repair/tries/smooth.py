@@ -46,7 +46,7 @@ def try_smooth(job: Job) -> Attempt:
     prior: Prior = "base" if job.settings.prior == "auto" else job.settings.prior
     if advice is not None:
         if advice.epsilon.value is None or advice.action != "smooth":
-            raise NothingServesError(f"no factor of the pilot serves: {advice.reason}", advice)
+            raise NothingServesError(f"no factor of the pilot works: {advice.reason}", advice)
         factors, prior = [advice.epsilon.value], advice.prior if job.settings.prior == "auto" else prior
     elif job.settings.smoothing is not None:
         factors = [job.settings.smoothing]

@@ -21,7 +21,7 @@ from calibaudit.scoring.evaluate import load
 N_CONTEXTS = 512
 """Prompts, at even distances, whose first choices are compared before and after."""
 
-_AT_BOUND = "the temperature is an end of the range that was looked at, and not a best one within it"
+_AT_BOUND = "the temperature is an end of the search range, not an optimum within it"
 
 
 def try_temperature(job: Job) -> Attempt:

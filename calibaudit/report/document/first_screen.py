@@ -51,7 +51,7 @@ def comparison_screen(
     change, gap = overall.change["ece"], overall.change["gap"]
     notes = [
         ECE_IS,
-        f"Change {signed(change.value)}, without the share of noise",
+        f"Change {signed(change.value)}, corrected for noise",
         f"Gap, confidence − accuracy: {signed(before['gap'].value)} → {signed(after['gap'].value)}",
         f"Accuracy {number(before['accuracy'].value)} → {number(after['accuracy'].value)}",
     ]
@@ -67,7 +67,7 @@ def comparison_screen(
         notes.append(f"{p_text(gap.p_value)} for the change in the gap")
     n = sum(task.ece_p_holm is not None and task.ece_p_holm < comparison.settings.alpha for task in comparison.tasks)
     if gate_action is not None:
-        notes.append("Two-sided; the gate's own one-sided tests are below")
+        notes.append("Two-sided; the gate's one-sided tests are below")
     elif len(comparison.tasks) > 1 and change.p_value is not None:
         notes.append(f"Significant on {n} of {len(comparison.tasks)} tasks (Holm's correction for that many tests)")
     how_sure = Card("How sure is that?", p_text(change.p_value), tuple(notes))
@@ -91,7 +91,7 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
         f"ECE {number(ece.value)}",
         (
             ECE_IS,
-            f"{_ends(ece, audit.settings.level)}, without the share of noise",
+            f"{_ends(ece, audit.settings.level)}, corrected for noise",
             f"Accuracy {number(metrics['accuracy'].value)}, mean confidence {number(metrics['confidence'].value)}",
         ),
     )
@@ -103,7 +103,7 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
             f"{audit.settings.level * 100:g} % interval over {audit.pooled.n_items:,} items",
             "Too little evidence for a test of calibration"
             if p_value is None
-            else f"A calibrated model would look as wrong with {p_text(p_value)}",
+            else f"A calibrated model would look this wrong with {p_text(p_value)}",
         ),
     )
     if label == _CEILING:

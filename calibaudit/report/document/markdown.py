@@ -86,7 +86,7 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
             lines += ["", f"Run: {escaped(command, 600)}"]
         if recommendation.options:
             table = tables.option_rows(recommendation.options, recommendation.advised)
-            lines += ["", *_table(table, "repair that could serve", None), ""]
+            lines += ["", *_table(table, "possible repair", None), ""]
             lines += [f"- {escaped(text, 900)}" for text in option_sentences(recommendation)]
         for text in recommendation.trades:
             lines += ["", escaped(as_sentence(text), 900)]

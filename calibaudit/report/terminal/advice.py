@@ -80,7 +80,7 @@ def _options(recommendation: Recommendation, width: int) -> list[Text]:
         return []
     rows = [("", "", "ECE", "accuracy", "NLL"), *(_option_cells(option) for option in recommendation.options)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = styled(wrapped("Repairs that could serve, by NLL; > is advised", width - 1), "bold")
+    lines = styled(wrapped("Possible repairs, lowest NLL first; > is advised", width - 1), "bold")
     for row, option in zip(rows, (None, *recommendation.options), strict=True):
         mark = ">" if option is not None and option is recommendation.advised else " "
         cells = " ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))

@@ -65,10 +65,10 @@ def comparison_table(comparison: Comparison, width: int) -> list[Text]:
         line.highlight_regex(r"−\S+\*", "green")
     notes = []
     if any("*" in line.plain for line in lines):
-        holm = " after Holm over the tasks; an interval without 0 is not enough" if n_tasks > 1 else ""
+        holm = " after Holm over the tasks; an interval that excludes 0 is not enough" if n_tasks > 1 else ""
         notes.append(f"* p < {number(settings.alpha, 2)}{holm}")
     if any((side.metrics["ece"].value or 0) < -0.0005 for row in rows for side in (row.before, row.after)):
-        notes.append("an ECE below 0: less error than noise alone gives on average")
+        notes.append("ECE below 0: less error than noise alone gives on average")
     lines += styled((part for note in notes for part in wrapped(note, width)), "dim")
     return lines
 

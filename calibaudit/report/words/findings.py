@@ -54,7 +54,7 @@ def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
     figures = f"ECE {_with_interval(ece.value, ece.low, ece.high)}"
     if p_value is None and gap.low is None:
         return f"Too little evidence to test calibration: the model is {points(gap.value)}.", f"{figures}."
-    figures += "." if p_value is None else f"; a calibrated model would look as wrong with {p_text(p_value)}."
+    figures += "." if p_value is None else f"; a calibrated model would look this wrong with {p_text(p_value)}."
     if all_at_ceiling(audit):
         return ceiling_sentence(audit), figures
     if leaning:
@@ -75,7 +75,7 @@ def advice(recommendation: Recommendation) -> str:
     if recommendation.action == "none_needed":
         return f"Advice: no repair is needed ({recommendation.reason})."
     if recommendation.action == "nothing_known":
-        return f"Advice: none; nothing that was measured would repair it ({recommendation.reason})."
+        return f"Advice: none; nothing measured here would repair it ({recommendation.reason})."
     if recommendation.action == "temperature":
         value = " ".join(
             part for part in (number(temperature.value, 2), bounds(temperature.low, temperature.high, 2)) if part
@@ -90,7 +90,7 @@ def advice(recommendation: Recommendation) -> str:
     if recommendation.method != "stack":
         return said
     kept = f"less than {KEPT * 100:.0f} % of what tuning added"
-    return f"{said} fix finds the factor by trying, from {number(MOST, 2)} down, and takes none that keeps {kept}."
+    return f"{said} fix tries factors, from {number(MOST, 2)} down, and takes none that keeps {kept}."
 
 
 def option_words(option: RepairOption) -> str:
@@ -174,7 +174,7 @@ def _gap_changed(facts: _Facts) -> str:
     if was == -facts.surer and not now:
         return f"{after} shows no lean where {before} is {_KINDS[was]}, {by}: {moved}."
     word = "surer" if facts.surer > 0 else "less sure"
-    return f"{after} has become {word} than {before} without a change of the calibration error that shows: {moved}."
+    return f"{after} has become {word} than {before} without a detectable change in calibration error: {moved}."
 
 
 def _unchanged(comparison: Comparison, facts: _Facts, gaps: tuple[float, float]) -> str:
@@ -186,7 +186,7 @@ def _unchanged(comparison: Comparison, facts: _Facts, gaps: tuple[float, float])
         kind = f"{_KINDS[facts.now]}: {points(gaps[1])}" if facts.now else "not calibrated"
         return f"Both models answer the {n} items alike, and both are {kind}."
     if same:
-        return f"Both models answer the {n} items alike, and no sign of miscalibration shows in them."
+        return f"Both models answer the {n} items alike, with no sign of miscalibration."
     if facts.was == facts.now != 0:
         return f"No detectable change: both models are {_KINDS[facts.now]}, {after} is {facts.moved}."
     if not any(off) and not facts.was and not facts.now:

@@ -24,8 +24,8 @@ def ceiling_sentence(result: Comparison | ModelAudit) -> str:
     whose = "of both models" if isinstance(result, Comparison) else "of the model"
     where = " on every task" if len(result.tasks) > 1 else ""
     return (
-        f"At ceiling: accuracy and mean confidence {whose} are above {number(CEILING, 2)}{where}, so nothing to repair "
-        f"can show here; {_way_out(result)}."
+        f"At ceiling: accuracy and mean confidence {whose} are above {number(CEILING, 2)}{where}, so no repair "
+        f"could show here; {_way_out(result)}."
     )
 
 
@@ -46,13 +46,13 @@ def reach_sentences(result: Comparison | ModelAudit) -> list[str]:
         )
     for name, tasks in _at_chance(result):
         what = "these questions" if len(tasks) == len(result.tasks) else listed(tasks)
-        found.append(f"{name} does not know {what}: its accuracy is that of guessing; its confidence is still judged.")
+        found.append(f"{name} does not know {what}: its accuracy is at chance; its confidence is still judged.")
     return found
 
 
 def level_title(result: Comparison | ModelAudit) -> str:
     """What stands above the table by level; it says how many items have none."""
-    title = "By level of difficulty, as the task files have it: the larger the harder"
+    title = "By level of difficulty, as the task files give it: higher is harder"
     without = result.pooled.n_items - sum(row.n_items for row in result.by_level)
     return f"{title}; {without:,} of {result.pooled.n_items:,} items have none" if without > 0 else title
 

@@ -33,8 +33,8 @@ FAULTS = {
     "nll": "fits worse (NLL)",
     "brier": "fits worse (Brier)",
     "option_mass": "less of the probability is on the options",
-    "inside_accuracy": "lost accuracy within the chat template",
-    "inside_mass": "less of the probability is on the options within the chat template",
+    "inside_accuracy": "lost accuracy inside the chat template",
+    "inside_mass": "less of the probability is on the options inside the chat template",
     "unmeasured": "what tuning added was not measured",
 }
 """A fault in a few words."""
@@ -120,7 +120,7 @@ def _nothing_done(repair: Repair) -> str:
     advice, items = repair.advice, f", on {repair.n_advice_items:,} items"
     reason = "" if advice is None else f": {reason_text(advice.reason)}{items}"
     if repair.verdict.outcome == "not_needed":
-        all_the_same = "" if repair.data is None else "; --smoothing with a factor tunes all the same"
+        all_the_same = "" if repair.data is None else "; --smoothing with a factor tunes anyway"
         return f"Nothing to repair{reason}. Nothing was saved{all_the_same}."
     why = "; ".join(f"{one.method} ({reason_text(one.impossible)})" for one in repair.candidates if one.impossible)
     return f"No repair is known{f': {why}' if why else reason}. Nothing was saved."
@@ -132,7 +132,7 @@ def _no_fall(ece: Change, n_tried: int, proof: Proof) -> str:
     if ece.p_value is None:
         return "too few for a test"
     if ece.value is not None and ece.value < 0 and ece.p_value < alpha:
-        return f"no sure fall where {n_tried} repairs may be judged (p < {number(alpha / n_tried)} is asked)"
+        return f"no significant fall, with up to {n_tried} repairs judged (p < {number(alpha / n_tried)} is required)"
     return "no fall beyond chance"
 
 
@@ -150,7 +150,7 @@ def _spoilt(repair: Repair, proof: Proof) -> list[str]:
     if "kept" in faults and repair.retention is not None and repair.retention.kept is not None:
         kept = repair.retention.kept
         how_far = "the tuning" if kept < 0.5 else "some of the tuning"
-        asked = f"keeps {share_text(kept)} of what tuning added, at least {share_text(KEPT)} is asked"
+        asked = f"keeps {share_text(kept)} of what tuning added, at least {share_text(KEPT)} is required"
         found.append(f"undid {how_far} ({asked})")
     if "accuracy" in faults:
         found.append(f"lost accuracy ({_fault(proof.repair, 'accuracy', -1, repair.verdict.accuracy_margin)})")
@@ -163,7 +163,7 @@ def _spoilt(repair: Repair, proof: Proof) -> list[str]:
     if "option_mass" in faults:
         found.append(f"puts less of the probability on the options ({_fault(proof.repair, 'option_mass', -1)})")
     if proof.inside is not None:
-        within = "within the chat template"
+        within = "inside the chat template"
         if "inside_accuracy" in faults:
             found.append(f"lost accuracy {within} ({_fault(proof.inside, 'accuracy', -1)})")
         if "inside_mass" in faults:
@@ -177,7 +177,7 @@ def _fault(comparison: Comparison, metric: str, sign: int, allowed: float = WORS
     change = comparison.pooled.change[metric]
     ends = [sign * end for end in (change.low, change.high) if end is not None]
     sure = bool(ends) and min(ends) > 0
-    more = "" if sure else f", more than the {number(allowed)} that is allowed"
+    more = "" if sure else f", more than the allowed {number(allowed)}"
     return f"{moved(comparison, metric, test=False)}{more}"
 
 
@@ -188,7 +188,7 @@ def _unmeasured(repair: Repair) -> str:
     if repair.data is not None:
         fits = {"base": kept.base, "instruct": kept.before, "the repaired model": kept.after}
         lacking = [name for name, fit in fits.items() if fit is None]
-        why = "what tuning added was too little to measure (less than .05 of the first choices)"
+        why = "tuning added too little to measure (less than .05 of the first choices)"
         if lacking:
             why = f"what tuning added was not measured: {lacking[0]} lacks tokens of the rows"
     if kept.first_choices is not None:

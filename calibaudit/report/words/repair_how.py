@@ -9,7 +9,7 @@ from calibaudit.repair.verdict import Retention
 from calibaudit.report.words.repair import FAULTS, moved, reason_text, same_text, share_text
 from calibaudit.report.words.text import bounds, number, signed
 
-_TRIALS = {**FAULTS, "not_least": "another has less NLL"}
+_TRIALS = {**FAULTS, "not_least": "another has a lower NLL"}
 
 LEFT_TEXT = number(LEFT, 2)
 
@@ -42,13 +42,14 @@ def choice_sentences(repair: Repair) -> list[str]:
     chosen = repair.chosen
     if chosen is None or chosen.verdict is None or len(repair.candidates) < 2:
         return []
-    items = f"on the {repair.n_advice_items:,} items that choose"
+    items = f"on the {repair.n_advice_items:,} selection items"
     if chosen.enough:
-        why = f"the cheapest that was enough (it passed, and left no ECE surely more than {LEFT_TEXT} above base's)"
+        above = f"not significantly more than {LEFT_TEXT} above base's"
+        why = f"the cheapest that was enough (it passed, with an ECE {above})"
     elif chosen.verdict.passed:
-        why = f"the best that passed (the cheapest whose ECE {items} is not surely above the least)"
+        why = f"the best that passed (the cheapest whose ECE {items} is not significantly above the lowest)"
     else:
-        why = f"none passed, and it has the least NLL {items}"
+        why = f"none passed, and it has the lowest NLL {items}"
     found = [f"{chosen.method} was taken: {why}."]
     after = False
     for one in repair.candidates:
@@ -78,7 +79,7 @@ def how_sentences(repair: Repair) -> list[str]:
         parts = [f"accuracy {moved(inside, 'accuracy')}", f"ECE {moved(inside, 'ece')}"]
         if inside.pooled.change["option_mass"].value is not None:
             parts.append(f"probability on the options {moved(inside, 'option_mass')}")
-        found.append(f"Within the chat template: {', '.join(parts)}.")
+        found.append(f"Inside the chat template: {', '.join(parts)}.")
     notes = [reason_text(note, 1000) for note in repair.notes]
     found += [f"{note[:1].upper()}{note[1:]}." for note in notes]
     found.append(data_sentence(repair))
@@ -122,12 +123,12 @@ def data_sentence(repair: Repair, source: str | None = None) -> str:
     """What became of the rows. source: how they are called, where not as they were named."""
     data = repair.data
     if data is None:
-        return "Data: none, so nothing was trained, and nothing was measured on what tuning had taught."
+        return "Data: none, so nothing was trained, and what tuning taught was not measured."
     parts = [f"{data.n_rows:,} rows read", f"{data.n_examples:,} used", f"{data.n_faulty:,} unusable"]
     if data.n_truncated:
         parts.append(f"{data.n_truncated:,} cut to fit")
     left_out = (
-        f"; {data.n_items_left_out:,} audited items are left out, since their questions stand in the rows"
+        f"; {data.n_items_left_out:,} audited items left out, because their questions are in the rows"
         if data.n_items_left_out
         else ""
     )
@@ -151,18 +152,18 @@ def _method(repair: Repair, setting: Setting) -> str:
     """What was done, in one sentence."""
     value, other = number(setting.value, 2), f"{repair.n_advice_items:,} other items"
     if setting.method == "temperature":
-        return f"All logits are divided by {value}, the temperature of the least NLL on {other}."
+        return f"All logits are divided by {value}, the temperature with the lowest NLL on {other}."
     if setting.method == "aligned":
         return (
             f"All logits are divided by {value}, at which instruct is as sure as base where both choose the same, "
-            f"on {other}; no label was used for it."
+            f"on {other}; no labels were used."
         )
     if setting.method == "merge":
         done = f"The weights are {_factor(1 - setting.value)} of instruct's and {_factor(setting.value)} of base's"
         if setting.temperature is None:
             return f"{done}."
         return f"{done}, and all logits are divided by {number(setting.temperature, 2)}."
-    start = "Tuned again from base" if setting.start == "base" else "Tuned on from instruct"
+    start = "Tuned again from base" if setting.start == "base" else "Tuned further from instruct"
     factor = setting_text(setting).removeprefix("smooth, ")
     return f"{start} with smoothing {factor} ({_source(repair)})."
 
@@ -175,7 +176,7 @@ def _source(repair: Repair) -> str:
     if len(trials) > 1:
         return "found by trying"
     if advice is None or (trials and advice.method != "pilot"):
-        return "the factor that is tried first"
+        return "the first factor tried"
     interval = bounds(advice.epsilon.low, advice.epsilon.high, 2)
     return "; ".join(
         part for part in (interval, f"{advice.method}, from {repair.n_advice_items:,} other items") if part
@@ -196,7 +197,7 @@ def _trials(repair: Repair, candidate: Candidate) -> str:
     what = "Weights of base" if candidate.method == "merge" else "Smoothing factors"
     used = None if candidate.setting is None else candidate.setting.value
     tried = "; ".join(_trial(trial, used=trial.value == used) for trial in candidate.trials)
-    return f"{what} that were tried, on {repair.n_advice_items:,} other items: {tried}."
+    return f"{what} tried, on {repair.n_advice_items:,} other items: {tried}."
 
 
 def _trial(trial: Trial, *, used: bool) -> str:
@@ -224,8 +225,8 @@ def _kept(retention: Retention) -> list[str]:
         found.append(f"First choice right on the tuning rows: {shares}{kept}.")
     if retention.first_choices is not None:
         found.append(
-            f"Compared before and after, {same_text(retention.first_choices)}: a division changes none of them, but "
-            "rounding may turn a near tie. The first choice of an item whose choices have several tokens may change."
+            f"Compared before and after, {same_text(retention.first_choices)}: dividing changes none of them, but "
+            "rounding may flip a near tie. The first choice of an item whose choices have several tokens may change."
         )
     return found
 
@@ -243,9 +244,9 @@ def _why_not(one: Candidate, *, after: bool, taken: Candidate) -> str:
         return "it was not judged"
     faults = ", ".join(FAULTS[fault] for fault in one.verdict.faults)
     if one.verdict.outcome == "not_improved":
-        return f"its ECE did not surely fall{f'; {faults}' if faults else ''}"
+        return f"its ECE did not fall significantly{f'; {faults}' if faults else ''}"
     if faults:
         return faults
     if taken.enough:
-        return f"it passed, but left an ECE surely more than {LEFT_TEXT} above base's"
-    return "it passed too, but is dearer" if after else "it passed, but its ECE is surely above the least"
+        return f"it passed, but left an ECE significantly more than {LEFT_TEXT} above base's"
+    return "it passed too, but costs more" if after else "it passed, but its ECE is significantly above the lowest"

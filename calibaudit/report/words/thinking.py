@@ -23,11 +23,11 @@ def _sentence(name: str, effect: ThinkingEffect) -> str:
     how = "one greedy thought" if effect.samples == 1 else f"{effect.samples} sampled thoughts"
     said = (
         f"{name} answered {effect.n_items:,} items after {how} of up to {effect.n_tokens:,} tokens "
-        f"({effect.mean_tokens:.0f} on average): behind an empty thought it is {_figures(effect.direct)}; after "
+        f"({effect.mean_tokens:.0f} on average): after an empty thought it is {_figures(effect.direct)}; after "
         f"thinking {_figures(effect.thoughtful)}."
     )
     if effect.truncated:
-        said += f" {_share(effect.truncated)} of the thoughts were cut off there; a higher --think may change this."
+        said += f" {_share(effect.truncated)} of the thoughts were cut off there; a higher --think may help."
     if effect.unclosed:
         said += f" {_share(effect.unclosed)} ended with the turn, before any answer."
     return said

@@ -85,13 +85,13 @@ def scores_of(
     """
     scoring = asked or possible[0]
     if scoring not in possible:
-        raise ScoresError(f"{where}: scoring {scoring} cannot be had from it; choose one of {', '.join(possible)}")
+        raise ScoresError(f"{where}: scoring {scoring} is not available from it; choose one of {', '.join(possible)}")
     for item in items:
         _check(item, where)
     names = [item.id for item in items]
     if len(set(names)) < len(names):
         twice = Counter(names).most_common(1)[0][0]
-        raise ScoresError(f"{where}: item {twice!r} stands there twice; give one run's log")
+        raise ScoresError(f"{where}: item {twice!r} occurs twice; give one run's log")
     asked_of = tuple(
         Item(i.id, i.question, i.choices, i.answer, None, "", "", (), document_hash(i.content)) for i in items
     )

@@ -184,7 +184,7 @@ def _of_kind(kind: Format, path: Path, settings: ImportSettings, notice: Notice 
 
 def _without_table_flags(path: Path, kind: Format, settings: ImportSettings, notice: Notice | None) -> None:
     for flag in settings.of_tables():
-        tell(notice, f"{path}: {flag} says nothing to a log of {kind}")
+        tell(notice, f"{path}: {flag} does not apply to a log of {kind}")
 
 
 def _named(scores: Sequence[Scores], settings: ImportSettings) -> tuple[Scores, ...]:
@@ -192,7 +192,7 @@ def _named(scores: Sequence[Scores], settings: ImportSettings) -> tuple[Scores, 
     tasks = [part.task for part in scores]
     twice = next((task for i, task in enumerate(tasks) if task in tasks[:i]), None)
     if twice is not None:
-        raise ScoresError(f"task {twice!r} stands in two of the files; give one model's logs, each task once")
+        raise ScoresError(f"task {twice!r} is in two of the files; give one model's logs, each task once")
     if settings.task is not None and len(scores) > 1:
         raise ScoresError(f"--task {settings.task}: there are {len(scores)} tasks: {', '.join(tasks)}")
     named = [replace(part, task=settings.task) if settings.task is not None else part for part in scores]

@@ -47,7 +47,7 @@ def read_lm_eval(
     two folders, or where the files are of two models.
     """
     if scoring is not None and scoring not in SCORINGS:
-        raise ScoresError(f"scoring {scoring!r} cannot be had from these logs; choose one of {', '.join(SCORINGS)}")
+        raise ScoresError(f"scoring {scoring!r} is not available from these logs; choose one of {', '.join(SCORINGS)}")
     files = _latest(file for path in paths for file in _files(path))
     found: list[tuple[Path, RunOfTask, Scores]] = []
     skipped: list[str] = []
@@ -63,7 +63,7 @@ def read_lm_eval(
         raise ScoresError(f"{skipped[0]}{more}")
     for line in skipped if notice is not None else ():
         assert notice is not None
-        notice(f"{line}; the file is passed over")
+        notice(f"{line}; the file is skipped")
     return _of_one_model(found)
 
 
@@ -76,7 +76,7 @@ def _files(path: Path) -> list[Path]:
     below = _below(path)
     if len(below) > 1:
         names = ", ".join(folder.name for folder in below)
-        raise ScoresError(f"{path}: logs of {len(below)} models lie in it ({names}); name one of these folders")
+        raise ScoresError(f"{path}: logs of {len(below)} models are in it ({names}); name one of these folders")
     if not below:
         raise ScoresError(f"{path}: no {SAMPLES} in this folder; run lm-eval with --log_samples --output_path")
     return sorted(below[0].glob(SAMPLES))
@@ -101,7 +101,7 @@ def _latest(files: Iterable[Path]) -> dict[str, tuple[Path, str]]:
         task, date = (match["task"], match["date"]) if match else (file.stem.removeprefix("samples_"), "")
         known = found.get(task)
         if known is not None and known[0].parent != file.parent:
-            raise ScoresError(f"task {task!r} stands in two folders: {known[0]} and {file}; name it once")
+            raise ScoresError(f"task {task!r} is in two folders: {known[0]} and {file}; name it once")
         if known is None or date > known[1]:
             found[task] = (file, date)
     return found

@@ -99,7 +99,7 @@ def read_columns(text: str) -> dict[str, str]:
         if not column or not key:
             raise SftError(f"--columns {part}: give COLUMN=KEY, such as question=prompt,response=completion")
         if column in columns:
-            raise SftError(f"--columns {text}: column {column!r} stands in it twice")
+            raise SftError(f"--columns {text}: column {column!r} occurs in it twice")
         columns[column] = key
     if text.strip() and not columns:
         raise SftError(f"--columns {text}: give COLUMN=KEY, such as question=prompt,response=completion")

@@ -45,7 +45,7 @@ def why_not_packed(network: Any, rows: Sequence[Sequence[int]]) -> str | None:
         try:
             together, beside_another = (states(ids, position_ids=positions) for ids in (line, other))
         except (TypeError, ValueError, RuntimeError, IndexError, NotImplementedError):
-            return "it takes no positions that begin anew within a line"
+            return "it takes no positions that restart within a line"
         alone = torch.cat([states(torch.tensor([row], device=device)) for row in rows])
     rest = slice(len(rows[0]), None)
     if (far := _difference(together[rest], beside_another[rest])) > _APART * tolerance:

@@ -116,7 +116,7 @@ LABELS_THAT_NEED_NONE = {
     "Prompts",
     "Thinking",
     "Confidence bins",
-    "Level of intervals",
+    "Interval level",
     "Seed",
     "calibaudit",
     "Made",

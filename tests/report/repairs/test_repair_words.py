@@ -45,10 +45,10 @@ SENTENCES = {
     "one confidence": rf"It did not help: {ECE}, no fall beyond chance{ACCURACY}{KEEPS} "
     rf"It also lost discrimination \(AUROC {MOVED}\) and fits worse \(NLL {MOVED}; Brier {MOVED}\)\.",
     "off the options": rf"Better calibrated, but {LESS_MASS} \(\.900 → \.800, −\.100 .*\)\. {ECE}{ACCURACY}{KEEPS}",
-    "worse within": rf"Better calibrated, but lost accuracy within the chat template \({MOVED}\) and {LESS_MASS} "
-    rf"within the chat template \({MOVED}\)\. {ECE}{ACCURACY}{KEEPS}",
+    "worse within": rf"Better calibrated, but lost accuracy inside the chat template \({MOVED}\) and {LESS_MASS} "
+    rf"inside the chat template \({MOVED}\)\. {ECE}{ACCURACY}{KEEPS}",
     "no data": rf"Better calibrated; {UNMEASURED}\. {ECE}{ACCURACY}\.",
-    "too little taught": r"Better calibrated; what tuning added was too little to measure \(less than \.05 of the "
+    "too little taught": r"Better calibrated; tuning added too little to measure \(less than \.05 of the "
     rf"first choices\)\. {ECE}{ACCURACY}\.",
     "base lacks tokens": r"Better calibrated; what tuning added was not measured: base lacks tokens of the rows\. "
     rf"{ECE}{ACCURACY}\.",
@@ -111,7 +111,7 @@ def test_a_fall_that_is_not_sure_among_several_repairs_is_no_chance_finding():
     assert change.value < 0
     assert change.p_value < 0.05
     several = replace(repair, settings=FixSettings(method="auto"), verdict=RepairVerdict("not_improved"))
-    assert "no sure fall where 3 repairs may be judged (p < .017 is asked)" in repair_sentence(several)
+    assert "no significant fall, with up to 3 repairs judged (p < .017 is asked)" in repair_sentence(several)
 
 
 @pytest.mark.parametrize(
@@ -135,17 +135,17 @@ def test_why_which_was_taken():
         choice_sentences(made(name)) for name in ("cheap was enough", "best of three", "none passed")
     )
     assert enough == [
-        "temperature was taken: the cheapest that was enough (it passed, and left no ECE surely more than .02 above "
-        "base's).",
+        "temperature was taken: the cheapest that was enough (it passed, with an ECE not significantly more than .02 "
+        "above base's).",
         "aligned is not possible here: no final norm.",
     ]
     assert passed[0].startswith("smooth was taken: the best that passed (")
     assert passed[1:] == [
-        "temperature was not taken: it passed, but its ECE is surely above the least.",
+        "temperature was not taken: it passed, but its ECE is significantly above the lowest.",
         "merge was not taken: keeps too little of what tuning added, fits worse (NLL).",
     ]
-    assert none[0] == "smooth was taken: none passed, and it has the least NLL on the 480 items that choose."
-    assert none[1] == "temperature was not taken: its ECE did not surely fall."
+    assert none[0] == "smooth was taken: none passed, and it has the lowest NLL on the 480 selection items."
+    assert none[1] == "temperature was not taken: its ECE did not fall significantly."
     assert choice_sentences(made("helped")) == []
 
 
@@ -153,12 +153,12 @@ def test_what_was_tried_and_what_is_left():
     merged, smoothed = "\n".join(how_sentences(made("helped within, too"))), how_sentences(made("smoothed"))
     assert "The weights are .60 of instruct's and .40 of base's." in merged
     assert (
-        "Weights of base that were tried, on 480 other items: .10 (keeps 100 %, gap +.100, "
-        "NLL with a temperature 1.050): another has less NLL; .40 (keeps 96 %, gap +.020, NLL with a temperature "
+        "Weights of base tried, on 480 other items: .10 (keeps 100 %, gap +.100, "
+        "NLL with a temperature 1.050): another has a lower NLL; .40 (keeps 96 %, gap +.020, NLL with a temperature "
         ".990): used; .50 (keeps 91 %, gap .000, NLL with a temperature .980): keeps too little of what tuning added "
         "and fits worse (NLL)."
     ) in merged
-    assert re.search(r"Within the chat template: accuracy .*, ECE .*, probability on the options \.900 → \.900", merged)
+    assert re.search(r"Inside the chat template: accuracy .*, ECE .*, probability on the options \.900 → \.900", merged)
     assert smoothed[0] == "Tuned again from base with smoothing .25 towards base (found by trying)."
     assert (
         ".50 (keeps 90 %, not scored): keeps too little of what tuning added; .25 (keeps 97 %, gap +.020): used"
@@ -189,7 +189,7 @@ def test_a_temperature_says_what_it_does_to_sampling():
     assert not any("Sampling" in text for text in how_sentences(made("smoothed")))
     assert (
         "Compared before and after, the likeliest next token is the same on 1,150 of 1,152 prompts: a division changes "
-        "none of them, but rounding may turn a near tie. The first choice of an item whose choices have several tokens "
+        "none of them, but rounding may flip a near tie. The first choice of an item whose choices have several tokens "
         "may change."
     ) in how_sentences(made("helped, first choices only"))
 

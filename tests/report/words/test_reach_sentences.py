@@ -111,12 +111,12 @@ def test_hard_tasks_at_ceiling_are_not_told_to_try_themselves() -> None:
 def test_a_model_at_chance_is_named_with_its_tasks() -> None:
     comparison = compared(pair((104, 0.6), (200, 0.7), task="dark"), usual())
     assert reach_sentences(comparison) == [
-        "base does not know dark: its accuracy is that of guessing; its confidence is still judged."
+        "base does not know dark: its accuracy is at chance; its confidence is still judged."
     ]
     alone = compared(pair((104, 0.6), (98, 0.7), task="dark"))
     assert reach_sentences(alone) == [
-        "base does not know these questions: its accuracy is that of guessing; its confidence is still judged.",
-        "tuned does not know these questions: its accuracy is that of guessing; its confidence is still judged.",
+        "base does not know these questions: its accuracy is at chance; its confidence is still judged.",
+        "tuned does not know these questions: its accuracy is at chance; its confidence is still judged.",
     ]
 
 
@@ -126,7 +126,7 @@ def test_one_model_has_the_same_words() -> None:
     assert reach_sentences(audit_model([high, low])) == [
         "At ceiling on quiz (accuracy and mean confidence above .97): nothing to repair can show there; try -t "
         "bundled_hard.",
-        "base does not know dark: its accuracy is that of guessing; its confidence is still judged.",
+        "base does not know dark: its accuracy is at chance; its confidence is still judged.",
     ]
 
 
@@ -150,7 +150,7 @@ def test_no_page_advises_a_repair_at_ceiling() -> None:
     advised = recommend([before], [after], comparison)
     assert advised.action == "nothing_known"
     assert advice(advised) == (
-        "Advice: none; nothing that was measured would repair it (every task is at ceiling, where no repair can show)."
+        "Advice: none; nothing measured here would repair it (every task is at ceiling, where no repair could show)."
     )
     page = html_page(comparison_dict(comparison, advised))
     assert "Ask harder questions, then judge" in page

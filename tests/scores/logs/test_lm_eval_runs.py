@@ -182,7 +182,7 @@ def test_a_generated_task_in_a_folder_is_passed_over(shared: Path) -> None:
     assert (part.task, part.n_items, part.scoring) == ("l_lq", 2, "letter")
     (line,) = told
     assert "samples_l_gen_2026-11-28T00-47-25.754136.jsonl:1: a generated task" in line
-    assert line.endswith("the file is passed over")
+    assert line.endswith("the file is skipped")
 
 
 def test_what_a_log_has_of_other_kinds_is_named_line_by_line() -> None:
@@ -233,7 +233,7 @@ def test_a_chat_log_and_the_checkpoint_it_is_of(task: str, chat_checkpoint: Mode
     assert (logged.prompt.template, logged.prompt.settings) == (scored.prompt.template, scored.prompt.settings)
     told = [text for text in compare([logged], [scored], Settings()).warnings if "prompt" in text or "wording" in text]
     assert told == [
-        "whether both sides have the same wording and examples cannot be told: a log holds its questions inside a chat "
+        "it is unknown whether both sides have the same wording and examples: a log holds its questions inside a chat "
         f"template ({task} (chat))"
     ]
 

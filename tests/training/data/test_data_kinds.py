@@ -22,7 +22,7 @@ def test_columns_are_read() -> None:
         ("question", "--columns question: give COLUMN=KEY, such as question=prompt,response=completion"),
         ("=prompt", "--columns =prompt: give COLUMN=KEY"),
         (",", "--columns ,: give COLUMN=KEY"),
-        ("a=prompt,a=completion", "--columns a=prompt,a=completion: column 'a' stands in it twice"),
+        ("a=prompt,a=completion", "--columns a=prompt,a=completion: column 'a' occurs in it twice"),
         ("a=prompt,b=prompt", "--columns: two columns are to be read as prompt; give one"),
         ("a=promt", f"--columns a=promt: no row is read by promt; did you mean prompt? known are {', '.join(KNOWN)}"),
         ("a=x", f"--columns a=x: no row is read by x; known are {', '.join(KNOWN)}"),
