@@ -52,8 +52,8 @@ def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = No
         "",
         f"# {escaped(out.resolve().name)}",
         "",
-        f"A repair of {_code(instruct)} by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. Its confidence is "
-        "meant to match its accuracy.",
+        f"A repair of {_code(instruct)} by calibaudit {version('calibaudit')}: {_WHAT[chosen.method]}. "
+        "Its confidence is meant to match its accuracy.",
         "",
         BEGIN,
         "## Calibration",
@@ -67,8 +67,8 @@ def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = No
         explained(proof),
         "",
         f"Items: {proof.pooled.n_items:,}. They were used neither for tuning nor for choosing the repair. "
-        f"Intervals are at {proof.settings.level * 100:g} %, p-values test for no change; every figure with its interval is "
-        "in `fix.json`.",
+        f"Intervals are at {proof.settings.level * 100:g} %, p-values test for no change; every figure with its "
+        "interval is in `fix.json`.",
         END,
         "",
     ]
