@@ -34,7 +34,7 @@ def build_task(
 
     Documents that cannot be asked (a template fails, the answer is none of the choices, ...) are left out and counted
     in one warning. Raises TaskError when they are more than PERCENT_LEFT_OUT of those asked, naming task, file and
-    the first of them; and at once where an example cannot be used, or an id stands twice."""
+    the first of them; and at once where an example cannot be used, or an id occurs twice."""
     n_fewshot, notes = _number_of_examples(definition, num_fewshot)
     if answer_prefix is not None:
         definition = _with_prefix(definition, answer_prefix)
@@ -228,7 +228,7 @@ class _Builder:
         if first == index:
             return identity
         if self._id is not None or self._split.own:
-            raise Broken(f"id {identity!r} stands twice (first: {self._split.place(first)})")
+            raise Broken(f"id {identity!r} occurs twice (first: {self._split.place(first)})")
         self._count("share their id with an earlier one and got a number behind it", identity)
         number = 2
         while self._seen.setdefault(f"{identity}#{number}", index) != index:

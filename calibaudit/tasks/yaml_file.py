@@ -218,7 +218,7 @@ def _node_faults(path: Path, root: yaml.Node) -> Iterator[str]:
                 elif key.value not in first:
                     first[key.value] = line, value
                 elif not _says_the_same(value, first[key.value][1]):
-                    told = f"key {key.value!r} stands twice (first in line {first[key.value][0]})"
+                    told = f"key {key.value!r} occurs twice (first in line {first[key.value][0]})"
                     yield f"{Place(path, line)}: {told}, with different values"
 
 

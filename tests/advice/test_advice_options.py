@@ -208,7 +208,7 @@ def test_the_least_nll_stands_first_and_what_only_a_trial_tells_last() -> None:
         assert option.command == f"calibaudit fix INSTRUCT --base BASE --method {option.method}{data} --out DIR"
     assert [of(found, method).kept for method in ("temperature", "aligned")] == ["every first choice"] * 2
     assert "not measured" in of(found, "smooth").kept
-    assert "stand-in" in of(found, "smooth").basis
+    assert "an estimate" in of(found, "smooth").basis
 
 
 def test_a_sign_of_preference_tuning_turns_the_advice_and_the_order() -> None:
@@ -233,7 +233,7 @@ def test_accuracy_that_only_base_brings_back_speaks_for_smoothing_and_the_trade_
     assert enough(of(found, "temperature"))
     assert found.action == "smooth"
     was, now = (by_hand(softmax(one.logprobs), one.answer)[0] for one in (before, after))
-    lost = f"none of the accuracy back that tuning lost ({was:.3f} → {now:.3f})".replace("0.", ".")
+    lost = f"none of the accuracy that tuning lost ({was:.3f} → {now:.3f})".replace("0.", ".")
     assert lost in found.trades[0]
     assert "where only confidences matter, it is the cheaper repair" in found.trades[0]
     assert found.trades[0].endswith(of(found, "temperature").command)

@@ -89,7 +89,7 @@ def test_the_caution_names_a_template_on_one_side_and_an_end_of_the_range() -> N
     assert one_sided.one_sided
     assert "give both the same prompts" in aligned_caution(one_sided)
     assert "template" not in aligned_caution(Aligned(2.0, 60, 100))
-    assert "the end of the range looked at, 0.25 to 8" in aligned_caution(Aligned(8.0, 60, 100))
+    assert "an end of the search range, 0.25 to 8" in aligned_caution(Aligned(8.0, 60, 100))
 
 
 def ece(scores: np.ndarray, answer: np.ndarray) -> float:

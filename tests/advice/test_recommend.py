@@ -174,7 +174,7 @@ def test_identical_models_that_are_too_sure_are_not_told_that_nothing_is_needed(
     assert gap > least
     assert (found.action, found.epsilon.value, found.epsilon.high) == ("temperature", 0.0, None)
     assert found.reason.startswith(f"confidence exceeds accuracy by {gap:.3f}".replace(" 0.", " ."))
-    assert "does not bring it nearer" in found.reason
+    assert "does not bring the two closer" in found.reason
     assert f"divided by {found.demand.temperature.value:.2f}" in found.reason
 
 
@@ -234,8 +234,8 @@ def test_models_that_are_both_too_sure_may_be_nearer_when_mixed() -> None:
     assert plan.weight is not None
     assert plan.mixed is not None
     warnings = about_mixture(mixture.at(1.0), mixture.at(0.0), plan.mixed, plan.weight)
-    assert any("only mixed are they nearer" in warning for warning in warnings)
-    assert any("part of the way" in warning for warning in warnings)
+    assert any("only their mixture is" in warning for warning in warnings)
+    assert any("helps only in part" in warning for warning in warnings)
     assert not any("cannot" in warning for warning in warnings)
 
 
@@ -281,7 +281,7 @@ def test_how_the_method_did_stands_wherever_smoothing_is_advised() -> None:
 def test_a_base_that_is_worse_is_not_smoothed_towards() -> None:
     found = advice((made_scores(2_000, heat=3.0), made_scores(2_000, heat=2.5, model=TUNED)))
     assert (found.action, found.epsilon.value, found.prior) == ("temperature", 0.0, "base")
-    assert "does not bring it nearer" in found.reason
+    assert "does not bring the two closer" in found.reason
 
 
 def test_tasks_of_opposite_sign_are_warned_of() -> None:
@@ -431,7 +431,7 @@ def test_no_run_that_helps_is_a_factor_of_zero_that_says_so() -> None:
     found = piloted(HARD, run(0.3, heat=3.0), run(0.7, heat=1.0, noise=2.0))
     assert (found.epsilon.value, found.epsilon.low, found.notes) == (0.0, None, ())
     assert found.action == "temperature"
-    assert "none of the 2 smoothed pilot runs came nearer" in found.reason
+    assert "none of the 2 smoothed pilot runs came closer" in found.reason
 
 
 def test_hard_labels_within_the_margin_need_no_smoothing() -> None:

@@ -68,7 +68,7 @@ def test_items_are_sound(name: str) -> None:
     test, train = rows(name), rows(name, ".train")
     assert (len(test), len(train)) == (N_TEST, N_TRAIN)
     texts = [(row.get("passage", ""), row["question"]) for row in test + train]
-    assert len(set(texts)) == len(texts), "a question stands twice, or on both sides"
+    assert len(set(texts)) == len(texts), "a question occurs twice, or on both sides"
     assert not {row["passage"] for row in test if "passage" in row} & {row.get("passage") for row in train}
     statements = [row["statement"].format(row["choices"][row["answer"]]) for row in test + train]
     assert len(set(statements)) == len(statements), "two items state the same fact"

@@ -90,7 +90,7 @@ def check_refused(ended: Ended, *said: str) -> None:
     assert line.startswith("calibaudit: ")
     assert len(line) > 20
     assert "Traceback" not in line
-    assert "fault of calibaudit's own" not in line
+    assert "bug in calibaudit" not in line
     for part in said:
         assert part in line
 

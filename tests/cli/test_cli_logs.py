@@ -1,4 +1,4 @@
-"""Logs of the harness as a command's MODEL: beside checkpoints, several of them, and what is passed over is told."""
+"""Logs of the harness as a command's MODEL: beside checkpoints, several of them, and what is skipped is told."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_several_paths_that_are_not_one_side(cli: Cli, tmp_path: Path) -> None:
         (f"{one},{tmp_path / 'none'}", "none: no such path; one side is several files"),
         (f"{one},{SAVED / 'tasks'}", "tasks: no scores or logs; one side is"),
         (f"{saved},{one}", f"task 'words' stands in {saved} and in {one}"),
-        (f"{one},{PLAIN}", "task 'words' stands in two folders"),
+        (f"{one},{PLAIN}", "task 'words' is in two folders"),
     ):
         ended = cli("score", models)
         assert ended.code == 2
@@ -177,7 +177,7 @@ def test_a_path_with_a_comma_in_its_name_is_one(cli: Cli, tmp_path: Path) -> Non
 def test_the_import_tells_what_it_passes_over(cli: Cli, tmp_path: Path) -> None:
     ended = cli("import-lm-eval", PLAIN, "-o", tmp_path / "out.json")
     assert ended.code == 0
-    told = [line for line in ended.err.splitlines() if "passed over" in line]
+    told = [line for line in ended.err.splitlines() if "skipped" in line]
     assert len(told) == 3
     ended = cli("import-lm-eval", next(PLAIN.glob("samples_written_*")))
     assert ended.code == 2

@@ -61,14 +61,15 @@ def test_the_page_of_saved_scores(cli: Cli, pair: tuple[Path, Path]) -> None:
     assert re.search(r"^   temperature +[\d.]+ +", page, re.MULTILINE)
     assert "kept: every first choice; cost: no training; measured on these items, each half at" in words
     assert re.search(
-        r"\(ECE \S+ → \S+, accuracy \S+ → \S+, NLL \S+ → \S+\), so it gives none of the accuracy back", words
+        r"\(ECE \S+ → \S+, accuracy \S+ → \S+, NLL \S+ → \S+\), so it restores none of the accuracy that tuning lost",
+        words,
     )
     assert re.search(r"with \.\d\d of base mixed in, it (exceeds|falls short of|equals) ", words)
     for row in ("gap", "temperature", "over options", "best by NLL"):
         assert f"\n  {row}  " in page
     assert "\n  head " not in page  # saved scores have no weights
     assert re.search(r"! the mixture that comes nearest has \.\d\d of base, and a factor so large undoes much", words)
-    assert "Note: tuning again from base makes only what the tuning data teach" in words
+    assert "Note: tuning again from base gives only what the tuning data teach" in words
     assert "Note: nothing measured here shows whether the model will teach another" in words
 
 
@@ -98,7 +99,7 @@ def test_json_is_a_result_that_every_format_can_show(cli: Cli, pair: tuple[Path,
             "<b>aligned</b>: kept: "
             if path.suffix == ".html"
             else "fix INSTRUCT --base BASE --method aligned --out DIR",
-            "gives none of the accuracy back that tuning lost",
+            "restores none of the accuracy that tuning lost",
             "kept: every first choice; cost: no training; measured on these items",
         ):
             assert said in text, path

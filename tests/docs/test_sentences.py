@@ -1,4 +1,4 @@
-"""A thing is said once, and first what readers come for: no long sentence stands twice, and details stand below."""
+"""A thing is said once, and first what readers come for: no long sentence occurs twice, and details stand below."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CASES = {
     "yaml aliases": "its aliases stand for more than 200,000 values",
     "yaml merges": "its aliases stand for more than 200,000 values",
-    "json twice": "key 'k99999' stands twice",
+    "json twice": "key 'k99999' occurs twice",
     "toml parts": "a key of more than 100 parts",
     "loops": "not finished after 2 seconds",
     "loops in a thread": "not finished after 2 seconds",

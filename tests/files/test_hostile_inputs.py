@@ -136,7 +136,7 @@ def test_from_the_command(command: str, cli: Cli, tmp_path: Path) -> None:
         lines = ended.err.splitlines()
         assert len(lines) == 1 or command == "tasks", (stem, ended.err)  # which lists every fault
         assert all(line.startswith("calibaudit: ") for line in lines), (stem, ended.err)
-        assert "fault of calibaudit's own" not in ended.err, (stem, ended.err)
+        assert "bug in calibaudit" not in ended.err, (stem, ended.err)
 
 
 @pytest.mark.parametrize("text", ["tool = 1", "[tool]\ncalibaudit = []", "[tool.calibaudit]\nscore = 3"])
@@ -157,5 +157,5 @@ def test_values_that_no_flag_has(value: str, tmp_path: Path) -> None:
 def test_a_key_that_stands_twice_is_found_at_once(tmp_path: Path) -> None:
     path = tmp_path / "d.json"
     path.write_text("[{" + KEYS + ', "k999": 2}]', encoding="utf-8")
-    with pytest.raises(CalibauditError, match="key 'k999' stands twice"):
+    with pytest.raises(CalibauditError, match="key 'k999' occurs twice"):
         read_json_documents(path)

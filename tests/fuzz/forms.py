@@ -172,7 +172,7 @@ def unpacked(path: Path) -> dict[str, bytes]:
 def _write_zip(tree: Tree) -> bytes:
     target = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        warnings.simplefilter("ignore")  # of a name that stands twice
+        warnings.simplefilter("ignore")  # of a name that occurs twice
         for name, value in tree if isinstance(tree, Pairs) else [("header.json", tree)]:
             archive.writestr(name if isinstance(name, str) and name else "x", _bytes(as_json(value)))
     return target.getvalue()

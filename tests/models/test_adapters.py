@@ -255,7 +255,7 @@ def test_a_base_beside_the_adapter_or_the_current_folder(
 def test_a_base_that_is_not_there_is_named_with_the_way_out(adapter: Path, saved: Path) -> None:
     for named in ("/nowhere/base", "org/never-cached"):
         edit(adapter, base_model_name_or_path=named)
-        message = refused(adapter, f"its base '{named}', as adapter_config.json has it, is not found")
+        message = refused(adapter, f"its base '{named}', as adapter_config.json has it, was not found")
         assert f"give BASE+{adapter}" in message
         name, sentence = base_beside(str(saved), str(adapter), offline=True)
         assert name == f"{saved}+{adapter}"

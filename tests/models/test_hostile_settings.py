@@ -97,7 +97,7 @@ def test_more_weights_than_the_files_hold_are_not_made(tmp_path: Path) -> None:
         (struct.pack("<Q", 2) + b"[]", "its header: it is no JSON object"),
         (struct.pack("<Q", 10_000) + b"[" * 10_000, "its header: nested too deeply"),
         (struct.pack("<Q", 15) + b'{"a": {"b": 1}}', "its header: entry 'a' has no dtype, shape and data_offsets"),
-        (struct.pack("<Q", 13) + b'{"a":1,"a":2}', "its header: key 'a' stands twice"),
+        (struct.pack("<Q", 13) + b'{"a":1,"a":2}', "its header: key 'a' occurs twice"),
     ],
 )
 def test_headers_of_weights(content: bytes, said: str, tmp_path: Path) -> None:

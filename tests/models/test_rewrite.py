@@ -225,7 +225,7 @@ class TestWholeOrNotAtAll:
     def test_nothing_that_is_there_is_overwritten(self, folder: Path, tmp_path: Path) -> None:
         for out in (folder, folder / "config.json"):
             before = {path: path.read_bytes() for path in folder.iterdir()}
-            with pytest.raises(OutputError, match=rf"^{out}: there is something already; name another folder"):
+            with pytest.raises(OutputError, match=rf"^{out}: already exists; name another folder"):
                 rewrite(folder, out)
             assert {path: path.read_bytes() for path in folder.iterdir()} == before
         (tmp_path / "empty").mkdir()

@@ -236,7 +236,7 @@ class TestWhatIsTrainedOnIsNotAudited:
 
     def test_all_of_them_is_refused(self, tokenizer: Any, tmp_path: Path) -> None:
         rows = examples(tokenizer, self.rows(N_ITEMS))
-        with pytest.raises(SftError, match=f"the questions of all {N_ITEMS} audited items stand in the tuning data"):
+        with pytest.raises(SftError, match=f"the questions of all {N_ITEMS} audited items are in the tuning data"):
             CalibrationCallback(trainer_of(tmp_path, tokenizer, rows=rows), self.TASKS, every=1)
 
     def test_a_stream_cannot_be_looked_through(self, tokenizer: Any, tmp_path: Path, caplog: Any) -> None:

@@ -410,7 +410,7 @@ def test_what_is_refused(cli, tmp_path):
     full.mkdir()
     (full / "keep.txt").write_text("mine")
     out = tmp_path / "out"
-    refused(cli(*PAIR, "--out", full, *SHORT), f"{full}: there is something already")
+    refused(cli(*PAIR, "--out", full, *SHORT), f"{full}: already exists")
     refused(cli(*PAIR, "--out", tmp_path / "no" / "such", *SHORT), "does not exist; make it first")
     refused(cli(*PAIR, "--out", out, *SHORT, "--smoothing", "lots"), "--smoothing lots: give a factor between 0 and 1")
     refused(cli(*PAIR, "--out", out, *SHORT, "--method", "merge", "--smoothing", ".5"), "only --method smooth")
@@ -485,4 +485,4 @@ def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
     assert code == resumed.code
     assert json.loads(text)["proof"]["repair"]["overall"] == result["proof"]["repair"]["overall"]
     assert (tmp_path / "fixed" / "model.safetensors").read_bytes() == trained
-    refused(cli(*arguments, "--resume"), "there is something already")
+    refused(cli(*arguments, "--resume"), "already exists")

@@ -64,7 +64,7 @@ def test_what_was_finished_is_put_in_place_by_the_next_run(
     }
     assert not partial_folder(out).exists()
     settle(out)  # there is nothing left to do
-    with pytest.raises(OutputError, match="there is something already"):
+    with pytest.raises(OutputError, match="already exists"):
         check_folder(out, resume=False)
 
 

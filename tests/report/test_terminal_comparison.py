@@ -144,7 +144,7 @@ def test_the_footnote_says_what_a_star_is_and_what_a_negative_ece(comparison, pa
         for part in (*comparison.tasks, comparison.pooled, comparison.macro)
         for side in (part.before, part.after)
     ]
-    assert ("an ECE below 0: less error than noise alone gives" in text) == (min(levels) < -0.0005)
+    assert ("ECE below 0: less error than noise alone gives" in text) == (min(levels) < -0.0005)
     metrics = {**comparison.pooled.before.metrics, "ece": Interval(-0.004, -0.02, 0.03)}
     before = dataclasses.replace(comparison.pooled.before, metrics=metrics)
     below = dataclasses.replace(comparison, pooled=dataclasses.replace(comparison.pooled, before=before))

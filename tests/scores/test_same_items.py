@@ -80,7 +80,7 @@ def test_answers_alone_must_be_many_enough() -> None:
         if log(orders) >= ENOUGH_NATS:
             assert in_order_of(before, after, "t").item_ids == before.item_ids
         else:
-            with pytest.raises(ScoresError, match=f"answers and choices of {n} items are too much alike"):
+            with pytest.raises(ScoresError, match=f"answers and choices of {n} items are too similar"):
                 in_order_of(before, after, "t")
     assert log(orders) > ENOUGH_NATS > log(factorial(8))
 
@@ -89,7 +89,7 @@ def test_answers_that_are_all_the_same_prove_nothing() -> None:
     ones = np.ones((200, 4), dtype=np.int64)
     same = {"n_bytes": ones, "n_chars": ones, "answer": np.zeros(200, dtype=np.int64)}
     before, after = (replace(part, **same) for part in sides(200))
-    with pytest.raises(ScoresError, match="too much alike"):
+    with pytest.raises(ScoresError, match="too similar"):
         in_order_of(before, after, "t")
 
 

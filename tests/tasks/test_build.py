@@ -127,9 +127,9 @@ def test_ids_come_from_doc_to_id_then_the_id_column_then_the_row(tmp_path: Path)
     assert ids([row(), row()]) == ["0", "1"]
     assert ids([row(id=7), row(id="x")]) == ["7", "x"]
     assert ids([row(id=7, n=1), row(id=7, n=2)], doc_to_id="{{id}}-{{n}}") == ["7-1", "7-2"]
-    with pytest.raises(TaskError, match=r"item 7 .*d.jsonl:2\): id '7' stands twice \(first: .*d.jsonl:1\)"):
+    with pytest.raises(TaskError, match=r"item 7 .*d.jsonl:2\): id '7' occurs twice \(first: .*d.jsonl:1\)"):
         ids([row(id=7), row(id=7)])
-    with pytest.raises(TaskError, match=r"id 'why.' stands twice"):
+    with pytest.raises(TaskError, match=r"id 'why.' occurs twice"):
         ids([row(), row()], doc_to_id="q")
 
 

@@ -101,7 +101,7 @@ def test_jsonl_with_a_byte_order_mark_and_line_separators_inside_strings(tmp_pat
     [
         ("d.jsonl", '{"q": 1}\n\n{"q": \n', "d.jsonl:3: not valid JSON"),
         ("d.jsonl", '{"q": 1}\n[1]\n', "d.jsonl:2: an object is wanted, not a list"),
-        ("d.jsonl", '{"q": 1}\n{"q": 1, "q": 2}\n', "d.jsonl:2: key 'q' stands twice"),
+        ("d.jsonl", '{"q": 1}\n{"q": 1, "q": 2}\n', "d.jsonl:2: key 'q' occurs twice"),
         ("d.jsonl", "\n \n", "there are no documents"),
         ("d.json", "[]", "there are no documents"),
         ("d.json", '{"q": 1}', "must hold a list of objects"),

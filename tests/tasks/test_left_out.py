@@ -101,7 +101,7 @@ def test_an_example_that_cannot_be_used_ends_the_task(tmp_path: Path) -> None:
 
 
 def test_an_id_that_stands_twice_ends_the_task(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match=r"^task t .*: item 'x' .*:8\): id 'x' stands twice"):
+    with pytest.raises(TaskError, match=r"^task t .*: item 'x' .*:8\): id 'x' occurs twice"):
         load(tmp_path, rows(40, _3={"id": "x"}, _7={"id": "x"}))
 
 

@@ -217,11 +217,11 @@ def test_other_tags_are_refused(tag: str, tmp_path: Path) -> None:
 
 def test_duplicate_keys_are_refused_with_both_lines(tmp_path: Path) -> None:
     faults = faults_of(tmp_path, SOUND + "task: u\nmetadata:\n  a: 1\n  a: 2\n")
-    assert "t.yaml:8: key 'task' stands twice (first in line 1)" in faults[0]
-    assert "t.yaml:11: key 'a' stands twice (first in line 10), with different values" in faults[1]
+    assert "t.yaml:8: key 'task' occurs twice (first in line 1)" in faults[0]
+    assert "t.yaml:11: key 'a' occurs twice (first in line 10), with different values" in faults[1]
     assert spec_of(tmp_path, SOUND + "num_fewshot: 2\nmetadata:\n  a: 1\n  a: 1\nnum_fewshot: 2\n").num_fewshot == 2
     (fault,) = faults_of(tmp_path, SOUND + "num_fewshot: 2\nnum_fewshot: '2'\n")
-    assert "key 'num_fewshot' stands twice" in fault
+    assert "key 'num_fewshot' occurs twice" in fault
 
 
 @pytest.mark.parametrize(

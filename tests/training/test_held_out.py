@@ -128,7 +128,7 @@ class TestWithoutSeen:
         assert kept[0].fingerprint == expected.fingerprint != task(*items).fingerprint
 
     def test_nothing_left(self) -> None:
-        with pytest.raises(SftError, match="the questions of all 1 audited items stand in the tuning data"):
+        with pytest.raises(SftError, match="the questions of all 1 audited items are in the tuning data"):
             without_seen([task(OTHER)], [asked("Who barks?")])
 
     @pytest.mark.parametrize("names", [["bundled"], ["bundled_letter"]])

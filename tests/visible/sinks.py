@@ -38,7 +38,7 @@ def check_errors(err: str, where: str) -> None:
     """Every line is one of ours."""
     check_text(err, where)
     assert all(line.startswith("calibaudit: ") for line in err.splitlines()), (where, err)
-    assert "a fault of calibaudit's own" not in err, (where, err)
+    assert "a bug in calibaudit" not in err, (where, err)
 
 
 def check_log(out: str, where: str) -> None:

@@ -58,7 +58,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "gate": (
         ("In a pipeline, with JUnit XML for its page", "calibaudit gate baseline.json CANDIDATE -o gate.xml"),
-        ("Fail too when it cannot be told", "calibaudit gate baseline.json scores.json --strict"),
+        ("Also fail when the verdict is inconclusive", "calibaudit gate baseline.json scores.json --strict"),
     ),
     "tasks": (
         ("Tasks about mathematics", "calibaudit tasks --filter math"),

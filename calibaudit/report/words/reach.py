@@ -41,8 +41,8 @@ def reach_sentences(result: Comparison | ModelAudit) -> list[str]:
     if high and len(high) < len(result.tasks):
         sides = " on both sides" if isinstance(result, Comparison) else ""
         found.append(
-            f"At ceiling on {listed(high)} (accuracy and mean confidence above {number(CEILING, 2)}{sides}): nothing "
-            f"to repair can show there; {_way_out(result)}."
+            f"At ceiling on {listed(high)} (accuracy and mean confidence above {number(CEILING, 2)}{sides}): no repair "
+            f"could show there; {_way_out(result)}."
         )
     for name, tasks in _at_chance(result):
         what = "these questions" if len(tasks) == len(result.tasks) else listed(tasks)

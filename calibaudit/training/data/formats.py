@@ -93,7 +93,7 @@ def _csv_rows(file: IO[bytes], name: str) -> Iterator[Placed]:
     try:
         _, header = next(rows, (1, []))
         if twice := next((column for column, n in Counter(header).items() if n > 1), None):
-            raise SftError(f"{name}: column {twice!r:.80} stands twice in the first line, which names the columns")
+            raise SftError(f"{name}: column {twice!r:.80} occurs twice in the first line, which names the columns")
         for line, fields in rows:
             yield f"{name}:{line}", _csv_row(header, fields)
     except NotCsv as error:

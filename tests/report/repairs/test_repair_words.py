@@ -16,11 +16,11 @@ from calibaudit.report.words.repair_how import choice_sentences, how_sentences
 
 ECE = r"ECE \S+ → \S+ \([+−]?\.\d+ \[\S+, \S+\], p [<=] \S+\) on 400 held-out items"
 ACCURACY = r"; accuracy \S+ → \S+ \(\S+ \[\S+, \S+\], p = \S+\)"
-MOVED = r"\S+ → \S+, [+−]?\.\d+ \[\S+, \S+\](, more than the \.020 that is allowed)?"
+MOVED = r"\S+ → \S+, [+−]?\.\d+ \[\S+, \S+\](, more than the allowed \.020)?"
 UNMEASURED = r"what tuning added was not measured: give --data"
 
 KEEPS = r"; it keeps 98 % of what tuning added\."
-ASKED = r"of what tuning added, at least 95 % is asked\)\."
+ASKED = r"of what tuning added, at least 95 % is required\)\."
 LESS_MASS = r"puts less of the probability on the options"
 
 SAME = "the likeliest next token is the same on"
@@ -59,8 +59,7 @@ SENTENCES = {
     "cheap was enough": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
     "best of three": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
     "none passed": rf"Better calibrated, but undid (some of )?the tuning \(keeps 50 % {ASKED} {ECE}{ACCURACY}\.",
-    "not needed": r"Nothing to repair: .*, on 480 items\. Nothing was saved; --smoothing with a factor tunes all the "
-    r"same\.",
+    "not needed": r"Nothing to repair: .*, on 480 items\. Nothing was saved; --smoothing with a factor tunes anyway\.",
     "nothing known": r"No repair is known: temperature \(the head has no place for it\); merge \(other shapes\)\. "
     r"Nothing was saved\.",
     "nothing known, no candidate": r"No repair is known: .*, on 480 items\. Nothing was saved\.",
@@ -111,7 +110,7 @@ def test_a_fall_that_is_not_sure_among_several_repairs_is_no_chance_finding():
     assert change.value < 0
     assert change.p_value < 0.05
     several = replace(repair, settings=FixSettings(method="auto"), verdict=RepairVerdict("not_improved"))
-    assert "no significant fall, with up to 3 repairs judged (p < .017 is asked)" in repair_sentence(several)
+    assert "no significant fall, with up to 3 repairs judged (p < .017 is required)" in repair_sentence(several)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_a_temperature_says_what_it_does_to_sampling():
         )
     assert not any("Sampling" in text for text in how_sentences(made("smoothed")))
     assert (
-        "Compared before and after, the likeliest next token is the same on 1,150 of 1,152 prompts: a division changes "
+        "Compared before and after, the likeliest next token is the same on 1,150 of 1,152 prompts: dividing changes "
         "none of them, but rounding may flip a near tie. The first choice of an item whose choices have several tokens "
         "may change."
     ) in how_sentences(made("helped, first choices only"))
@@ -196,7 +195,7 @@ def test_a_temperature_says_what_it_does_to_sampling():
 
 def test_data_are_accounted_for():
     assert (
-        "Data: rows.jsonl: 2,304 rows read, 2,300 used, 4 unusable, 12 cut to fit; 3 audited items are left out, since "
-        "their questions stand in the rows."
+        "Data: rows.jsonl: 2,304 rows read, 2,300 used, 4 unusable, 12 cut to fit; 3 audited items left out, because "
+        "their questions are in the rows."
     ) in how_sentences(made("helped"))
     assert any(text.startswith("Data: none") for text in how_sentences(made("no data")))

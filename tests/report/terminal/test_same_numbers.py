@@ -1,4 +1,4 @@
-"""A quantity that stands twice on a page is the same text both times, whatever the models and the width.
+"""A quantity that occurs twice on a page is the same text both times, whatever the models and the width.
 
 Pages are read as a person reads them: cells below their heads, figures in sentences.
 """

@@ -64,7 +64,7 @@ def page_of(comparison: Comparison) -> str:
 
 
 ALL = (
-    "At ceiling: accuracy and mean confidence of both models are above .97, so nothing to repair can show here; try -t "
+    "At ceiling: accuracy and mean confidence of both models are above .97, so no repair could show here; try -t "
     "bundled_hard."
 )
 
@@ -91,7 +91,7 @@ def test_some_tasks_at_ceiling_are_named_and_the_first_sentence_is_the_usual_one
     comparison = compared(ceiling(), usual())
     assert not headline(comparison).startswith("At ceiling")
     assert reach_sentences(comparison) == [
-        "At ceiling on quiz (accuracy and mean confidence above .97 on both sides): nothing to repair can show there; "
+        "At ceiling on quiz (accuracy and mean confidence above .97 on both sides): no repair could show there; "
         "try -t bundled_hard."
     ]
 
@@ -124,8 +124,7 @@ def test_one_model_has_the_same_words() -> None:
     high, low = knowing(396, 0.98), knowing(104, 0.6, task="dark", seed=3)
     assert audit_headline(audit_model([high])).startswith(ALL.replace("both models", "the model"))
     assert reach_sentences(audit_model([high, low])) == [
-        "At ceiling on quiz (accuracy and mean confidence above .97): nothing to repair can show there; try -t "
-        "bundled_hard.",
+        "At ceiling on quiz (accuracy and mean confidence above .97): no repair could show there; try -t bundled_hard.",
         "base does not know dark: its accuracy is at chance; its confidence is still judged.",
     ]
 
@@ -173,7 +172,7 @@ def test_the_title_counts_items_without_a_level() -> None:
     levels = tuple(1 if i % 2 else None if i % 4 else 2 for i in range(400))
     before, after = (made_scores(400, levels=levels, **how) for how in ({}, {"heat": 2.0, "model": TUNED}))
     comparison = compare([before], [after])
-    title = "the larger the harder; 100 of 400 items have none"
+    title = "higher is harder; 100 of 400 items have none"
     assert level_title(comparison).endswith(title)
     assert title in page_of(comparison)
     result = comparison_dict(comparison)

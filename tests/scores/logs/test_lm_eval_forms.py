@@ -168,7 +168,7 @@ def test_the_folder_that_the_harness_was_given(written: Callable[..., Path], tmp
     assert is_log_folder(tmp_path)
     assert [part.task for part in read_lm_eval([tmp_path])] == ["quiz"]
     written(row(0), into="lab__two")
-    with pytest.raises(ScoresError, match=r"logs of 2 models lie in it \(lab__one, lab__two\)"):
+    with pytest.raises(ScoresError, match=r"logs of 2 models are in it \(lab__one, lab__two\)"):
         read_lm_eval([tmp_path])
     (tmp_path / "config.json").write_text("{}")  # a checkpoint that somebody keeps logs in
     assert not is_log_folder(tmp_path)

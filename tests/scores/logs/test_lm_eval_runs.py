@@ -217,7 +217,7 @@ def test_other_examples_and_another_template_are_named() -> None:
 def test_a_checkpoint_asked_otherwise_is_compared_with_a_warning(checkpoint: Model) -> None:
     found = compare([log("plain_2shot", "words")], [score(asked("words"), checkpoint)], Settings())
     (text,) = [warning for warning in found.warnings if "prompt" in warning]
-    assert text.startswith("prompts differ: the same items were asked in other words, with other examples")
+    assert text.startswith("prompts differ: the same items were asked with different wording, examples")
     assert "(words)" in text
 
 

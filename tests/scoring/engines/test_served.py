@@ -103,7 +103,7 @@ def test_a_list_of_next_tokens_bounds_what_is_outside(shape: str, n_most: int, s
     assert n_bounded > 0
     (warning,) = [text for text in side_warnings([scores], [None]) if "outside" in text]
     assert f"made {n_bounded} of 8 items" in warning
-    assert ("are ranked by nothing" in warning) == bool(n_unranked)
+    assert ("nothing ranks them" in warning) == bool(n_unranked)
     again = scores_from_dict(scores.to_dict(), scores.model, "made")
     assert again.n_bounded == n_bounded
     assert "n_bounded" not in dataclasses.replace(scores, n_bounded=0).to_dict()

@@ -162,7 +162,7 @@ class TestTemplates:
         messages = [{"role": m.role, "content": m.content} for m in row.messages]
         ids = tokenizers[name].apply_chat_template(messages, tokenize=True, return_dict=True)["input_ids"]
         assert list(encode_one(row, tokenizers[name]).input_ids) == list(ids)
-        assert list(ids).count(0) <= 1, "BOS stands twice"
+        assert list(ids).count(0) <= 1, "BOS occurs twice"
 
     @pytest.mark.parametrize("name", ["chatml", "llama", "mistral", "phi"])
     def test_a_system_turn_is_read(self, name: str, tokenizers: dict[str, Any]) -> None:

@@ -101,7 +101,7 @@ class TestCsv:
         ("content", "message"),
         [
             (b"text,id,text\na,1,b\n",
-             r"f\.csv: column 'text' stands twice in the first line, which names the columns"),
+             r"f\.csv: column 'text' occurs twice in the first line, which names the columns"),
             (b'text\na\n"b\n', r"f\.csv:3: not valid CSV: unexpected end of data"),
             (b"text\na\n\xff\n", r"f\.csv: not UTF-8 text \(after line "),
             (b"", r"f\.csv: there are no rows in it"),
