@@ -235,7 +235,7 @@ CacheDir = Annotated[
         "--cache-dir",
         metavar="FOLDER",
         help="Where finished items are kept.",
-        show_default="~/.cache/calibaudit",
+        show_default="CALIBAUDIT_CACHE, else ~/.cache/calibaudit",
     ),
 ]
 NoCache = Annotated[bool, in_running("--no-cache", help="Keep no finished items and use none.")]

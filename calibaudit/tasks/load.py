@@ -30,8 +30,8 @@ def load_tasks(
 ) -> tuple[Task, ...]:
     """Tasks by name, in order, each once.
 
-    names: one name, or several: a bundled task (`arc_easy`), a group (`mmlu`: its 57 subjects), a YAML file, or a
-    folder of them.
+    names: one name, or several: a bundled task (`arithmetic`), a public one (`arc_easy`), a group (`mmlu`: its 57
+    subjects), a YAML file, or a folder of them.
     num_fewshot: examples before each question; None: what the task file says, or 0.
     seed: for the choice of examples. limit: only the first items of each task, per_level: only those of each of its
     levels of difficulty (with both, the first of those); prompts depend on neither.
@@ -152,6 +152,8 @@ def check_task_file(
         definitions = definitions_of_file(user_path(path, TaskError))
     except TaskFileError as error:
         return error.faults
+    except TaskError as error:  # no file is there to have faults
+        return (str(error),)
     if not data:
         return ()
     folder = None if mirror is None else user_folder(mirror, TaskError, "--mirror")

@@ -150,7 +150,7 @@ def test_tables_that_are_none(text: str, tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "2024-01-01", "9" * 200, "[nan]", "[[1]]"])
 def test_values_that_no_flag_has(value: str, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(f"limit = {value}")
-    with pytest.raises(CalibauditError, match=r"c\.toml: limit "):
+    with pytest.raises(CalibauditError, match=r"c\.toml: (limit |not valid TOML: an integer of more than 64 bits)"):
         command_defaults(tmp_path / "c.toml", "score", {"limit"}, {"limit"})
 
 

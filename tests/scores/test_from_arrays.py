@@ -75,7 +75,7 @@ def test_half_precisions_rounding_is_no_fault() -> None:
         ({"logits": [[1.0, 2.0]], "answer": [0.5]}, r"item '0': answer 0\.5 is no whole number"),
         ({"logits": [[1.0, 2.0]], "answer": [0, 1]}, r"answer has shape \(2,\), 1 items need \(1,\)"),
         ({"logits": [[1.0, 2.0]], "item_ids": ["a", "b"]}, "item_ids has 2 entries, expected 1"),
-        ({"logits": [[1, 2], [1, 2]], "answer": [0, 0], "item_ids": ["a", "a"]}, "item 'a' stands there twice"),
+        ({"logits": [[1, 2], [1, 2]], "answer": [0, 0], "item_ids": ["a", "a"]}, "item 'a' occurs twice"),
         ({"logits": [[1.0, 2.0]], "option_mass": [0.0]}, r"item '0': option_mass 0 is no probability above 0"),
         ({"logits": [[1.0, 2.0]], "option_mass": [0.5], "scoring": "cloze"}, "option_mass is a thing of letter"),
         ({"logits": [[1.0, 2.0]], "scoring": "pmi"}, "scoring 'pmi': numbers from elsewhere are letter or cloze"),

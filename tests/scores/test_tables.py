@@ -252,7 +252,7 @@ def test_rows_without_ids_are_numbered_and_it_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,answer,A,B\n1,A,0.5,0.5\n1,A,0.5,0.5\n", "item '1' stands there twice"),
+        ("id,answer,A,B\n1,A,0.5,0.5\n1,A,0.5,0.5\n", "item '1' occurs twice"),
         ("id,answer,A,B\n1,A,0.5\n", ":2: 3 cells, and the header has 4"),
         ("id,answer,A,A\n1,A,0.5,0.5\n", ":1: two columns are called 'A'"),
         ("id,answer,A,B\n", "a table without rows"),
@@ -299,5 +299,5 @@ def test_files_are_known_by_their_content(tmp_path: Path) -> None:
 def test_one_task_in_two_files_is_refused(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text(PLAIN)
-    with pytest.raises(ScoresError, match="task 'items' stands in two of the files"):
+    with pytest.raises(ScoresError, match="task 'items' is in two of the files"):
         read_logs([tmp_path / "a.csv", tmp_path / "b.csv"])

@@ -38,8 +38,8 @@ def load(folder: Path, documents: list[dict[str, Any]], shots: int = 0, limit: i
         ({"gold": [0, 1]}, "doc_to_target: [0, 1]: one right answer is wanted, not 2"),
         ({"options": ["a"]}, "doc_to_choice: 1 choice(s): at least 2 are needed"),
         ({"options": ["a", " "]}, "doc_to_choice: choice 1 is empty"),
-        ({"q": None}, "doc_to_text: column 'q' holds NoneType, text is wanted"),
-        ({"q": ["x"]}, "doc_to_text: column 'q' holds list, text is wanted"),
+        ({"q": None}, "doc_to_text: column 'q' holds null, text is wanted"),
+        ({"q": ["x"]}, "doc_to_text: column 'q' holds a list, text is wanted"),
     ],
 )
 def test_one_of_twenty_is_left_out_counted_and_named(wrong: dict[str, Any], reason: str, tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def show_settings(
 ) -> None:
     """Show what is in force, and where each value came from.
 
-    Every value in the settings file is checked: exit 2 if one is wrong.
+    Exit 2 if the settings file has an unknown key or a value of the wrong kind. What only a run can tell, such as that
+    a task does not exist, the command itself will say.
     """
     from calibaudit.cli.settings.files import COMMANDS, settings_file
     from calibaudit.cli.settings.given import given_by

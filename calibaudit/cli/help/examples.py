@@ -77,7 +77,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("Your own, the first hundred documents", "calibaudit tasks convert mine.yaml --limit 100 -o converted"),
     ),
     "data": (
-        ("The first row of the demo's data", "calibaudit data show demo:sft --model demo:base"),
+        ("The first row of the demo's data", "calibaudit data show demo:sft --model demo:instruct"),
         ("Another row of yours", "calibaudit data show sft.jsonl --model INSTRUCT --row 12"),
     ),
     "data show": (
