@@ -13,15 +13,15 @@ from calibaudit.files.shown.numbers import NOTHING, bounds, number, p_text, sign
 _FIRST = {"accuracy": "accuracy", "ece": "ECE", "gap": "gap"}
 _NAMES = {
     "accuracy": "Accuracy",
-    "confidence": "Mean confidence",
-    "gap": "Gap (confidence − accuracy)",
+    "confidence": "Confidence",
+    "gap": "Gap",
     "ece": "ECE",
-    "ece_plugin": "ECE, plug-in",
+    "ece_plugin": "Plug-in ECE",
     "ece_floor": "ECE floor",
-    "brier": "Brier score",
+    "brier": "Brier",
     "nll": "NLL (nats)",
     "auroc": "AUROC",
-    "temperature": "Fitted temperature",
+    "temperature": "Temperature",
     "option_mass": "Option mass",
 }
 """Names as in the reports' tables (a test holds them)."""

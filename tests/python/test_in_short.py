@@ -25,7 +25,7 @@ from calibaudit.gating.limits import Limits
 from calibaudit.gating.verdict import gate
 from calibaudit.models.model import Model
 from calibaudit.repair.settings import FixSettings
-from calibaudit.report.document.tables import NAMES
+from calibaudit.report.document.tables import METRIC_NAMES
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scores.thinking import Thinking, Thoughts
 from calibaudit.tasks.items import Item
@@ -205,4 +205,4 @@ def test_many_items_and_many_tasks_stay_short():
 
 
 def test_names_are_those_of_the_reports():
-    assert {key: NAMES[key] for key in _NAMES} == _NAMES
+    assert {key: METRIC_NAMES[key][0] for key in _NAMES} == _NAMES
