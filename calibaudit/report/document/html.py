@@ -126,7 +126,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "gate": gate,
         "gate_heads": HEADS,
         "recommendation": recommendation,
-        "advice_said": advice(recommendation) if recommendation else None,
+        "advice_said": advice(recommendation, comparison) if recommendation else None,
         "options": tables.option_rows(recommendation.options, recommendation.advised)
         if recommendation and recommendation.options
         else None,

@@ -31,7 +31,7 @@ def render_advice(
 ) -> None:
     """Print the page. quiet: only the advice, the diagnosis and the repairs that could serve."""
     width = page_width(console)
-    sentence = advice(recommendation)
+    sentence = advice(recommendation, comparison)
     parts = [comparison_header(comparison, width), styled(wrapped(sentence, width - 1), "bold")]
     if recommendation.reason not in sentence:
         parts[-1] += styled(wrapped(f"Why: {recommendation.reason}.", width - 1), "")

@@ -49,7 +49,7 @@ def render_comparison(
     width = page_width(console)
     parts = [comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
-        parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
+        parts[-1] += styled(wrapped(advice(recommendation, comparison), width - 1), "")
         parts[-1] += command_lines(recommendation, width)
     parts += [_sentences(reach_sentences(comparison), width), _sentences(thinking_sentences(comparison), width)]
     parts.append(comparison_table(comparison, width))
