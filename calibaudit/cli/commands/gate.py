@@ -61,9 +61,10 @@ def gate(
 ) -> None:
     """Fail when calibration got worse: a check for CI.
 
-    Exit 0 when it did not, 1 when it did, 3 when the verdict is inconclusive and --strict is given. Exit 2 when the two sides cannot
-    be compared: other items, scoring or chat template; that is never called worse. The candidate is asked what the
-    baseline was asked, in the same way. Its limits can be tightened by options and files, not loosened.
+    Exit 0 when it did not, 1 when it did, 3 when the verdict is inconclusive and --strict is given. Exit 2 when
+    the two sides cannot be compared: other items, scoring or chat template; that is never called worse. The candidate
+    is asked what the baseline was asked, in the same way. Its limits can be tightened by options and files, not
+    loosened.
     """
     from calibaudit.cli import inputs
 
@@ -109,6 +110,7 @@ def gate(
     from calibaudit.report import github
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.verdict import render_verdict
+    from calibaudit.report.words.prompts import asked_facts
     from calibaudit.report.words.reach import reach_notes
     from calibaudit.scores.align import without_doubles
 
@@ -126,13 +128,14 @@ def gate(
     result = {**saved, "verdict": verdict.to_dict()}
     result["warnings"] = [*([] if (text := _of_files(rules)) is None else [text]), *saved["warnings"]]
     warnings = (*reach_notes(comparison), *result["warnings"])
+    how = asked_facts(comparison)
     in_log = github.on_actions() and not page.json
     with github.inert_log(in_log):
         deliver(
             result,
             paths,
             page,
-            lambda console: render_verdict(verdict, warnings, console, quiet=page.quiet),
+            lambda console: render_verdict(verdict, warnings, console, asked=how, quiet=page.quiet),
         )
     if in_log:
         github.annotate(verdict, warnings)
