@@ -21,10 +21,16 @@ def calibrated(comparison: Comparison, tolerance: float) -> bool:
 
 
 def no_sign(comparison: Comparison) -> bool:
+    gap = comparison.pooled.after.metrics["gap"].value
+    assert gap is not None
+    return abs(gap) <= SMALL and none_shown(comparison)
+
+
+def none_shown(comparison: Comparison) -> bool:
+    """Could all of the error be chance, however large it is? False where there is no interval to tell by."""
     audit, alpha = comparison.pooled.after, comparison.settings.alpha
     gap, ece = audit.metrics["gap"], audit.metrics["ece"]
-    assert gap.value is not None
-    if abs(gap.value) > SMALL or gap.low is None or gap.high is None or not gap.low <= 0 <= gap.high:
+    if gap.low is None or gap.high is None or not gap.low <= 0 <= gap.high:
         return False
     if (ece.low is not None and ece.low > 0) or (audit.calibrated_p is not None and audit.calibrated_p < alpha):
         return False

@@ -15,13 +15,12 @@ diagnosis, `option_epsilon`, and never as the factor for uniform smoothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 
 from calibaudit.advice import cautions
 from calibaudit.advice.aligned import aligned_temperature
-from calibaudit.advice.calibrated import calibrated, no_sign
+from calibaudit.advice.calibrated import calibrated, no_sign, none_shown
 from calibaudit.advice.head_bound import HeadBound
 from calibaudit.advice.mixture import Mixture, mixture_between, sides_of
 from calibaudit.advice.options.choosing import Case, Choice, choose
@@ -38,7 +37,7 @@ from calibaudit.advice.options.ranking import (
     temperature_option,
 )
 from calibaudit.advice.pilot_points import best_of, hard_and_tried, pilot_interval, point_of
-from calibaudit.advice.recommendation import Demand, PilotPoint, PilotRun, Recommendation
+from calibaudit.advice.recommendation import Demand, PilotPoint, PilotRun, Recommendation, usable
 from calibaudit.advice.weights import NEAR, WEIGHTS
 from calibaudit.advice.words import reasons, repairs
 from calibaudit.analysis.compare import Comparison, compare
@@ -92,6 +91,8 @@ def recommend(
         options = ranked(found, from_instruct_first=sign is not None)
         accuracy = comparison.pooled.change["accuracy"]
         choice = choose(found, Case(sides, tuned, plan.why_not, plan.why, accuracy, sign is not None))
+        if choice.action == "nothing_known" and none_shown(comparison):
+            choice = Choice("nothing_known", reasons.by_chance(tuned, comparison.pooled.n_items))
         if sign is not None and plan.factor is not None:
             warnings.append(repairs.more_than_sft(sign))
         if choice.action == "smooth":
@@ -148,7 +149,7 @@ def recommend_from_pilot(
     if calibrated(audit, margin):
         choice = Choice("none_needed", reasons.calibrated(tuned, margin, no_sign=no_sign(audit), of=HARD))
     else:
-        if _temperature(demand):
+        if usable(demand.temperature):
             one = temperature_option(sides, demand.temperature, one_token=_one_token(hard.scores))
             found += [] if one is None else [one]
         chosen = best_of(points, plain)
@@ -202,7 +203,7 @@ def _found(
 ) -> list[Measured]:
     """Every repair that could serve, cheapest first."""
     one_token = _one_token(after)
-    found = [temperature_option(sides, demand.temperature, one_token=one_token) if _temperature(demand) else None]
+    found = [temperature_option(sides, demand.temperature, one_token=one_token) if usable(demand.temperature) else None]
     with suppress(ScoresError):  # the two answer nothing alike
         aligned = aligned_temperature(before, after, sides.settings)
         found.append(aligned_option(sides, aligned, one_token=one_token))
@@ -219,9 +220,3 @@ def _one_token(scores: Sequence[Scores]) -> bool:
 def _demand(comparison: Comparison, mixture: Mixture) -> Demand:
     found = comparison.pooled.after.metrics
     return Demand(found["gap"], found["temperature"], mixture.option_epsilon())
-
-
-def _temperature(demand: Demand) -> float | None:
-    """None also where its inverse may be 0: then the scores may hold nothing, and it would only flatten them."""
-    value, high = demand.temperature.value, demand.temperature.high
-    return None if value is None or (high is not None and high > math.e * value) else value

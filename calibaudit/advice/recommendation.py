@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -40,6 +41,12 @@ class Demand:
     gap: Interval
     temperature: Interval
     option_epsilon: float | None
+
+
+def usable(temperature: Interval) -> bool:
+    """Not where its inverse may be 0: then the scores may hold nothing, and it would only flatten them."""
+    value, high = temperature.value, temperature.high
+    return value is not None and (high is None or high <= math.e * value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

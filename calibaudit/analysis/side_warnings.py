@@ -63,11 +63,16 @@ def prompt_warnings(pairs: Sequence[tuple[Scores, Scores]]) -> list[str]:
     word = {False: "off", True: "on"}
     mixed = [(old, new) for old, new in pairs if old.chat_template != new.chat_template]
     if mixed:
-        labels = [f"{o.task}: {word[o.chat_template]} before, {word[n.chat_template]} after" for o, n in mixed]
+        ways = [f"{word[o.chat_template]} before, {word[n.chat_template]} after" for o, n in mixed]
+        where = listed([f"{o.task}: {way}" for (o, _), way in zip(mixed, ways, strict=True)])
+        if len(mixed) > 1 and len(set(ways)) == 1:  # they all say the same: once
+            tasks = list(dict.fromkeys(o.task for o, _ in mixed))
+            of_all = "both tasks" if len(tasks) == 2 else f"all {len(tasks)} tasks"
+            where = f"{ways[0]}, in {of_all if len(mixed) == len(pairs) > 1 else listed(tasks)}"
         logged = any(part.model.logged_by for pair in mixed for part in pair)
         how = "log both sides the same way" if logged else "use --chat-template off"
         found.append(
-            f"the chat template is on one side only ({listed(labels)}): the template alone can move confidence; {how} "
+            f"the chat template is on one side only ({where}): the template alone can move confidence; {how} "
             "for the same prompt"
         )
     named = [_named_differences(old, new) for old, new in pairs]

@@ -11,6 +11,7 @@ from calibaudit.report.document.tables import Head, Row, Table
 from calibaudit.report.words.models import facts_of
 from calibaudit.report.words.repair import MEASURES, repair_label, repair_sentence
 from calibaudit.report.words.repair_how import (
+    IN_TEMPLATE,
     choice_sentences,
     cost_text,
     how_sentences,
@@ -85,7 +86,7 @@ def _measures(repair: Repair) -> Table | None:
     fixed = proof.repair.pooled
     sides: list[tuple[str, Audit]] = [("base", proof.tuning.pooled.before)]
     if proof.matched is not None:
-        sides.append(("base, in template", proof.matched.pooled.before))
+        sides.append((IN_TEMPLATE, proof.matched.pooled.before))
     sides += [("before", fixed.before), ("after", fixed.after)]
     shown = [(title, key) for title, key in MEASURES if fixed.after.metrics[key].value is not None]
     rows = [

@@ -510,7 +510,7 @@ def test_each_answer_in_words() -> None:
     )
     assert scaled.command == "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"
     nothing = dataclasses.replace(none, action="nothing_known", reason="why")
-    assert words(nothing) == "Advice: none; nothing measured here would repair it (why)."
+    assert words(nothing) == "Advice: nothing measured here would repair it (why)."
 
 
 def numbers_in(value: Any) -> set[str]:

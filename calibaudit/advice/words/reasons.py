@@ -25,6 +25,11 @@ def calibrated(tuned: State, tolerance: float, *, no_sign: bool, of: str = "") -
     return f"{found}, no more than chance gives" if no_sign else f"{found}, both within {number(tolerance)}"
 
 
+def by_chance(tuned: State, n_items: int) -> str:
+    """Of an error that is no small one, on too few items to be told from none."""
+    return f"confidence {side(tuned.gap)}, which may be chance in {n_items:,} items"
+
+
 CEILING = "every task is at ceiling, where no repair could show"
 
 

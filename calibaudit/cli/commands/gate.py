@@ -109,6 +109,7 @@ def gate(
     from calibaudit.report import github
     from calibaudit.report.result_json import comparison_dict
     from calibaudit.report.terminal.verdict import render_verdict
+    from calibaudit.report.words.prompts import asked_facts
     from calibaudit.report.words.reach import reach_notes
     from calibaudit.scores.align import without_doubles
 
@@ -126,13 +127,14 @@ def gate(
     result = {**saved, "verdict": verdict.to_dict()}
     result["warnings"] = [*([] if (text := _of_files(rules)) is None else [text]), *saved["warnings"]]
     warnings = (*reach_notes(comparison), *result["warnings"])
+    how = asked_facts(comparison)
     in_log = github.on_actions() and not page.json
     with github.inert_log(in_log):
         deliver(
             result,
             paths,
             page,
-            lambda console: render_verdict(verdict, warnings, console, quiet=page.quiet),
+            lambda console: render_verdict(verdict, warnings, console, asked=how, quiet=page.quiet),
         )
     if in_log:
         github.annotate(verdict, warnings)

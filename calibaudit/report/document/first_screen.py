@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calibaudit.advice.recommendation import Recommendation
+from calibaudit.advice.recommendation import Recommendation, usable
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.report.words.commands import advised_command
-from calibaudit.report.words.findings import advice, audit_sentences, first_sentence, lean
+from calibaudit.report.words.findings import advice, audit_sentences, first_sentence, lean, nothing_shown
 from calibaudit.report.words.reach import all_at_ceiling
 from calibaudit.report.words.text import MINUS, bounds, number, p_text, signed
 
@@ -156,12 +156,14 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
             notes.append(f"A rise in ECE of up to {number(high)} is not ruled out; more items would narrow that")
     advised = None if recommendation is None else recommendation.action
     if recommendation is not None and _gives_advice(comparison, recommendation):
-        notes.append(_capital(advice(recommendation).removeprefix("Advice: ").rstrip(".")))
-    if over and advised != "temperature" and label != _CEILING:
+        notes.append(_capital(advice(recommendation, comparison).removeprefix("Advice: ").rstrip(".")))
+    if over and advised != "temperature" and label != _CEILING and _temperature_helps(recommendation):
         notes += _by_temperature(temperature)
-    n_warnings = len(comparison.warnings) + (len(recommendation.warnings) if recommendation else 0)
-    if n_warnings:
+    if n_warnings := len(comparison.warnings):
         notes.append(f"First read the {f'{n_warnings} warnings' if n_warnings > 1 else 'warning'} below")
+    if n_warnings := len(recommendation.warnings) if recommendation else 0:
+        what = f"{n_warnings} warnings" if n_warnings > 1 else "a warning"
+        notes.append(f"The advice has {what} of its own, under Recommendation")
     command = None
     if recommendation is not None:
         command = advised_command(recommendation, comparison.before, comparison.after)
@@ -172,14 +174,20 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
 
 def _gives_advice(comparison: Comparison, recommendation: Recommendation | None) -> bool:
     """Whether the recommendation says more than that nothing is needed of a model that nothing is wrong with."""
+    if recommendation is None:
+        return False
     over = lean(comparison.pooled.after.metrics["gap"]) > 0
-    return recommendation is not None and (
-        recommendation.action != "none_needed" or over or _judged(comparison)[0] == "worse"
-    )
+    says_none = recommendation.action == "none_needed" or nothing_shown(recommendation, comparison)
+    return not says_none or over or _judged(comparison)[0] == "worse"
+
+
+def _temperature_helps(recommendation: Recommendation | None) -> bool:
+    """Whether it is among the repairs that could serve: only there was it measured that it helps."""
+    return recommendation is not None and any(one.method == "temperature" for one in recommendation.options)
 
 
 def _by_temperature(temperature: Interval) -> list[str]:
-    if temperature.value is None:
+    if not usable(temperature):
         return []
     interval = bounds(temperature.low, temperature.high, 2)
     value = " ".join(part for part in (number(temperature.value, 2), interval) if part)

@@ -8,13 +8,20 @@ from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.report.document.tables import Head, Row, Table, p_cell
 from calibaudit.report.document.task_tables import MANY
 from calibaudit.report.words.text import NOTHING, bounds
-from calibaudit.report.words.verdict import CHECK_NAMES, judged_sentence, limits_sentence, sentence, value_text
+from calibaudit.report.words.verdict import (
+    CHECK_NAMES,
+    judged_sentence,
+    limits_sentence,
+    sentence,
+    tests_sentence,
+    value_text,
+)
 
 _OUTCOMES = {
     "passed": ("better", "Gate: passed", "Accept it: the gate passed"),
     "regressed": ("worse", "Gate: regressed", "Do not merge: calibration regressed"),
     "over_limit": ("worse", "Gate: over a limit", "Do not merge: it is over a limit"),
-    "inconclusive": ("neutral", "Gate: inconclusive", "Undecided: score more items"),
+    "inconclusive": ("neutral", "Gate: inconclusive", "Inconclusive: score more items"),
 }
 
 
@@ -24,7 +31,7 @@ _NOT_JUDGED = "– not judged"
 _GROUPS = {
     "regressed": "Regressed",
     "over_limit": "Over a limit",
-    "inconclusive": "Undecided",
+    "inconclusive": "Inconclusive",
     "passed": "Passed",
     "": "Not judged, of too few items",
 }
@@ -55,7 +62,7 @@ class GateView:
 
     overall: the checks of all items. judged: those of the tasks; of more than MANY they are in `groups`, as are those
     that were not judged. level: of a change's interval, such as `90 %`. facts: what was judged, and the limits in force
-    with their sources; a sentence each.
+    with their sources, and how its tests differ from the comparison's; a sentence each.
     """
 
     tone: str
@@ -80,7 +87,7 @@ def gate_view(verdict: Verdict) -> GateView:
     """What a report shows of the gate."""
     tone, label, action = _OUTCOMES[verdict.outcome]
     if verdict.n_to_settle is not None:
-        action = f"Undecided: about {verdict.n_to_settle:,} items would settle it"
+        action = f"Inconclusive: about {verdict.n_to_settle:,} items would settle it"
     single = len(verdict.tasks) == 1
     overall = _shown(verdict.overall, verdict.tasks[0].name if single else "all (pooled)", whole=not single)
     shown = [(task.outcome if task.judged else "", _shown(task, task.name)) for task in verdict.tasks if not single]
@@ -91,7 +98,9 @@ def gate_view(verdict: Verdict) -> GateView:
         if parts and (many or not outcome):
             n = f"{len(parts)} task{'s' * (len(parts) != 1)}"
             groups.append(GateGroup(f"{title}: {n}", outcome in ("regressed", "over_limit"), parts))
-    facts = tuple(text for text in (judged_sentence(verdict), limits_sentence(verdict)) if text)
+    facts = tuple(
+        text for text in (judged_sentence(verdict), limits_sentence(verdict), tests_sentence(verdict)) if text
+    )
     judged = () if many else tuple(part for outcome, part in shown if outcome)
     level = f"{(1 - 2 * verdict.limits.alpha) * 100:g} %"
     return GateView(tone, label, sentence(verdict), action, overall, judged, tuple(groups), level, facts)

@@ -29,7 +29,7 @@ from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_compa
 from calibaudit.report.saved_advice import recommendation_of
 from calibaudit.report.words.findings import advice, option_words
 from calibaudit.report.words.models import run_rows
-from calibaudit.report.words.prompts import prompt_facts, row_names, template_fact
+from calibaudit.report.words.prompts import asked_facts, prompt_facts, row_names
 from calibaudit.report.words.reach import level_title, reach_sentences
 from calibaudit.report.words.text import as_sentence, bounds, number, short_names
 from calibaudit.report.words.thinking import thinking_sentences
@@ -50,6 +50,7 @@ TITLES = {
 """The sections of a page in their order, by id."""
 _OPEN_ERRORS = 6  # shown at once; the rest unfold
 _MAX_NAME = 120
+_WHOLE_WORD = 32
 _MAX_TEXT = 10_000
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -71,6 +72,7 @@ def html_page(result: Mapping[str, Any], source: str = "the result") -> str:
         "one_line": one_line,
         "as_sentence": as_sentence,
         "breakable": _breakable,
+        "whole_words": _whole_words,
         "percent": percent,
         "grouped": grouped,
         "decimal": number,
@@ -126,7 +128,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         "gate": gate,
         "gate_heads": HEADS,
         "recommendation": recommendation,
-        "advice_said": advice(recommendation) if recommendation else None,
+        "advice_said": advice(recommendation, comparison) if recommendation else None,
         "options": tables.option_rows(recommendation.options, recommendation.advised)
         if recommendation and recommendation.options
         else None,
@@ -162,7 +164,7 @@ def _any_view(result: Comparison | ModelAudit, names: Sequence[str], pooled: Seq
         "n_items": result.pooled.n_items,
         "tasks": result.tasks,
         "task_table": tables.measured_table(result.tasks),
-        "templates": template_fact(result),
+        "asked": ", ".join(asked_facts(result)),
         "warnings": result.warnings,
         "reach": reach_sentences(result),
         "table": table,
@@ -219,6 +221,14 @@ def _breakable(text: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([_/-])", r"\1<wbr>", str(escape(text))))
+
+
+def _whole_words(text: str) -> Any:
+    """A command that goes on the next line between its words only; a word of more than a narrow page may break."""
+    from markupsafe import Markup, escape
+
+    words = (escape(word) for word in text.split(" "))
+    return Markup(" ".join(f"<span>{word}</span>" if len(word) <= _WHOLE_WORD else word for word in words))
 
 
 def _seen(value: Any) -> Any:

@@ -77,7 +77,7 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += [line for text in gate.facts for line in ("", escaped(text, 900))]
     lines += _warnings(comparison.warnings, "Warnings")
     if recommendation is not None:
-        said = advice(recommendation)
+        said = advice(recommendation, comparison)
         lines += ["", "### Recommendation", "", escaped(said, 900)]
         if recommendation.reason not in said:
             lines += ["", f"Why: {escaped(recommendation.reason, 600)}."]

@@ -31,11 +31,11 @@ def render_advice(
 ) -> None:
     """Print the page. quiet: only the advice, the diagnosis and the repairs that could serve."""
     width = page_width(console)
-    sentence = advice(recommendation)
+    sentence = advice(recommendation, comparison)
     parts = [comparison_header(comparison, width), styled(wrapped(sentence, width - 1), "bold")]
     if recommendation.reason not in sentence:
         parts[-1] += styled(wrapped(f"Why: {recommendation.reason}.", width - 1), "")
-    parts[-1] += command_lines(recommendation, width)
+    parts[-1] += command_lines(recommendation, comparison, width)
     parts.append([line for text in reach_notes(comparison) for line in styled(wrapped(text, width - 1), "")])
     parts.append(_diagnosis(comparison, recommendation, width))
     parts.append(_options(recommendation, width))

@@ -31,7 +31,7 @@ from calibaudit.report.terminal.page import (
 from calibaudit.report.terminal.tables import audit_table, changes, comparison_table
 from calibaudit.report.words.findings import advice, audit_headline, headline
 from calibaudit.report.words.models import run_facts
-from calibaudit.report.words.prompts import prompt_facts
+from calibaudit.report.words.prompts import asked_facts
 from calibaudit.report.words.reach import reach_sentences
 from calibaudit.report.words.text import short_names, wrapped
 from calibaudit.report.words.thinking import thinking_sentences
@@ -49,8 +49,8 @@ def render_comparison(
     width = page_width(console)
     parts = [comparison_header(comparison, width), styled(wrapped(headline(comparison), width - 1), "bold")]
     if recommendation is not None:
-        parts[-1] += styled(wrapped(advice(recommendation), width - 1), "")
-        parts[-1] += command_lines(recommendation, width)
+        parts[-1] += styled(wrapped(advice(recommendation, comparison), width - 1), "")
+        parts[-1] += command_lines(recommendation, comparison, width)
     parts += [_sentences(reach_sentences(comparison), width), _sentences(thinking_sentences(comparison), width)]
     parts.append(comparison_table(comparison, width))
     if expert:
@@ -100,13 +100,7 @@ def comparison_header(comparison: Comparison, width: int) -> list[Text]:
     """Which models, on what."""
     before, after = comparison.before, comparison.after
     lines = pair_lines(before.name, after.name, width)
-    scorings = sorted({task.scoring for task in comparison.tasks})
-    facts = [_plural(len(comparison.tasks), "task"), f"{comparison.pooled.n_items:,} items", " + ".join(scorings)]
-    pairs = {task.chat_template for task in comparison.tasks}
-    if pairs != {(False, False)}:
-        word = {False: "off", True: "on"}
-        facts.append("chat template " + ", ".join(f"{word[b]} → {word[a]}" for b, a in sorted(pairs)))
-    facts += prompt_facts(comparison)
+    facts = [_plural(len(comparison.tasks), "task"), f"{comparison.pooled.n_items:,} items", *asked_facts(comparison)]
     facts.append(f"{before.dtype}" if before.dtype == after.dtype else f"{before.dtype} → {after.dtype}")
     facts += run_facts(comparison)
     facts.append(f"seed {comparison.settings.seed}")
@@ -114,11 +108,7 @@ def comparison_header(comparison: Comparison, width: int) -> list[Text]:
 
 
 def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
-    scorings = " + ".join(sorted({task.scoring for task in audit.tasks}))
-    facts = [_plural(len(audit.tasks), "task"), f"{audit.pooled.n_items:,} items", scorings]
-    if any(task.chat_template for task in audit.tasks):
-        facts.append("chat template on" if all(t.chat_template for t in audit.tasks) else "chat template on and off")
-    facts += prompt_facts(audit)
+    facts = [_plural(len(audit.tasks), "task"), f"{audit.pooled.n_items:,} items", *asked_facts(audit)]
     facts += [audit.model.dtype, *run_facts(audit), f"seed {audit.settings.seed}"]
     name = f" {shortened(name_shown(audit.model.name), width - 2)}"
     return [Text(name, style="bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]

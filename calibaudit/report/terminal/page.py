@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from calibaudit.advice.recommendation import Recommendation
+from calibaudit.analysis.compare import Comparison
 from calibaudit.files.text import shortened
 from calibaudit.report.terminal.layout import name_shown, styled
 from calibaudit.report.terminal.printing import ASCII, print_blank, print_line, says
+from calibaudit.report.words.commands import advised_parts
 from calibaudit.report.words.text import as_sentence, wrapped
 
 _MIN_WIDTH = 50
@@ -43,10 +45,23 @@ def trade_lines(recommendation: Recommendation, width: int) -> list[Text]:
     return [line for text in recommendation.trades for line in styled(wrapped(as_sentence(text), width - 1), "")]
 
 
-def command_lines(recommendation: Recommendation, width: int) -> list[Text]:
-    """What to run."""
-    command = recommendation.command
-    return [] if command is None else styled(wrapped(f"Run: {command}", width - 1), "")
+def command_lines(recommendation: Recommendation, comparison: Comparison, width: int) -> list[Text]:
+    """What to run, as a shell takes it: a line ends between options, with a backslash."""
+    lines: list[str] = []
+    for part in advised_parts(recommendation, comparison.before, comparison.after):
+        if not lines:
+            lines.append(f" Run: {part}")
+        elif len(lines[-1]) + len(part) + 4 <= width:  # two blanks, the backslash, and the last column
+            lines[-1] += f" {part}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"   {part}")
+    return [line for long in lines for line in styled(_cut(long, width - 1), "")]
+
+
+def _cut(line: str, width: int) -> list[str]:
+    """A name that no line could hold is broken, as everywhere on the page."""
+    return [line] if len(line) <= width else wrapped(line.strip(), width, line[: len(line) - len(line.lstrip())], "   ")
 
 
 def page_width(console: Console) -> int:

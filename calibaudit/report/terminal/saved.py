@@ -12,6 +12,7 @@ from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verd
 from calibaudit.report.saved_advice import recommendation_of
 from calibaudit.report.terminal.comparison import render_audit, render_comparison
 from calibaudit.report.terminal.verdict import render_verdict
+from calibaudit.report.words.prompts import asked_facts
 from calibaudit.report.words.reach import reach_notes
 
 
@@ -31,6 +32,7 @@ def page_of(
     comparison, verdict = comparison_of(result, source), verdict_of(result, source)
     if verdict is not None:
         warnings = (*reach_notes(comparison), *comparison.warnings)
-        return lambda console: render_verdict(verdict, warnings, console, quiet=quiet)
+        asked = asked_facts(comparison)
+        return lambda console: render_verdict(verdict, warnings, console, asked=asked, quiet=quiet)
     advice = recommendation_of(result, source)
     return lambda console: render_comparison(comparison, console, advice, quiet=quiet, expert=expert)

@@ -28,14 +28,19 @@ _P_NOTE = "p: of no worsening, after Holm over the tasks and both measures"
 _FINDINGS = {"kept": "ok", "broken": "BROKEN", "undecided": "undecided"}
 
 
-def render_verdict(verdict: Verdict, warnings: Sequence[str], console: Console, *, quiet: bool = False) -> None:
-    """Print the page. warnings: those of the comparison. quiet: only the sentence, the checks and the table."""
+def render_verdict(
+    verdict: Verdict, warnings: Sequence[str], console: Console, *, asked: Sequence[str] = (), quiet: bool = False
+) -> None:
+    """Print the page. warnings: those of the comparison. asked: how (`words.prompts.asked_facts`).
+
+    quiet: only the sentence, the checks and the table.
+    """
     width = page_width(console)
     several = len(verdict.tasks) > 1
     level = f"{(1 - 2 * verdict.limits.alpha) * 100:g} % interval of a change"
     title = f"expected and found{', all items' if several else ''}; {level}"
     parts = [
-        _header(verdict, width),
+        _header(verdict, asked, width),
         styled(wrapped(sentence(verdict), width - 1), _STYLES[verdict.outcome]),
         _checks(title, verdict.overall, width),
         _held_to(verdict, width),
@@ -49,12 +54,13 @@ def render_verdict(verdict: Verdict, warnings: Sequence[str], console: Console, 
     print_parts(parts, console)
 
 
-def _header(verdict: Verdict, width: int) -> list[Text]:
+def _header(verdict: Verdict, asked: Sequence[str], width: int) -> list[Text]:
     lines = pair_lines(verdict.before.name, verdict.after.name, width)
     n = len(verdict.tasks)
     counts = f"{n} task{'s' * (n != 1)}, {verdict.overall.n_items:,} items"
     facts = [
         counts if verdict.coverage is None else judged_text(verdict.coverage),
+        *asked,
         f"margin {number(verdict.limits.margin)}",
         f"false alarms at most {verdict.limits.alpha * 100:g} %",
         *run_facts(verdict),

@@ -17,7 +17,13 @@ _NO_CHECKPOINT = "logged by "
 
 
 def advised_command(recommendation: Recommendation, base: ModelInfo, instruct: ModelInfo) -> str | None:
-    """`calibaudit fix INSTRUCT --base BASE --method METHOD --out fixed`; None where no repair is advised.
+    """The command on one line; None where no repair is advised."""
+    return " ".join(advised_parts(recommendation, base, instruct)) or None
+
+
+def advised_parts(recommendation: Recommendation, base: ModelInfo, instruct: ModelInfo) -> tuple[str, ...]:
+    """`calibaudit fix INSTRUCT --base BASE --method METHOD --out fixed`, each option with its
+    value; empty where no repair is advised.
 
     BASE and INSTRUCT stand where a name is none that `fix` could load: of a server's or a logged model, of an
     adapter's base, or with a character that is not to be seen. DATA stands for the tuning rows.
@@ -25,12 +31,17 @@ def advised_command(recommendation: Recommendation, base: ModelInfo, instruct: M
     option = recommendation.advised
     method = recommendation.action if option is None else option.method
     if recommendation.command is None:
-        return None
-    words = ["calibaudit", "fix", _argument(instruct, "INSTRUCT"), "--base", _argument(base, "BASE")]
-    words += ["--method", method]
-    if method in _TRAINED:
-        words += ["--data", "demo:sft" if (base.name, instruct.name) == _DEMO else "DATA"]
-    return " ".join([*words, "--out", OUT])
+        return ()
+    data = "demo:sft" if (base.name, instruct.name) == _DEMO else "DATA"
+    return (
+        "calibaudit",
+        "fix",
+        _argument(instruct, "INSTRUCT"),
+        f"--base {_argument(base, 'BASE')}",
+        f"--method {method}",
+        *([f"--data {data}"] if method in _TRAINED else []),
+        f"--out {OUT}",
+    )
 
 
 def _argument(model: ModelInfo, otherwise: str) -> str:

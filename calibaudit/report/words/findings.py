@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from calibaudit.advice.calibrated import none_shown
 from calibaudit.advice.cautions import MOST
 from calibaudit.advice.options.option import RepairOption
 from calibaudit.advice.pilot_points import KEPT
@@ -69,13 +70,18 @@ def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
     return f"{what}: {points(gap.value)}, which may be chance.", figures
 
 
-def advice(recommendation: Recommendation) -> str:
-    """What to do about it: nothing, a factor to begin with and what to smooth towards, or a temperature."""
+def advice(recommendation: Recommendation, comparison: Comparison | None = None) -> str:
+    """What to do about it: nothing, a factor to begin with and what to smooth towards, or a temperature.
+
+    comparison: of the pair, which tells whether there was anything to repair where no repair is known.
+    """
     epsilon, temperature = recommendation.epsilon, recommendation.demand.temperature
     if recommendation.action == "none_needed":
         return f"Advice: no repair is needed ({recommendation.reason})."
     if recommendation.action == "nothing_known":
-        return f"Advice: none; nothing measured here would repair it ({recommendation.reason})."
+        if comparison is not None and nothing_shown(recommendation, comparison):
+            return f"Advice: there is nothing to repair that these items show ({recommendation.reason})."
+        return f"Advice: nothing measured here would repair it ({recommendation.reason})."
     if recommendation.action == "temperature":
         value = " ".join(
             part for part in (number(temperature.value, 2), bounds(temperature.low, temperature.high, 2)) if part
@@ -91,6 +97,11 @@ def advice(recommendation: Recommendation) -> str:
         return said
     kept = f"less than {KEPT * 100:.0f} % of what tuning added"
     return f"{said} fix tries factors, from {number(MOST, 2)} down, and takes none that keeps {kept}."
+
+
+def nothing_shown(recommendation: Recommendation, comparison: Comparison) -> bool:
+    """Whether no repair is known of an error that may be chance. A pilot's advice is about a run of its own."""
+    return recommendation.action == "nothing_known" and recommendation.method != "pilot" and none_shown(comparison)
 
 
 def option_words(option: RepairOption) -> str:

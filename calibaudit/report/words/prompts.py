@@ -17,16 +17,18 @@ def row_names(tasks: Sequence[TaskComparison] | Sequence[TaskAudit]) -> list[str
     return [task.label if mixed else task.name for task in tasks]
 
 
-def template_fact(result: Comparison | ModelAudit) -> str:
-    """`chat template off → on`; "" where there was none, or where it differs from task to task and the rows say it."""
+def asked_facts(result: Comparison | ModelAudit) -> list[str]:
+    """How it was asked, for a page's header: the scorings, the chat template, how the prompts were written."""
+    facts = [" + ".join(sorted({task.scoring for task in result.tasks}))]
     word = {False: "off", True: "on"}
     if isinstance(result, Comparison):
         pairs = {task.chat_template for task in result.tasks}
-        found = [" → ".join(dict.fromkeys((word[b], word[a]))) for b, a in pairs if (b, a) != (False, False)]
     else:
-        found = ["on" for on in {task.chat_template for task in result.tasks} if on]
-    mixed = len({task.chat_template for task in result.tasks}) > 1
-    return f"chat template {found[0]}" if found and not mixed else ""
+        pairs = {(task.chat_template, task.chat_template) for task in result.tasks}
+    if pairs != {(False, False)}:
+        found = [" → ".join(dict.fromkeys((word[b], word[a]))) for b, a in sorted(pairs)]
+        facts.append(f"chat template {', '.join(found)}")
+    return facts + prompt_facts(result)
 
 
 def prompt_facts(result: Comparison | ModelAudit) -> list[str]:

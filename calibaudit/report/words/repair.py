@@ -42,7 +42,7 @@ FAULTS = {
 _LABELS = {
     "helped": ("better", "Helped"),
     "not_improved": ("worse", "Did not help"),
-    "spoiled": ("worse", "Spoiled"),
+    "spoiled": ("worse", "Better calibrated, at a price"),
     "not_needed": ("neutral", "Nothing to repair"),
     "nothing_known": ("neutral", "No repair known"),
 }
@@ -100,9 +100,9 @@ def share_text(share: float) -> str:
 
 
 def same_text(found: FirstChoices) -> str:
-    """`the likeliest next token is the same on 1,150 of 1,152 prompts`."""
+    """`the likeliest next token is the same on 1,150 of 1,152 prompts of the items`."""
     n_same = f"all {found.n:,}" if found.n_same == found.n else f"{found.n_same:,} of {found.n:,}"
-    return f"the likeliest next token is the same on {n_same} prompts"
+    return f"the likeliest next token is the same on {n_same} prompts of the items"
 
 
 def moved(comparison: Comparison, metric: str, *, test: bool = True) -> str:

@@ -60,6 +60,10 @@ def choice_sentences(repair: Repair) -> list[str]:
     return found
 
 
+IN_TEMPLATE = "base, in template"
+"""What the table calls base, asked as INSTRUCT was."""
+
+
 def how_sentences(repair: Repair) -> list[str]:
     """What was done, what was tried, what of the tuning is left, what the data were."""
     chosen, found = repair.chosen, []
@@ -74,6 +78,8 @@ def how_sentences(repair: Repair) -> list[str]:
     if repair.proof is not None:
         left = repair.proof.left
         found.append(f"Against base: ECE {moved(left, 'ece')}, accuracy {moved(left, 'accuracy')}.")
+    if repair.proof is not None and repair.proof.matched is not None:
+        found.append(f"{IN_TEMPLATE}: base asked inside instruct's chat template; in the row base, outside it.")
     if repair.proof is not None and repair.proof.inside is not None:
         inside = repair.proof.inside
         parts = [f"accuracy {moved(inside, 'accuracy')}", f"ECE {moved(inside, 'ece')}"]

@@ -99,6 +99,19 @@ def judged_sentence(verdict: Verdict) -> str:
     return f"Judged of the baseline: {judged_text(coverage)}{f'; left out: {_listed(left)}' if left else ''}."
 
 
+def tests_sentence(verdict: Verdict) -> str:
+    """Why a change can be significant elsewhere on the page and undecided here, or the other way round."""
+    limits = verdict.limits
+    over, there = "both measures", ""
+    if len(verdict.tasks) > 1:
+        over, there = "all items, the tasks and both measures", ", corrected for the tasks alone"
+    return (
+        f"Task by task can look different: here tests are one-sided for a worsening, at {limits.alpha * 100:g} % over "
+        f"{over} together (Holm), and a change is ok only when its upper bound is below the margin of "
+        f"{number(limits.margin)}; there intervals and stars are two-sided, of any change{there}."
+    )
+
+
 def expected_found(check: Check) -> str:
     """`expected at most +.020, found +.145 [.123, .189], p = .002`."""
     p_value = "" if check.p_value is None else f", {p_text(check.p_value)}"

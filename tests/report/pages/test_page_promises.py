@@ -154,7 +154,7 @@ def test_the_template_stands_once_not_in_every_row():
     assert not [text for text in page.text("th") if "(chat)" in text]
     result["tasks"][0]["chat_template"] = {"before": False, "after": False}
     page = undrawn(result)
-    assert "chat template" not in page.text("p", class_="facts")[0]
+    assert "chat template off, off → on," in page.text("p", class_="facts")[0]
     assert "calendar (chat)" in page.text("th")
 
 
@@ -164,7 +164,7 @@ def test_what_now_holds_the_command(nine):
     (command,) = page.text("code")[:1]
     assert command == f"calibaudit fix lab/tuned --base lab/base --method {method} --out fixed"
     assert "code" in [e["tag"] for e in page.elements if e["inside"] and "section" in e["inside"]]
-    assert text.count(command) == 1
+    assert page.text("code").count(command) == 1
     assert "INSTRUCT --base" not in text
 
 

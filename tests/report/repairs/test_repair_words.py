@@ -26,7 +26,7 @@ LESS_MASS = r"puts less of the probability on the options"
 SAME = "the likeliest next token is the same on"
 SENTENCES = {
     "helped": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
-    "helped, first choices only": rf"It helped: {ECE}{ACCURACY}; {SAME} 1,150 of 1,152 prompts\.",
+    "helped, first choices only": rf"It helped: {ECE}{ACCURACY}; {SAME} 1,150 of 1,152 prompts of the items\.",
     "helped within, too": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
     "smoothed": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
     "aligned": rf"It helped: {ECE}{ACCURACY}{KEEPS}",
@@ -52,7 +52,7 @@ SENTENCES = {
     rf"first choices\)\. {ECE}{ACCURACY}\.",
     "base lacks tokens": r"Better calibrated; what tuning added was not measured: base lacks tokens of the rows\. "
     rf"{ECE}{ACCURACY}\.",
-    "many choices changed": rf"Better calibrated; {UNMEASURED}, and {SAME} 90 of 100 prompts only\. "
+    "many choices changed": rf"Better calibrated; {UNMEASURED}, and {SAME} 90 of 100 prompts of the items only\. "
     rf"{ECE}{ACCURACY}\.",
     "all .60, no data": rf"Better calibrated, but lost discrimination \(.*\) and fits worse \(.*\); {UNMEASURED}\. "
     rf"{ECE}{ACCURACY}\.",
@@ -90,7 +90,7 @@ def test_what_would_fool_a_rule_by_ece_alone_is_no_help(name):
     """`--smoothing 1 --max-steps 1` gives base back; every confidence .60 ranks nothing."""
     repair = made(name)
     assert repair.verdict.exit_code == 1
-    assert repair_label(repair) == ("worse", "Spoiled")
+    assert repair_label(repair) == ("worse", "Better calibrated, at a price")
     assert repair_sentence(repair).startswith("Better calibrated, but ")
     after = repair.proof.repair.pooled.after.metrics
     assert name == "undone" or abs(after["auroc"].value - 0.5) < 0.01
@@ -125,7 +125,9 @@ def test_shares_are_not_rounded_up_to_what_is_asked(share, text):
 
 
 def test_counts_and_lists():
-    assert same_text(FirstChoices(1152, 1152)) == "the likeliest next token is the same on all 1,152 prompts"
+    assert (
+        same_text(FirstChoices(1152, 1152)) == "the likeliest next token is the same on all 1,152 prompts of the items"
+    )
     assert [listed_words(list(parts)) for parts in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
 
 
@@ -187,9 +189,9 @@ def test_a_temperature_says_what_it_does_to_sampling():
         )
     assert not any("Sampling" in text for text in how_sentences(made("smoothed")))
     assert (
-        "Compared before and after, the likeliest next token is the same on 1,150 of 1,152 prompts: dividing changes "
-        "none of them, but rounding may flip a near tie. The first choice of an item whose choices have several tokens "
-        "may change."
+        "Compared before and after, the likeliest next token is the same on 1,150 of 1,152 prompts of the items: "
+        "dividing changes none of them, but rounding may flip a near tie. The first choice of an item whose "
+        "choices have several tokens may change."
     ) in how_sentences(made("helped, first choices only"))
 
 

@@ -8,8 +8,12 @@ import subprocess
 import pytest
 from made_results import HOSTILE, comparison_result
 from made_scores import INFO, TUNED
+from report.pages.parsed_page import Page
 
+from calibaudit.report.document.html import html_page
+from calibaudit.report.saved import comparison_of
 from calibaudit.report.saved_advice import recommendation_of
+from calibaudit.report.terminal.page import command_lines
 from calibaudit.report.words.commands import advised_command
 
 NAMES = [
@@ -68,3 +72,28 @@ def test_the_advised_method_and_the_data_that_it_needs():
     assert "--data demo:sft" in advised_command(advised("smooth"), *demo)
     assert advised_command(advised("none_needed"), INFO, TUNED) is None
     assert advised_command(advised("nothing_known"), INFO, TUNED) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_the_terminals_lines_can_be_pasted(name, width, tmp_path):
+    models = (dataclasses.replace(INFO, name=name), dataclasses.replace(TUNED, name="some-lab/tuned-on-rows"))
+    pair = dataclasses.replace(comparison_of(comparison_result()), before=models[0], after=models[1])
+    lines = [line.plain for line in command_lines(advised("smooth"), pair, width)]
+    assert max(map(len, lines)) < width
+    assert len(lines) > 1 if width < 200 else len(lines) == 1
+    asked = ["--base", name, "--method", "smooth", "--data", "DATA", "--out", "fixed"]
+    given = "\n".join(lines).removeprefix(" Run: ")
+    assert words_of(given, tmp_path) == ["fix", "some-lab/tuned-on-rows", *asked]
+
+
+def test_no_option_is_broken_in_html():
+    result = comparison_result()
+    result["after"] = {**result["after"], "name": "a/" + "long-name-" * 9}
+    page = html_page(result)
+    code = page.split('class="run"')[1].split("</p>")[0]
+    assert all(f"<span>{word}</span>" in code for word in ("--base", "lab/base", "--method", "--out", "fixed"))
+    assert f"<span>{result['after']['name']}" not in code  # longer than a narrow page
+    models = INFO, dataclasses.replace(TUNED, name=result["after"]["name"])
+    shown = next(e["text"] for e in Page(page).all("code") if "p" in e["inside"] and "calibaudit fix" in e["text"])
+    assert shown == advised_command(recommendation_of(result), *models)

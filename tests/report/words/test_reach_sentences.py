@@ -149,7 +149,7 @@ def test_no_page_advises_a_repair_at_ceiling() -> None:
     advised = recommend([before], [after], comparison)
     assert advised.action == "nothing_known"
     assert advice(advised) == (
-        "Advice: none; nothing measured here would repair it (every task is at ceiling, where no repair could show)."
+        "Advice: nothing measured here would repair it (every task is at ceiling, where no repair could show)."
     )
     page = html_page(comparison_dict(comparison, advised))
     assert "Ask harder questions, then judge" in page
