@@ -54,7 +54,8 @@ def section_of(result: Mapping[str, Any], source: str = "the result") -> Section
         sentence, verdict = comparison_screen(found, None).sentence, verdict_of(result, source)
         if verdict is not None:
             view = gate_view(verdict)
-            extra = [f"**{view.label}.** {escaped(view.sentence, _MOST_SENTENCE)}", ""]
+            said = view.sentence.partition(": ")[2]  # behind the outcome, which the label names
+            extra = [f"**{view.label}**: {escaped(said, _MOST_SENTENCE)}", ""]
     else:
         found = audit_of(result, source)
         sentence = audit_screen(found).sentence
