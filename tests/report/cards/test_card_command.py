@@ -320,6 +320,13 @@ def test_every_result_has_a_section(kind: str) -> None:
     check_markdown(text.replace(BEGIN, "").replace(END, ""))
 
 
+def test_one_item_is_one() -> None:
+    for result in (audit_result(names=("only",), n_items=1), comparison_result(names=("only",), n_items=1)):
+        text = section_of(result).text
+        assert "| 1 item |" in text
+        assert not re.search(r"\b1 items", text)
+
+
 def test_hostile_names_stay_names(cli: Callable[..., Any], tmp_path: Path) -> None:
     path, card = tmp_path / "hostile.json", tmp_path / "README.md"
     path.write_text(result_text(hostile_result()), encoding="utf-8")
