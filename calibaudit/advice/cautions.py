@@ -11,6 +11,7 @@ from calibaudit.advice.mixture import State
 from calibaudit.advice.words import reasons
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Interval
+from calibaudit.files.shown.card import count
 
 Action = Literal["none_needed", "smooth", "temperature", "nothing_known"]
 """What to do: nothing, for the model is calibrated; tune again with smoothing; divide its scores by the fitted
@@ -42,7 +43,7 @@ def about_evidence(comparison: Comparison, action: Action) -> list[str]:
     found += about_mass(overall.after.metrics["option_mass"].value)
     if overall.n_items < FEW_ITEMS:
         purpose = "before spending a training run on it" if action == "smooth" else "before relying on this"
-        found.append(f"only {overall.n_items:,} items: take {FEW_ITEMS} or more {purpose}")
+        found.append(f"only {count(overall.n_items, 'item')}: take {FEW_ITEMS} or more {purpose}")
     return found
 
 

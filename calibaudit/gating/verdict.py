@@ -109,7 +109,7 @@ class Verdict(Shown):
             rows += [_row(check, part.name) for part in broken for check in part.checks if check.finding == "broken"]
         notes = [f"{self.outcome.replace('_', ' ')}: {count(self.overall.n_items, 'item')}, exit code {self.exit_code}"]
         if self.n_to_settle is not None:
-            notes.append(f"About {self.n_to_settle:,} items would settle it.")
+            notes.append(f"About {count(self.n_to_settle, 'item')} would settle it.")
         return Card("Verdict", (self.before.name, self.after.name), tuple(facts), _HEADS, tuple(rows), 0, tuple(notes))
 
     @property

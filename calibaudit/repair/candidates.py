@@ -192,7 +192,8 @@ class Repair(Shown):
             figures = (items, *change_facts(overall.before.metrics, overall.after.metrics, overall.change))
         outcome = self.verdict.outcome.replace("_", " ")
         kept = None if self.retention is None else _kept(self.retention)
-        facts = said((outcome, setting, *figures, *self.verdict.faults, kept))
+        faults = f"faults: {' + '.join(self.verdict.faults)}" if self.verdict.faults else None
+        facts = said((outcome, setting, *figures, faults, kept))
         heads = ("repair", "outcome", "ECE before", "ECE after", "change", "interval", "kept")
         notes = (", ".join(facts), *self.notes)
         return Card("Repair", self.instruct.name, facts, heads, tuple(map(_row, self.candidates)), 0, notes)

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from calibaudit.errors import OutputError
+from calibaudit.files.shown.card import count
 from calibaudit.files.text import log_line
 from calibaudit.gating.verdict import Check, Part, Verdict
 from calibaudit.report.saved import verdict_of
@@ -102,7 +103,7 @@ def _doubt(check: Check, part: Part) -> str:
         return f"not judged, too few items ({part.n_items:,} in {part.n_units:,} independent units)"
     if check.n_to_settle is None:
         return "undecided"
-    return f"undecided, about {check.n_to_settle:,} items would settle it"
+    return f"undecided, about {count(check.n_to_settle, 'item')} would settle it"
 
 
 def _details(check: Check, part: Part, verdict: Verdict) -> dict[str, str]:

@@ -12,7 +12,7 @@ from calibaudit.files.paths import is_there
 from calibaudit.files.text import one_line, yaml_text
 from calibaudit.repair.candidates import Repair, Setting
 from calibaudit.repair.licence import sources
-from calibaudit.report.cards.metadata import TAGS, dataset_id, hub_id, measured, merged_metadata
+from calibaudit.report.cards.metadata import TAGS, dataset_id, hub_id, measured, metadata
 from calibaudit.report.cards.section import BEGIN, END, by_task, explained
 from calibaudit.report.document.markdown import escaped, table_cell
 from calibaudit.report.document.tables import Table
@@ -82,15 +82,14 @@ def model_card(repair: Repair, out: Path, licence: Mapping[str, str] | None = No
         f"- Base: {_code(base)} ({escaped(repair.base.revision)}); before: {_code(instruct)} "
         f"({escaped(repair.instruct.revision)})"
     )
-    if page.warnings:
-        lines += ["", "## Limitations", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
-    lines += ["", "## Limits", "", _limits(chosen.setting), ""]
+    lines += ["", "## Limitations", "", *(f"- {_shown_text(text, names)}" for text in page.warnings)]
+    lines += [*([""] if page.warnings else []), _limits(chosen.setting), ""]
     if not licence:
         made_of = " and ".join(
             _code(_shown(info.name)) for info in sources(repair.base, repair.instruct, chosen.setting)
         )
         lines += [
-            f"Licence: the model cards of {made_of} name none that holds here: put it in front, as `license`.",
+            f"Licence: the model cards of {made_of} name none that holds here: add `license` to the metadata.",
             "",
         ]
     return "\n".join(lines)
@@ -121,7 +120,7 @@ def _metadata(repair: Repair, setting: Setting, out: Path, licence: Mapping[str,
         found["datasets"] = [rows]
     more = {"smooth": ["label-smoothing"], "merge": ["merge"]}.get(setting.method, [])
     name = one_line(out.resolve().name, _MOST_NAME)
-    return merged_metadata(found, [*TAGS, *more], measured(repair.proof.repair, name, version("calibaudit")))
+    return metadata(found, [*TAGS, *more], measured(repair.proof.repair, name, version("calibaudit")))
 
 
 def _table(table: Table, first: str) -> Sequence[str]:

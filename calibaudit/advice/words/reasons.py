@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calibaudit.advice.mixture import State
+from calibaudit.files.shown.card import count
 
 
 def side(gap: float) -> str:
@@ -34,7 +35,8 @@ CEILING = "every task is at ceiling, where no repair could show"
 
 
 def too_few(n_items: int) -> str:
-    return f"{n_items:,} items, in too few independent groups or too few at all, support no conclusion about a repair"
+    what = f"{count(n_items, 'item')}, in too few independent groups or too few at all,"
+    return f"{what} support{'s' * (n_items == 1)} no conclusion about a repair"
 
 
 def no_nearer(tuned: State) -> str:

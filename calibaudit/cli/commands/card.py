@@ -20,7 +20,7 @@ def card(
             "--output",
             "-o",
             metavar="README.md",
-            help="The card to write, or to put the section into; without it, the section goes to stdout.",
+            help="The card to write, or to put the section into; without it, or with -, the section goes to stdout.",
             show_default=False,
         ),
     ] = None,
@@ -28,8 +28,8 @@ def card(
 ) -> None:
     """Put a saved result into a model card.
 
-    A section for people, and model-index for the hub. The rest of the card stays as it is, and the same call again
-    changes nothing. A result of two models makes the second one's card.
+    A section for people, and tags and model-index for the hub. The rest of the card stays byte for byte, or the card
+    is refused; the same call again changes nothing. A result of two models makes the second one's card.
     """
     from calibaudit.cli.outputs import say, show_text
     from calibaudit.errors import OutputError
@@ -42,7 +42,7 @@ def card(
     from calibaudit.report.words.folders import without_folders
 
     section = section_of(without_folders(read_result(file)), str(file))
-    if output is None:
+    if output is None or str(output) == "-":
         show_text(new_card(section))
         return
     check_writable(output)

@@ -205,8 +205,9 @@ def bless(
         n_items = sum(part.n_items for part in scores)
         size = len(text.encode())
         say(
-            f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} items, {size / 1000:,.0f} kB "
-            f"({size / n_items:.0f} bytes an item). Commit it, then: calibaudit gate {output} CANDIDATE"
+            f"{output}: {len(scores)} task{'s' * (len(scores) != 1)}, {n_items:,} item{'s' * (n_items != 1)}, "
+            f"{size / 1000:,.0f} kB ({size / n_items:.0f} bytes an item). "
+            f"Commit it, then: calibaudit gate {output} CANDIDATE"
         )
         say(f"Limits that it holds: {'; '.join(limit_texts(rules.in_force))}")
 

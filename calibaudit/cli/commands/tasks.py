@@ -101,7 +101,8 @@ def show_task(
         raise TaskError(f"{name} is a group of {len(members)} tasks; name one of them: {named}")
     (task,) = inputs.tasks_of([name], asked, offline=offline)
     if item >= len(task.items):
-        raise TaskError(f"{name}: item {item} does not exist; it has {len(task.items)} items, counted from 0")
+        has = f"{len(task.items)} item{'s' * (len(task.items) != 1)}"
+        raise TaskError(f"{name}: item {item} does not exist; it has {has}, counted from 0")
     if model is None:
         render_item(task, item)
         return

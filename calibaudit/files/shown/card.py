@@ -112,6 +112,11 @@ def count(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
+def all_of(n: int, one: str) -> str:
+    """`1 item`, `all 2,304 items`."""
+    return count(n, one) if n == 1 else f"all {count(n, one)}"
+
+
 def said(parts: Iterable[str | None]) -> tuple[str, ...]:
     """Those that say something."""
     return tuple(part for part in parts if part)

@@ -81,29 +81,13 @@ def _entry(name: str, shown: str, audit: Audit, how: Mapping[str, Any]) -> dict[
     }
 
 
-def merged_metadata(old: Mapping[str, Any], tags: Sequence[str], index: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What was there, with the tags it lacks, and calibaudit's numbers in place of those of an earlier run.
-
-    Raises ValueError, in words, where `tags` or `model-index` are not of the hub's form.
-    """
-    has = old.get("tags") or []
-    has = [has] if isinstance(has, str) else has
-    if not isinstance(has, list):
-        raise ValueError("its `tags` are no list")
-    was = old.get("model-index") or [{"name": index[0]["name"], "results": []}]
-    if not isinstance(was, list) or not all(isinstance(entry, dict) and _has_results(entry) for entry in was):
-        raise ValueError("its `model-index` is no list of models with their `results`")
-    kept = [{**entry, "results": [one for one in entry.get("results", []) if not _is_ours(one)]} for entry in was]
-    kept[0]["results"] = [*kept[0]["results"], *index[0]["results"]]
-    return {**old, "tags": [*has, *(tag for tag in tags if tag not in has)], "model-index": kept}
+def metadata(found: Mapping[str, Any], tags: Sequence[str], index: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of a new card: what is known, its tags and its numbers."""
+    return {**found, "tags": list(tags), "model-index": list(index)}
 
 
-def _has_results(entry: Mapping[str, Any]) -> bool:
-    results = entry.get("results", [])
-    return isinstance(results, list) and all(isinstance(one, dict) for one in results)
-
-
-def _is_ours(entry: Mapping[str, Any]) -> bool:
+def is_ours(entry: Mapping[str, Any]) -> bool:
+    """Whether a result of `model-index` is calibaudit's own, by its `dataset.args`."""
     dataset = entry.get("dataset")
     args = dataset.get("args") if isinstance(dataset, dict) else None
     return isinstance(args, dict) and OURS in args

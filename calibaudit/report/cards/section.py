@@ -10,6 +10,7 @@ from typing import Any
 from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.files.paths import is_there
+from calibaudit.files.shown.card import all_of
 from calibaudit.files.text import one_line
 from calibaudit.report.cards.metadata import measured
 from calibaudit.report.document.first_screen import audit_screen, comparison_screen
@@ -54,7 +55,8 @@ def section_of(result: Mapping[str, Any], source: str = "the result") -> Section
         sentence, verdict = comparison_screen(found, None).sentence, verdict_of(result, source)
         if verdict is not None:
             view = gate_view(verdict)
-            extra = [f"**{view.label}.** {escaped(view.sentence, _MOST_SENTENCE)}", ""]
+            said = view.sentence.partition(": ")[2]  # behind the outcome, which the label names
+            extra = [f"**{view.label}**: {escaped(said, _MOST_SENTENCE)}", ""]
     else:
         found = audit_of(result, source)
         sentence = audit_screen(found).sentence
@@ -102,7 +104,7 @@ def all_items(found: Comparison | ModelAudit) -> list[str]:
             Row(_level(found), intervals),
             Row("p", tuple(p_text(change[key].p_value).removeprefix("p = ").removeprefix("p ") for key in keys)),
         ]
-    return _lines(f"all {found.pooled.n_items:,} items", Table((head,), tuple(rows)))
+    return _lines(f"{all_of(found.pooled.n_items, 'item')}", Table((head,), tuple(rows)))
 
 
 def by_task(found: Comparison | ModelAudit) -> list[str]:

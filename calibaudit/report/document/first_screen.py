@@ -8,6 +8,7 @@ from calibaudit.advice.recommendation import Recommendation, usable
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.files.shown.card import count
 from calibaudit.report.words.commands import advised_command
 from calibaudit.report.words.findings import advice, audit_sentences, first_sentence, lean, nothing_shown
 from calibaudit.report.words.reach import all_at_ceiling
@@ -100,7 +101,7 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
         f"gap {signed(gap.value)} {bounds(gap.low, gap.high)}".strip(),
         (
             "Gap: confidence − accuracy; above 0: surer than right",
-            f"{audit.settings.level * 100:g} % interval over {audit.pooled.n_items:,} items",
+            f"{audit.settings.level * 100:g} % interval over {count(audit.pooled.n_items, 'item')}",
             "Too little evidence for a test of calibration"
             if p_value is None
             else f"A calibrated model would look this wrong with {p_text(p_value)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from calibaudit.files.shown.card import count
 from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.report.document.tables import Head, Row, Table, p_cell
 from calibaudit.report.document.task_tables import MANY
@@ -87,7 +88,7 @@ def gate_view(verdict: Verdict) -> GateView:
     """What a report shows of the gate."""
     tone, label, action = _OUTCOMES[verdict.outcome]
     if verdict.n_to_settle is not None:
-        action = f"Inconclusive: about {verdict.n_to_settle:,} items would settle it"
+        action = f"Inconclusive: about {count(verdict.n_to_settle, 'item')} would settle it"
     single = len(verdict.tasks) == 1
     overall = _shown(verdict.overall, verdict.tasks[0].name if single else "all (pooled)", whole=not single)
     shown = [(task.outcome if task.judged else "", _shown(task, task.name)) for task in verdict.tasks if not single]

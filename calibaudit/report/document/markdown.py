@@ -8,6 +8,7 @@ from typing import Any
 
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
+from calibaudit.files.shown.card import count
 from calibaudit.files.text import log_line
 from calibaudit.report.document import first_screen, tables, task_tables
 from calibaudit.report.document.gate import GateView, gate_view
@@ -187,8 +188,8 @@ def _measured(models: Sequence[tuple[str, Any]], result: Comparison | ModelAudit
     ]
     scorings = " + ".join(escaped(name) for name in sorted({task.scoring for task in result.tasks}))
     lines.append(
-        f"- {len(result.tasks)} tasks, {result.pooled.n_items:,} items, {scorings}; {settings.n_bins} bins, "
-        f"{settings.level * 100:g} % intervals, seed {settings.seed}"
+        f"- {count(len(result.tasks), 'task')}, {count(result.pooled.n_items, 'item')}, {scorings}; "
+        f"{settings.n_bins} bins, {settings.level * 100:g} % intervals, seed {settings.seed}"
     )
     if any(_templates(task.chat_template) for task in result.tasks):
         on = [escaped(task.label) for task in result.tasks if _templates(task.chat_template)]

@@ -14,6 +14,7 @@ from rich.text import Text
 from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import ModelAudit, Reliability
 from calibaudit.analysis.compare import Comparison
+from calibaudit.files.shown.card import count
 from calibaudit.files.text import shortened
 from calibaudit.report.terminal.diagram import diagram
 from calibaudit.report.terminal.expert import expert_audit_tables, expert_tables
@@ -92,7 +93,7 @@ def _sentences(texts: Sequence[str], width: int) -> list[Text]:
 def _reliability(n_items: int, sides: Sequence[tuple[str, Reliability | None]], width: int) -> list[Text]:
     lines = diagram(sides, width)
     n = next((int(side.count.sum()) for _, side in sides if side is not None), n_items)
-    title = f"Reliability of {n:,} {'items' if n == n_items else 'answers'}: accuracy at each confidence"
+    title = f"Reliability of {count(n, 'item' if n == n_items else 'answer')}: accuracy at each confidence"
     return [*styled(wrapped(title, width - 1), "bold"), *lines] if lines else []
 
 
@@ -100,7 +101,7 @@ def comparison_header(comparison: Comparison, width: int) -> list[Text]:
     """Which models, on what."""
     before, after = comparison.before, comparison.after
     lines = pair_lines(before.name, after.name, width)
-    facts = [_plural(len(comparison.tasks), "task"), f"{comparison.pooled.n_items:,} items", *asked_facts(comparison)]
+    facts = [count(len(comparison.tasks), "task"), count(comparison.pooled.n_items, "item"), *asked_facts(comparison)]
     facts.append(f"{before.dtype}" if before.dtype == after.dtype else f"{before.dtype} → {after.dtype}")
     facts += run_facts(comparison)
     facts.append(f"seed {comparison.settings.seed}")
@@ -108,11 +109,7 @@ def comparison_header(comparison: Comparison, width: int) -> list[Text]:
 
 
 def _audit_header(audit: ModelAudit, width: int) -> list[Text]:
-    facts = [_plural(len(audit.tasks), "task"), f"{audit.pooled.n_items:,} items", *asked_facts(audit)]
+    facts = [count(len(audit.tasks), "task"), count(audit.pooled.n_items, "item"), *asked_facts(audit)]
     facts += [audit.model.dtype, *run_facts(audit), f"seed {audit.settings.seed}"]
     name = f" {shortened(name_shown(audit.model.name), width - 2)}"
     return [Text(name, style="bold"), *styled(wrapped(", ".join(facts), width - 4), "dim")]
-
-
-def _plural(n: int, thing: str) -> str:
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"

@@ -10,6 +10,7 @@ from rich.text import Text
 from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change
+from calibaudit.files.shown.card import all_of
 from calibaudit.report.terminal.layout import Column, styled, tables
 from calibaudit.report.words.prompts import row_names
 from calibaudit.report.words.text import bounds, number, p_text, signed, wrapped
@@ -131,7 +132,7 @@ def changes(comparison: Comparison, width: int) -> list[Text]:
     ]
     n_columns = max(1, (width - 1) // (len(cells[0]) + 3))
     n_lines = -(-len(cells) // n_columns)
-    title = f"Change over all {comparison.pooled.n_items:,} items, {comparison.settings.level * 100:g} % interval"
+    title = f"Change over {all_of(comparison.pooled.n_items, 'item')}, {comparison.settings.level * 100:g} % interval"
     lines = styled(wrapped(title, width - 1), "bold")
     lines += [Text((" " + "   ".join(cells[i::n_lines])).rstrip()) for i in range(n_lines)]
     return lines

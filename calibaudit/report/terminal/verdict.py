@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from calibaudit.files.shown.card import count
 from calibaudit.gating.verdict import MEASURES, Part, Verdict
 from calibaudit.report.terminal.layout import Column, styled, tables
 from calibaudit.report.terminal.page import page_width, pair_lines, print_parts, warning_lines
@@ -57,7 +58,7 @@ def render_verdict(
 def _header(verdict: Verdict, asked: Sequence[str], width: int) -> list[Text]:
     lines = pair_lines(verdict.before.name, verdict.after.name, width)
     n = len(verdict.tasks)
-    counts = f"{n} task{'s' * (n != 1)}, {verdict.overall.n_items:,} items"
+    counts = f"{n} task{'s' * (n != 1)}, {count(verdict.overall.n_items, 'item')}"
     facts = [
         counts if verdict.coverage is None else judged_text(verdict.coverage),
         *asked,

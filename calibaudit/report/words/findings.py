@@ -13,6 +13,7 @@ from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
+from calibaudit.files.shown.card import count
 from calibaudit.report.words.reach import all_at_ceiling, ceiling_sentence
 from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
 
@@ -66,7 +67,7 @@ def audit_sentences(audit: ModelAudit) -> tuple[str, str]:
             "surer than right at some confidences and less sure at others.",
             figures,
         )
-    what = f"No sign of miscalibration in {overall.n_items:,} items"
+    what = f"No sign of miscalibration in {count(overall.n_items, 'item')}"
     return f"{what}: {points(gap.value)}, which may be chance.", figures
 
 
@@ -189,19 +190,19 @@ def _gap_changed(facts: _Facts) -> str:
 
 
 def _unchanged(comparison: Comparison, facts: _Facts, gaps: tuple[float, float]) -> str:
-    before, after, n = facts.before, facts.after, f"{comparison.pooled.n_items:,}"
+    before, after, n = facts.before, facts.after, count(comparison.pooled.n_items, "item")
     overall, alpha = comparison.pooled, comparison.settings.alpha
     off = [_is_off(side, alpha) for side in (overall.before, overall.after)]
     same = all(overall.change[name].value == 0 for name in _TELLING)
     if same and (facts.now or off[1]):
         kind = f"{_KINDS[facts.now]}: {points(gaps[1])}" if facts.now else "not calibrated"
-        return f"Both models answer the {n} items alike, and both are {kind}."
+        return f"Both models answer the {n} alike, and both are {kind}."
     if same:
-        return f"Both models answer the {n} items alike, with no sign of miscalibration."
+        return f"Both models answer the {n} alike, with no sign of miscalibration."
     if facts.was == facts.now != 0:
         return f"No detectable change: both models are {_KINDS[facts.now]}, {after} is {facts.moved}."
     if not any(off) and not facts.was and not facts.now:
-        return f"Both models look as well calibrated as {n} items can show."
+        return f"Both models look as well calibrated as {n} can show."
     wrong = [name for name, is_off in zip((before, after), off, strict=True) if is_off]
     more = {0: "", 1: f"; {wrong[0]} is not calibrated" if wrong else "", 2: "; neither is calibrated"}[len(wrong)]
     return f"No detectable change in calibration: {after} is {facts.moved}{more}."

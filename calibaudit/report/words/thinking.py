@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.thinking import ThinkingEffect
+from calibaudit.files.shown.card import count
 from calibaudit.report.words.text import number, short_names, signed
 
 
@@ -22,7 +23,7 @@ def thinking_sentences(result: Comparison | ModelAudit) -> list[str]:
 def _sentence(name: str, effect: ThinkingEffect) -> str:
     how = "one greedy thought" if effect.samples == 1 else f"{effect.samples} sampled thoughts"
     said = (
-        f"{name} answered {effect.n_items:,} items after {how} of up to {effect.n_tokens:,} tokens "
+        f"{name} answered {count(effect.n_items, 'item')} after {how} of up to {effect.n_tokens:,} tokens "
         f"({effect.mean_tokens:.0f} on average): after an empty thought it is {_figures(effect.direct)}; after "
         f"thinking {_figures(effect.thoughtful)}."
     )

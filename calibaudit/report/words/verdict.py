@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from calibaudit.files.shown.card import count
 from calibaudit.gating.coverage import Coverage
 from calibaudit.gating.limits import InForce
 from calibaudit.gating.verdict import Check, Verdict
@@ -160,7 +161,10 @@ def _excess(verdict: Verdict) -> str:
 def _doubt(verdict: Verdict) -> str:
     overall = verdict.overall
     if not overall.judged:
-        found = f"{overall.n_items:,} items in {overall.n_units:,} independent units are too few to judge"
+        be = "is" if overall.n_items == 1 else "are"
+        found = (
+            f"{count(overall.n_items, 'item')} in {count(overall.n_units, 'independent unit')} {be} too few to judge"
+        )
         if overall.n_units < MIN_UNITS:
             return f"{found}; at least {MIN_UNITS} independent units (groups, or items without groups) are needed."
         return f"{found}; at least {verdict.limits.min_items:,} items are needed."
@@ -169,13 +173,13 @@ def _doubt(verdict: Verdict) -> str:
     more = (
         "To settle it would take more than a hundred times these items."
         if verdict.n_to_settle is None
-        else f"About {verdict.n_to_settle:,} items would settle it."
+        else f"About {count(verdict.n_to_settle, 'item')} would settle it."
     )
     interval = bounds(worst.low, worst.high)
     if worst.measure.startswith("max_"):
         return f"{CHECK_NAMES[worst.measure]} may lie in {interval}, at most {number(worst.allowed)} is allowed. {more}"
     return (
-        f"{overall.n_items:,} items cannot rule out a worsening of {number(worst.allowed)}: "
+        f"{count(overall.n_items, 'item')} cannot rule out a worsening of {number(worst.allowed)}: "
         f"{CHECK_NAMES[worst.measure]} {signed(worst.found)} {interval}. {more}"
     )
 

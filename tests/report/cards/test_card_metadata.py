@@ -103,7 +103,8 @@ def test_the_licence_is_that_of_what_it_was_made_of(tmp_path: Path) -> None:
         assert licence(*pair) == {}, pair
     text = model_card(repaired(setting=MERGE), Path("fixed"), {})
     assert "license" not in read(text).data.to_dict()
-    assert "name none that holds here: put it in front, as `license`" in text
+    assert text.count("## Limit") == 1
+    assert "name none that holds here: add `license` to the metadata." in text
 
 
 @pytest.mark.parametrize(

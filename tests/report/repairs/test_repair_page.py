@@ -334,3 +334,10 @@ def test_a_quantity_that_stands_twice_is_the_same_text(name):
         assert [was, now] == [sides[side][measure] for side in ("base", "after")]
     for taken in re.findall(rf"^ \* .*  ({FIGURE}) +({FIGURE}) +({FIGURE})  ", text, re.MULTILINE):
         assert list(taken) == [sides["after"][measure] for measure in ("ECE", "accuracy", "NLL")]
+
+
+def test_a_repair_s_line_says_that_its_faults_are_faults() -> None:
+    spoiled = made("less accurate")
+    assert len(spoiled.verdict.faults) == 2
+    for text in (repr(spoiled), spoiled._repr_html_()):
+        assert f"faults: {' + '.join(spoiled.verdict.faults)}, keeps " in text
