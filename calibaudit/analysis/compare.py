@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict
@@ -22,6 +21,7 @@ from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.errors import ScoresError
 from calibaudit.figures.axes import plot_changes, plot_reliability
 from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.shown.kept import ReadOnly
 from calibaudit.files.shown.numbers import number
 from calibaudit.metrics.inference.multiple_tests import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired, score_list, unseen_doublings
@@ -280,10 +280,10 @@ def _overall(name: str, scoring: str, before: Items, after: Items, settings: Set
     return Overall(
         before=items_audit(name, scoring, before, left, settings),
         after=items_audit(name, scoring, after, right, settings),
-        change=MappingProxyType(change),
+        change=ReadOnly(change),
         n_items=before.n_items,
         n_tasks=len(before.rows),
-        n_tasks_with=MappingProxyType(left.n_tasks_with),
+        n_tasks_with=ReadOnly(left.n_tasks_with),
     )
 
 

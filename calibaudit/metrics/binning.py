@@ -10,6 +10,7 @@ import numpy.typing as npt
 from calibaudit.metrics.validation import (
     FloatArray,
     IntArray,
+    Locked,
     checked_confidence,
     checked_correct,
     checked_n_bins,
@@ -70,7 +71,7 @@ def totals_of(confidence: npt.ArrayLike, correct: npt.ArrayLike, n_bins: int) ->
 
 
 @dataclass(frozen=True, eq=False)
-class ReliabilityBins:
+class ReliabilityBins(Locked):
     """A reliability diagram's data: edges (n_bins + 1,); count, mean confidence, accuracy (n_bins,), NaN if empty."""
 
     edges: FloatArray

@@ -92,3 +92,13 @@ def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same array, made read-only (a frozen dataclass alone leaves its arrays writable)."""
     array.setflags(write=False)
     return array
+
+
+class Locked:
+    """What holds locked arrays, and goes on holding them in copies and out of a pickle: NumPy unlocks them there."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                locked(value)

@@ -61,9 +61,9 @@ def gate(
 ) -> None:
     """Fail when calibration got worse: a check for CI.
 
-    Exit 0 when it did not, 1 when it did, 3 when the verdict is inconclusive and --strict is given. Exit 2 when the two sides cannot
-    be compared: other items, scoring or chat template; that is never called worse. The candidate is asked what the
-    baseline was asked, in the same way. Its limits can be tightened by options and files, not loosened.
+    Exit 0 when it did not, 1 when it did, 3 when the verdict is inconclusive and --strict is given. Exit 2 when the two
+    sides cannot be compared: other items, scoring or chat template; that is never called worse. The candidate is asked
+    what the baseline was asked, in the same way. Its limits can be tightened by options and files, not loosened.
     """
     from calibaudit.cli import inputs
 
