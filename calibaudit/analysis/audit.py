@@ -15,7 +15,7 @@ from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
 from calibaudit.analysis.in_short import SIDE_HEADS, named, side_facts, side_row, side_rows
 from calibaudit.analysis.inference import Levels, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
-from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.settings import Settings, checked_settings
 from calibaudit.analysis.side_warnings import few_items_warning, side_warnings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.errors import ScoresError
@@ -259,7 +259,7 @@ def audit(scores: Scores, settings: Settings | None = None) -> Audit:
 
     settings: bins, level of the intervals, seed. Raises ScoresError when the scores are unusable.
     """
-    settings = settings or Settings()
+    settings = checked_settings(settings)
     if not isinstance(scores, Scores):
         raise ScoresError(f"audit takes one task's Scores, not {type(scores).__name__}: for several, audit_model(...)")
     items = items_of(rows_of([scores], settings))
@@ -272,7 +272,7 @@ def audit_model(scores: Scores | Sequence[Scores], settings: Settings | None = N
     scores: of one task, or of several. settings: bins, level of the intervals, seed. Raises ScoresError when there is
     nothing to audit, the scores are of several models, or a task stands there twice.
     """
-    settings, scores = settings or Settings(), score_list(scores)
+    settings, scores = checked_settings(settings), score_list(scores)
     check_one_model(scores)
     rows = rows_of(scores, settings)
     single = [items_of([row]) for row in rows]

@@ -15,7 +15,7 @@ from calibaudit.analysis.estimates import METRICS, Change, finite
 from calibaudit.analysis.in_short import metric_name, named, paired_card, task_heads, task_row
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
-from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.settings import Settings, checked_settings
 from calibaudit.analysis.side_warnings import few_items_warning, listed, prompt_warnings, side_warnings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.errors import ScoresError
@@ -222,7 +222,7 @@ def compare(
     Raises ScoresError when the two sides do not hold the same items of the same tasks under the same scoring; how rows
     are paired: see `scores.align.paired`.
     """
-    settings = settings or Settings()
+    settings = checked_settings(settings)
     before, after = score_list(before, "before"), score_list(after, "after")
     check_one_model(before)
     check_one_model(after)

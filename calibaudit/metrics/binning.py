@@ -11,6 +11,7 @@ from calibaudit.metrics.validation import (
     FloatArray,
     IntArray,
     Locked,
+    as_array,
     checked_confidence,
     checked_correct,
     checked_n_bins,
@@ -38,7 +39,7 @@ def exact_confidence(confidence: npt.ArrayLike, n_bins: int) -> FloatArray:
 
     In float32 k/n may lie above the float64 k/n, and would else fall a bin too high.
     """
-    c, given = checked_confidence(confidence), np.asarray(confidence).dtype
+    c, given = checked_confidence(confidence), as_array(confidence).dtype
     if given in (np.float16, np.float32):
         edges = bin_edges(n_bins)
         rounded = edges.astype(given).astype(np.float64)
