@@ -170,9 +170,16 @@ class Comparison(Shown):
         """A forest plot: the change of a metric on each task and over all items pooled, with its interval.
 
         metric: a key of `pooled.change`, in its own unit. Filled marks are significant (`changes`). ax: matplotlib axes
-        to draw into; None: those of a new pyplot figure. Returns the axes. Raises ScoresError for an unknown metric.
+        to draw into, below what an earlier call drew there; None: those of a new pyplot figure. Returns the axes.
+        Raises ScoresError for an unknown metric, and for one that has no change: ece_floor, brier_uncertainty, or what
+        has no value on these tasks.
         """
-        return plot_changes(self.changes(metric), f"Change in {metric_name(metric)}", ax)
+        rows = self.changes(metric)
+        if metric in _NO_CHANGE:
+            raise ScoresError(f"{metric} is no property of a model: its change says nothing; plot another metric")
+        if all(change.value is None for _, change, _ in rows):
+            raise ScoresError(f"{metric} has no value on these tasks, so there is no change to plot")
+        return plot_changes(rows, f"Change in {metric_name(metric)}", ax)
 
     def changes(self, metric: str = "ece") -> list[tuple[str, Change, bool]]:
         """(label, change, whether it is significant) of all items pooled, where there are several tasks, and of each.
@@ -268,6 +275,10 @@ def compare(
         thinking=(thinking_effect(sides[0], settings.n_bins), thinking_effect(sides[1], settings.n_bins)),
         by_level=compare_by_level(*_ordered(sides, order), settings),
     )
+
+
+_NO_CHANGE = ("ece_floor", "brier_uncertainty")
+"""What chance shows of a calibrated model, and how mixed the answers are: neither is an error that tuning changes."""
 
 
 def _ordered(sides: Sequence[Sequence[Scores]], order: Sequence[int]) -> tuple[list[Scores], list[Scores]]:

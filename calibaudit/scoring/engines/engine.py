@@ -122,7 +122,8 @@ def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
     """A Model as an engine; an engine as it is, and then batch_size says nothing. Raises ModelError for a name, or a
     batch_size that is no whole number from 1.
     """
-    if batch_size is not None and (not isinstance(batch_size, Integral) or batch_size is True or batch_size < 1):
+    given: Any = batch_size
+    if given is not None and (not isinstance(given, Integral) or given is True or given < 1):
         way = "give a whole number of rows from 1, or None for as many as fit"
         raise ModelError(f"batch_size is {told(batch_size)}; {way}")
     if isinstance(model, str):
