@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from calibaudit.advice.recommendation import Recommendation
     from calibaudit.analysis.audit import Audit, ModelAudit, audit, audit_model
     from calibaudit.analysis.compare import Comparison, compare
+    from calibaudit.analysis.settings import Settings
     from calibaudit.chat.settings import ChatSettings
     from calibaudit.errors import CalibauditError
     from calibaudit.gating.limits import Limits
@@ -48,6 +49,7 @@ _HOME = {
     "Recommendation": "advice.recommendation",
     "Repair": "repair.candidates",
     "Scores": "scores.scores",
+    "Settings": "analysis.settings",
     "Task": "tasks.items",
     "Verdict": "gating.verdict",
     "audit": "analysis.audit",
@@ -80,6 +82,7 @@ __all__ = [
     "Recommendation",
     "Repair",
     "Scores",
+    "Settings",
     "Task",
     "Verdict",
     "__version__",

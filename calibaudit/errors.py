@@ -23,6 +23,11 @@ def see(page: str, before: str = "") -> str:
     return f"{before}{base}/{page}.html" if base else ""
 
 
+def told(value: object) -> str:
+    """A wrong argument as a message shows it: on one line, and short."""
+    return f"{' '.join(repr(value).split()):.60}"
+
+
 class CalibauditError(Exception):
     """The call, the data or the model is unusable (exit code 2)."""
 

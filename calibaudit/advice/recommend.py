@@ -43,8 +43,8 @@ from calibaudit.advice.words import reasons, repairs
 from calibaudit.analysis.compare import Comparison, compare
 from calibaudit.analysis.estimates import Interval
 from calibaudit.analysis.reach import at_ceiling
-from calibaudit.analysis.settings import Settings
-from calibaudit.errors import ScoresError
+from calibaudit.analysis.settings import Settings, checked_settings, plain_number
+from calibaudit.errors import CalibauditError, ScoresError, told
 from calibaudit.scores.align import score_list
 from calibaudit.scores.scores import Scores
 
@@ -69,7 +69,11 @@ def recommend(
     before, after: base's and the tuned model's scores. comparison: theirs, where it is made already. margin: the |gap|
     that is allowed, in [0, 1]; None: as near to 0 as mixtures come. head: that of the model to be tuned. sign: what
     tells that the tuned model holds more than supervised tuning (`tuning_signs`); None where nothing does.
+    Raises CalibauditError for a margin outside its range, ScoresError as `compare`.
     """
+    margin = _checked_margin(margin)
+    if comparison is not None and not isinstance(comparison, Comparison):
+        raise CalibauditError(f"comparison is {told(comparison)}; give what compare(before, after) gave, or nothing")
     before, after = score_list(before, "before"), score_list(after, "after")
     comparison = comparison or compare(before, after)
     base, items = sides_of(before, after, comparison.settings)
@@ -135,7 +139,7 @@ def recommend_from_pilot(
     tuned_gap: that of the model whose tuning the pilot stands for, where there is one.
     Raises CalibauditError unless there is one run with hard labels and another, ScoresError when their items differ.
     """
-    settings = settings or Settings()
+    settings = checked_settings(settings)
     hard, tried = hard_and_tried(runs)
     audit = compare(hard.scores, hard.scores, settings)
     _, items = sides_of(hard.scores, hard.scores, settings)
@@ -179,6 +183,15 @@ def recommend_from_pilot(
         pilot=(plain, *points),
         options=ranked(found, from_instruct_first=False),
     )
+
+
+def _checked_margin(margin: float | None) -> float | None:
+    found = plain_number(margin)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1:
+        raise CalibauditError(f"margin is {told(margin)}; give the allowed |gap|, between 0 and 1, such as 0.03")
+    return found
 
 
 def _about_run(chosen: PilotPoint, found: Sequence[Measured]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +15,13 @@ from calibaudit.analysis.estimates import METRICS, Change, Interval, finite
 from calibaudit.analysis.in_short import SIDE_HEADS, named, side_facts, side_row, side_rows
 from calibaudit.analysis.inference import Levels, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
-from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.settings import Settings, checked_settings
 from calibaudit.analysis.side_warnings import few_items_warning, side_warnings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.errors import ScoresError
 from calibaudit.figures.axes import plot_confidence, plot_reliability
 from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.shown.kept import ReadOnly
 from calibaudit.files.shown.numbers import number, p_text
 from calibaudit.metrics import reliability
 from calibaudit.scores.align import check_one_model, overall_order, score_list, unseen_doublings
@@ -259,7 +259,7 @@ def audit(scores: Scores, settings: Settings | None = None) -> Audit:
 
     settings: bins, level of the intervals, seed. Raises ScoresError when the scores are unusable.
     """
-    settings = settings or Settings()
+    settings = checked_settings(settings)
     if not isinstance(scores, Scores):
         raise ScoresError(f"audit takes one task's Scores, not {type(scores).__name__}: for several, audit_model(...)")
     items = items_of(rows_of([scores], settings))
@@ -272,7 +272,7 @@ def audit_model(scores: Scores | Sequence[Scores], settings: Settings | None = N
     scores: of one task, or of several. settings: bins, level of the intervals, seed. Raises ScoresError when there is
     nothing to audit, the scores are of several models, or a task stands there twice.
     """
-    settings, scores = settings or Settings(), score_list(scores)
+    settings, scores = checked_settings(settings), score_list(scores)
     check_one_model(scores)
     rows = rows_of(scores, settings)
     single = [items_of([row]) for row in rows]
@@ -305,7 +305,7 @@ def audit_model(scores: Scores | Sequence[Scores], settings: Settings | None = N
         ),
         pooled=items_audit("pooled", scoring, pooled, levels(pooled, settings), settings),
         macro=items_audit("macro", scoring, macro, macro_levels, settings),
-        n_tasks_with=macro_levels.n_tasks_with,
+        n_tasks_with=ReadOnly(macro_levels.n_tasks_with),
         warnings=(
             *side_warnings(scores, masses(audits)),
             *few_items_warning([(part.label, part.n_items) for part in scores]),
@@ -322,7 +322,7 @@ def items_audit(task: str, scoring: str, items: Items, found: Levels, settings: 
     if not items.macro:
         bins = reliability(items.whole.confidence, items.whole.correct, n_bins=settings.n_bins)
         diagram = Reliability(bins.edges, bins.count, bins.confidence, bins.accuracy)
-    return Audit(task, scoring, items.n_items, MappingProxyType(found.metrics), diagram, found.calibrated_p)
+    return Audit(task, scoring, items.n_items, ReadOnly(found.metrics), diagram, found.calibrated_p)
 
 
 def masses(audits: Sequence[Audit]) -> list[float | None]:

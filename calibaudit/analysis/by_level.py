@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.analysis.inference import compared, levels
 from calibaudit.analysis.samples import Items, items_of, rows_of
 from calibaudit.analysis.settings import Settings
+from calibaudit.files.shown.kept import ReadOnly
 from calibaudit.scores.schema import built, whole
 from calibaudit.scores.scores import Scores
 
@@ -67,7 +67,7 @@ def audit_by_level(scores: Sequence[Scores], settings: Settings) -> tuple[LevelR
     for level in _known(scores):
         items = _at(scores, level, settings)
         found = levels(items, settings, METRICS)
-        rows.append(LevelRow(level, items.n_items, (MappingProxyType(found.metrics),)))
+        rows.append(LevelRow(level, items.n_items, (ReadOnly(found.metrics),)))
     return tuple(rows)
 
 
@@ -78,8 +78,8 @@ def compare_by_level(before: Sequence[Scores], after: Sequence[Scores], settings
     for level in _known(old):
         was, now = (_at(side, level, settings) for side in (old, new))
         left, right, change = compared(was, now, settings, METRICS)
-        sides = (MappingProxyType(left.metrics), MappingProxyType(right.metrics))
-        rows.append(LevelRow(level, was.n_items, sides, MappingProxyType(change)))
+        sides = (ReadOnly(left.metrics), ReadOnly(right.metrics))
+        rows.append(LevelRow(level, was.n_items, sides, ReadOnly(change)))
     return tuple(rows)
 
 

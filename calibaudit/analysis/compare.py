@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from calibaudit.analysis.audit import Audit, items_audit, joined_scoring, masses, metrics_dict
@@ -16,12 +15,13 @@ from calibaudit.analysis.estimates import METRICS, Change, finite
 from calibaudit.analysis.in_short import metric_name, named, paired_card, task_heads, task_row
 from calibaudit.analysis.inference import compared
 from calibaudit.analysis.samples import Items, items_of, rows_of
-from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.settings import Settings, checked_settings
 from calibaudit.analysis.side_warnings import few_items_warning, listed, prompt_warnings, side_warnings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect
 from calibaudit.errors import ScoresError
 from calibaudit.figures.axes import plot_changes, plot_reliability
 from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.shown.kept import ReadOnly
 from calibaudit.files.shown.numbers import number
 from calibaudit.metrics.inference.multiple_tests import holm
 from calibaudit.scores.align import check_one_model, overall_order, paired, score_list, unseen_doublings
@@ -170,9 +170,16 @@ class Comparison(Shown):
         """A forest plot: the change of a metric on each task and over all items pooled, with its interval.
 
         metric: a key of `pooled.change`, in its own unit. Filled marks are significant (`changes`). ax: matplotlib axes
-        to draw into; None: those of a new pyplot figure. Returns the axes. Raises ScoresError for an unknown metric.
+        to draw into, below what an earlier call drew there; None: those of a new pyplot figure. Returns the axes.
+        Raises ScoresError for an unknown metric, and for one that has no change: ece_floor, brier_uncertainty, or what
+        has no value on these tasks.
         """
-        return plot_changes(self.changes(metric), f"Change in {metric_name(metric)}", ax)
+        rows = self.changes(metric)
+        if metric in _NO_CHANGE:
+            raise ScoresError(f"{metric} is no property of a model: its change says nothing; plot another metric")
+        if all(change.value is None for _, change, _ in rows):
+            raise ScoresError(f"{metric} has no value on these tasks, so there is no change to plot")
+        return plot_changes(rows, f"Change in {metric_name(metric)}", ax)
 
     def changes(self, metric: str = "ece") -> list[tuple[str, Change, bool]]:
         """(label, change, whether it is significant) of all items pooled, where there are several tasks, and of each.
@@ -222,7 +229,7 @@ def compare(
     Raises ScoresError when the two sides do not hold the same items of the same tasks under the same scoring; how rows
     are paired: see `scores.align.paired`.
     """
-    settings = settings or Settings()
+    settings = checked_settings(settings)
     before, after = score_list(before, "before"), score_list(after, "after")
     check_one_model(before)
     check_one_model(after)
@@ -270,6 +277,10 @@ def compare(
     )
 
 
+_NO_CHANGE = ("ece_floor", "brier_uncertainty")
+"""What chance shows of a calibrated model, and how mixed the answers are: neither is an error that tuning changes."""
+
+
 def _ordered(sides: Sequence[Sequence[Scores]], order: Sequence[int]) -> tuple[list[Scores], list[Scores]]:
     before, after = sides
     return [before[i] for i in order], [after[i] for i in order]
@@ -280,10 +291,10 @@ def _overall(name: str, scoring: str, before: Items, after: Items, settings: Set
     return Overall(
         before=items_audit(name, scoring, before, left, settings),
         after=items_audit(name, scoring, after, right, settings),
-        change=MappingProxyType(change),
+        change=ReadOnly(change),
         n_items=before.n_items,
         n_tasks=len(before.rows),
-        n_tasks_with=MappingProxyType(left.n_tasks_with),
+        n_tasks_with=ReadOnly(left.n_tasks_with),
     )
 
 

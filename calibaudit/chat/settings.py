@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from calibaudit.chat.messages import canonical
-from calibaudit.errors import CalibauditError
+from calibaudit.errors import CalibauditError, told
 from calibaudit.files.read import NotJson, decode_json
 
 RESERVED = frozenset(
@@ -62,6 +62,16 @@ class ChatSettings:
     def for_rows(self) -> ChatSettings:
         """How tuning rows stand in the template: as the audit's prompts, but that chats never go without one."""
         return dataclasses.replace(self, template="auto") if self.template in ("off", "both") else self
+
+
+def checked_chat(chat: object) -> ChatSettings:
+    """The settings; the defaults for None. Raises CalibauditError for anything else."""
+    if chat is None:
+        return ChatSettings()
+    if not isinstance(chat, ChatSettings):
+        template = chat if isinstance(chat, str) else "off"
+        raise CalibauditError(f"chat is {told(chat)}; give calibaudit.ChatSettings(template={told(template)})")
+    return chat
 
 
 def _object(text: str) -> dict[str, Any]:

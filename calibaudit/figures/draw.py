@@ -198,15 +198,25 @@ def _split(diagram: Reliability) -> tuple[Any, Any]:
 
 
 def forest(
-    axes: Axes, rows: Changes, digits: int, width: int, ends: tuple[str, str] = ("", ""), paper: Any = PAPER
+    axes: Axes,
+    rows: Changes,
+    digits: int,
+    width: int,
+    ends: tuple[str, str] = ("", ""),
+    paper: Any = PAPER,
+    start: int = 0,
 ) -> None:
     """A forest plot into these axes, `width` pixels wide. ends: what a change below zero means, and one above.
 
-    paper: the colour behind hollow marks and names."""
+    paper: the colour behind hollow marks and names. start: how many rows the axes hold already, which
+    stay in sight above these."""
     from matplotlib.ticker import MaxNLocator
 
-    n = len(rows)
-    drawn = [x for _, change, _ in rows for x in (change.value, change.low, change.high) if x is not None]
+    n = start + len(rows)
+    drawn = [
+        *(axes.get_xlim() if start else ()),
+        *(x for _, change, _ in rows for x in (change.value, change.low, change.high) if x is not None),
+    ]
     low, high = min([0.0, *drawn]), max([0.0, *drawn])
     room = (high - low or 1.0) * 0.05
     axes.set(xlim=(low - room, high + room), ylim=(n - 0.35, -0.8))
@@ -215,7 +225,7 @@ def forest(
     axes.set_yticks([])
     axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
     behind = {"facecolor": paper, "edgecolor": "none", "pad": 1}  # the zero line stops where it would cross a word
-    for i, (name, change, significant) in enumerate(rows):
+    for i, (name, change, significant) in enumerate(rows, start):
         for x, side, text in ((0, "left", one_line(name, width // 11)), (1, "right", signed(change.value, digits))):
             axes.text(
                 x, i - 0.3, text, transform=axes.get_yaxis_transform(), ha=side, fontsize=11, bbox=behind, zorder=1.5

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from calibaudit.errors import CalibauditError
+from calibaudit.errors import CalibauditError, told
 from calibaudit.files.text import one_line
 
 _SHOWN = 80
@@ -43,7 +43,9 @@ def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Pat
 
 
 def expanded(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Path:
-    """The path, `~` expanded. Raises `fault` for `~` of nobody."""
+    """The path, `~` expanded. Raises `fault` for `~` of nobody, and for what is no text and no path."""
+    if not isinstance(name, str | os.PathLike):
+        raise fault(f"{told(name)} is no path: give a text, such as 'scores.json', or a pathlib.Path")
     try:
         return Path(os.fspath(name)).expanduser()
     except RuntimeError:

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibaudit.analysis.settings import Settings
-from calibaudit.errors import CalibauditError
+from calibaudit.analysis.settings import Settings, as_plain, plain_number
+from calibaudit.errors import CalibauditError, told
 
 MAXIMA = ("max_ece", "max_gap", "max_brier")
 NAMES = ("margin", "alpha", *MAXIMA, "min_items", "strict", "bins")
@@ -41,6 +41,7 @@ class Limits:
     strict: bool = False
 
     def __post_init__(self) -> None:
+        as_plain(self, "margin", "alpha", *MAXIMA, "min_items")
         for name, top in (("margin", 1), ("alpha", 0.5), ("max_ece", 1), ("max_gap", 1), ("max_brier", 2)):
             value = getattr(self, name)
             if value is None and name in MAXIMA:
@@ -55,6 +56,17 @@ class Limits:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dataclasses.asdict(self)
+
+
+def checked_limits(limits: object) -> Limits:
+    """The limits; the defaults for None. Raises CalibauditError for anything else."""
+    if limits is None:
+        return Limits()
+    if not isinstance(limits, Limits):
+        margin = plain_number(limits)
+        shown = margin if isinstance(margin, float) and 0 < margin < 1 else Limits.margin
+        raise CalibauditError(f"limits is {told(limits)}; give calibaudit.Limits(margin={shown})")
+    return limits
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from calibaudit.analysis.samples import items_of, rows_of
-from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.settings import Settings, checked_settings
 from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.files.shown.numbers import NOTHING, bounds, number, signed
 from calibaudit.gating.coverage import Coverage
 from calibaudit.gating.evidence import Evidence, Level, Moved, weigh
-from calibaudit.gating.limits import MAXIMA, InForce, Limits
+from calibaudit.gating.limits import MAXIMA, InForce, Limits, checked_limits
 from calibaudit.gating.same_prompts import check_same_prompts
 from calibaudit.metrics.inference.estimate import MIN_UNITS
 from calibaudit.metrics.inference.multiple_tests import weighted_holm
@@ -161,7 +161,7 @@ def gate(
     Raises ScoresError when the two sides do not hold the same items of the same tasks, under the same scoring and the
     same chat template: that is never a regression.
     """
-    limits, settings = limits or Limits(), settings or Settings()
+    limits, settings = checked_limits(limits), checked_settings(settings)
     before, after = score_list(before, "before"), score_list(after, "after")
     check_one_model(before)
     check_one_model(after)

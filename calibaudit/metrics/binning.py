@@ -10,6 +10,8 @@ import numpy.typing as npt
 from calibaudit.metrics.validation import (
     FloatArray,
     IntArray,
+    Locked,
+    as_array,
     checked_confidence,
     checked_correct,
     checked_n_bins,
@@ -37,7 +39,7 @@ def exact_confidence(confidence: npt.ArrayLike, n_bins: int) -> FloatArray:
 
     In float32 k/n may lie above the float64 k/n, and would else fall a bin too high.
     """
-    c, given = checked_confidence(confidence), np.asarray(confidence).dtype
+    c, given = checked_confidence(confidence), as_array(confidence).dtype
     if given in (np.float16, np.float32):
         edges = bin_edges(n_bins)
         rounded = edges.astype(given).astype(np.float64)
@@ -70,7 +72,7 @@ def totals_of(confidence: npt.ArrayLike, correct: npt.ArrayLike, n_bins: int) ->
 
 
 @dataclass(frozen=True, eq=False)
-class ReliabilityBins:
+class ReliabilityBins(Locked):
     """A reliability diagram's data: edges (n_bins + 1,); count, mean confidence, accuracy (n_bins,), NaN if empty."""
 
     edges: FloatArray

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.metrics.validation import FloatArray, IntArray, checked_confidence, checked_correct, locked
+from calibaudit.metrics.validation import FloatArray, IntArray, Locked, checked_confidence, checked_correct, locked
 
 
 def auroc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float:
@@ -59,7 +59,7 @@ def risk_curve(ties: TieBlocks, correct: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class TieBlocks:
+class TieBlocks(Locked):
     """order: (N,) items by ascending confidence. starts: (U,) where each block of equal confidence begins in it."""
 
     order: IntArray

@@ -30,7 +30,15 @@ from calibaudit.metrics.inference.influence import (
 from calibaudit.metrics.proper_scores import BrierDecomposition, brier_decomposition, brier_rows
 from calibaudit.metrics.ranking import TieBlocks, risk_at_coverage
 from calibaudit.metrics.smooth import smooth_ece_of
-from calibaudit.metrics.validation import BoolArray, FloatArray, IntArray, checked_n_bins, checked_scores, locked
+from calibaudit.metrics.validation import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Locked,
+    checked_n_bins,
+    checked_scores,
+    locked,
+)
 
 LINEAR = ("accuracy", "confidence", "gap", "brier", "nll", "auroc", "aurc", "temperature", "option_mass")
 """The metrics of which `Sample.influence` tells each item's part."""
@@ -48,7 +56,7 @@ EXPERT = ("classwise_ece", "brier_reliability", "brier_resolution", "brier_uncer
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class Sample(Locked):
     """One model's scores on N items, ready to be measured.
 
     scores: (N, K) what softmax is taken of, -inf pads. answer: (N,) choice index. option_mass: (N,) in [0, 1] or None.

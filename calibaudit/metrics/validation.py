@@ -17,11 +17,30 @@ ROUNDING = 1e-6
 """How far a float32 softmax may leave [0, 1] by rounding; such values are clipped, never refused."""
 
 
+HALF_STEP = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""How far a row of half-precision probabilities may be from 1: twice the most that rounding each of them can add."""
+
+
+def as_array(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """The values, or a tensor's without its gradient and device; bfloat16, which NumPy lacks, as float32."""
+    tensor: Any = values
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = tensor.float() if dtype_name(tensor) == "bfloat16" else tensor
+    return np.asarray(tensor)
+
+
+def dtype_name(values: npt.ArrayLike) -> str:
+    """`float16`, of an array or a tensor; of a list that of its numbers."""
+    given = getattr(values, "dtype", None)
+    return str(np.asarray(values).dtype if given is None else given).removeprefix("torch.")
+
+
 def floats(name: str, values: npt.ArrayLike, ndim: int) -> FloatArray:
     """The values as float64. Raises ScoresError where they are no numbers, of another ndim, empty, or NaN."""
     try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        array = as_array(values).astype(np.float64, copy=False)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ScoresError(f"{name} must be numbers in a {ndim}-d array: {error}") from error
     if array.ndim != ndim:
         raise ScoresError(f"{name} has shape {array.shape}; it must be {ndim}-d")
@@ -57,9 +76,10 @@ def checked_correct(correct: npt.ArrayLike, n_items: int) -> FloatArray:
 
 def checked_answer(answer: npt.ArrayLike, n_items: int, n_choices: int) -> IntArray:
     """(N,) choice indices as int64 in [0, K). Raises ScoresError on any other value, type or length."""
-    array: npt.NDArray[Any] = np.asarray(answer)
+    array = as_array(answer)
     if array.shape != (n_items,):
-        raise ScoresError(f"answer has shape {array.shape}; {n_items} items need shape ({n_items},)")
+        turned = "; is the other array transposed? it must be (items, choices)" if array.shape == (n_choices,) else ""
+        raise ScoresError(f"answer has shape {array.shape}; {n_items} items need shape ({n_items},){turned}")
     if array.dtype.kind not in "iu":
         raise ScoresError(f"answer has dtype {array.dtype}; it must be whole choice indices")
     outside = (array < 0) | (array >= n_choices)
@@ -92,3 +112,13 @@ def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same array, made read-only (a frozen dataclass alone leaves its arrays writable)."""
     array.setflags(write=False)
     return array
+
+
+class Locked:
+    """What holds locked arrays, and goes on holding them in copies and out of a pickle: NumPy unlocks them there."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                locked(value)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibaudit.errors import ModelError
+from calibaudit.errors import ModelError, told
 from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.kernels import LinearLogprobs, logprobs_from_logits
 from calibaudit.models import lengths, prefix_cache, sharing
@@ -203,7 +203,7 @@ def load_model(
     name: str | os.PathLike[str] | Checkpoint,
     *,
     revision: str | None = None,
-    dtype: str = "auto",
+    dtype: str | torch.dtype = "auto",
     device: str = "auto",
     parallel: str = "auto",
     cache_dir: str | os.PathLike[str] | None = None,
@@ -214,7 +214,8 @@ def load_model(
     name: a folder, a hub id, `demo:base` or `demo:instruct`, an adapter, or what find_checkpoint gave (then revision,
     cache_dir and offline are its own). revision: a hub branch, tag or commit. cache_dir: the hub cache. offline: never
     ask the network.
-    dtype: auto, float32, bfloat16, float16. device: auto, cpu, cuda, cuda:N, mps. parallel: see `layout_of`.
+    dtype: auto, float32, bfloat16, float16, or one of torch's. device: auto, cpu, cuda, cuda:N, mps. parallel: see
+    `layout_of`.
     Proven: logits are finite; the model is causal; the head apart gives the network's own logits (else head is None);
     packing and caching change nothing (else shares_prefix, copies_cache are False). What fell back is in `warnings`.
     Raises ModelError: one line that names the checkpoint, the fault and the way out.
@@ -222,8 +223,10 @@ def load_model(
     if isinstance(name, Checkpoint):
         checkpoint = name
     else:
+        if not isinstance(name, str | os.PathLike) or not os.fspath(name).strip():
+            raise ModelError(f"{told(name)} names no model: give a folder, a hub id, or demo:base or demo:instruct")
         checkpoint = find_checkpoint(os.fspath(name), revision=revision, cache_dir=cache_dir, offline=offline)
-    loaded = load_network(fetch(checkpoint), dtype, device, parallel)
+    loaded = load_network(fetch(checkpoint), str(dtype).removeprefix("torch."), device, parallel)
     try:
         return prove(checkpoint, loaded)
     except ModelError:

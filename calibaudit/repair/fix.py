@@ -13,7 +13,7 @@ from calibaudit.advice.recommendation import Recommendation
 from calibaudit.advice.tuning_signs import signs_of
 from calibaudit.advice.words.repairs import more_than_sft
 from calibaudit.analysis.compare import compare
-from calibaudit.analysis.settings import Settings
+from calibaudit.analysis.settings import Settings, checked_settings
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.chat.template import CHOICES, template_source
 from calibaudit.errors import CalibauditError, ModelError, OutputError, TrainingError
@@ -24,7 +24,7 @@ from calibaudit.repair.candidates import Attempt, Candidate, Judged, Repair, eno
 from calibaudit.repair.choose import best_of
 from calibaudit.repair.job import Job, NothingServesError, drop
 from calibaudit.repair.proof import Proof
-from calibaudit.repair.settings import CHEAP_TO_DEAR, FixSettings, Method
+from calibaudit.repair.settings import CHEAP_TO_DEAR, FixSettings, Method, checked_fix_settings
 from calibaudit.repair.sides import Audited, Listener
 from calibaudit.repair.tries.merge import try_merge
 from calibaudit.repair.tries.smooth import check_smooth, try_smooth
@@ -72,7 +72,8 @@ def fix(
     process calls it. describe: called by the first with the repair and its folder, before that is put at `out` whole.
     Raises CalibauditError where the models, the data or the folder are unusable; nothing is saved then.
     """
-    settings, options, audit = settings or FixSettings(), options or RunOptions(), audit or Settings()
+    settings, options = checked_fix_settings(settings), options or RunOptions()
+    audit = checked_settings(audit, "audit")
     listener = listener or Listener()
     instruct, base, data = os.fspath(instruct), os.fspath(base), None if data is None else os.fspath(data)
     out, tasks = user_path(out, OutputError), task_list(tasks)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from calibaudit.advice.cautions import WORSE
 from calibaudit.advice.pilot import GridPoint
-from calibaudit.errors import CalibauditError
+from calibaudit.errors import CalibauditError, told
 from calibaudit.repair.verdict import check_accuracy_margin
 from calibaudit.training.settings import TrainingSettings
 
@@ -48,6 +48,10 @@ class FixSettings:
     pilot: tuple[GridPoint, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, kind in (("method", MethodChoice), ("start", StartChoice), ("prior", PriorChoice)):
+            if getattr(self, name) not in get_args(kind):
+                known = ", ".join(get_args(kind))
+                raise CalibauditError(f"{name} is {told(getattr(self, name))}; give one of {known}")
         if self.smoothing is not None and not 0 <= self.smoothing <= 1:
             raise CalibauditError(f"--smoothing {self.smoothing:g}: give a factor between 0 and 1, or auto")
         if self.max_length < 8:
@@ -64,6 +68,16 @@ class FixSettings:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dataclasses.asdict(self)
+
+
+def checked_fix_settings(settings: object) -> FixSettings:
+    """The settings; the defaults for None. Raises CalibauditError for anything else."""
+    if settings is None:
+        return FixSettings()
+    if not isinstance(settings, FixSettings):
+        method = settings if settings in get_args(MethodChoice) else "auto"
+        raise CalibauditError(f"settings is {told(settings)}; give calibaudit.FixSettings(method={method!r})")
+    return settings
 
 
 def _lever(training: TrainingSettings) -> str:

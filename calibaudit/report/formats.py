@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +61,15 @@ def save(
     write_whole(content(data, place), place)
 
 
+_SAVED = "Scores, a Comparison, a Repair or a ModelAudit"
+
+
 def _dictionary(result: object, recommendation: Recommendation | None, verdict: Verdict | None) -> dict[str, Any]:
-    from calibaudit.analysis.audit import ModelAudit, audit_model
+    from calibaudit.analysis.audit import Audit, ModelAudit, audit_model
     from calibaudit.analysis.compare import Comparison
     from calibaudit.report.result_json import audit_dict, comparison_dict
     from calibaudit.scores.align import score_list
+    from calibaudit.scores.scores import Scores
 
     if isinstance(result, Comparison):
         found = comparison_dict(result, recommendation)
@@ -80,7 +84,11 @@ def _dictionary(result: object, recommendation: Recommendation | None, verdict: 
 
         if isinstance(result, Repair):
             return repair_dict(result)
-    scores = score_list(result, "save")  # type: ignore[arg-type]  # it refuses what is none
+    if isinstance(result, Audit):
+        raise ScoresError(f"save: Audit in the place of {_SAVED}; audit_model(scores) gives one of one task too")
+    if not isinstance(result, Scores | Iterable):
+        raise ScoresError(f"save: {type(result).__name__} in the place of {_SAVED}")
+    scores = score_list(result, "save")
     return {**audit_dict(audit_model(scores)), "scores": [entry.to_dict() for entry in scores]}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibaudit.chat.settings import ChatSettings
+from calibaudit.chat.settings import ChatSettings, checked_chat
 from calibaudit.errors import ModelError, ScoresError
 from calibaudit.files.paths import user_path
 from calibaudit.models.distributed import dealt, gathered, leads, rank, world_size
@@ -63,9 +63,10 @@ def score(
     Raises TaskError, ModelError or ScoresError with the item's name.
     """
     check_task(task)
+    chat = checked_chat(chat)
     folder = None if cache_dir is None else user_path(cache_dir, ScoresError)
     engine = engine_of(model, batch_size)
-    writer = prompts_for(model.tokenizer, chat or ChatSettings())
+    writer = prompts_for(model.tokenizer, chat)
     engine.check_task(task)
     direct = _Questions(task.items, lambda i, item: writer.prompt(item, where_of(task, item)))
     direct.prompt(0)  # what is recorded of the prompts is read off the first
@@ -75,7 +76,7 @@ def score(
     if thinking is None:
         asked, alone = _answered([direct, bare], engine, folder, progress)
         form = writer.format(task)
-        if kept is not None and (key := task_key(task, chat or ChatSettings())) is not None:
+        if kept is not None and (key := task_key(task, chat)) is not None:
             keys = (tuple(result.key for result in part) for part in (asked, alone))
             kept.add([TaskPrompts(key, writer.is_chat, form, *keys)])
         return _collect(task, model, writer.is_chat, form, asked, alone)

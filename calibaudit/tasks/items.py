@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from calibaudit.errors import TaskError
+from calibaudit.errors import TaskError, told
 from calibaudit.files.shown.card import Card, Shown, count
 from calibaudit.files.text import one_line
 
@@ -316,5 +316,7 @@ class TaskSummary:
 
 
 def check_limit(limit: int | None) -> None:
+    if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__")):
+        raise TaskError(f"limit is {told(limit)}; give a whole number of items from 1, or None for all")
     if limit is not None and limit < 1:
         raise TaskError(f"limit {limit} is below 1: it is the number of items to keep")

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.metrics import log_loss
@@ -68,7 +69,9 @@ def test_a_rounded_softmax_is_still_one(dtype):
     ("given", "says"),
     [
         (LOGITS, "of logits take scipy.special.log_softmax(logits, axis=1)"),
-        (PROBS * 100, "is 4"),  # percentages
+        (PROBS * 100, "every row sums to 100: percentages; divide by 100"),
+        (PROBS * 50, "is 4"),
+        (PROBS.T, "4 items need shape (4,); is the other array transposed? it must be (items, choices)"),
         ([[0.5, 0.4]] * 400, "item 0 sum to 0.9"),
         ([[0.0, 0.0]] * 400, "item 0 sum to 0"),
         ([[-1.0, -2.0], *[[-np.inf, -np.inf]] * 399], "item 1 are all -inf"),
@@ -79,6 +82,49 @@ def test_what_is_neither_is_refused(metric, given, says):
         metric(given, ANSWER.clip(max=1))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("metric", [metrics.fit_temperature, metrics.confidence_correct])
+def test_percentages_and_turned_arrays_are_no_logits(metric):
+    for given in (PROBS * 100, np.round(PROBS * 100, 1), [[25, 75], [60, 40]]):
+        with pytest.raises(ScoresError, match=r"every row sums to 100: percentages; divide by 100$"):
+            metric(given, ANSWER[: len(given)].clip(max=1))
+    with pytest.raises(ScoresError, match="and every column to 1: transpose them"):
+        metric(PROBS.T, ANSWER)
+    with pytest.raises(ScoresError, match="is the other array transposed"):
+        metric(LOGITS.T, ANSWER)
+    metric([[25.0, 75.0], [60.0, 41.0]], [0, 1])  # logits: not every row sums to 100
+
+
+HALVES = {
+    "float16": lambda array: array.astype(np.float16),
+    "float16 tensor": lambda array: torch.tensor(array, requires_grad=True).half(),
+    "bfloat16 tensor": lambda array: torch.tensor(array, requires_grad=True).bfloat16(),
+    "float32 tensor": lambda array: torch.tensor(array, requires_grad=True).float(),
+}
+
+
+@pytest.mark.parametrize("form", HALVES)
+def test_a_probability_rounded_to_its_type_is_one(form):
+    given, step = HALVES[form](PROBS), 2.0**-7 if form.startswith("b") else 2.0**-10
+    assert metrics.brier(given, ANSWER) == pytest.approx(metrics.brier(PROBS, ANSWER), abs=2 * step)
+    assert metrics.fit_temperature(given, ANSWER) == pytest.approx(metrics.fit_temperature(PROBS, ANSWER), rel=0.1)
+    confidence, _ = metrics.confidence_correct(given, ANSWER)
+    np.testing.assert_allclose(confidence, PROBS.max(axis=1), atol=2 * step)
+    correct = torch.tensor(PROBS.argmax(axis=1) == ANSWER)
+    rounded = HALVES[form](PROBS.max(axis=1))
+    assert metrics.gap(rounded, correct) == pytest.approx(metrics.gap(PROBS.max(axis=1), correct), abs=step)
+    with pytest.raises(ScoresError, match="item 0 sum to"):  # more than rounding
+        metrics.brier(HALVES[form](PROBS * 0.98), ANSWER)
+
+
+def test_in_full_precision_a_row_may_be_off_by_less():
+    off = [[0.5, 0.4998], [0.5, 0.5]]
+    with pytest.raises(ScoresError, match=r"item 0 sum to 0\.9998"):
+        metrics.brier(off, [0, 1])
+    half = np.array(off, dtype=np.float16)
+    assert float(half.astype(float).sum(axis=1)[0]) == pytest.approx(0.9998, abs=1e-4)
+    assert metrics.brier(half, [0, 1]) == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("metric", [metrics.fit_temperature, metrics.confidence_correct])

@@ -20,7 +20,7 @@ from matplotlib.patches import Rectangle
 
 from calibaudit.analysis.audit import Audit, ModelAudit, audit_model
 from calibaudit.analysis.compare import Comparison, compare
-from calibaudit.errors import ScoresError
+from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.metrics.inference.proportion import wilson
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +95,32 @@ def test_the_forest_shows_every_change_and_fills_what_is_significant():
     assert axes.get_title("left") == "Change in ECE"
 
 
+def test_a_second_forest_stands_below_the_first_and_clips_nothing():
+    comparison = found()[0]
+    axes = new_axes()
+    comparison.plot_changes("temperature", axes)  # by far the wider
+    comparison.plot_changes("accuracy", axes)
+    parts = (comparison.pooled, *comparison.tasks)
+    marks = [part.get_offsets()[0] for part in axes.collections if isinstance(part, PathCollection)]
+    assert [y for _, y in marks] == list(range(2 * len(parts)))
+    expected = [part.change[name].value for name in ("temperature", "accuracy") for part in parts]
+    assert [x for x, _ in marks] == pytest.approx(expected)
+    ends = [x for part in axes.collections if isinstance(part, LineCollection) for x in part.get_segments()[0][:, 0]]
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    assert left < min(ends)
+    assert max(ends) < right
+    assert top < 0
+    assert 2 * len(parts) - 1 < bottom
+    assert axes.get_title("left") == "Change in Fitted temperature; Change in accuracy"
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+def test_what_is_no_axes_is_refused(draw):
+    with pytest.raises(CalibauditError, match=r"^ax is <Figure .*; give matplotlib axes, such as Figure\(\)\.subplots"):
+        draw(Figure())
+
+
 def luminance(colour) -> float:
     parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     return float(np.dot(parts, [0.2126, 0.7152, 0.0722]))
@@ -144,6 +170,12 @@ def test_unknown_tasks_metrics_and_means_are_refused():
         comparison.plot_reliability(new_axes(), task="nothing")
     with pytest.raises(ScoresError, match="unknown metric 'nothing'; the metrics are accuracy"):
         comparison.plot_changes("nothing", new_axes())
+    for name in ("ece_floor", "brier_uncertainty"):
+        with pytest.raises(ScoresError, match=f"^{name} is no property of a model"):
+            comparison.plot_changes(name, new_axes())
+    direct = compare(*(side[0] for side in sides(("one", "two"), 40)[:2]))  # not asked by letter
+    with pytest.raises(ScoresError, match=r"^option_mass has no value on these tasks"):
+        direct.plot_changes("option_mass", new_axes())
     with pytest.raises(ScoresError, match="macro: a mean over tasks has no reliability diagram"):
         audit.macro.plot_reliability(new_axes())
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from calibaudit.files.shown.numbers import MINUS, bounds, number, signed
 from calibaudit.files.text import one_line, shortened, visible
@@ -95,6 +96,13 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return self._card().html()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of a copy, or out of a pickle: NumPy, which is not imported here, gives arrays back unlocked."""
+        self.__dict__.update(state)
+        for value in state.values():
+            if hasattr(value, "setflags"):
+                value.setflags(write=False)
 
 
 def figure(

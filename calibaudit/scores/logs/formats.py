@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -52,7 +52,7 @@ def read_logs(
     Raises ScoresError naming file and place.
     """
     settings = settings or ImportSettings()
-    names = [paths] if isinstance(paths, str | os.PathLike) else paths
+    names = paths if isinstance(paths, Iterable) and not isinstance(paths, str | os.PathLike) else [paths]
     files_and_folders = [user_path(path, ScoresError) for path in names]
     found: list[Scores] = []
     theirs: list[Path] = []

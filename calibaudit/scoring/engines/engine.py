@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from calibaudit.errors import ModelError
+from calibaudit.errors import ModelError, told
 from calibaudit.scores.scores import ModelInfo
 from calibaudit.scoring.cache import ItemCache
 from calibaudit.scoring.encode import Row, Take
@@ -118,7 +119,13 @@ class InProcess:
 
 
 def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
-    """A Model as an engine; an engine as it is, and then batch_size says nothing. Raises ModelError for a name."""
+    """A Model as an engine; an engine as it is, and then batch_size says nothing. Raises ModelError for a name, or a
+    batch_size that is no whole number from 1.
+    """
+    given: Any = batch_size
+    if given is not None and (not isinstance(given, Integral) or given is True or given < 1):
+        way = "give a whole number of rows from 1, or None for as many as fit"
+        raise ModelError(f"batch_size is {told(batch_size)}; {way}")
     if isinstance(model, str):
         raise ModelError(f"{model!r:.80} is a name in the place of a model: load_model({model!r:.80})")
     if hasattr(model, "score_rows"):
