@@ -145,7 +145,7 @@ def test_the_repair_of_the_bundled_pair(repair: str) -> None:
     """All words; the numbers of the four models, and of what was tried."""
     ((place, text),) = shown("demo:instruct → fixed")
     assert shape(text) == shape(repair)
-    for row in (" base  ", " base, in template", " before  ", " after  ", "   temperature, T", " * merge"):
+    for row in (" base  ", " base, in template ", " before  ", " after  ", "   temperature, T", " * merge"):
         lines = [line for part in (text, repair) for line in part.splitlines() if line.startswith(row)]
         one, other = (re.sub(r"[\d<]+ s, no training", "", line) for line in lines)
         check_near(one, other, place)

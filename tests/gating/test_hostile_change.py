@@ -152,7 +152,7 @@ def test_tighter_is_allowed_and_each_limit_says_whence(change: Change, tmp_path:
     ended = change.gate("bad.json", "--max-gap", ".25", *(part for file in files for part in ("-o", file)))
     assert ended.code == 1, ended
     page = " ".join(ended.out.split())
-    assert "9 of 9 tasks, 1,350 items, margin .010" in page
+    assert "9 of 9 tasks, 1,350 items, cloze, margin .010" in page
     assert "alpha .050, ECE at most .300, tasks from 100 items, 15 bins (baseline)" in page
     assert "margin .010, strict on (pyproject.toml)" in page
     assert "|gap| at most .250 (--max-gap)" in page
@@ -182,7 +182,7 @@ def test_looser_and_missing_only_as_flags_and_said(change: Change) -> None:
     assert [entry["name"] for entry in verdict["in_force"] if entry["is_looser"]] == ["margin"]
     assert sum(task["n_judged"] for task in verdict["coverage"]["tasks"]) == 150
     page = " ".join(change.gate("bad.json", *flags[:-1]).out.split())
-    assert "1 of 9 tasks, 150 of 1,350 items, margin .900" in page
+    assert "1 of 9 tasks, 150 of 1,350 items, cloze, margin .900" in page
     assert "left out: task-1, task-2, task-3 and 5 more." in page
     assert "margin .900 (--margin, looser than the baseline's)" in page
 

@@ -112,7 +112,7 @@ def test_a_second_forest_stands_below_the_first_and_clips_nothing():
     assert max(ends) < right
     assert top < 0
     assert 2 * len(parts) - 1 < bottom
-    assert axes.get_title("left") == "Change in Fitted temperature; Change in accuracy"
+    assert axes.get_title("left") == "Change in Temperature; Change in accuracy"
 
 
 @pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
