@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 from calibaudit.advice.head_bound import HeadBound
 from calibaudit.advice.options.option import (
     REPAIR_METHODS,
@@ -14,7 +16,9 @@ from calibaudit.advice.recommendation import (
     ACTIONS,
     REJECTIONS,
     Demand,
+    Method,
     PilotPoint,
+    Prior,
     Recommendation,
     older_action,
 )
@@ -37,8 +41,8 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
         return Recommendation(
             action=action,
             epsilon=interval_of(found["epsilon"]),
-            prior=found["prior"],
-            method=found["method"],
+            prior=_one_of(Prior, found["prior"], "prior"),
+            method=_one_of(Method, found["method"], "method"),
             reason=str(found["reason"]),
             nll_weight=float_of(found["nll_weight"]),
             margin=number_of(found["margin"]),
@@ -54,6 +58,13 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             trades=tuple(str(text) for text in found.get("trades") or ()),
             ensemble=None if found.get("ensemble") is None else _ensemble(found["ensemble"]),
         )
+
+
+def _one_of(kind: Any, value: Any, name: str) -> Any:
+    """The value, if it is one of a Literal's."""
+    if value not in get_args(kind):
+        raise ValueError(f"{name} is {str(value)[:40]!r}")
+    return value
 
 
 def _head(found: Result) -> HeadBound:
@@ -73,7 +84,7 @@ def _pilot_point(found: Result) -> PilotPoint:
         raise ValueError(f"rejected is {rejected[:40]!r}")
     return PilotPoint(
         epsilon=number_of(found["epsilon"]),
-        prior=found["prior"],
+        prior=_one_of(Prior, found["prior"], "prior"),
         accuracy=number_of(found["accuracy"]),
         gap=interval_of(found["gap"]),
         ece=number_of(found["ece"]),

@@ -131,6 +131,16 @@ def test_a_verdict_has_the_checks_that_the_rule_makes(checks):
     assert "where ['ece', 'gap', 'max_brier'] are wanted" in refusal(broken, Path("out.md"))
 
 
+@pytest.mark.parametrize("value", [{"a": 1}, [], "bayes", None], ids=repr)
+@pytest.mark.parametrize("entry", ["prior", "method"])
+def test_how_a_factor_was_found_is_one_of_the_known_ways(entry, value):
+    broken = copy.deepcopy(BASE)
+    broken["recommendation"][entry] = value
+    told = refusal(broken, Path("out.md"))
+    assert f"{entry} is {str(value)[:40]!r}" in told
+    assert told.startswith("saved.json: ")
+
+
 def test_a_file_of_hostile_texts_is_read():
     result = hostile_result()
     assert comparison_of(result).before.name.startswith("lab/<script>")
