@@ -134,7 +134,7 @@ def test_a_verdict_has_the_checks_that_the_rule_makes(checks):
 @pytest.mark.parametrize("value", [{"a": 1}, [], "bayes", None], ids=repr)
 @pytest.mark.parametrize("entry", ["prior", "method"])
 def test_how_a_factor_was_found_is_one_of_the_known_ways(entry, value):
-    broken = copy.deepcopy(BASE)
+    broken = copy.deepcopy(RESULTS["piloted"]())
     broken["recommendation"][entry] = value
     told = refusal(broken, Path("out.md"))
     assert f"{entry} is {str(value)[:40]!r}" in told
