@@ -18,7 +18,7 @@ from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.gating.coverage import Coverage, Share
 from calibaudit.gating.limits import MAXIMA, InForce, Limits
 from calibaudit.gating.verdict import MEASURES, Check, Finding, Outcome, Part, Verdict
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, whole_result
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, texts_of, whole_result
 from calibaudit.report.words.verdict import CHECK_NAMES
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.schema import built, floats, whole, whole_numbers
@@ -43,7 +43,7 @@ def comparison_of(result: Result, source: str = "the result") -> Comparison:
             tasks=tuple(_task_comparison(task) for task in _some(result["tasks"])),
             pooled=overall_of(overall["pooled"], "pooled"),
             macro=overall_of(overall["macro"], "macro"),
-            warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
+            warnings=(*texts_of(result["warnings"]), *_of_version_1(overall["pooled"]["after"])),
             thinking=_thinking(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ()), pair=True),
         )
@@ -61,7 +61,7 @@ def audit_of(result: Result, source: str = "the result") -> ModelAudit:
             pooled=_audit("pooled", scoring, overall["pooled"], overall["pooled"]["metrics"], "reliability"),
             macro=_audit("macro", scoring, overall["macro"], overall["macro"]["metrics"], None),
             n_tasks_with=_counts(overall["macro"]["n_tasks_with"]),
-            warnings=(*(str(text) for text in result["warnings"]), *_of_version_1(overall["pooled"]["metrics"])),
+            warnings=(*texts_of(result["warnings"]), *_of_version_1(overall["pooled"]["metrics"])),
             thinking=thinking_effect_from_dict(result.get("thinking")),
             by_level=level_rows_from_dicts(result.get("by_level", ()), pair=False),
         )

@@ -22,7 +22,7 @@ from calibaudit.advice.recommendation import (
     Recommendation,
     older_action,
 )
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, whole_result
+from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, texts_of, whole_result
 from calibaudit.scores.schema import whole
 
 
@@ -51,11 +51,11 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
                 temperature=interval_of(demand["temperature"]),
                 option_epsilon=float_of(demand["option_epsilon"]),
             ),
-            warnings=tuple(str(text) for text in found["warnings"]),
+            warnings=texts_of(found["warnings"]),
             head=None if found.get("head") is None else _head(found["head"]),
             pilot=tuple(_pilot_point(point) for point in found.get("pilot") or ()),
             options=tuple(_option(option) for option in found.get("options") or ()),
-            trades=tuple(str(text) for text in found.get("trades") or ()),
+            trades=texts_of(found.get("trades") or []),
             ensemble=None if found.get("ensemble") is None else _ensemble(found["ensemble"]),
         )
 

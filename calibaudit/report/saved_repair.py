@@ -13,7 +13,7 @@ from calibaudit.repair.settings import METHODS, FixSettings, Start
 from calibaudit.repair.verdict import Fault, FirstChoices, Outcome, RepairVerdict, Retention, judge
 from calibaudit.report.saved import comparison_of, model_of, overall_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.saved_values import Result, float_of, number_of, whole_result
+from calibaudit.report.saved_values import Result, float_of, number_of, texts_of, whole_result
 from calibaudit.scores.schema import whole
 from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import SftSummary
@@ -47,7 +47,7 @@ def repair_of(result: Result, source: str = "the result") -> Repair:
             retention=_older_retention(result["fits"]) if older else _retention(result["retention"]),
             proof=proof,
             verdict=_older_verdict(result["verdict"]) if older else _verdict(result["verdict"]),
-            notes=() if older else tuple(str(note) for note in result["notes"]),
+            notes=() if older else texts_of(result["notes"]),
         )
         if (proof is None) != (repair.verdict.outcome in ("not_needed", "nothing_known")):
             raise ValueError(f"outcome is {repair.verdict.outcome!r}, {'without' if proof is None else 'with'} a proof")
@@ -77,7 +77,7 @@ def _settings(found: Result) -> FixSettings:
 
 def _data(found: Result) -> SftSummary:
     unread = tuple((str(one["name"]), whole(one["n_rows"])) for one in found.get("unread", ()))
-    return _made(SftSummary, found, faults=tuple(str(text) for text in found["faults"]), unread=unread)
+    return _made(SftSummary, found, faults=texts_of(found["faults"]), unread=unread)
 
 
 def _candidate(found: Result) -> Candidate:

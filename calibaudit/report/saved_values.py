@@ -51,5 +51,12 @@ def number_of(value: Any) -> float:
     return found
 
 
+def texts_of(value: Any) -> tuple[str, ...]:
+    """The texts of a list; TypeError for anything else: a text alone would be taken for as many as it has letters."""
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{value!r:.40} where a list of texts is wanted")
+    return tuple(str(text) for text in value)
+
+
 def _floats(entry: Result, *names: str) -> list[Any]:
     return [float_of(entry[name]) for name in names]

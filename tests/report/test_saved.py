@@ -141,6 +141,12 @@ def test_how_a_factor_was_found_is_one_of_the_known_ways(entry, value):
     assert told.startswith("saved.json: ")
 
 
+@pytest.mark.parametrize("value", ["x" * 70_000, {"a": 1}], ids=["a text", "an object"])
+def test_texts_are_a_list(value):
+    """Of a text, each letter was a warning: a page of 70,000 lines."""
+    assert "where a list of texts is wanted" in refusal({**BASE, "warnings": value}, Path("out.md"))
+
+
 def test_a_file_of_hostile_texts_is_read():
     result = hostile_result()
     assert comparison_of(result).before.name.startswith("lab/<script>")
