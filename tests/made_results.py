@@ -142,9 +142,9 @@ def hostile_result() -> dict[str, Any]:
         option |= {"kept": text, "cost": text, "basis": text}
     gap = result["recommendation"]["demand"]["gap"]
     result["recommendation"]["pilot"] = [
-        {"epsilon": 0.5, "prior": text, "accuracy": 0.5, "gap": gap, "ece": 0.1, "nll": 1.0, "auroc": None}
+        {"epsilon": 0.5, "prior": "base", "accuracy": 0.5, "gap": gap, "ece": 0.1, "nll": 1.0, "auroc": None}
         | {"option_mass": None, "learned": None, "rejected": "worse nll"}
-        for text in HOSTILE
+        for _ in HOSTILE
     ]
     result["created"], result["calibaudit_version"] = HOSTILE[0], HOSTILE[3]
     return result
