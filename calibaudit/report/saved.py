@@ -216,6 +216,8 @@ def _audit(name: str, scoring: str, entry: Result, metrics: Result, side: str | 
     diagram, p_value = (entry.get(name) if side else None for name in ("reliability", "calibrated_p"))
     if side in ("before", "after"):
         diagram, p_value = (None if found is None else found[side] for found in (diagram, p_value))
+    for key in ("accuracy", "confidence", "gap"):  # no items are without
+        number_of(metrics[key]["value"])
     return Audit(
         task=str(name),
         scoring=str(scoring),

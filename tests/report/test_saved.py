@@ -147,6 +147,13 @@ def test_texts_are_a_list(value):
     assert "where a list of texts is wanted" in refusal({**BASE, "warnings": value}, Path("out.md"))
 
 
+@pytest.mark.parametrize("key", ["accuracy", "confidence", "gap"])
+def test_what_every_audit_has_is_a_number(key):
+    broken = copy.deepcopy(BASE)
+    broken["overall"]["pooled"]["before"][key]["value"] = None
+    assert "null where a number is wanted" in refusal(broken, Path("out.md"))
+
+
 def test_a_file_of_hostile_texts_is_read():
     result = hostile_result()
     assert comparison_of(result).before.name.startswith("lab/<script>")
