@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from tests.site.module_files import loaded_from
+
 HEAVY = ("torch", "transformers", "scipy", "pandas", "matplotlib", "datasets", "numpy", "jinja2", "yaml")
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def loaded_from(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 structure = loaded_from(ROOT / ".ci" / "structure.py")

@@ -11,20 +11,38 @@ from calibaudit.files.shown.card import Card, count, figure, said
 from calibaudit.files.shown.numbers import NOTHING, bounds, number, p_text, signed
 
 _FIRST = {"accuracy": "accuracy", "ece": "ECE", "gap": "gap"}
-_NAMES = {
+METRIC_TITLES = {
     "accuracy": "Accuracy",
     "confidence": "Confidence",
     "gap": "Gap",
     "ece": "ECE",
     "ece_plugin": "Plug-in ECE",
     "ece_floor": "ECE floor",
+    "ece_debiased": "Debiased ECE",
+    "ece_adaptive": "Equal-mass ECE",
+    "smooth_ece": "Smooth ECE",
+    "smooth_ece_plugin": "Plug-in smooth ECE",
+    "rms_ce": "RMS calibration error",
+    "mce": "MCE",
     "brier": "Brier",
     "nll": "NLL (nats)",
     "auroc": "AUROC",
+    "aurc": "AURC",
     "temperature": "Temperature",
     "option_mass": "Option mass",
+    "classwise_ece": "Classwise ECE",
+    "brier_reliability": "Brier: reliability",
+    "brier_resolution": "Brier: resolution",
+    "brier_uncertainty": "Brier: uncertainty",
+    "risk_80": "Risk 80 %",
 }
-"""Names as in the reports' tables (a test holds them)."""
+"""What each metric is called, here and on every page."""
+
+_SHOWN = (
+    *("accuracy", "confidence", "gap", "ece", "ece_plugin", "ece_floor", "brier", "nll", "auroc", "temperature"),
+    "option_mass",
+)
+"""Metrics of a small table, in its order."""
 
 CHANGE_HEADS = ("before", "after", "change", "interval", "p")
 SIDE_HEADS = ("task", "items", "accuracy", "interval", "ECE", "interval", "gap", "interval")
@@ -33,8 +51,8 @@ Changes = Mapping[str, Change]
 
 
 def metric_name(key: str) -> str:
-    """`ECE`, `gap`; of those without a name of their own the key."""
-    return _FIRST.get(key) or _NAMES.get(key, key)
+    """`ECE`, `gap`, `NLL (nats)`."""
+    return _FIRST.get(key) or METRIC_TITLES[key]
 
 
 def side_facts(metrics: Metrics) -> tuple[str, ...]:
@@ -62,24 +80,24 @@ def change_facts(before: Metrics, after: Metrics, change: Changes) -> tuple[str,
 def side_rows(metrics: Metrics) -> tuple[tuple[str, ...], ...]:
     """(metric, value, interval) of those that exist."""
     found = []
-    for key, name in _NAMES.items():
+    for key in _SHOWN:
         at = metrics[key]
         if at.value is not None:
             form = signed if key == "gap" else number
-            found.append((name, form(at.value), bounds(at.low, at.high) or NOTHING))
+            found.append((METRIC_TITLES[key], form(at.value), bounds(at.low, at.high) or NOTHING))
     return tuple(found)
 
 
 def change_rows(before: Metrics, after: Metrics, change: Changes) -> tuple[tuple[str, ...], ...]:
     """(metric, before, after, change, interval, p) of those that exist."""
     found = []
-    for key, name in _NAMES.items():
+    for key in _SHOWN:
         sides = before[key].value, after[key].value
         if sides != (None, None):
             form, moved = (signed if key == "gap" else number), change[key]
             test = NOTHING if moved.p_value is None else p_text(moved.p_value).removeprefix("p ").removeprefix("= ")
             interval = bounds(moved.low, moved.high) or NOTHING
-            found.append((name, *map(form, sides), signed(moved.value), interval, test))
+            found.append((METRIC_TITLES[key], *map(form, sides), signed(moved.value), interval, test))
     return tuple(found)
 
 

@@ -161,9 +161,7 @@ def _failed(error: Exception) -> int:
     elif hasattr(error, "format_message"):  # the parser's: unknown flag, missing argument, bad value
         text, code = refusal(error), 2
     else:
-        text, code = (
-            f"{type(error).__name__}: {error} (a bug in calibaudit; please report it with the output of --debug)",
-            2,
-        )
+        text = f"{type(error).__name__}: {error} (a bug in calibaudit; please report it with the output of --debug)"
+        code = 2
     complain(text)
     return code

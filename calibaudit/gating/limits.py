@@ -142,6 +142,7 @@ def in_force(
         looser = False
         if name in given:
             value, source = given[name].value, given[name].source
+            _check_given(name, value)
             looser = held is not None and is_looser(name, value, held[name])
         found.append(InForce(name, value, source, looser))
     rules = _rules(found, held is not None)
@@ -189,6 +190,14 @@ def _rules(found: Sequence[InForce], from_baseline: bool) -> Rules:
     if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= 1000:
         raise CalibauditError(f"bins is {bins!r:.60}; it must be a whole number from 1 to 1000")
     return Rules(Limits(**values), bins, tuple(found), from_baseline)
+
+
+def _check_given(name: str, value: Value) -> None:
+    """Raises CalibauditError that names the flag, where the value is out of its range."""
+    try:
+        _rules([InForce(other, value if other == name else DEFAULTS[other], "default") for other in NAMES], False)
+    except CalibauditError as error:
+        raise CalibauditError(f"{_flag(name)} {str(error).removeprefix(f'{name} ')}") from None
 
 
 def _flag(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
@@ -18,7 +18,16 @@ from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
 from calibaudit.gating.coverage import Coverage, Share
 from calibaudit.gating.limits import MAXIMA, InForce, Limits
 from calibaudit.gating.verdict import MEASURES, Check, Finding, Outcome, Part, Verdict
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, texts_of, whole_result
+from calibaudit.report.saved_values import (
+    Result,
+    change_of,
+    float_of,
+    interval_of,
+    number_of,
+    one_of,
+    texts_of,
+    whole_result,
+)
 from calibaudit.report.words.verdict import CHECK_NAMES
 from calibaudit.scores.prompt_format import PromptFormat, prompt_format_from_dict
 from calibaudit.scores.schema import built, floats, whole, whole_numbers
@@ -110,7 +119,7 @@ def verdict_of(result: Result, source: str = "the result") -> Verdict | None:
         n_to_settle = found["n_to_settle"]
         limits = built(Limits, found["limits"])
         return Verdict(
-            outcome=_one_of(OUTCOMES, found["outcome"], "outcome"),
+            outcome=one_of(OUTCOMES, found["outcome"], "outcome"),
             limits=limits,
             before=model_of(result["before"]),
             after=model_of(result["after"]),
@@ -128,7 +137,7 @@ def _coverage(entry: Result | None) -> Coverage | None:
 
 def _part(part: Result, limits: Limits) -> Part:
     """With the checks that the rule makes, in its order: pages take them by their place."""
-    _one_of(OUTCOMES, part["outcome"], "outcome")
+    one_of(OUTCOMES, part["outcome"], "outcome")
     checks = tuple(map(_check, part["checks"]))
     wanted = [*MEASURES, *(name for name in MAXIMA if getattr(limits, name) is not None)]
     if [check.measure for check in checks] != wanted:
@@ -137,15 +146,9 @@ def _part(part: Result, limits: Limits) -> Part:
 
 
 def _check(check: Result) -> Check:
-    _one_of(CHECK_NAMES, check["measure"], "measure")
-    _one_of(FINDINGS, check["finding"], "finding")
+    one_of(CHECK_NAMES, check["measure"], "measure")
+    one_of(FINDINGS, check["finding"], "finding")
     return built(Check, check)
-
-
-def _one_of(known: Collection[Any], value: Any, name: str) -> Any:
-    if value not in known:
-        raise ValueError(f"{name} is {str(value)[:40]!r}")
-    return value
 
 
 def _some(tasks: Any) -> list[Any]:

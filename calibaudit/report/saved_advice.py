@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
-
 from calibaudit.advice.head_bound import HeadBound
 from calibaudit.advice.options.option import (
     REPAIR_METHODS,
@@ -22,7 +20,16 @@ from calibaudit.advice.recommendation import (
     Recommendation,
     older_action,
 )
-from calibaudit.report.saved_values import Result, change_of, float_of, interval_of, number_of, texts_of, whole_result
+from calibaudit.report.saved_values import (
+    Result,
+    change_of,
+    float_of,
+    interval_of,
+    number_of,
+    one_of,
+    texts_of,
+    whole_result,
+)
 from calibaudit.scores.schema import whole
 
 
@@ -35,14 +42,11 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
         demand = found["demand"]
         numbers = found["epsilon"]["value"], demand["gap"]["value"], found["margin"]
         older = found["method"], *map(number_of, numbers)
-        action = found.get("action", older_action(*older))
-        if action not in ACTIONS:
-            raise ValueError(f"action is {str(action)[:40]!r}")
         return Recommendation(
-            action=action,
+            action=one_of(ACTIONS, found.get("action", older_action(*older)), "action"),
             epsilon=interval_of(found["epsilon"]),
-            prior=_one_of(Prior, found["prior"], "prior"),
-            method=_one_of(Method, found["method"], "method"),
+            prior=one_of(Prior, found["prior"], "prior"),
+            method=one_of(Method, found["method"], "method"),
             reason=str(found["reason"]),
             nll_weight=float_of(found["nll_weight"]),
             margin=number_of(found["margin"]),
@@ -58,13 +62,6 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             trades=texts_of(found.get("trades") or []),
             ensemble=None if found.get("ensemble") is None else _ensemble(found["ensemble"]),
         )
-
-
-def _one_of(kind: Any, value: Any, name: str) -> Any:
-    """The value, if it is one of a Literal's."""
-    if value not in get_args(kind):
-        raise ValueError(f"{name} is {str(value)[:40]!r}")
-    return value
 
 
 def _head(found: Result) -> HeadBound:
@@ -84,7 +81,7 @@ def _pilot_point(found: Result) -> PilotPoint:
         raise ValueError(f"rejected is {rejected[:40]!r}")
     return PilotPoint(
         epsilon=number_of(found["epsilon"]),
-        prior=_one_of(Prior, found["prior"], "prior"),
+        prior=one_of(Prior, found["prior"], "prior"),
         accuracy=number_of(found["accuracy"]),
         gap=interval_of(found["gap"]),
         ece=number_of(found["ece"]),
@@ -98,10 +95,8 @@ def _pilot_point(found: Result) -> PilotPoint:
 
 def _option(found: Result) -> RepairOption:
     method, figures, change, above = (found[name] for name in ("method", "figures", "change", "above_base"))
-    if method not in REPAIR_METHODS:
-        raise ValueError(f"method is {str(method)[:40]!r}")
     return RepairOption(
-        method=method,
+        method=one_of(REPAIR_METHODS, method, "method"),
         setting=None if found["setting"] is None else interval_of(found["setting"]),
         figures=None if figures is None else _figures(figures),
         change=None if change is None else _changes(change),

@@ -13,7 +13,7 @@ from calibaudit.repair.settings import METHODS, FixSettings, Start
 from calibaudit.repair.verdict import Fault, FirstChoices, Outcome, RepairVerdict, Retention, judge
 from calibaudit.report.saved import comparison_of, model_of, overall_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.saved_values import Result, float_of, number_of, texts_of, whole_result
+from calibaudit.report.saved_values import Result, float_of, number_of, one_of, texts_of, whole_result
 from calibaudit.scores.schema import whole
 from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import SftSummary
@@ -83,7 +83,7 @@ def _data(found: Result) -> SftSummary:
 def _candidate(found: Result) -> Candidate:
     proven = None if found["proven"] is None else overall_of(found["proven"], "proven")
     return Candidate(
-        method=_one_of(found["method"], METHODS),
+        method=one_of(METHODS, found["method"], "method"),
         setting=None if found["setting"] is None else _setting(found["setting"]),
         verdict=None if found["verdict"] is None else _verdict(found["verdict"]),
         enough=bool(found["enough"]),
@@ -99,17 +99,17 @@ def _candidate(found: Result) -> Candidate:
 def _setting(found: Result) -> Setting:
     prior, start = found["prior"], found["start"]
     return Setting(
-        method=_one_of(found["method"], METHODS),
+        method=one_of(METHODS, found["method"], "method"),
         value=number_of(found["value"]),
-        prior=None if prior is None else _one_of(prior, Prior),
-        start=None if start is None else _one_of(start, Start),
+        prior=None if prior is None else one_of(Prior, prior, "prior"),
+        start=None if start is None else one_of(Start, start, "start"),
         temperature=float_of(found.get("temperature")),
     )
 
 
 def _trial(found: Result) -> Trial:
     numbers = {name: float_of(found[name]) for name in ("kept", "accuracy", "gap", "ece", "nll")}
-    rejected = tuple(_one_of(name, _REJECTIONS) for name in found["rejected"])
+    rejected = tuple(one_of(_REJECTIONS, name, "rejected") for name in found["rejected"])
     cooled = float_of(found.get("nll_cooled"))
     return Trial(number_of(found["value"]), rejected=rejected, nll_cooled=cooled, **numbers)
 
@@ -128,15 +128,15 @@ def _fit(found: Result | None) -> Fit | None:
 
 
 def _verdict(found: Result) -> RepairVerdict:
-    faults = tuple(_one_of(fault, _FAULTS) for fault in found["faults"])
-    return RepairVerdict(_one_of(found["outcome"], Outcome), number_of(found["accuracy_margin"]), faults)
+    faults = tuple(one_of(_FAULTS, fault, "fault") for fault in found["faults"])
+    return RepairVerdict(one_of(Outcome, found["outcome"], "outcome"), number_of(found["accuracy_margin"]), faults)
 
 
 def _older_verdict(found: Result) -> RepairVerdict:
     """The outcomes of then, in today's words."""
     names = {"accuracy_lost": "spoiled", "no_factor": "nothing_known"}
     faults: tuple[Fault, ...] = ("accuracy",) if found["outcome"] == "accuracy_lost" else ()
-    outcome = _one_of(names.get(found["outcome"], found["outcome"]), Outcome)
+    outcome = one_of(Outcome, names.get(found["outcome"], found["outcome"]), "outcome")
     return RepairVerdict(outcome, number_of(found["accuracy_margin"]), faults)
 
 
@@ -195,11 +195,3 @@ def _fits(value: Any, hint: Any) -> bool:
     if isinstance(value, bool) or hint is bool:
         return isinstance(value, bool) and hint is bool
     return isinstance(value, (int, float) if hint is float else hint)
-
-
-def _one_of(value: Any, known: Any) -> Any:
-    """The value, where it is one of them. known: names, or a Literal of them."""
-    names = known if isinstance(known, tuple) else get_args(known)
-    if value not in names:
-        raise ValueError(f"{str(value)[:40]!r} is none of {', '.join(names)}")
-    return value

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.errors import CalibauditError, ScoresError
@@ -49,6 +49,14 @@ def number_of(value: Any) -> float:
     if (found := float_of(value)) is None:
         raise TypeError("null where a number is wanted")
     return found
+
+
+def one_of(known: Any, value: Any, name: str) -> Any:
+    """The value, where it is one of them; ValueError else. known: names, or a Literal of them. name: the entry's."""
+    names = get_args(known) or tuple(known)
+    if value not in names:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, none of {', '.join(names)}")
+    return value
 
 
 def texts_of(value: Any) -> tuple[str, ...]:

@@ -52,6 +52,16 @@ def test_a_log_and_a_checkpoint_either_way_round(cli: Cli, shared: Path, words: 
 
 
 @pytest.mark.shared
+def test_a_folder_of_logs_is_no_candidate_for_a_checkpoint(cli: Cli, shared: Path, words: Path) -> None:
+    """Whoever made the folder could have put a good run's logs where the weights were; a file is named on purpose."""
+    model = shared / "models" / "stories260k"
+    ended = cli("gate", model, PLAIN, "-t", words, *QUICK)
+    assert ended.code == 2
+    assert "a folder of lm-evaluation-harness's logs, where the baseline is of a checkpoint" in ended.err
+    assert cli("gate", model, next(PLAIN.glob("samples_words_*")), "-t", words, *QUICK).code == 0
+
+
+@pytest.mark.shared
 def test_another_description_warns_and_other_data_are_refused(
     cli: Cli, shared: Path, words: Path, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from calibaudit.advice.recommend import recommend
 from calibaudit.advice.recommendation import PilotRun, Recommendation
 from calibaudit.analysis.audit import audit, audit_model
 from calibaudit.analysis.compare import compare
-from calibaudit.analysis.in_short import _NAMES
+from calibaudit.analysis.in_short import METRIC_TITLES
 from calibaudit.files.text import visible
 from calibaudit.gating.limits import Limits
 from calibaudit.gating.verdict import gate
@@ -205,4 +205,4 @@ def test_many_items_and_many_tasks_stay_short():
 
 
 def test_names_are_those_of_the_reports():
-    assert {key: METRIC_NAMES[key][0] for key in _NAMES} == _NAMES
+    assert {key: METRIC_NAMES[key][0] for key in METRIC_TITLES} == METRIC_TITLES

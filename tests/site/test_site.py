@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -15,15 +14,7 @@ import yaml
 import calibaudit
 import calibaudit.metrics
 from calibaudit.cli.app import app
-
-
-def loaded_from(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.site.module_files import loaded_from
 
 
 @pytest.fixture(scope="module")

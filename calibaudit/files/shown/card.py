@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -85,11 +86,12 @@ class Card:
         return f'<table style="{_TABLE}">{head}<tbody>{body}</tbody></table>{cut}'
 
 
-class Shown:
+class Shown(ABC):
     """A result that is a line as `repr` and a table in a notebook. Its dataclass is made with `repr=False`."""
 
+    @abstractmethod
     def _card(self) -> Card:
-        raise NotImplementedError
+        """What it says of itself."""
 
     def __repr__(self) -> str:
         return self._card().line()

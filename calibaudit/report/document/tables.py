@@ -11,35 +11,38 @@ from calibaudit.advice.recommendation import PilotPoint
 from calibaudit.analysis.audit import Audit, TaskAudit
 from calibaudit.analysis.compare import TaskComparison
 from calibaudit.analysis.estimates import METRICS, Change, Interval
+from calibaudit.analysis.in_short import METRIC_TITLES
 from calibaudit.files.text import one_line
 from calibaudit.report.words.text import NOTHING, bounds, number, p_text, signed
 from calibaudit.scores.scores import ModelInfo
 
-METRIC_NAMES = {
-    "accuracy": ("Accuracy", "share of items answered rightly"),
-    "confidence": ("Confidence", "mean probability of the chosen option"),
-    "gap": ("Gap", "confidence − accuracy; above 0: surer than right"),
-    "ece": ("ECE", "how far confidence and accuracy are apart, bin by bin, less what noise alone adds; 0 is best"),
-    "ece_plugin": ("Plug-in ECE", "with the noise: the number papers print"),
-    "ece_floor": ("ECE floor", "plug-in ECE that a calibrated model with these confidences would show"),
-    "ece_debiased": ("Debiased ECE", "another way to take the noise out (Kumar et al. 2019)"),
-    "ece_adaptive": ("Equal-mass ECE", "plug-in, in bins of equally many items"),
-    "smooth_ece": ("Smooth ECE", "without bins, less the noise"),
-    "smooth_ece_plugin": ("Plug-in smooth ECE", "without bins, with the noise"),
-    "rms_ce": ("RMS calibration error", "as the plug-in ECE, with large errors weighing more"),
-    "mce": ("MCE", "error of the worst bin"),
-    "brier": ("Brier", "squared error of all options' probabilities, 0 to 2; lower is better"),
-    "nll": ("NLL (nats)", "surprise at the right answer; lower is better"),
-    "auroc": ("AUROC", "how well confidence tells right from wrong answers; .5 is chance, 1 is best"),
-    "aurc": ("AURC", "error rate, averaged over answering only the surest 1 %, 2 %, … of the items; lower is better"),
-    "temperature": ("Temperature", "what to divide the scores by for the least NLL; above 1: too sure"),
-    "option_mass": ("Option mass", "probability that falls on the options at all; low: it was not answering"),
-    "classwise_ece": ("Classwise ECE", "of every option's probability, not only the chosen one's"),
-    "brier_reliability": ("Brier: reliability", "its part from miscalibration; lower is better"),
-    "brier_resolution": ("Brier: resolution", "what confidence tells apart; higher is better"),
-    "brier_uncertainty": ("Brier: uncertainty", "of the items themselves; no model changes it"),
-    "risk_80": ("Risk 80 %", "error rate among the surest 80 % of the items"),
+_WHAT = {
+    "accuracy": "share of items answered rightly",
+    "confidence": "mean probability of the chosen option",
+    "gap": "confidence − accuracy; above 0: surer than right",
+    "ece": "how far confidence and accuracy are apart, bin by bin, less what noise alone adds; 0 is best",
+    "ece_plugin": "with the noise: the number papers print",
+    "ece_floor": "plug-in ECE that a calibrated model with these confidences would show",
+    "ece_debiased": "another way to take the noise out (Kumar et al. 2019)",
+    "ece_adaptive": "plug-in, in bins of equally many items",
+    "smooth_ece": "without bins, less the noise",
+    "smooth_ece_plugin": "without bins, with the noise",
+    "rms_ce": "as the plug-in ECE, with large errors weighing more",
+    "mce": "error of the worst bin",
+    "brier": "squared error of all options' probabilities, 0 to 2; lower is better",
+    "nll": "surprise at the right answer; lower is better",
+    "auroc": "how well confidence tells right from wrong answers; .5 is chance, 1 is best",
+    "aurc": "error rate, averaged over answering only the surest 1 %, 2 %, … of the items; lower is better",
+    "temperature": "what to divide the scores by for the least NLL; above 1: too sure",
+    "option_mass": "probability that falls on the options at all; low: it was not answering",
+    "classwise_ece": "of every option's probability, not only the chosen one's",
+    "brier_reliability": "its part from miscalibration; lower is better",
+    "brier_resolution": "what confidence tells apart; higher is better",
+    "brier_uncertainty": "of the items themselves; no model changes it",
+    "risk_80": "error rate among the surest 80 % of the items",
 }
+
+METRIC_NAMES = {key: (METRIC_TITLES[key], what) for key, what in _WHAT.items()}
 """Of each metric what it is called, as on the terminal, and what it is."""
 assert tuple(METRIC_NAMES) == METRICS
 
