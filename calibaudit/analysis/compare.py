@@ -64,6 +64,13 @@ class TaskComparison(Shown):
     def _card(self) -> Card:
         return paired_card("TaskComparison", self.label, self)
 
+    def is_significant(self, metric: str, alpha: float) -> bool:
+        """Of its change: of ECE by the p-value adjusted over the tasks (Holm), else where the interval leaves 0 out."""
+        if metric == "ece":
+            return self.ece_p_holm is not None and self.ece_p_holm < alpha
+        change = self.change[metric]
+        return change.low is not None and change.high is not None and not change.low <= 0 <= change.high
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -105,6 +112,11 @@ class Overall(Shown):
 
     def _card(self) -> Card:
         return paired_card("Overall", count(self.n_tasks, "task"), self)
+
+    def is_significant(self, metric: str, alpha: float) -> bool:
+        """Of its change, by its p-value."""
+        p_value = self.change[metric].p_value
+        return p_value is not None and p_value < alpha
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -189,17 +201,10 @@ class Comparison(Shown):
         """
         if metric not in METRICS:
             raise ScoresError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
-        rows, alpha = [], self.settings.alpha
-        if len(self.tasks) > 1:
-            whole = self.pooled.change[metric]
-            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
-        for task in self.tasks:
-            change = task.change[metric]
-            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
-            if metric == "ece":
-                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
-            rows.append((task.label, change, apart))
-        return rows
+        parts: list[tuple[str, TaskComparison | Overall]] = [(task.label, task) for task in self.tasks]
+        if len(parts) > 1:
+            parts.insert(0, ("all (pooled)", self.pooled))
+        return [(name, part.change[metric], part.is_significant(metric, self.settings.alpha)) for name, part in parts]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the envelope (schema version, date) that `report.result_json` puts around it."""

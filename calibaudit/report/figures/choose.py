@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calibaudit.analysis.audit import Audit, Reliability
-from calibaudit.analysis.compare import Comparison, TaskComparison
+from calibaudit.analysis.compare import Comparison, Overall, TaskComparison
 from calibaudit.figures import draw
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison
@@ -56,26 +56,18 @@ def change_panels(
 ) -> list[draw.Panel]:
     """The forest plots, one a metric of CHANGES: all items pooled first, then the tasks, with their names.
 
-    tasks: which, and what they are called; None for all. Significant: ECE by Holm's p-value, the others where the
-    interval leaves 0 out; overall rows by their p-value.
+    tasks: which, and what they are called; None for all.
     """
-    alpha = comparison.settings.alpha
     if tasks is None:
         tasks = list(zip(row_names(comparison.tasks), comparison.tasks, strict=True))
-    panels = []
-    for key, (title, ends) in CHANGES.items():
-        rows = []
-        if len(comparison.tasks) > 1:
-            whole = comparison.pooled.change[key]
-            rows.append(("all (pooled)", whole, whole.p_value is not None and whole.p_value < alpha))
-        for name, task in tasks:
-            change = task.change[key]
-            apart = change.low is not None and change.high is not None and not change.low <= 0 <= change.high
-            if key == "ece":
-                apart = task.ece_p_holm is not None and task.ece_p_holm < alpha
-            rows.append((name, change, apart))
-        panels.append(draw.Panel(title, rows, 3, ends))
-    return panels
+    parts: list[tuple[str, TaskComparison | Overall]] = list(tasks)
+    if len(comparison.tasks) > 1:
+        parts.insert(0, ("all (pooled)", comparison.pooled))
+    alpha = comparison.settings.alpha
+    return [
+        draw.Panel(title, [(name, part.change[key], part.is_significant(key, alpha)) for name, part in parts], 3, ends)
+        for key, (title, ends) in CHANGES.items()
+    ]
 
 
 def _drawn(name: str, sides: list[tuple[str, Reliability]], level: float) -> Figure:
