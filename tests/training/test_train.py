@@ -383,6 +383,9 @@ class TestFailures:
 
         def progress(step: int, *_: Any) -> None:
             if step == 3:
+                for thread in threading.enumerate():  # a slow machine may still be writing step 2
+                    if thread.name == "checkpoint":
+                        thread.join()
                 resource.setrlimit(resource.RLIMIT_FSIZE, (int(1.5 * n_bytes), own[1]))
 
         try:
