@@ -32,6 +32,7 @@ from calibaudit.cli.options import (
     FewshotAsMultiturn,
     FewshotSeed,
     FullPaths,
+    GateOutput,
     Limit,
     MaxLength,
     Mirror,
@@ -146,6 +147,13 @@ class FileFlags:
 
     output: Output = None
     plot: Plot = None
+
+
+@dataclass(frozen=True)
+class GateFileFlags(FileFlags):
+    """Where a result that may hold a verdict is saved."""
+
+    output: GateOutput = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from calibaudit.cli.help.completion import complete_tasks, one_of
+from calibaudit.cli.help.completion import complete_models, complete_tasks, one_of
 from calibaudit.cli.help.panels import in_models, in_output, in_prompt, in_running, in_statistics, in_tasks, in_tuning
 from calibaudit.cli.settings.given import read_settings
 
@@ -253,17 +253,15 @@ Mirror = Annotated[
     ),
 ]
 Offline = Annotated[bool, in_running("--offline", help="Never use the network.", callback=_go_offline)]
-Output = Annotated[
-    list[Path] | None,
-    in_output(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Save the result; repeat for more files. The ending picks the format: .json, .html, .md, "
-        ".csv, .xml (JUnit, of a gate), or .svg and .png as with --plot.",
-        show_default=False,
-    ),
-]
+
+
+def _saved_as(formats: str) -> Any:
+    told = f"Save the result; repeat for more files. The ending picks the format: {formats}, or .svg and .png as with"
+    return in_output("--output", "-o", metavar="FILE", help=f"{told} --plot.", show_default=False)
+
+
+Output = Annotated[list[Path] | None, _saved_as(".json, .html, .md, .csv")]
+GateOutput = Annotated[list[Path] | None, _saved_as(".json, .html, .md, .csv, .xml (JUnit, of a gate)")]
 Plot = Annotated[
     list[Path] | None,
     in_output(
@@ -318,6 +316,7 @@ Base = Annotated[
     str | None,
     typer.Argument(
         metavar="BASE",
+        autocompletion=complete_models,
         help="Checkpoint before tuning: a folder, a hub id, server:URL#MODEL, or saved scores or logs "
         "(several, separated by commas).",
         show_default="demo:base",
@@ -326,6 +325,9 @@ Base = Annotated[
 Instruct = Annotated[
     str | None,
     typer.Argument(
-        metavar="INSTRUCT", help="Checkpoint after tuning, given the same way.", show_default="demo:instruct"
+        metavar="INSTRUCT",
+        autocompletion=complete_models,
+        help="Checkpoint after tuning, given the same way.",
+        show_default="demo:instruct",
     ),
 ]

@@ -107,6 +107,8 @@ def deliver(
 
     for data, path in [(content(result, path), path) for path in paths]:
         write_whole(data, path)
+    if paths and not (page.quiet or page.json):
+        complain(f"saved {', '.join(map(str, paths))}")
     if page.json:
         sys.stdout.write(result_text(result))
         return

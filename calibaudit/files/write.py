@@ -118,6 +118,9 @@ def _umask() -> int:
 
 
 def _reason(error: OSError, target: Path) -> str:
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and not target.parent.is_dir():
         return f"the folder {target.parent} does not exist; make it first"
-    return f"{error.strerror or error} (folder {target.parent}); free it or name another file with -o"
+    told = (
+        "no file can be made there" if isinstance(error, FileNotFoundError) else error.strerror or error
+    )  # as in /proc
+    return f"{told} (folder {target.parent}); free it or name another file with -o"

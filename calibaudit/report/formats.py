@@ -103,17 +103,15 @@ def check_format(path: Path, *, two_models: bool = True, gated: bool = False) ->
 
     gated: the result holds a verdict.
     """
+    known = ", ".join(ending for ending in FORMATS if gated or ending != ".xml")
     if path.suffix not in FORMATS:
-        raise OutputError(
-            f"{path}: cannot write {path.suffix or 'a file without an ending'}; known: {', '.join(FORMATS)}"
-        )
+        raise OutputError(f"{path}: cannot write {path.suffix or 'a file without an ending'}; known: {known}")
     if path.suffix == ".xml" and not gated:
-        others = ", ".join(ending for ending in FORMATS if ending != ".xml")
-        raise OutputError(f"{path}: JUnit XML holds a verdict, which only `calibaudit gate` gives; choose {others}")
-    known = DIAGRAMS if two_models else DIAGRAMS[:-1]
-    if path.suffix in PICTURES and not path.stem.startswith(known):
+        raise OutputError(f"{path}: JUnit XML holds a verdict, which only `calibaudit gate` gives; choose {known}")
+    diagrams = DIAGRAMS if two_models else DIAGRAMS[:-1]
+    if path.suffix in PICTURES and not path.stem.startswith(diagrams):
         raise OutputError(
-            f"{path}: which diagram? begin the file's name with one of {', '.join(known)}, "
+            f"{path}: which diagram? begin the file's name with one of {', '.join(diagrams)}, "
             f"such as reliability{path.suffix}"
         )
 

@@ -91,7 +91,7 @@ def test_the_log_and_the_summary_on_github(folder: Path, tmp_path: Path) -> None
     env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     command = [COMMAND, "gate", "base.json", "tuned.json"]
     done = run([*command, "-o", "page.md"], tmp_path, env)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "calibaudit: saved page.md\n")
     assert any(line.startswith(" ⟨U+003A⟩") for line in done.stdout.splitlines())  # on the page, and inert
     commands = runner(done.stdout)
     assert [command.name for command in commands] == ["error"] * 3

@@ -63,6 +63,9 @@ def test_unwritable_places(act, tmp_path):
     with pytest.raises(OutputError, match="cannot be written: Not a directory"):
         act(tmp_path / "file" / "out.json")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    if Path("/proc/version").exists():  # a folder that takes no file and says that none is there
+        with pytest.raises(OutputError, match=r"^/proc/out\.json: cannot be written: no file can be made there"):
+            act(Path("/proc/out.json"))
 
 
 @pytest.mark.parametrize("act", [check_writable, lambda path: write_whole("text", path)], ids=["check", "write"])

@@ -117,7 +117,8 @@ def test_plot_saves_the_same_picture_as_output_does(cli, saved, tmp_path):
     code, _, err = cli(
         "report", saved / "pair.json", "--plot", tmp_path / "reliability.svg", "-o", tmp_path / "reliability-2.svg"
     )
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err == f"calibaudit: saved {tmp_path / 'reliability-2.svg'}, {tmp_path / 'reliability.svg'}\n"
     assert (tmp_path / "reliability.svg").read_bytes() == (tmp_path / "reliability-2.svg").read_bytes()
 
 

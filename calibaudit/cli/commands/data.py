@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from calibaudit.chat.settings import TEMPLATE_DATE
+from calibaudit.cli.help.completion import complete_models, complete_rows
 from calibaudit.cli.help.page import Command, Group
 from calibaudit.cli.help.panels import in_models, in_prompt, in_tuning
 from calibaudit.cli.options import (
@@ -32,9 +33,20 @@ def explain(context: typer.Context) -> None:
 
 @data_app.command("show", cls=Command)
 def show_row(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Tuning rows: a file, a folder, a hub id, or demo:sft.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", autocompletion=complete_rows, help="Tuning rows: a file, a folder, a hub id, or demo:sft."
+        ),
+    ],
     model: Annotated[
-        str, in_models("--model", metavar="M", help="Model whose tokenizer and template are used: a folder or hub id.")
+        str,
+        in_models(
+            "--model",
+            metavar="M",
+            autocompletion=complete_models,
+            help="Model whose tokenizer and template are used: a folder or hub id.",
+        ),
     ],
     row: Annotated[int, in_tuning("--row", metavar="N", min=0, max=10**12, help="Which row, counted from 0.")] = 0,
     columns: Columns = "",

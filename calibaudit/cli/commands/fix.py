@@ -22,6 +22,7 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
     TuningFlags,
 )
+from calibaudit.cli.help.completion import complete_models, complete_rows
 from calibaudit.cli.help.panels import in_models, in_output, in_statistics, in_tuning
 from calibaudit.cli.options import revision_of
 
@@ -61,14 +62,25 @@ class OptimChoice(str, Enum):
 
 
 def fix(
-    instruct: Annotated[str, typer.Argument(metavar="INSTRUCT", help="The tuned checkpoint: a folder or hub id.")],
+    instruct: Annotated[
+        str,
+        typer.Argument(
+            metavar="INSTRUCT", autocompletion=complete_models, help="The tuned checkpoint: a folder or hub id."
+        ),
+    ],
     *,
-    base: Annotated[str, in_models("--base", metavar="BASE", help="The checkpoint that it was tuned from.")],
+    base: Annotated[
+        str,
+        in_models(
+            "--base", metavar="BASE", autocompletion=complete_models, help="The checkpoint that it was tuned from."
+        ),
+    ],
     data: Annotated[
         str | None,
         in_tuning(
             "--data",
             metavar="DATA",
+            autocompletion=complete_rows,
             help="Tuning rows: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
             show_default="none, and nothing is trained",
         ),
@@ -172,7 +184,8 @@ def fix(
     from calibaudit.cli import inputs
 
     levers.check()
-    recipe.reporters()  # told now, before PyTorch starts
+    recipe.reporters()
+    _check_there((base, instruct), (base_revision, revision), data, offline=run.offline)
     inputs.load_numpy()
     from calibaudit.advice.pilot import PRIORS, read_grid
     from calibaudit.cli.outputs import deliver, portable
@@ -189,12 +202,10 @@ def fix(
     from calibaudit.report.model_card import model_card
     from calibaudit.report.repair_json import repair_dict
     from calibaudit.report.result_json import result_text
-    from calibaudit.scoring.engines.address import refuse_served
     from calibaudit.training.data.kinds import read_columns
     from calibaudit.training.retune import check_folder, worth_resuming
     from calibaudit.training.settings import FSDP_VARIABLE, LoraSettings, launched
 
-    refuse_served((base, instruct), "a repair tunes and compares them")
     if chat.chat_template == "both":
         raise CalibauditError("--chat-template both: a repair is proven with one prompt; give auto or off")
     training = inputs.training_settings(data or "", tuning, batch_size, seed, lora=lora)
@@ -284,6 +295,22 @@ def fix(
     deliver(result, (), page, lambda console: render_repair(repair, console, quiet=page.quiet))
     sys.stdout.flush()
     raise typer.Exit(repair.verdict.exit_code)
+
+
+def _check_there(
+    models: tuple[str, str], revisions: tuple[str | None, str | None], data: str | None, *, offline: bool
+) -> None:
+    """What is missing is told before PyTorch is imported, which takes seconds. Raises CalibauditError."""
+    from calibaudit.models.checkpoints import base_beside, find_checkpoint
+    from calibaudit.scoring.engines.address import refuse_served
+    from calibaudit.training.data.sources import check_source
+
+    refuse_served(models, "a repair tunes and compares them")
+    if data is not None:
+        check_source(data)
+    tuned, _ = base_beside(*models, offline=offline)
+    for name, revision in zip((models[0], tuned), revisions, strict=True):
+        find_checkpoint(name, revision=revision, offline=offline)
 
 
 def _changed(flags: Any) -> dict[str, Any]:

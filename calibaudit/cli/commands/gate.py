@@ -13,13 +13,14 @@ import typer
 from calibaudit.cli.groups import (
     ChatFlags,
     EngineFlags,
-    FileFlags,
+    GateFileFlags,
     ItemFlags,
     PageFlags,
     RunFlags,
     SessionFlags,
     StatisticsFlags,
 )
+from calibaudit.cli.help.completion import complete_models
 from calibaudit.cli.help.panels import in_output, in_statistics
 from calibaudit.cli.limits import LimitBins, LimitFlags
 from calibaudit.cli.options import BatchSize, Seed, revision_of
@@ -31,10 +32,20 @@ if TYPE_CHECKING:
 
 def gate(
     baseline: Annotated[
-        str, typer.Argument(metavar="BASELINE", help="The baseline: a blessed file, saved scores or a checkpoint.")
+        str,
+        typer.Argument(
+            metavar="BASELINE",
+            autocompletion=complete_models,
+            help="The baseline: a blessed file, saved scores or a checkpoint.",
+        ),
     ],
     candidate: Annotated[
-        str, typer.Argument(metavar="CANDIDATE", help="What is to be judged: a checkpoint or saved scores.")
+        str,
+        typer.Argument(
+            metavar="CANDIDATE",
+            autocompletion=complete_models,
+            help="What is to be judged: a checkpoint or saved scores.",
+        ),
     ],
     *,
     limits: LimitFlags,
@@ -55,7 +66,7 @@ def gate(
     revision: Annotated[str | None, revision_of("CANDIDATE")] = None,
     seed: Seed = 0,
     bins: LimitBins = 15,
-    files: FileFlags,
+    files: GateFileFlags,
     page: PageFlags,
     session: SessionFlags,
 ) -> None:
@@ -149,7 +160,10 @@ def gate(
 
 def bless(
     candidate: Annotated[
-        str, typer.Argument(metavar="CANDIDATE", help="What is good now: a checkpoint or saved scores.")
+        str,
+        typer.Argument(
+            metavar="CANDIDATE", autocompletion=complete_models, help="What is good now: a checkpoint or saved scores."
+        ),
     ],
     *,
     limits: LimitFlags,

@@ -19,6 +19,7 @@ from calibaudit.cli.groups import (
     StatisticsFlags,
     TuningFlags,
 )
+from calibaudit.cli.help.completion import complete_rows
 from calibaudit.cli.help.panels import in_statistics, in_tuning
 from calibaudit.cli.options import Base, BatchSize, Instruct, Output
 
@@ -58,6 +59,7 @@ def recommend(
         in_tuning(
             "--data",
             metavar="DATA",
+            autocompletion=complete_rows,
             help="Tuning rows of the pilot: a JSONL, CSV or Parquet file, a folder, a hub id, or demo:sft.",
             show_default="none",
         ),
@@ -106,6 +108,7 @@ def recommend(
         raise CalibauditError(f"--data {data}: only a pilot trains; add --pilot")
     if pilot:
         from calibaudit.advice.pilot import PRIORS, read_grid
+        from calibaudit.training.data.sources import check_source
 
         if data is None:
             raise CalibauditError("--pilot tunes BASE: name the tuning rows with --data")
@@ -114,6 +117,7 @@ def recommend(
         for name in filter(is_saved_scores, models):
             raise CalibauditError(f"{name}: saved scores cannot be tuned; --pilot needs checkpoints")
         refuse_served(models, "--pilot tunes them")
+        check_source(data)
         points = read_grid(tuning.grid, [one for one in PRIORS if prior.value in ("both", one)])
         training = inputs.training_settings(data, tuning, train_batch_size, seed)
     asked = inputs.asked(models, items, offline=run.offline)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calibaudit.cli.groups import FileFlags, PageFlags
+from calibaudit.cli.groups import GateFileFlags, PageFlags
 from calibaudit.cli.options import Debug, Expert
 
 
@@ -16,7 +16,7 @@ def report(
         Path, typer.Argument(metavar="FILE", help="What compare, score, gate, recommend or fix saved as .json.")
     ],
     *,
-    files: FileFlags,
+    files: GateFileFlags,
     page: PageFlags,
     expert: Expert = False,
     debug: Debug = False,

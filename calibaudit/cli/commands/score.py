@@ -18,6 +18,7 @@ from calibaudit.cli.groups import (
     SessionFlags,
     StatisticsFlags,
 )
+from calibaudit.cli.help.completion import complete_models
 from calibaudit.cli.options import BatchSize, Expert, SaveThoughts, revision_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 def score(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A checkpoint (folder, hub id or server:URL#MODEL) or saved scores.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=complete_models,
+            help="A checkpoint (folder, hub id or server:URL#MODEL) or saved scores.",
+        ),
     ],
     *,
     items: ItemFlags,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from calibaudit.cli.groups import ItemFlags, TemplateFlags, flagged
-from calibaudit.cli.help.completion import complete_tasks
+from calibaudit.cli.help.completion import complete_models, complete_tasks
 from calibaudit.cli.help.page import Command, Group
 from calibaudit.cli.help.panels import in_models, in_output, in_tasks
 from calibaudit.cli.options import AnswerPrefix, AsJson, Debug, FewshotSeed, Mirror, NumFewshot, Offline, System
@@ -51,7 +51,7 @@ def list_tasks(
 
         show_text(json_text([task.to_dict() for task in found], indent=2))
     elif not found:
-        raise TaskError(f"--filter {filter}: no task has it; `calibaudit tasks` lists all")
+        raise TaskError(f"--filter {filter}: in no task's name, description or source; `calibaudit tasks` lists all")
     else:
         render_task_list(found, filter)
 
@@ -69,6 +69,7 @@ def show_task(
         in_models(
             "--model",
             metavar="M",
+            autocompletion=complete_models,
             help="Show it in the chat template of this model (a folder or hub id), with the scored tokens marked.",
             show_default="as plain text",
         ),

@@ -83,7 +83,7 @@ def _own_columns(
     if len(kinds) > 1 or len(lettered) < 2:
         raise ScoresError(
             f"{table.path}: no columns A, B, ... and no list column probs, logprobs or logits; {_there(table)}; "
-            "name the options' columns with --options"
+            "name the options' columns with `calibaudit import --options`"
         )
     return tuple((name, name) for name in lettered), None
 

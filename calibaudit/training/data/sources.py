@@ -23,9 +23,25 @@ _SAVED = ("state.json", "dataset_dict.json")
 """What `save_to_disk` leaves in a folder: the first for one data set, the second for a dict of splits."""
 
 
+def check_source(source: str) -> Path:
+    """The path that `source` is, where it is none of the hub's. Raises SftError where it can be neither."""
+    path = _demo_file(source) if source.startswith("demo:") else user_path(source, SftError)
+    try:
+        if path.is_dir():
+            return path
+        if path.exists():
+            if suffix_of(path) is None:
+                raise SftError(f"{source}: cannot be read: give one of {', '.join(SUFFIXES)}, or a folder of them")
+        elif suffix_of(path) or not _HUB_ID.fullmatch(source) or is_file_format(source.partition(":")[0]):
+            raise SftError(f"{source}: there is no such file or folder, and it is not a hub id like org/name")
+    except OSError as error:
+        raise SftError(f"{source}: cannot be read: {error.strerror or error}") from error
+    return path
+
+
 def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed]:
     """The rows of a file, a folder, `demo:sft` or a hub id, as `rows.read_rows` says. Raises SftError."""
-    path = _demo_file(source) if source.startswith("demo:") else user_path(source, SftError)
+    path = check_source(source)
     try:
         if path.is_dir():
             if any((path / name).is_file() for name in _SAVED):
@@ -34,11 +50,7 @@ def read_documents(source: str, split: str, *, offline: bool) -> Iterator[Placed
                 for file in _files(path, split):
                     yield from read_file(file, str(file))
         elif path.exists():
-            if suffix_of(path) is None:
-                raise SftError(f"{source}: cannot be read: give one of {', '.join(SUFFIXES)}, or a folder of them")
             yield from read_file(path, source)
-        elif suffix_of(path) or not _HUB_ID.fullmatch(source) or is_file_format(source.partition(":")[0]):
-            raise SftError(f"{source}: there is no such file or folder, and it is not a hub id like org/name")
         else:
             yield from _hub_rows(source, split, offline=offline)
     except OSError as error:

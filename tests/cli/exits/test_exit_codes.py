@@ -168,8 +168,21 @@ def test_each_process_knows_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path:
         run_in(2, [])
 
 
-@pytest.mark.parametrize("flag", ["--warmup 2", "--weight-decay -1", "--report-to nowhere", "--softcap 0"])
-def test_a_bad_recipe_is_told_before_torch_starts(tmp_path: Path, flag: str) -> None:
+@pytest.mark.parametrize(
+    ("pair", "flag", "said"),
+    [
+        *(
+            ("tuned --base base", flag, f"{flag}: ")
+            for flag in ("--warmup 2", "--weight-decay -1", "--report-to nowhere", "--softcap 0")
+        ),
+        ("demo:instruct --base demo:base", "--data none.jsonl", "none.jsonl: there is no such file or folder"),
+        ("demo:instruct --base demo:base", "--data demo:rows", "demo:rows: the bundled tuning data are demo:sft"),
+        ("./none --base demo:base", "", "./none: no such folder"),
+        ("demo:instruct --base ./none", "", "./none: no such folder"),
+        ("demo:instruct --base server:http://a#b", "", "server:http://a#b: a served model has no weights here"),
+    ],
+)
+def test_what_cannot_be_repaired_is_told_before_torch_starts(tmp_path: Path, pair: str, flag: str, said: str) -> None:
     code = (
         "import sys; from calibaudit.cli.app import main\n"
         "try: main()\n"
@@ -177,8 +190,8 @@ def test_a_bad_recipe_is_told_before_torch_starts(tmp_path: Path, flag: str) -> 
         "assert 'torch' not in sys.modules\n"
         "sys.exit(code)\n"
     )
-    command = [sys.executable, "-c", code, "fix", "tuned", "--base", "base", "--out", "out", *flag.split()]
+    command = [sys.executable, "-c", code, "fix", *pair.split(), "--out", "out", *flag.split()]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, encoding="utf-8", timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"calibaudit: {flag}: ")
+    assert line.startswith(f"calibaudit: {said}")

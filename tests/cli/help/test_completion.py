@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from calibaudit.cli.help.completion import complete_tasks
+from calibaudit.cli.help.completion import complete_models, complete_rows, complete_tasks
 from calibaudit.tasks.load import list_tasks
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,6 +41,19 @@ def test_lists_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert list(complete_tasks("mine/")) == ["mine/one.yaml"]
     assert list(complete_tasks("words,wor")) == ["words,words_letter"]
     assert list(complete_tasks("no/such/")) == []
+
+
+def test_lists_what_may_stand_for_a_model_or_for_tuning_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "delta").mkdir()
+    for name in ("base.json", "delta/d.json", "delta/rows.csv", "data.jsonl", "notes.txt"):
+        (tmp_path / name).touch()
+    assert list(complete_models("")) == ["demo:base", "demo:instruct", "base.json", "delta/"]
+    assert list(complete_models("de")) == ["demo:base", "demo:instruct", "delta/"]
+    assert list(complete_models("demo:i")) == ["demo:instruct"]
+    assert list(complete_models("base.json,d")) == ["base.json,delta/"]
+    assert list(complete_rows("d")) == ["demo:sft", "data.jsonl", "delta/"]
+    assert list(complete_rows("delta/r")) == ["delta/rows.csv"]
 
 
 @pytest.fixture
@@ -123,6 +136,12 @@ def test_bash_completes_once_it_is_installed(home: Path) -> None:
         bash.until("units,words")
         bash.type("\x15calibaudit tasks show progr\t")
         bash.until("programs")
+        bash.type("\x15calibaudit compare demo:i\t")  # a colon parts words here
+        bash.until("compare demo:instruct ")
+        bash.type("bi\tx")
+        bash.until("bin/x")
+        bash.type("\x15calibaudit fix dem\ti\t --base demo:b\t--data demo:\t")
+        bash.until("fix demo:instruct +--base demo:base +--data demo:sft ")
 
 
 @pytest.mark.skipif(ZSH is None, reason="zsh is not installed: apt install zsh")
@@ -142,6 +161,8 @@ def test_zsh_completes_once_it_is_installed(home: Path) -> None:
         zsh.until(r"--chat-template-kwargs ")
         zsh.type("\x15calibaudit tasks show progr\t")
         zsh.until("programs")
+        zsh.type("\x15calibaudit compare demo:i\t")
+        zsh.until("compare demo:instruct ")
 
 
 def test_where_no_shell_is_known(home: Path) -> None:

@@ -64,12 +64,13 @@ def test_a_text_chooses(cli: Cli) -> None:
 
     assert chosen("ALLENAI/ai2_arc") == {"arc_challenge", "arc_easy"}  # the source
     assert chosen("python program") == {"programs", "programs_letter", "traces", "traces_letter"}  # what it asks
+    assert {"arithmetic", "computation", "mmlu"} <= chosen("math")
     assert chosen("mmlu_ast") == {"mmlu"}  # a member
     page = cli("tasks", "--filter", "mmlu_ast").out
     assert re.search(r"^mmlu +57 tasks", page, re.MULTILINE)
     assert "mmlu_astronomy" in page
     assert "mmlu_anatomy" not in page
-    check_refused(cli("tasks", "--filter", "no such"), "--filter no such: no task has it; `calibaudit tasks` lists all")
+    check_refused(cli("tasks", "--filter", "no such"), "--filter no such: in no task's name, description or source; ")
     assert cli("tasks", "--filter", "no such", "--json").out == "[]\n"
 
 
