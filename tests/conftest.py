@@ -88,6 +88,8 @@ def few_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
     """The command in this process, its streams caught at the file descriptors, as under a pipe."""
+    import datasets  # noqa: F401  # it reads the variables once, when it is imported: for all tests to come
+
     from calibaudit.cli.app import main
 
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):

@@ -64,6 +64,8 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
 
 def run_in(folder: Path, line: str, cache: Path) -> Ended:
     """The command in this process, typed in `folder`; nothing is fetched."""
+    import datasets  # noqa: F401  # as in conftest's `cli`
+
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
