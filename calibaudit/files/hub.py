@@ -6,7 +6,7 @@ import os
 import threading
 from functools import cache
 
-_PATIENCE = 3
+_PATIENCE = 2.5
 """Seconds for the hub's first answer. HF_HUB_ETAG_TIMEOUT, the client's own variable, waits longer."""
 
 
@@ -40,7 +40,7 @@ def _asked(endpoint: str, seconds: float) -> str | None:
 
     asking = threading.Thread(target=ask, daemon=True)  # a name server's silence heeds no timeout
     asking.start()
-    asking.join(seconds + 0.5)
+    asking.join(seconds + 0.25)
     return found[0] if found else None
 
 
