@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import operator
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -59,35 +58,37 @@ class Reader:
 
     def __init__(self, slips: Mapping[int, Slip]) -> None:
         self.steps = 0
-        self.reached: Counter[int] = Counter()
+        self.reached: dict[int, int] = {}
         self.values: list[str] = []
         self.most = MOST_STEPS
         self._slips = slips
 
     def _slip(self, site: int) -> Slip | None:
-        self.reached[site] += 1
+        self.reached[site] = turn = self.reached.get(site, 0) + 1
         slip = self._slips.get(site)
-        return slip if slip is not None and slip.turn in (0, self.reached[site]) else None
+        return slip if slip is not None and slip.turn in (0, turn) else None
 
-    def _step(self) -> None:
+    def _step(self, site: int) -> Slip | None:
         self.steps += 1
         if self.steps > self.most:
             raise TooLong
+        self.reached[site] = turn = self.reached.get(site, 0) + 1  # as _slip: most of the time is spent here
+        slip = self._slips.get(site)
+        return slip if slip is not None and slip.turn in (0, turn) else None
 
     def do(self, site: int) -> bool:
-        self._step()
-        return self._slip(site) is None
+        return self._step(site) is None
 
     def test(self, site: int, found: Any) -> Any:
-        self._step()
-        return found if self._slip(site) is None else not found
+        return found if self._step(site) is None else not found
 
     def edge(self, site: int, sign: str, left: Any, right: Any) -> bool:
         return _SIGNS[sign][self._slip(site) is not None](left, right)
 
     def value(self, site: int, found: Any) -> Any:
         slip = self._slip(site)
-        self.values.append(str(found))
+        if not self._slips:
+            self.values.append(str(found))
         if slip is None or isinstance(found, bool):
             return found
         if isinstance(found, int):
@@ -106,13 +107,16 @@ class Reader:
         return self._slip(site) is None
 
     def count(self, site: int, found: Any) -> Any:
-        self._step()
+        self.steps += 1
+        if self.steps > self.most:
+            raise TooLong
         return found
 
 
 @dataclass(frozen=True)
 class Reading:
-    """line: what the program printed. steps: executed. values: computed, in order. reached: sites, how often."""
+    """line: what the program printed. steps: executed. values: computed, in order; none where a slip was made.
+    reached: sites, how often."""
 
     line: str
     steps: int
