@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from types import CodeType
 from typing import Any
@@ -223,13 +224,16 @@ def _nearest(found: Iterable[tuple[str, Any]], answer: str) -> list[tuple[str, A
     return sorted(found, key=lambda pair: unlike(pair[0], answer))
 
 
+_asking = lru_cache(maxsize=64)(marked)
+
+
 def misread(program: Marked, right: Reading, rng: random.Random) -> list[str]:
     """What readers get who make one slip or two, in the answer's form; after two slips comes what both give."""
     alone: dict[str, dict[int, Slip]] = {}
     far = right.steps >= LONG
     vain = 0
     for site, slip in _far(program, right, rng) if far else _slips(program, right, rng):
-        wrong = read(marked(program.program, (site,)) if far else program, {site: slip})
+        wrong = read(_asking(program.program, frozenset((site,))) if far else program, {site: slip})
         vain += wrong is not None and wrong.line == right.line
         if far and vain > N_LONG // 4:
             return []  # most slips make no difference: much of the program need not be read
@@ -246,7 +250,7 @@ def misread(program: Marked, right: Reading, rng: random.Random) -> list[str]:
             break
         if slip.keys() & more.keys():
             continue
-        both = read(marked(program.program, slip | more) if far else program, slip | more)
+        both = read(_asking(program.program, frozenset(slip | more)) if far else program, slip | more)
         if both is not None and both.line not in {right.line, *alone, *pool} and unlike(both.line, right.line) >= 0:
             pool.append(both.line)
     return pool[:N_POOL]
