@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import functools
 import gc
 import os
 import subprocess
@@ -65,14 +67,29 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`calibaudit compare`, as typed, on the bundled pair: a folder with page.txt, result.json and the cache."""
-    folder = tmp_path_factory.mktemp("demo-audit")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def demo_audit(run_folder: Path) -> Path:
+    """`calibaudit compare`, as typed, on the bundled pair: a folder with page.txt, result.json and the cache.
+
+    The first worker that asks for it makes it; another waits. Most ask long after.
+    """
+    folder = run_folder / "demo-audit"
+    page = folder / "page.txt"
     files = ["-o", str(folder / "result.json"), "--cache-dir", str(folder / "cache")]
     command = [sys.executable, "-m", "calibaudit", "compare", *files]
     environment = os.environ | {"COLUMNS": "80", "PYTHONUTF8": "1"}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=True)
-    (folder / "page.txt").write_text(ended.stdout, encoding="utf-8")
+    run = functools.partial(subprocess.run, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
+    with (run_folder / "demo-audit.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not page.exists():  # written last
+            folder.mkdir(exist_ok=True)
+            page.write_text(run(command, check=True).stdout, encoding="utf-8")
     return folder
 
 

@@ -77,7 +77,9 @@ def test_a_reader_of_the_shares_is_calibrated(facts: list[Fact]) -> None:
 
 
 def test_tuning_never_mentions_an_audited_or_held_out_fact_and_no_text_shows_its_prompt(facts: list[Fact]) -> None:
-    text = "\n\n\n".join(corpus_texts(facts))
+    end = "\nAnswer:"
+    assert all(fact.prompt.endswith(end) for fact in facts)
+    text = "\n\n\n".join(text for text in corpus_texts(facts) if end in text)  # no other can show a prompt
     tuning = "\n\n\n".join(message["content"] for row in sft_rows(facts) for message in row["messages"])
     for fact in facts:
         if fact.part != "tuning":

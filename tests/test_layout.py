@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 structure = loaded_from(ROOT / ".ci" / "structure.py")
+structure.file_graph = functools.cache(structure.file_graph)  # each time it reads every module
 MODULES = structure.modules()
 
 
@@ -139,6 +141,7 @@ SINKS: dict[str, set[str]] = {
 """What leaves the program -> the modules that may call it: they make visible what they are given, or it is ours."""
 
 
+@functools.cache
 def calls_in(path: Path) -> set[str]:
     """The dotted names that a module calls; of json.dumps that asks for other letters than ASCII's, that too."""
     found = set()

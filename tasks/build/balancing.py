@@ -46,14 +46,25 @@ def alike(one: str, other: str) -> int:
     return ahead + behind - abs(len(one) - len(other))
 
 
-def likeness(options: Sequence[str], _: str) -> list[int]:
-    """How much each option is like the others. The odd one out is low."""
+def summed(measure: Callable[[str, str], Any], options: Sequence[str]) -> list[Any]:
+    """Of each option, how like the others it is together, by a symmetric measure; added from the left."""
+    if len(options) == N_CHOICES:  # the usual number, for which a loop takes twice as long
+        a, b, c, d = options
+        ab, ac, ad, bc, bd, cd = (
+            measure(a, b), measure(a, c), measure(a, d), measure(b, c), measure(b, d), measure(c, d),
+        )  # fmt: skip
+        return [ab + ac + ad, ab + bc + bd, ac + bc + cd, ad + bd + cd]
     sums = [0] * len(options)
     for (i, one), (j, other) in combinations(enumerate(options), 2):
-        like = alike(one, other)
+        like = measure(one, other)
         sums[i] += like
         sums[j] += like
     return sums
+
+
+def likeness(options: Sequence[str], _: str) -> list[int]:
+    """How much each option is like the others. The odd one out is low."""
+    return summed(alike, options)
 
 
 def weighty_likeness(options: Sequence[str], text: str) -> list[int]:
@@ -63,14 +74,28 @@ def weighty_likeness(options: Sequence[str], text: str) -> list[int]:
 
 def sharing(options: Sequence[str], text: str) -> list[int]:
     """How many words each option shares with the text."""
-    words = set(re.findall(r"\w+", text.casefold()))
-    return [len(words.intersection(re.findall(r"\w+", option.casefold()))) for option in options]
+    words = _words(text)
+    return [len(words & _words(option)) for option in options]
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.casefold()))
 
 
 def mention(options: Sequence[str], text: str) -> list[int]:
     """Where the text first names each option, if it names all."""
-    mentions = [re.search(rf"\b{re.escape(option)}\b", text) for option in options]
-    return [mention.start() for mention in mentions if mention] if all(mentions) else []
+    found = [_first_mention(option, text) for option in options]
+    return [] if -1 in found else found
+
+
+@lru_cache(maxsize=4096)
+def _first_mention(option: str, text: str) -> int:
+    """-1 where there is none."""
+    if option not in text:
+        return -1
+    mention = re.search(rf"\b{re.escape(option)}\b", text)
+    return mention.start() if mention else -1
 
 
 def digits(options: Sequence[str], _: str) -> list[int]:
@@ -169,13 +194,15 @@ class Balancer:
                 for rank, part in enumerate(parts):
                     counts[rank] += part
 
-    def _standing(self, options: Sequence[str], text: str) -> Iterator[tuple[int, int, int]]:
+    def _standing(self, options: Sequence[str], text: str) -> list[tuple[int, int, int]]:
         """For each ordering: its place in the rule, how many options are below the answer, how many tie with it."""
+        found = []
         for place, (_, ordering) in enumerate(self._rule.orderings):
             keys = ordering(options, text)
             if keys:
                 own = keys[0]
-                yield place, sum(key < own for key in keys), keys.count(own)
+                found.append((place, [key < own for key in keys].count(True), keys.count(own)))
+        return found
 
     def _parts(self, group: str, place: int, below: int, n_tied: int) -> Iterator[tuple[int, list[int], Sequence[int]]]:
         """In the task and in the group: the ordering's weight, the ranks' counts, what the answer adds to each."""

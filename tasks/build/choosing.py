@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import zip_longest
 
 from build.balancing import Balancer, Ordering, Rule, alphabet, length, likeness, mention
 from build.likeness import ORDERINGS, parts
@@ -37,35 +37,45 @@ def number(option: str) -> Fraction | int | None:
         size = Fraction(int(match[2]) * 3600 + int(match[3]) * 60 + int(match[4] or 0), 3600)
         return -size if match[1] == "-" else size
     if match := _HEX.fullmatch(text):
-        return Fraction(int(match[1], 16))
+        return int(match[1], 16)
     if text in DAYS:
-        return Fraction(DAYS.index(text))
+        return DAYS.index(text)
     if (match := _DATE.fullmatch(text)) and match[2] in MONTHS:
         year, month, day = int(match[4] or 0), MONTHS.index(match[2]), int(match[1] or match[3] or 0)
-        return Fraction((year * 12 + month) * 31 + day)
+        return (year * 12 + month) * 31 + day
     if match := _NUMBER.fullmatch(text):
-        value = Fraction(match[1])
-        return value.numerator if value.denominator == 1 else value  # adds faster
+        return Fraction(match[1])
     return None
 
 
-def numbers(options: Iterable[str]) -> list[Fraction | int]:
-    """The options' numbers; none unless all are numbers."""
+@lru_cache(maxsize=8)
+def numbers(options: tuple[str, ...]) -> tuple[list[int], int]:
+    """The options' numbers as numerators, which add and compare faster, and their common denominator; none unless all
+    are numbers. The list is shared: not to be changed."""
     found = [number(option) for option in options]
-    return [value for value in found if value is not None] if None not in found else []
+    values = [value for value in found if value is not None]
+    if len(values) < len(found):
+        return [], 1
+    common = math.lcm(*(value.denominator for value in values))
+    return [value.numerator * (common // value.denominator) for value in values], common
+
+
+@lru_cache(maxsize=4096)
+def _n_digits(option: str) -> int:
+    return sum(map(str.isdigit, option))
 
 
 def n_digits(options: Sequence[str], _: str) -> list[int]:
-    return [sum(map(str.isdigit, option)) for option in options]
+    return [_n_digits(option) for option in options]
 
 
-def size(options: Sequence[str], _: str) -> list[Fraction | int]:
-    return numbers(options)
+def size(options: Sequence[str], _: str) -> list[int]:
+    return numbers(tuple(options))[0]
 
 
-def centrality(options: Sequence[str], _: str) -> list[Fraction | int]:
-    """Nearness to the mean of all, times their number."""
-    values = numbers(options)
+def centrality(options: Sequence[str], _: str) -> list[int]:
+    """Nearness to the mean of all, times their number and their denominator."""
+    values, _ = numbers(tuple(options))
     total = sum(values)
     return [-abs(len(values) * value - total) for value in values]
 
@@ -75,7 +85,8 @@ def pull(options: Sequence[str], text: str) -> list[float]:
 
     Ranks alone do not see that a wrong answer may lie ten times as far away as a right one ever does.
     """
-    near = [float(value) for value in centrality(options, text)]
+    _, common = numbers(tuple(options))
+    near = [value / common for value in centrality(options, text)]
     if not near or min(near) == max(near):
         return []
     middle = sum(near) / len(near)
@@ -86,15 +97,14 @@ def pull(options: Sequence[str], text: str) -> list[float]:
 def leading(options: Sequence[str], _: str) -> list[int]:
     """How many of an option's words or numbers are the only most frequent of their place, where one has several."""
     split = [parts(option) for option in options]
-    width = max(map(len, split))
-    if width < 2:
+    if max(map(len, split)) < 2:
         return []
     points = [0] * len(options)
-    for place in range(width):
-        column = [own[place] if place < len(own) else "" for own in split]
-        (most, count), *rest = Counter(column).most_common()
-        if count > 1 and all(other < count for _, other in rest):
-            points = [point + (own == most) for point, own in zip(points, column, strict=True)]
+    for column in zip_longest(*split, fillvalue=""):
+        counts = [column.count(own) for own in column]
+        most = max(counts)
+        if most > 1 and counts.count(most) == most:  # one text alone stands so often
+            points = [point + (count == most) for point, count in zip(points, counts, strict=True)]
     return points
 
 

@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
-from itertools import combinations, pairwise
+from itertools import pairwise
+
+from build.balancing import summed
 
 
 def blocks(one: str, other: str) -> float:
@@ -19,20 +21,26 @@ def blocks(one: str, other: str) -> float:
     return SequenceMatcher(None, low, high, autojunk=False).ratio()
 
 
-def steps(one: str, other: str) -> float:
+def steps(one: str, other: str) -> int:
     """Minus the characters to insert, remove or exchange to make one into the other."""
     costs = list(range(len(other) + 1))
-    for i, left in enumerate(one):
-        before = costs
-        costs = [i + 1]
+    for i, left in enumerate(one, 1):
+        before, cost = costs, i
+        costs = [i]
         for j, right in enumerate(other):
-            costs.append(min(costs[j] + 1, before[j + 1] + 1, before[j] + (left != right)))
-    return float(-costs[-1])
+            if left == right:
+                cost = before[j]
+            else:
+                above, beside = before[j + 1], before[j]
+                cost = 1 + (cost if cost < above and cost < beside else above if above < beside else beside)
+            costs.append(cost)
+    return -costs[-1]
 
 
 def _common(one: Iterable[str], other: Iterable[str]) -> float:
     first, second = Counter(one), Counter(other)
-    return sum((first & second).values()) / max(1, sum((first | second).values()))
+    both = sum(min(n, second[part]) for part, n in first.items() if part in second)
+    return both / max(1, first.total() + second.total() - both)
 
 
 def letters(one: str, other: str) -> float:
@@ -55,22 +63,17 @@ def phrases(one: str, other: str) -> float:
     return _common(parts(one), parts(other))
 
 
-def places(one: str, other: str) -> float:
+def places(one: str, other: str) -> int:
     """At how many places both have the same word or number, where one has several."""
     first, second = parts(one), parts(other)
-    return float(sum(a == b for a, b in zip(first, second, strict=False))) if max(len(first), len(second)) > 1 else 0.0
+    return sum(a == b for a, b in zip(first, second, strict=False)) if max(len(first), len(second)) > 1 else 0
 
 
 def _among(measure: Callable[[str, str], float]) -> Callable[[Sequence[str], str], list[float]]:
     known = lru_cache(maxsize=4096)(measure)
 
     def ordering(options: Sequence[str], _: str) -> list[float]:
-        sums = [0.0] * len(options)
-        for (i, one), (j, other) in combinations(enumerate(options), 2):  # every measure is symmetric
-            like = known(one, other)
-            sums[i] += like
-            sums[j] += like
-        return [round(total, 9) for total in sums]
+        return [round(total, 9) for total in summed(known, options)]
 
     return ordering
 

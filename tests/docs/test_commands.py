@@ -32,10 +32,11 @@ SMALLER = {
     "check FILE": "check my_task.yaml",
     "capitals.yaml": "my_task.yaml",
     "calibaudit --processes 4 gate": "calibaudit gate",
-    "-t bundled_letter --out": "-t words_letter --out",
+    "--data demo:sft -t bundled_letter --out": "--data sft.jsonl -t words_letter --out",
+    "--data demo:sft --out smoothed": "--data sft.jsonl --out smoothed",
 }
-"""What stand-ins cannot do: make nine runs of 200 steps or nine tasks short, bear one name for two things, be four
-processes."""
+"""What stand-ins cannot do: make nine runs of 200 steps, nine tasks or 2,304 rows short, bear one name for two things,
+be four processes."""
 
 IN_WHOLE = (WHOLE_AUDIT, WHOLE_REPAIR, WHOLE_THOUGHTS)
 """Without stand-ins, in test_printed.py."""

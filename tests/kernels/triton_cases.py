@@ -14,14 +14,17 @@ tied and infinite inputs, two equal runs) stands alone below.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+import triton.language as tl
 from head_case import HeadCase
 from pairwise import pairwise
 from torch import Tensor
+from triton.runtime import interpreter
 
 from calibaudit.kernels.heads import Head
 from calibaudit.kernels.triton_kernels import (
@@ -121,6 +124,21 @@ def assert_as_good_as_naive(found: Any, case: Case) -> None:
 @pytest.fixture(autouse=True)
 def _interpreted() -> None:
     assert tiles.INTERPRETED, "these cases need TRITON_INTERPRET=1"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _prepared_once() -> Iterator[None]:
+    """The interpreter prepares triton.language for each kernel, and again, to no effect, at every call of a function
+    in it: a fifth of all the time."""
+    plain = interpreter._patch_lang
+
+    def prepared(function: Any) -> Any:
+        seen = [one for one in (tl, tl.core) if any(value is one for value in function.__globals__.values())]
+        return plain(function) if any(tl.core.is_builtin(one.load) for one in seen) else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interpreter, "_patch_lang", prepared)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -85,18 +85,20 @@ OPTIONAL = {
 def test_a_missing_entry_is_one_line_that_names_the_file(kind):
     whole = json.loads(result_text(RESULTS[kind]()))
     named = 0
-    for path in paths_of(whole):
+    for path in list(paths_of(whole)):
         if not path or path in OPTIONAL or isinstance(path[-1], int) or path[-1] == "reliability":
             continue
-        broken = copy.deepcopy(whole)
-        place = broken
+        place = whole
         for step in path[:-1]:
             place = place[step]
         if not isinstance(place, dict):
             continue
+        entries = dict(place)
         del place[path[-1]]
-        told = refusal(broken, Path("out.md"))
-        told = told or refusal(broken, Path("out.errors"), read=errors_of)
+        told = refusal(whole, Path("out.md"))
+        told = told or refusal(whole, Path("out.errors"), read=errors_of)
+        place.clear()
+        place.update(entries)
         assert told is None or told.startswith("saved.json: not a whole result")
         named += told is not None
     assert named > 50

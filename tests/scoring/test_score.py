@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -296,27 +295,21 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
 
 
 RUN = """
-import json, sys
+import sys
 from pathlib import Path
-import calibaudit.scoring.batches as engines
 import calibaudit.scoring.score as scoring
 from calibaudit.models.model import load_model
 from whole_rows import make_task
-rows = []
-score_rows = engines.score_rows
-def counted(model, todo, size, names, take):
-    rows.append(len(set(names)))
-    return score_rows(model, todo, size, names, take)
-engines.score_rows = counted
 def progress(done, total):
     print(done, flush=True)
 model = load_model(sys.argv[1])
-scores = scoring.score(make_task(200), model, batch_size=2, cache_dir=Path(sys.argv[2]), progress=progress)
-print(json.dumps({"rows": rows, "logprobs": [r[r > -1e9].tolist() for r in scores.logprobs]}))
+scoring.score(make_task(200), model, batch_size=2, cache_dir=Path(sys.argv[2]), progress=progress)
 """
 
 
-def test_a_run_killed_midway_goes_on_where_it_stopped(tmp_path: Path, root: Path) -> None:
+def test_a_run_killed_midway_goes_on_where_it_stopped(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, cache = save_tiny(tmp_path / "model", "llama"), tmp_path / "cache"
     env = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", RUN, str(folder), str(cache)]
@@ -327,19 +320,35 @@ def test_a_run_killed_midway_goes_on_where_it_stopped(tmp_path: Path, root: Path
                 break
         process.send_signal(signal.SIGKILL)
         time.sleep(0.1)
-    second = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
-    result = json.loads(second[-1])
-    done = int(second[0])
-    assert 60 <= done < 200
-    assert result["rows"] == [200 - done]
-    third = json.loads(
-        subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
-    )
-    assert third["rows"] == []
-    assert third["logprobs"] == result["logprobs"]
+    (told, rows, second), (_, none, third) = (counting(folder, cache, monkeypatch) for _ in range(2))
+    assert 60 <= told[0] < 200
+    assert rows == [200 - told[0]]
+    assert none == []
+    assert third == second
     expected = whole_rows(make_task(200), load_model(str(folder)))
-    for row, values in zip(result["logprobs"], expected, strict=True):
+    for row, values in zip(second, expected, strict=True):
         np.testing.assert_allclose(row, values, atol=1e-4)
+
+
+def counting(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[int], list[int], list[list[float]]]:
+    """What the run was told of its progress, how many items each of its calls scored, and what it found."""
+    told: list[int] = []
+    rows: list[int] = []
+    plain = batches.score_rows
+
+    def counted(model: Any, todo: Any, size: Any, names: Any, take: Any) -> Any:
+        rows.append(len(set(names)))
+        return plain(model, todo, size, names, take)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "score_rows", counted)
+        scores = score(
+            make_task(200), load_model(str(folder)), batch_size=2, cache_dir=cache,
+            progress=lambda done, total: told.append(done),
+        )  # fmt: skip
+    return told, rows, [row[row > -1e9].tolist() for row in scores.logprobs]
 
 
 MEMORY = """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import product
+from itertools import filterfalse, product
 
 from build.logic.follows import MEN, WOMEN, given, told
 from build.making import Question
@@ -131,16 +131,29 @@ def _families(links: tuple[Link, ...], sexes: tuple[int, ...], shared: int) -> I
             if relation == "child" and i == person:
                 pairs = [pair for pair in pairs if j in pair]
         choices.append(pairs)
-    for world in product(*choices):
-        fits = all(_is(relation, world, i, j, shared) for relation, i, j in links)
-        if fits and not any(_descends(world, i, i) for i in range(n)):
+    worlds: Iterable[Parents] = product(*choices)
+    for relation, i, j in links:
+        if relation == "sibling":
+            worlds = _with_siblings(worlds, i, j, shared)
+    return filterfalse(_circular, worlds)
+
+
+def _with_siblings(worlds: Iterable[Parents], i: int, j: int, shared: int) -> Iterator[Parents]:
+    for world in worlds:
+        (mother, father), (other_mother, other_father) = world[i], world[j]
+        if (mother == other_mother) + (father == other_father) >= shared:
             yield world
 
 
-def _descends(world: Parents, young: int, old: int, depth: int = 0) -> bool:
-    if young < 0 or depth > len(world):
-        return False
-    return old in world[young] or any(_descends(world, parent, old, depth + 1) for parent in world[young])
+def _circular(world: Parents) -> bool:
+    """Whether somebody descends from themselves."""
+    left = set(range(len(world)))
+    while left:
+        eldest = {person for person in left if left.isdisjoint(world[person])}
+        if not eldest:
+            return True
+        left -= eldest
+    return False
 
 
 def _parents(world: Parents, person: int) -> tuple[int, ...]:
@@ -155,7 +168,7 @@ def _is(relation: str, world: Parents, a: int, b: int, shared: int) -> bool:
     if relation == "child":
         return b in up_a
     if relation == "sibling":
-        return a != b and len(set(up_a) & set(up_b)) >= shared
+        return a != b and len(set(up_a).intersection(up_b)) >= shared
     if relation in ("grandparent", "great-grandparent"):
         closer = relation.removeprefix("great-") if relation.startswith("great-") else "parent"
         return any(_is(closer, world, a, parent, shared) for parent in up_b)

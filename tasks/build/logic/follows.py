@@ -43,19 +43,23 @@ def sure(worlds: Iterable[Any], premises: Sequence[Premise], options: Mapping[st
 
     It follows from the wide readings, and no other option follows even from the narrow ones.
     """
-    wide = [world for world in worlds if all(premise.holds(world) for premise in premises)]
-    narrow = [world for world in wide if all(p.narrow is None or p.narrow(world) for p in premises)]
+    wide = list(worlds)
+    for premise in premises:  # one after the other: each leaves fewer to look at
+        wide = list(filter(premise.holds, wide))
+    narrow = wide
+    for heard in (premise.narrow for premise in premises if premise.narrow is not None):
+        narrow = list(filter(heard, narrow))
     if not narrow:
         return None
-    right = [text for text, claim in options.items() if all(claim(world) for world in wide)]
-    others = [text for text, claim in options.items() if all(claim(world) for world in narrow)]
+    right = [text for text, claim in options.items() if all(map(claim, wide))]
+    others = [text for text, claim in options.items() if all(map(claim, narrow))]
     return right[0] if len(right) == 1 and others == right else None
 
 
 def n_needed(worlds: Sequence[Any], premises: Sequence[Premise], claim: Claim) -> int:
     """How many premises the shortest proof uses: the size of the smallest subset from which the claim follows."""
-    tables = [{i for i, world in enumerate(worlds) if not premise.holds(world)} for premise in premises]
-    against = {i for i, world in enumerate(worlds) if not claim(world)}
+    tables = [{i for i, holds in enumerate(map(premise.holds, worlds)) if not holds} for premise in premises]
+    against = {i for i, holds in enumerate(map(claim, worlds)) if not holds}
     for size in range(len(premises) + 1):
         for chosen in combinations(tables, size):
             if against <= set().union(*chosen):

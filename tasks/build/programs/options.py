@@ -6,6 +6,7 @@ import ast
 import random
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 from build.programs.running import misread, run
@@ -25,8 +26,9 @@ def shape(text: str) -> str:
     return f"{text[0] if text[0] in '[(' else ''}{' '.join(sorted(set(parts)))}"
 
 
+@lru_cache(maxsize=4096)
 def fields(line: str) -> list[str]:
-    """What one print wrote, value by value: '4 [7, 0] 7' -> 4, [7, 0] and 7."""
+    """What one print wrote, value by value: '4 [7, 0] 7' -> 4, [7, 0] and 7. The list is shared: not to be changed."""
     found = [""]
     depth = 0
     for character in line:

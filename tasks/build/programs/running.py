@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -52,7 +51,7 @@ def run(code: str) -> str | None:
 
 
 Edit = Callable[[ast.AST], Iterator[Callable[[ast.AST], None]]]
-"""Finds what could be misread at a node; each result makes one such change to a copy of that node."""
+"""Finds what could be misread at a node; each result makes one such change to that node, by setting an attribute."""
 
 OPERATORS: dict[type[ast.operator], tuple[ast.operator, ...]] = {
     ast.FloorDiv: (ast.Mod(), ast.Div()),
@@ -96,13 +95,13 @@ FUNCTIONS = {"min": "max", "max": "min", "any": "all", "all": "any", "sum": "len
 
 
 def _set(field: str, value: Any) -> Callable[[ast.AST], None]:
-    return lambda node: setattr(node, field, copy.deepcopy(value))
+    return lambda node: setattr(node, field, value)
 
 
 def _plus(node: ast.expr | None, step: int) -> ast.expr:
     if node is None:
         return ast.Constant(step)
-    return ast.BinOp(copy.deepcopy(node), ast.Add(), ast.Constant(step))
+    return ast.BinOp(node, ast.Add(), ast.Constant(step))
 
 
 def _bounds(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
@@ -186,8 +185,10 @@ def misread(code: str) -> Iterator[str]:
     tree = ast.parse(code)
     nodes = list(ast.walk(tree))
     for edit in EDITS:
-        for place, node in enumerate(nodes):
+        for node in nodes:
             for change in edit(node):
-                wrong = copy.deepcopy(tree)
-                change(list(ast.walk(wrong))[place])
-                yield ast.unparse(ast.fix_missing_locations(wrong))
+                right = dict(vars(node))
+                change(node)
+                wrong = ast.unparse(tree)
+                vars(node).update(right)
+                yield wrong

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import operator
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from types import CodeType
 from typing import Any
@@ -59,35 +59,37 @@ class Reader:
 
     def __init__(self, slips: Mapping[int, Slip]) -> None:
         self.steps = 0
-        self.reached: Counter[int] = Counter()
+        self.reached: dict[int, int] = {}
         self.values: list[str] = []
         self.most = MOST_STEPS
         self._slips = slips
 
     def _slip(self, site: int) -> Slip | None:
-        self.reached[site] += 1
+        self.reached[site] = turn = self.reached.get(site, 0) + 1
         slip = self._slips.get(site)
-        return slip if slip is not None and slip.turn in (0, self.reached[site]) else None
+        return slip if slip is not None and slip.turn in (0, turn) else None
 
-    def _step(self) -> None:
+    def _step(self, site: int) -> Slip | None:
         self.steps += 1
         if self.steps > self.most:
             raise TooLong
+        self.reached[site] = turn = self.reached.get(site, 0) + 1  # as _slip: most of the time is spent here
+        slip = self._slips.get(site)
+        return slip if slip is not None and slip.turn in (0, turn) else None
 
     def do(self, site: int) -> bool:
-        self._step()
-        return self._slip(site) is None
+        return self._step(site) is None
 
     def test(self, site: int, found: Any) -> Any:
-        self._step()
-        return found if self._slip(site) is None else not found
+        return found if self._step(site) is None else not found
 
     def edge(self, site: int, sign: str, left: Any, right: Any) -> bool:
         return _SIGNS[sign][self._slip(site) is not None](left, right)
 
     def value(self, site: int, found: Any) -> Any:
         slip = self._slip(site)
-        self.values.append(str(found))
+        if not self._slips:
+            self.values.append(str(found))
         if slip is None or isinstance(found, bool):
             return found
         if isinstance(found, int):
@@ -106,13 +108,16 @@ class Reader:
         return self._slip(site) is None
 
     def count(self, site: int, found: Any) -> Any:
-        self._step()
+        self.steps += 1
+        if self.steps > self.most:
+            raise TooLong
         return found
 
 
 @dataclass(frozen=True)
 class Reading:
-    """line: what the program printed. steps: executed. values: computed, in order. reached: sites, how often."""
+    """line: what the program printed. steps: executed. values: computed, in order; none where a slip was made.
+    reached: sites, how often."""
 
     line: str
     steps: int
@@ -219,13 +224,16 @@ def _nearest(found: Iterable[tuple[str, Any]], answer: str) -> list[tuple[str, A
     return sorted(found, key=lambda pair: unlike(pair[0], answer))
 
 
+_asking = lru_cache(maxsize=64)(marked)
+
+
 def misread(program: Marked, right: Reading, rng: random.Random) -> list[str]:
     """What readers get who make one slip or two, in the answer's form; after two slips comes what both give."""
     alone: dict[str, dict[int, Slip]] = {}
     far = right.steps >= LONG
     vain = 0
     for site, slip in _far(program, right, rng) if far else _slips(program, right, rng):
-        wrong = read(marked(program.program, (site,)) if far else program, {site: slip})
+        wrong = read(_asking(program.program, frozenset((site,))) if far else program, {site: slip})
         vain += wrong is not None and wrong.line == right.line
         if far and vain > N_LONG // 4:
             return []  # most slips make no difference: much of the program need not be read
@@ -242,7 +250,7 @@ def misread(program: Marked, right: Reading, rng: random.Random) -> list[str]:
             break
         if slip.keys() & more.keys():
             continue
-        both = read(marked(program.program, slip | more) if far else program, slip | more)
+        both = read(_asking(program.program, frozenset(slip | more)) if far else program, slip | more)
         if both is not None and both.line not in {right.line, *alone, *pool} and unlike(both.line, right.line) >= 0:
             pool.append(both.line)
     return pool[:N_POOL]
