@@ -118,7 +118,7 @@ def _cache_folder(named: Path | None) -> Path:
     except CalibauditError as error:
         raise CalibauditError(f"{source} {error}") from None
     if folder.exists() and not folder.is_dir():
-        raise CalibauditError(f"{source} {folder}: is a file, where a folder is wanted")
+        raise CalibauditError(f"{source} {folder}: expected a folder, found a file")
     return folder
 
 
@@ -131,7 +131,7 @@ def chat_settings(chat: TemplateFlags) -> ChatSettings:
     if os.sep in named or named.endswith(".jinja"):
         file = user_path(named, CalibauditError)
         if not file.is_file():
-            what = "is a folder, where a file is wanted" if file.is_dir() else "there is no such file"
+            what = "expected a file, found a folder" if file.is_dir() else "there is no such file"
             raise CalibauditError(f"--chat-template {named}: {what}")
     return ChatSettings(
         template=chat.chat_template,

@@ -45,7 +45,7 @@ def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Pat
 def expanded(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Path:
     """The path, `~` expanded. Raises `fault` for `~` of nobody, and for what is no text and no path."""
     if not isinstance(name, str | os.PathLike):
-        raise fault(f"{told(name)} is no path: give a text, such as 'scores.json', or a pathlib.Path")
+        raise fault(f"{told(name)} is not a path: give a string, such as 'scores.json', or a pathlib.Path")
     try:
         return Path(os.fspath(name)).expanduser()
     except RuntimeError:
@@ -72,7 +72,7 @@ def user_folder(name: str | os.PathLike[str], fault: type[CalibauditError], flag
     if not folder.exists():
         raise fault(f"{told}there is no such folder")
     if not folder.is_dir():
-        raise fault(f"{told}is a file, where a folder is wanted")
+        raise fault(f"{told}expected a folder, found a file")
     check_open(folder, fault, f"{flag} {one_line(os.fspath(name), _SHOWN)}")
     return folder
 

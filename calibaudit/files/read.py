@@ -181,7 +181,7 @@ _OF_PYTHON = re.compile(
     r"__\w+__|'\w+' object|\bargument|\bindices\b|unpack|iterable|could not convert|inhomogeneous|unhashable|"
     r"not supported between|has no attribute|literal for|out of range|invalid (?:index|type)|dtype|must be (?:str|real)"
 )
-"""What the interpreter and NumPy say where a value is of another kind; our own messages say which is wanted."""
+"""What the interpreter and NumPy say where a value is of another kind; our own messages say what was expected."""
 
 
 def plain_reason(error: Exception) -> str:
@@ -191,7 +191,7 @@ def plain_reason(error: Exception) -> str:
     told = one_line(error, 200)
     if isinstance(error, CalibauditError) or (told and not _OF_PYTHON.search(told)):
         return told
-    return "an entry is of another kind, or missing"
+    return "an entry is missing or of the wrong kind"
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -273,7 +273,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(name: str) -> float:
-    raise NotJson(f"not valid JSON: {name} is no JSON number")
+    raise NotJson(f"not valid JSON: {name} is not a JSON number")
 
 
 def _float(digits: str) -> float:

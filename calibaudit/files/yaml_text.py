@@ -126,7 +126,7 @@ def _check_values(root: Any) -> None:
     while stack:
         value = stack.pop()
         if isinstance(value, float) and not math.isfinite(value):
-            raise NotYaml(f"{value!r} is no number that is read here")
+            raise NotYaml(f"{value!r} is not a number that can be read here")
         if isinstance(value, str):
             try:
                 value.isascii() or value.encode()

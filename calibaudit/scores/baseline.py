@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.text import json_kind, json_text
+from calibaudit.files.text import json_kind, json_text, json_value
 from calibaudit.scores.align import check_one_model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.schema import KEYS, FloatArray, IntArray, check_keys, padded_flat
@@ -168,7 +168,7 @@ def unpacked(text: str) -> list[float]:
         raise ValueError(f"{text!r} is not three letters a number")
     digits = _VALUES[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
     if (digits < 0).any():
-        raise ValueError(f"{text!r} holds {text[int((digits < 0).argmax())]!r}, which is no base-64 letter")
+        raise ValueError(f"{text!r} holds {text[int((digits < 0).argmax())]!r}, which is not a base-64 letter")
     a, b, c = digits.reshape(-1, 3).T
     values: list[float] = (-np.float_power((a << 12 | b << 6 | c) * _STEP, 2)).tolist()
     return values
@@ -220,7 +220,7 @@ def _plain_task(task: Any, source: str) -> dict[str, Any]:
             elif group:
                 raise ValueError("it has a group and its task none")
             if not isinstance(identity, str) or not isinstance(text, str):
-                raise TypeError(f"{(text if isinstance(identity, str) else identity)!r:.40} is no text")
+                raise TypeError(f"expected text, found {json_value(text if isinstance(identity, str) else identity)}")
             identities.append(identity)
             answers.append(_index(answer))
             texts.append(text)
@@ -274,7 +274,7 @@ def _malformed(where: str, row: Any, error: Exception) -> ScoresError:
 
 def _index(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{value!r} is no index")
+        raise ValueError(f"{value!r} is not an index")
     return value
 
 

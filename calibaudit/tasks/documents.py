@@ -127,7 +127,7 @@ def read_json_documents(path: Path, field: str | None = None) -> Split:
             )
         for index, row in enumerate(parsed):
             if not isinstance(row, dict):
-                raise TaskError(f"{path}, row {index}: an object is wanted, not {json_kind(row)}")
+                raise TaskError(f"{path}, row {index}: expected an object, found {json_kind(row)}")
             rows.append(row)
     if not rows:
         raise TaskError(f"{path}: there are no documents in this file")
@@ -142,7 +142,7 @@ def _parse_object(text: str, where: str) -> dict[str, Any]:
     except NotJson as error:
         raise TaskError(f"{where}: {error.reason}") from None
     if not isinstance(row, dict):
-        raise TaskError(f"{where}: an object is wanted, not {json_kind(row)}")
+        raise TaskError(f"{where}: expected an object, found {json_kind(row)}")
     return row
 
 

@@ -114,7 +114,7 @@ def _names(names: object) -> list[str]:
     for name in given:
         if not isinstance(name, str | os.PathLike):
             raise TaskError(
-                f'{one_line(repr(name), 80)} is no task\'s name or file: write load_tasks(["arithmetic", "words"])'
+                f'{one_line(repr(name), 80)} is not a task\'s name or file: write load_tasks(["arithmetic", "words"])'
             )
     return [os.fspath(name) for name in given]
 

@@ -200,7 +200,7 @@ def _expand_member(
             near = get_close_matches(member, [*_bundled().files, *_bundled().members], n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise TaskFileError(
-                [f"{place}: {member!r} is no task file or tag of this folder and no bundled task{hint}"]
+                [f"{place}: {member!r} is neither a task file or tag of this folder nor a bundled task{hint}"]
             )
         return tuple(found for one in known for found in _expand(one, lookup, defaults, above))
     inline = merge_includes(source.inner("task", index))

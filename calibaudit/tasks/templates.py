@@ -100,7 +100,7 @@ def _with_nulls(value: Any) -> Any:
 
 def _for_json(value: object) -> None:
     if not isinstance(value, _Null):
-        raise TypeError(f"{type(value).__name__} is no JSON")
+        raise TypeError(f"{json_kind(value)} cannot be written as JSON")
 
 
 MOST_CHARACTERS = 1_000_000
@@ -240,7 +240,7 @@ class Field:
             return value
         if isinstance(value, (bool, int, float)):
             return str(value)
-        raise TaskError(f"{self.key}: column {self.text!r} holds {json_kind(value)}, text is wanted")
+        raise TaskError(f"{self.key}: column {self.text!r}: expected text, found {json_kind(value)}")
 
     def optional_text_of(self, document: Mapping[str, Any]) -> str:
         """The value as text, "" for an empty cell. Raises TaskError for a list."""

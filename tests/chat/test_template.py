@@ -65,7 +65,7 @@ def test_a_template_without_end_ends_the_run(template: str, said: str, monkeypat
 def test_a_number_instead_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tokenizer()
     monkeypatch.setattr(made, "apply_chat_template", lambda *_, **__: 12, raising=False)
-    with pytest.raises(TemplateFault, match="it gives int where text is wanted"):
+    with pytest.raises(TemplateFault, match="expected it to write text, found a number"):
         ChatTemplate(made).render(ASKED)
 
 

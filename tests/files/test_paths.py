@@ -70,7 +70,7 @@ def test_what_is_no_checkpoint(name: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("file", "--mirror file: is a file, where a folder is wanted"),
+        ("file", "--mirror file: expected a folder, found a file"),
         ("nosuch", "--mirror nosuch: there is no such folder"),
         ("broken", "--mirror broken: is a link to nowhere, which does not exist"),
         ("~nobody-at-all/x", f"--mirror ~nobody-at-all/x: {NOBODY}"),
@@ -100,7 +100,7 @@ def test_a_mirror_below_home_is_looked_into(cli: Cli, tmp_path: Path) -> None:
     ("name", "said"),
     [
         ("~nobody-at-all/c", NOBODY),
-        ("file", "--cache-dir file: is a file, where a folder is wanted"),
+        ("file", "--cache-dir file: expected a folder, found a file"),
         ("broken/c", "--cache-dir broken/c: broken is a link to nowhere, which does not exist"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_cache_is_a_folder(name: str, said: str, cli: Cli) -> None:
 
 def test_a_template_is_a_file(cli: Cli) -> None:
     ended = cli("score", "demo:base", "-t", "arithmetic", "--chat-template", "./empty")
-    check_refused(ended, "--chat-template ./empty: is a folder, where a file is wanted")
+    check_refused(ended, "--chat-template ./empty: expected a file, found a folder")
 
 
 def test_what_is_shut_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -317,7 +317,7 @@ def test_of_the_hub_the_files_that_the_index_names_are_fetched(cache: Path, monk
 def test_an_index_that_leaves_the_folder_is_refused(folder: Path, name: str) -> None:
     first = shard(folder)[0]
     (folder / INDEX).write_text((folder / INDEX).read_text().replace(first, name))
-    refused(folder, f"{INDEX} names .*, which is no file of the checkpoint's folder; it is not followed")
+    refused(folder, f"{INDEX} names .*, which is not a file in the checkpoint's folder; it is not followed")
 
 
 def test_an_index_that_leaves_the_folder_by_a_link(folder: Path, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_nothing_is_left_behind(tokenizer: Any) -> None:
 def test_the_network_is_found_in_its_wrappers() -> None:
     network = AutoModelForCausalLM.from_pretrained(DEMO / "base")
     assert plain_network(nn.DataParallel(adapted(network))) is network
-    with pytest.raises(ModelError, match="Linear is no transformers causal LM"):
+    with pytest.raises(ModelError, match="Linear is not a transformers causal LM"):
         plain_network(nn.Linear(2, 2))
 
 
@@ -295,6 +295,6 @@ def test_what_cannot_be_audited_is_said_before_training(
     refused("the trainer has no tokenizer")
     monkeypatch.setattr(trainer, "model", nn.Linear(2, 2))
     monkeypatch.setattr(trainer, "processing_class", tokenizer)
-    refused("Linear is no transformers causal LM")
+    refused("Linear is not a transformers causal LM")
     monkeypatch.setattr(type(trainer.accelerator.state), "fsdp_plugin", object(), raising=False)
     refused("under FSDP no process holds the network")

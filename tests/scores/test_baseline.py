@@ -202,7 +202,10 @@ def test_two_models_are_no_baseline() -> None:
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, ""), "item 'letters-3' is malformed .*option mass"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, "ABCÄBC"), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, 7), "item 'letters-3' is malformed"),
-        (lambda data: data["tasks"][1].update(documents=list(range(60))), "documents holds something other than text"),
+        (
+            lambda data: data["tasks"][1].update(documents=list(range(60))),
+            "documents: expected text in every entry, found 0",
+        ),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(1, "2"), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(3, 99), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].pop(), "item 'letters-3' is malformed"),

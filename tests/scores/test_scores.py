@@ -78,21 +78,21 @@ def test_saved_scores_come_back(tmp_path: Path, fields: dict[str, Any]) -> None:
     [
         (
             {"logprobs": [[-1.0, "much"], [-2.0, -0.5]]},
-            "scores of task 'quiz' are malformed: 'much' where a number is wanted",
+            "scores of task 'quiz' are malformed: expected a number, found \"much\"",
         ),
         ({"logprobs": [-1.0, -2.0]}, "scores of task 'quiz' are malformed"),
         ({"logprobs": [[-1.0, -6.0, -3.0]]}, r"logprobs has shape \(1, 3\), expected \(2, choices\)"),
         ({"n_bytes": None}, "scores of task 'quiz' are malformed"),
         ({"n_bytes": [[4, 9], [8, 3]]}, r"n_bytes has shape \(2, 2\), expected \(2, 3\)"),
-        ({"logprobs": [[-1.0, -6.0, None], [-2.0, -0.5]]}, "are malformed: None where a number is wanted"),
+        ({"logprobs": [[-1.0, -6.0, None], [-2.0, -0.5]]}, "are malformed: expected a number, found null"),
         ({"logprobs": [[-1.0, -6.0, 0.25], [-2.0, -0.5]]}, "item 'quiz-0': log-probability 0.25 is above 0"),
-        ({"answer": [0.5, 1]}, "are malformed: 0.5 where a whole number is wanted"),
-        ({"n_tokens": [[1, 1, True], [1, 1]]}, "are malformed: True where a whole number is wanted"),
+        ({"answer": [0.5, 1]}, "are malformed: expected a whole number, found 0.5"),
+        ({"n_tokens": [[1, 1, True], [1, 1]]}, "are malformed: expected a whole number, found true"),
         ({"n_chars": [[1, 1], [1, 1, 1]]}, "item 'quiz-1': n_chars of more choices than it has"),
-        ({"item_ids": "ab"}, "'ab' where a list is wanted"),
-        ({"shots": 3}, "key 'shots' is none of such a file's"),
+        ({"item_ids": "ab"}, 'expected a list, found "ab"'),
+        ({"shots": 3}, "unknown key 'shots'; was it written by a newer calibaudit"),
         ({"documents": ["one"]}, "documents has 1 entries, expected 2"),
-        ({"documents": ["one", 2]}, "documents holds something other than text"),
+        ({"documents": ["one", 2]}, "documents: expected text in every entry, found 2"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

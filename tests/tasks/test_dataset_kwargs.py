@@ -51,7 +51,7 @@ def test_csv_in_other_forms(text: str, kwargs: dict[str, Any], tmp_path: Path) -
 def test_the_words_none_and_na_of_a_csv_stay_words_where_the_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("q,a,b,gold\none,NA,None,0\n")
     assert asked(tmp_path, data_files=FILES, keep_default_na=False) == [("one?", ("NA", "None"), 0)]
-    with pytest.raises(TaskError, match="choice 0 is None, text is wanted"):
+    with pytest.raises(TaskError, match="choice 0: expected text, found null"):
         asked(tmp_path, data_files=FILES)
 
 

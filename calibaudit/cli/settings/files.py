@@ -11,6 +11,7 @@ from typing import Any
 
 from calibaudit.errors import CalibauditError
 from calibaudit.files.paths import is_there, user_path
+from calibaudit.files.text import json_value
 from calibaudit.files.toml_text import read_toml
 
 COMMANDS = ("compare", "score", "gate", "bless", "recommend", "fix")
@@ -122,7 +123,7 @@ def _of_tool(path: Path, whole: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _table(path: Path, key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise CalibauditError(f"{path}: {key} is {value!r:.40}, where a table is wanted: write [{key}]")
+        raise CalibauditError(f"{path}: {key}: expected a table, found {json_value(value)}; write [{key}]")
     return value
 
 

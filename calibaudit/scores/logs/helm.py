@@ -66,7 +66,7 @@ def _item(name: str, states: list[dict[str, Any]]) -> Logged:
     except (KeyError, TypeError, IndexError) as error:
         raise ScoresError(f"item {name!r}: an answer is missing ({error!r:.60})") from None
     if len(right) != 1:
-        raise ScoresError(f"item {name!r}: {len(right)} references are tagged correct; one is wanted")
+        raise ScoresError(f"item {name!r}: expected one reference tagged correct, found {len(right)}")
     if len(found["original"]) != len(choices):
         raise ScoresError(f"item {name!r}: {len(found['original'])} of its {len(choices)} choices were scored")
     text = instance["input"]["text"]

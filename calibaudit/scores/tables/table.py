@@ -149,7 +149,7 @@ def _masses(
         except (TypeError, ValueError):
             fits = False
         if not fits:
-            raise ScoresError(f"{table.place(i)}: column option_mass: {cell!r:.40} is no probability above 0")
+            raise ScoresError(f"{table.place(i)}: column option_mass: {cell!r:.40} is not a probability above 0")
     return [float(cell) for cell in cells]  # type: ignore[arg-type]
 
 
@@ -166,7 +166,7 @@ def _summed(
     for i, row in enumerate(numbers):
         odd = next((value for value in row if not 0 <= value <= 1), None)
         if odd is not None:
-            raise ScoresError(f"{table.place(i)}: {odd:.6g} is no probability, which lies in 0 to 1")
+            raise ScoresError(f"{table.place(i)}: {odd:.6g} is not a probability (0 to 1)")
         total = sum(row)
         if total == 0 or (masses is None and abs(total - 1) > near) or total > 1 + near:
             how = "; --rest-outside, if the rest is outside the options" if 0 < total < 1 else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import SftError
+from calibaudit.files.text import json_kind
 from calibaudit.training.data.kinds import Fields, Kind, check_columns, kind_of, kinds_with, names_of
 from calibaudit.training.data.sources import read_documents
 from calibaudit.training.data.turns import (
@@ -181,7 +182,7 @@ def _pair(fields: Fields, kind: Kind, place: str) -> Row:
     parts = [text_of(asked, asked_key)]
     for more, key in map(fields.take, kind.joined):
         if more is not None and not isinstance(more, str):
-            raise RowError(f"{key}: text is wanted, not {type(more).__name__}")
+            raise RowError(f"{key}: expected text, found {json_kind(more)}")
         if more and more.strip():
             parts.append(text_of(more, key))
     completion = Completion("\n\n".join(parts), text_of(answer, answer_key), place, kind.delimiter)

@@ -92,8 +92,8 @@ class TestCsv:
         path.write_text("prompt,completion\na,b\n\nc\nd,e,f\n", encoding="utf-8")
         rows = read_rows(str(path))
         assert rows.faults == (
-            f"{path}:4: 2 fields are wanted, as in the first line, not 1",
-            f"{path}:5: 2 fields are wanted, as in the first line, not 3",
+            f"{path}:4: expected 2 fields, as in the first line, found 1",
+            f"{path}:5: expected 2 fields, as in the first line, found 3",
         )
         assert len(rows.rows) == 1
 
