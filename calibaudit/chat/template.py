@@ -59,7 +59,7 @@ def template_source(tokenizer: Any, choice: str) -> str | None:
         known = ", ".join((*CHOICES, *(own if isinstance(own, dict) else ())))
         reason = str(error).partition("cannot be read: ")[2] or str(error)
         raise ModelError(
-            f"--chat-template {choice:.200}: no file that can be read ({reason}), and not one of {known}"
+            f"--chat-template {choice:.200}: neither a file that can be read ({reason}) nor one of {known}"
         ) from None
 
 

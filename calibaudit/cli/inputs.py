@@ -85,9 +85,9 @@ def run_options(
 
     if chat.think is None and (chat.think_samples != 1 or save_thoughts):
         flag = "--save-thoughts" if save_thoughts else "--think-samples"
-        raise CalibauditError(f"{flag}: there are no thoughts without --think N")
+        raise CalibauditError(f"{flag}: needs --think N")
     if chat.think is not None and chat.chat_template == "off":
-        raise CalibauditError(f"--think {chat.think}: thoughts need a template, and --chat-template off leaves it out")
+        raise CalibauditError(f"--think {chat.think}: thinking needs a chat template; drop --chat-template off")
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
     check_parallel(run.parallel)

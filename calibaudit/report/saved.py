@@ -142,9 +142,8 @@ def _part(part: Result, limits: Limits) -> Part:
     checks = tuple(map(_check, part["checks"]))
     wanted = [*MEASURES, *(name for name in MAXIMA if getattr(limits, name) is not None)]
     if [check.measure for check in checks] != wanted:
-        raise ValueError(
-            f"expected checks of {', '.join(wanted)}; found {', '.join(str(check.measure) for check in checks):.200}"
-        )
+        found = ", ".join(str(check.measure) for check in checks)[:200]
+        raise ValueError(f"expected checks of {', '.join(wanted)}; found {found or 'none'}")
     return built(Part, {**part, "name": str(part["name"]), "checks": checks})
 
 

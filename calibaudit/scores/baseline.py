@@ -165,7 +165,7 @@ def packed_rows(values: FloatArray, real: npt.NDArray[np.bool_]) -> list[str]:
 def unpacked(text: str) -> list[float]:
     """The inverse of `packed`. ValueError on what it cannot have written."""
     if len(text) % 3:
-        raise ValueError(f"{text!r} is not three letters a number")
+        raise ValueError(f"{text!r} does not have three letters a number")
     digits = _VALUES[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
     if (digits < 0).any():
         raise ValueError(f"{text!r} holds {text[int((digits < 0).argmax())]!r}, which is not a base-64 letter")
@@ -201,7 +201,7 @@ def plain(baseline: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def _plain_task(task: Any, source: str) -> dict[str, Any]:
     if not isinstance(task, dict):
-        raise ScoresError(f"{source}: a task in it is {json_kind(task)}, not a table; bless it again")
+        raise ScoresError(f"{source}: expected a table for each task, found {json_kind(task)}; bless it again")
     where = f"{source}: task {task.get('task')!r:.60}"
     check_keys(task, KEYS | {"n_items", "items"}, where)
     items, names = task.get("items"), task.get("groups")

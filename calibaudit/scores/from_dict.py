@@ -77,11 +77,11 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             if beyond.any():
                 item = found.item_ids[int(beyond.any(axis=1).argmax())]
                 raise ScoresError(
-                    f"scores of task {found.task!r:.60}: item {item!r}: {name} of more choices than it has"
+                    f"scores of task {found.task!r:.60}: item {item!r}: more {name} than the item has choices"
                 )
         return found
     except KeyError as error:
-        raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
+        raise ScoresError(f"{source}: its scores lack the field {error.args[0]!r}") from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         what = f"{source}: scores of task {data.get('task')!r:.60} are malformed"
         raise ScoresError(f"{what}: {plain_reason(error)}") from error

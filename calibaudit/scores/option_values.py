@@ -137,7 +137,7 @@ class _Place:
 
 def _check_names(ids: Sequence[str], lengths: IntArray, task: str, scoring: Scoring) -> None:
     if scoring not in ("letter", "cloze"):
-        raise ScoresError(f"task {task!r}: scoring {scoring!r}: numbers from elsewhere are letter or cloze")
+        raise ScoresError(f"task {task!r}: scoring {scoring!r}: imported numbers are letter or cloze")
     if len(ids) != len(lengths):
         raise ScoresError(f"task {task!r}: item_ids has {len(ids)} entries, expected {len(lengths)}")
     seen: set[str] = set()
@@ -154,7 +154,7 @@ def _checked_mass(option_mass: Values | None, place: _Place, scoring: Scoring) -
     if option_mass is None:
         return None
     if scoring != "letter":
-        raise ScoresError(f"task {place.task!r}: option_mass is a thing of letter, and scoring is {scoring}")
+        raise ScoresError(f"task {place.task!r}: option_mass belongs to letter scoring, not {scoring}")
     try:
         mass = np.array(option_mass, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -30,7 +30,7 @@ class Thinking:
     def __post_init__(self) -> None:
         for flag, value in (("--think", self.n_tokens), ("--think-samples", self.samples)):
             if value < 1:
-                raise ScoresError(f"{flag} {value}: give a number from 1 on")
+                raise ScoresError(f"{flag} {value}: give a number of at least 1")
 
     @property
     def words(self) -> str:

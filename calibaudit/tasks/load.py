@@ -90,7 +90,7 @@ def load_task(
 
     found = find_definitions(_names(name))
     if len(found) != 1:
-        raise TaskError(f"{name} is a group of {len(found)} tasks: take load_tasks, or name one of them")
+        raise TaskError(f"{name} is a group of {len(found)} tasks: use load_tasks, or name one of them")
     (task,) = load_tasks(
         name,
         num_fewshot=num_fewshot,

@@ -58,7 +58,8 @@ class QuestionRenderer:
             gold = _index_or_text(self.text, document)
             if not isinstance(gold, int):
                 raise TaskError(
-                    f"doc_to_text: expected the index of the right choice, as in the first document, found {json_value(gold)}"
+                    "doc_to_text: expected the index of the right choice, as in the first document, "
+                    f"found {json_value(gold)}"
                 )
             _check_index(gold, len(choices))
             shared = str(self.target) if isinstance(self.target, int) else self.target.text_of(document)

@@ -42,7 +42,7 @@ def _check_repeatable(text: str, document: Mapping[str, Any]) -> None:
     found = _ADDRESS.search(text) if " at 0x" in text else None
     if found is not None and found[1] not in str(document):
         raise TaskError(
-            f"it writes {found[0]:.80}, which is other text in every run: end it in `| list`, `| join` or a value"
+            f"it writes {found[0]:.80}, which differs in every run: end it with `| list`, `| join` or a value"
         )
 
 
@@ -119,7 +119,7 @@ class _Template(Template):
         except TooMuch as error:
             raise EndlessTemplate(f"the template is refused: {error}") from None
         if len(text) > MOST_CHARACTERS:
-            raise EndlessTemplate(f"the template writes {len(text):,} characters; {MOST_CHARACTERS:,} are the most")
+            raise EndlessTemplate(f"the template writes {len(text):,} characters; the limit is {MOST_CHARACTERS:,}")
         return text
 
 

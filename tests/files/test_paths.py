@@ -16,7 +16,7 @@ from calibaudit.tasks.load import check_task_file, load_tasks
 from calibaudit.training.retune import check_folder
 from tests.command import Cli, check_refused
 
-NOBODY = "there is no folder of that user; write the path out, or ./~ before a name"
+NOBODY = "that user has no home folder; write the path out, or ./~ before a name"
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_is_shut_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the system tells one who may not look: root, who runs tests too, may."""
     monkeypatch.setattr(os, "access", lambda *_: False)
     for refused in (lambda: find_checkpoint("empty"), lambda: check_open(Path("empty"), ModelError, "empty")):
-        with pytest.raises(ModelError, match=r"^empty: is a folder that may not be looked into: Permission denied$"):
+        with pytest.raises(ModelError, match=r"^empty: this folder cannot be opened: Permission denied$"):
             refused()
 
     def stat(self: Path, **_: object) -> os.stat_result:
@@ -126,7 +126,7 @@ def test_what_is_shut_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "stat", stat)
     for refuse in (lambda: find_checkpoint("shut/m"), lambda: user_path("shut/m", ModelError)):
-        with pytest.raises(ModelError, match=r"^shut/m: cannot be looked at: Permission denied$"):
+        with pytest.raises(ModelError, match=r"^shut/m: cannot be accessed: Permission denied$"):
             refuse()
-    with pytest.raises(ScoresError, match=r"^shut/m\.json: cannot be looked at: Permission denied$"):
+    with pytest.raises(ScoresError, match=r"^shut/m\.json: cannot be accessed: Permission denied$"):
         check_there(["shut/m.json"])

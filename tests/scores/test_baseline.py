@@ -74,7 +74,7 @@ def test_the_ends_of_the_range() -> None:
     assert unpacked("AAA___") == [0.0, -1024.0]
     with pytest.raises(ValueError, match="three letters"):
         unpacked("AAAA")
-    with pytest.raises(ValueError, match="no base-64 letter"):
+    with pytest.raises(ValueError, match="not a base-64 letter"):
         unpacked("AA=")
 
 

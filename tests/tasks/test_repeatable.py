@@ -84,8 +84,8 @@ def test_fingerprints_are_the_same_under_any_hash_seed(tmp_path: Path, root: Pat
     ("gold", "target", "told"),
     [
         (1.4, "gold", "doc_to_target: expected a choice or its index, found 1.4"),
-        (0.999999, "gold", "doc_to_target: 0.999999: a choice or its index"),
-        ([1.4], "gold", "doc_to_target: 1.4: a choice or its index"),
+        (0.999999, "gold", "doc_to_target: expected a choice or its index, found 0.999999"),
+        ([1.4], "gold", "doc_to_target: expected a choice or its index, found 1.4"),
         ("1.4", "gold", "doc_to_target: answer '1.4' is not one of the choices"),
         (1.4, "{{gold}}", "doc_to_target: answer '1.4' is not one of the choices"),
         (1e999, "gold", "doc_to_target: inf|1e999|Infinity"),

@@ -83,16 +83,19 @@ def test_unknown_keys_below_the_top_are_refused_too(tmp_path: Path) -> None:
             "filter_list: [{name: x, filter: [{function: !function u.f}]}]",
             "`!function u.f` is Python code, which is never run here: filters",
         ),
-        ("scoring: clozee", "scoring: 'letter', 'cloze'"),
-        ("metric_list: [{metric: bleu}]", "metric_list.0.metric: one of acc, acc_norm"),
+        ("scoring: clozee", 'scoring: expected "letter", "cloze"'),
+        ("metric_list: [{metric: bleu}]", "metric_list.0.metric: expected one of acc, acc_norm"),
         (
             "fewshot_config: {sampler: balanced}",
             'fewshot_config.sampler: expected "default" or "first_n", found "balanced"',
         ),
         ("fewshot_config: {fewshot_indices: [-1]}", "fewshot_config.fewshot_indices.0"),
-        ("dataset_kwargs: {header: first}", "dataset_kwargs.header: the number of a row, `infer`, or null"),
-        ("dataset_kwargs: {usecols: [q, 1]}", "dataset_kwargs.usecols: a list of names, or one of numbers"),
-        ("dataset_kwargs: {skiprows: [-1]}", "dataset_kwargs.skiprows: how many rows, or a list of their numbers"),
+        ("dataset_kwargs: {header: first}", "dataset_kwargs.header: expected a row number, `infer`, or null"),
+        ("dataset_kwargs: {usecols: [q, 1]}", "dataset_kwargs.usecols: expected a list of names or a list of numbers"),
+        (
+            "dataset_kwargs: {skiprows: [-1]}",
+            "dataset_kwargs.skiprows: expected a number of rows or a list of row numbers",
+        ),
         ("dataset_kwargs: {column_names: q}", 'dataset_kwargs.column_names: expected a list, found "q"'),
         ("dataset_kwargs: {nrows: 0}", "dataset_kwargs.nrows: expected 1 or more, found 0"),
         ("description: '{% if %}'", "description: not a valid Jinja template"),
@@ -233,7 +236,7 @@ def test_duplicate_keys_are_refused_with_both_lines(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 2\n", "not valid YAML"),
         ("1: 2\n", "key 1 is not text"),
         ("{[a]: 2}\n", "a key must be plain text"),
-        ("a: &x [*x]\n", "an alias stands inside what it is an alias of"),
+        ("a: &x [*x]\n", "an alias refers to a value that contains it"),
         ("a: 2024-99-99\n", "not valid YAML"),
     ],
 )
@@ -277,7 +280,7 @@ def test_faults_in_an_included_file_name_that_file(tmp_path: Path) -> None:
 
 def test_include_faults(tmp_path: Path) -> None:
     assert "t.yaml:1: include: there is no file" in faults_of(tmp_path, "include: gone.yaml\n")[0]
-    assert "include: a file name" in faults_of(tmp_path, "include: 3\n")[0]
+    assert "include: expected a file name or a list of them, found 3" in faults_of(tmp_path, "include: 3\n")[0]
     (tmp_path / "a.yaml").write_text("include: t.yaml\n")
     assert "in a circle: t.yaml -> a.yaml -> t.yaml" in faults_of(tmp_path, "include: a.yaml\n")[0]
     (tmp_path / "a.yaml").write_text("include: c.yaml\n")

@@ -34,7 +34,7 @@ def gate(
         str, typer.Argument(metavar="BASELINE", help="The baseline: a blessed file, saved scores or a checkpoint.")
     ],
     candidate: Annotated[
-        str, typer.Argument(metavar="CANDIDATE", help="What is to be judged: a checkpoint or saved scores.")
+        str, typer.Argument(metavar="CANDIDATE", help="Candidate to judge: a checkpoint or saved scores.")
     ],
     *,
     limits: LimitFlags,
@@ -148,9 +148,7 @@ def gate(
 
 
 def bless(
-    candidate: Annotated[
-        str, typer.Argument(metavar="CANDIDATE", help="What is good now: a checkpoint or saved scores.")
-    ],
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="Checkpoint or saved scores to bless.")],
     *,
     limits: LimitFlags,
     bins: LimitBins = 15,

@@ -68,7 +68,7 @@ def import_scores(
         in_tasks("--groups", metavar="COLUMN", help="In tables: the column with the groups.", show_default="group"),
     ] = None,
     rest_outside: Annotated[
-        bool, in_tasks("--rest-outside", help="In tables: what a row lacks to sum to 1 is outside the options.")
+        bool, in_tasks("--rest-outside", help="In tables: count what a row lacks to sum to 1 as outside the options.")
     ] = False,
     statistics: StatisticsFlags,
     files: FileFlags,

@@ -41,7 +41,7 @@ def read_helm(path: Path, settings: ImportSettings, notice: Notice | None) -> Sc
             else:
                 asked.setdefault(str(state["instance"].get("id")), []).append(state)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ScoresError(f"{path}: no scenario state of HELM 0.5 ({error!r:.60})") from None
+        raise ScoresError(f"{path}: not a scenario state of HELM 0.5 ({error!r:.60})") from None
     if n_left:
         tell(notice, f"{path}: {n_left} requests of perturbed copies or further trials left out")
     items = usable(asked.items(), lambda entry: _item(*entry), str(path), notice)

@@ -61,7 +61,7 @@ def _csv(path: Path, text: str) -> Table:
     header = text.lstrip("\n").split("\n", 1)[0]
     delimiter = delimiter_of(header)
     if delimiter is None:
-        raise ScoresError(f"{path}: no table: its first line has no comma, semicolon or tab")
+        raise ScoresError(f"{path}: not a table: its first line has no comma, semicolon or tab")
     rows = []
     try:
         found = csv_rows(io.StringIO(text, newline=""), delimiter)

@@ -105,7 +105,7 @@ def _kind(table: Table, layout: Layout, numbers: list[list[float]], settings: Im
         if above is not None:
             raise ScoresError(
                 f"{table.place(above)}: the exponentials of its numbers sum to {totals[above]:.4g}, above 1: they are "
-                "no log-probabilities of one distribution: say --values logits, if that is what they are"
+                "not the log-probabilities of one distribution: say --values logits, if that is what they are"
             )
         raise ScoresError(
             f"{table.place(off)}: the numbers are at most 0, and their exponentials sum to "
@@ -282,5 +282,5 @@ def _document(table: Table, layout: Layout, row: int, answer: int) -> str | None
 def _model(table: Table, layout: Layout) -> str | None:
     names = {_text(table, layout, i, "model") for i in range(len(table.rows))} - {None}
     if len(names) > 1:
-        raise ScoresError(f"{table.path}: models {', '.join(sorted(map(str, names)))}: give one model's rows a file")
+        raise ScoresError(f"{table.path}: models {', '.join(sorted(map(str, names)))}: give one model's rows per file")
     return next(iter(names), None)

@@ -114,7 +114,7 @@ def read_rows(
         check_columns(columns, there, source)
         if not n_of_a_kind:
             raise SftError(
-                f"{source}: no kind of row is known by the keys {_names(there)}; looked for {names_of(kinds)}; "
+                f"{source}: no known kind of row has the keys {_names(there)}; looked for {names_of(kinds)}; "
                 "--columns COLUMN=KEY,... says what to read its columns as"
             )
     if not rows:
@@ -160,7 +160,7 @@ def _names(keys: Mapping[str, Any]) -> str:
 def _known(fields: Fields, kinds: tuple[Kind, ...]) -> Kind:
     kind = kind_of(fields.values, kinds)
     if kind is None:
-        raise RowError(f"no kind of row: it has {_names(fields.values)}; looked for {names_of(kinds)}")
+        raise RowError(f"not a known kind of row: it has {_names(fields.values)}; looked for {names_of(kinds)}")
     return kind
 
 
@@ -206,7 +206,7 @@ def _conversation(
     if not answers:
         raise RowError("no assistant turn" + (" in the completion" if n_given else ""))
     if not any(message.learned for message in answers):
-        raise RowError("nothing is to be learned: each assistant turn says weight 0 or train false")
+        raise RowError("there is nothing to learn: each assistant turn says weight 0 or train false")
     own = messages[0] if messages[0].role in ("system", "developer") else None
     if own is not None and own.content:  # the chat's own goes before its row's
         value, _ = fields.take("system")

@@ -106,7 +106,7 @@ class TestCsv:
             (b"text\na\n\xff\n", r"f\.csv: not UTF-8 text \(after line "),
             (b"", r"f\.csv: there are no rows in it"),
             (b"text\n", r"f\.csv: there are no rows in it"),
-            (b"What is this?,That.\nAnd this?,Also.\n", r"no kind of row is known by the keys What is this\?, That\.;"),
+            (b"What is this?,That.\nAnd this?,Also.\n", r"no known kind of row has the keys What is this\?, That\.;"),
         ],
     )  # fmt: skip
     def test_that_is_none(self, content: bytes, message: str, tmp_path: Path) -> None:

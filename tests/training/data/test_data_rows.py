@@ -136,7 +136,8 @@ class TestFaults:
              "messages: not valid JSON: Expecting property name enclosed in double quotes (column 3)"),
             ({"question": "a?", "answer": 3}, "answer: expected text, found a number"),
             ({"instruction": "a", "context": 3, "response": "b"}, "context: expected text, found a number"),
-            ({**CHAT, "tools": {"name": "f"}}, 'tools: expected a list of objects, or that list as JSON text, found {"name": "f"}'),
+            ({**CHAT, "tools": {"name": "f"}},
+             'tools: expected a list of objects, or that list as JSON text, found {"name": "f"}'),
             ({**CHAT, "tools": "look"}, "tools: not valid JSON: Expecting value (column 1)"),
             ({**CHAT, "tools": [{"name": "\ud800"}]}, r"not valid JSON: \ud800 is half a character (a lone surrogate)"),
             ({**CHAT, "chat_template_kwargs": [1]},
@@ -149,15 +150,15 @@ class TestFaults:
             ({"instruction": "a", "output": "b", "history": {"a": "b"}},
              "history: expected a list of [question, answer] pairs, found an object"),
             ({"instruction": "a", "output": "b", "history": [["c", "d"], ["e"]]},
-             "history: pair 2: expected [question, answer], found "),
+             'history: pair 2: expected [question, answer], found ["e"]'),
             ({"instruction": "a", "output": "b", "history": [["c", None]]},
              "history: pair 1: expected text, found null"),
             (turns(("user", "a"), ("assistant", "b"), weight=0),
-             "nothing is to be learned: each assistant turn says weight 0 or train false"),
+             "there is nothing to learn: each assistant turn says weight 0 or train false"),
             (turns(("assistant", "b"), reasoning_content=3),
              "messages: turn 1: reasoning_content: expected text, found a number"),
-            ({"question": "a"}, f"no kind of row: it has question; looked for {LOOKED_FOR}"),
-            ({}, f"no kind of row: it has no keys; looked for {LOOKED_FOR}"),
+            ({"question": "a"}, f"not a known kind of row: it has question; looked for {LOOKED_FOR}"),
+            ({}, f"not a known kind of row: it has no keys; looked for {LOOKED_FOR}"),
             ("[1]", "expected an object, found a list"),
             ("{'text': 1}", "not valid JSON: Expecting property name enclosed in double quotes (column 2)"),
             (b'{"text": "\xff"}', "not UTF-8 text"),
@@ -186,7 +187,7 @@ class TestFaults:
         with pytest.raises(SftError) as raised:
             read_rows(path)
         assert str(raised.value) == (
-            f"{path}: no kind of row is known by the keys ask, reply, id; looked for {LOOKED_FOR}; "
+            f"{path}: no known kind of row has the keys ask, reply, id; looked for {LOOKED_FOR}; "
             "--columns COLUMN=KEY,... says what to read its columns as"
         )
 
@@ -477,7 +478,7 @@ class TestSources:
             ("empty.jsonl", r"empty\.jsonl: there are no rows in it"),
             ("rows.csv", r"rows\.csv: there are no rows in it"),
             ("rows.tsv", rf"rows\.tsv: cannot be read: give one of {SUFFIXES}, or a folder of them"),
-            ("folder", rf"folder: there is no file in it that ends in one of {SUFFIXES}"),
+            ("folder", rf"folder: it holds no file that ends in one of {SUFFIXES}"),
             ("none.jsonl.gz", r"none\.jsonl\.gz: there is no such file or folder, and it is not a hub id"),
         ],
     )
