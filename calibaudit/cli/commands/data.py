@@ -45,7 +45,7 @@ def show_row(
         in_prompt(
             "--chat-template",
             metavar="auto|NAME|FILE",
-            help="auto: the tokenizer's chat template. NAME: one of several of it. FILE: a Jinja template.",
+            help="auto: the tokenizer's chat template. NAME: one of its named templates. FILE: a Jinja template.",
         ),
     ] = "auto",
     chat_template_kwargs: ChatTemplateKwargs = "",

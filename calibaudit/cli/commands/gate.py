@@ -40,7 +40,7 @@ def gate(
     limits: LimitFlags,
     allow_looser: Annotated[
         bool,
-        in_statistics("--allow-looser", help="Take limits looser than the baseline's. Never read from a file."),
+        in_statistics("--allow-looser", help="Accept limits looser than the baseline's. Never read from a file."),
     ] = False,
     allow_missing: Annotated[
         bool,
@@ -62,7 +62,7 @@ def gate(
     """Fail when calibration got worse: a check for CI.
 
     Exit 0 when it did not, 1 when it did, 3 when the verdict is inconclusive and --strict is given. Exit 2 when the two
-    sides cannot be compared: other items, scoring or chat template; that is never called worse. The candidate is asked
+    sides cannot be compared: other items, scoring or chat template; that is not a regression. The candidate is asked
     what the baseline was asked, in the same way. Its limits can be tightened by options and files, not loosened.
     """
     from calibaudit.cli import inputs
