@@ -57,7 +57,7 @@ def test_a_folder_of_logs_is_no_candidate_for_a_checkpoint(cli: Cli, shared: Pat
     model = shared / "models" / "stories260k"
     ended = cli("gate", model, PLAIN, "-t", words, *QUICK)
     assert ended.code == 2
-    assert "a folder of lm-evaluation-harness's logs, where the baseline is of a checkpoint" in ended.err
+    assert "a folder of lm-evaluation-harness's logs, but the baseline is a checkpoint" in ended.err
     assert cli("gate", model, next(PLAIN.glob("samples_words_*")), "-t", words, *QUICK).code == 0
 
 

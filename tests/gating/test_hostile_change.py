@@ -139,7 +139,7 @@ def test_logs_in_a_folder_do_not_speak_for_its_checkpoint(
         assert is_saved_scores(str(folder)) is False
         assert ended.code == 2
     else:
-        check_refused(ended, "a folder of lm-evaluation-harness's logs, where the baseline is of a checkpoint that")
+        check_refused(ended, "a folder of lm-evaluation-harness's logs, but the baseline is a checkpoint that")
     first = next(iter(sorted(folder.glob("**/samples_arc*.jsonl"))))
     assert is_saved_scores(str(first)) is True
 

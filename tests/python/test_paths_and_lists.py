@@ -211,7 +211,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[CalibauditError], str]] = {
         ScoresError,
         "before: expected Scores ((from score or read_scores), found NoneType",
     ),  # type: ignore[arg-type]
-    "score a name": (lambda: calibaudit.score("words", None), TaskError, "a Task: load_task('words')"),  # type: ignore[arg-type]
+    "score a name": (lambda: calibaudit.score("words", None), TaskError, "expected a Task: use load_task('words')"),  # type: ignore[arg-type]
     "score tasks": (
         lambda: calibaudit.score([TASK], None),
         TaskError,

@@ -260,7 +260,7 @@ def test_a_callback_is_of_its_trainer_and_a_best_folder_of_the_callback(tokenize
     mine = tmp_path / "one" / "best" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("kept")
-    with pytest.raises(TrainingError, match=r"best is there and not of an earlier run"):
+    with pytest.raises(TrainingError, match=r"best already exists and is not from an earlier run"):
         audited(one, keep_best="nll")
     assert mine.read_text() == "kept"
 

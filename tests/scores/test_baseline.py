@@ -195,7 +195,7 @@ def test_two_models_are_no_baseline() -> None:
         (lambda data: data.update(baseline_version=7), "baseline_version 7"),
         (lambda data: data.update(tasks=[]), "without tasks"),
         (lambda data: data.pop("model"), "'model' is missing"),
-        (lambda data: data["tasks"][0].pop("fingerprint"), "without the field 'fingerprint'"),
+        (lambda data: data["tasks"][0].pop("fingerprint"), "its scores lack the field 'fingerprint'"),
         (lambda data: data["tasks"][0]["items"].pop(), "says 60 items and has 59"),
         (lambda data: data["tasks"][0]["items"].clear(), "has no items"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, "AB"), "item 'letters-3' is malformed"),

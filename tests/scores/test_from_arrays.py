@@ -77,7 +77,10 @@ def test_half_precisions_rounding_is_no_fault() -> None:
         ({"logits": [[1.0, 2.0]], "item_ids": ["a", "b"]}, "item_ids has 2 entries, expected 1"),
         ({"logits": [[1, 2], [1, 2]], "answer": [0, 0], "item_ids": ["a", "a"]}, "item 'a' occurs twice"),
         ({"logits": [[1.0, 2.0]], "option_mass": [0.0]}, r"item '0': option_mass 0 is not a probability above 0"),
-        ({"logits": [[1.0, 2.0]], "option_mass": [0.5], "scoring": "cloze"}, "option_mass is a thing of letter"),
+        (
+            {"logits": [[1.0, 2.0]], "option_mass": [0.5], "scoring": "cloze"},
+            "option_mass belongs to letter scoring, not cloze",
+        ),
         ({"logits": [[1.0, 2.0]], "scoring": "pmi"}, "scoring 'pmi': imported numbers are letter or cloze"),
         ({"logits": [["x", 2.0]]}, "logits holds something other than numbers"),
         ({"logits": [1.0, 2.0]}, r"logits of row 0 has shape \(\)"),

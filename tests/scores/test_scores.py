@@ -88,7 +88,7 @@ def test_saved_scores_come_back(tmp_path: Path, fields: dict[str, Any]) -> None:
         ({"logprobs": [[-1.0, -6.0, 0.25], [-2.0, -0.5]]}, "item 'quiz-0': log-probability 0.25 is above 0"),
         ({"answer": [0.5, 1]}, "are malformed: expected a whole number, found 0.5"),
         ({"n_tokens": [[1, 1, True], [1, 1]]}, "are malformed: expected a whole number, found true"),
-        ({"n_chars": [[1, 1], [1, 1, 1]]}, "item 'quiz-1': n_chars of more choices than it has"),
+        ({"n_chars": [[1, 1], [1, 1, 1]]}, "item 'quiz-1': more n_chars than the item has choices"),
         ({"item_ids": "ab"}, 'expected a list, found "ab"'),
         ({"shots": 3}, "unknown key 'shots'; was it written by a newer calibaudit"),
         ({"documents": ["one"]}, "documents has 1 entries, expected 2"),

@@ -288,7 +288,7 @@ def test_files_are_known_by_their_content(tmp_path: Path) -> None:
         assert format_of(tmp_path / name) == kind, name
         assert is_log(tmp_path / name) == (kind is not None)
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(ScoresError, match=r"cut\.parquet: no readable Parquet"):
+    with pytest.raises(ScoresError, match=r"cut\.parquet: not a readable Parquet file"):
         format_of(tmp_path / "cut.parquet")
     with pytest.raises(ScoresError, match=r"notes\.txt: no log or table that is known"):
         read(tmp_path / "notes.txt")

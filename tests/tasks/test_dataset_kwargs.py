@@ -117,6 +117,6 @@ def test_trust_remote_code_runs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["data_files", "data_dir", "sep", "encoding"])
 def test_a_file_by_name_takes_no_reader_options(key: str, tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in DICTS))
-    with pytest.raises(TaskError, match=f"dataset_path names a file, so dataset_kwargs.{key} must go"):
+    with pytest.raises(TaskError, match=f"dataset_path names a file, so remove dataset_kwargs.{key}"):
         asked(tmp_path, "d.jsonl", **{key: "x"})
     assert asked(tmp_path, "d.jsonl", trust_remote_code=True, data_files=None) == ROWS

@@ -40,7 +40,7 @@ def test_random_is_refused_by_the_names_of_task_and_filter(key: str, template: s
         ("{{ strftime_now('%d %b %Y') }}", "'strftime_now' is undefined"),
         (
             "{{ options|map('upper') }}",
-            "it writes <generator object .* at 0x.*, which is other text in every run: end it",
+            "it writes <generator object .* at 0x.*, which differs in every run: end it",
         ),
         ("{{ (options|map('upper'))|string }}", "it writes <generator object"),
         ("{{ [options|reverse] }}", "it writes <.*reverse.* at 0x"),

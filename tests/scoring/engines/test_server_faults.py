@@ -78,7 +78,7 @@ def test_what_stays_ends_in_one_line_that_says_what_the_server_said(fault: Any, 
 
 def test_no_server_no_model_no_name(serve: Serve) -> None:
     server = serve(names=("one", "two"))
-    with pytest.raises(ModelError, match="it serves no 'made'; it lists one, two"):
+    with pytest.raises(ModelError, match="it does not serve 'made'; it lists one, two"):
         opened(server)
     with pytest.raises(ModelError, match="name its model behind a #; it lists one, two"):
         open_server(f"server:{server.url}")
