@@ -158,7 +158,7 @@ def test_several_paths_that_are_not_one_side(cli: Cli, tmp_path: Path) -> None:
     for models, said in (
         (f"{one},{tmp_path / 'none'}", "none: no such path; one side is several files"),
         (f"{one},{SAVED / 'tasks'}", "tasks: no scores or logs; one side is"),
-        (f"{saved},{one}", f"task 'words' stands in {saved} and in {one}"),
+        (f"{saved},{one}", f"task 'words' is in {saved} and in {one}"),
         (f"{one},{PLAIN}", "task 'words' is in two folders"),
     ):
         ended = cli("score", models)

@@ -43,7 +43,7 @@ from calibaudit.files.yaml_text import NotYaml, parse_yaml
         ("9" * 301, "a whole number of 301 digits; the limit is 300"),
         ("9" * 5_000, "a whole number of 5,000 digits"),
         ("1e999", "1e999 is too large for a number"),
-        ("-1e999", "-1e999 is beyond"),
+        ("-1e999", "-1e999 is too large"),
         ("9" * 400 + ".5", "is too large for a number"),
         ("NaN", "NaN is not a JSON number"),
         ("[Infinity]", "Infinity is not a JSON number"),

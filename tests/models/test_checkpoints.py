@@ -325,7 +325,7 @@ def test_an_index_that_leaves_the_folder_by_a_link(folder: Path, tmp_path: Path)
     assert len(weight_files(find_checkpoint(str(folder)))) == len(names)
     (folder / "inner").rename(tmp_path / "outside")
     (folder / "inner").symlink_to(tmp_path / "outside")
-    refused(folder, "no file of the checkpoint's folder")
+    refused(folder, "is not a file in the checkpoint's folder")
 
 
 def test_a_shard_that_is_a_link_is_followed_as_in_the_cache(folder: Path, tmp_path: Path) -> None:

@@ -207,16 +207,16 @@ WRONG: dict[str, tuple[Callable[[], Any], type[CalibauditError], str]] = {
         "audit takes one task's Scores, not list: for several, audit_model(...)",
     ),
     "gate nothing": (
-        lambda: calibaudit.gate(None, [SCORES]),
+        lambda: calibaudit.gate(None, [SCORES]),  # type: ignore[arg-type]
         ScoresError,
-        "before: expected Scores ((from score or read_scores), found NoneType",
-    ),  # type: ignore[arg-type]
+        "before: expected Scores (from score or read_scores), found NoneType",
+    ),
     "score a name": (lambda: calibaudit.score("words", None), TaskError, "expected a Task: use load_task('words')"),  # type: ignore[arg-type]
     "score tasks": (
-        lambda: calibaudit.score([TASK], None),
+        lambda: calibaudit.score([TASK], None),  # type: ignore[arg-type]
         TaskError,
-        "expected one Task ((from load_task), found list",
-    ),  # type: ignore[arg-type]
+        "expected one Task (from load_task), found list",
+    ),
     "score by name": (
         lambda: calibaudit.score(TASK, "demo:base"),  # type: ignore[arg-type]
         ModelError,

@@ -347,7 +347,7 @@ class TestOneRow:
         assert found == OneRow(Completion("a?", "b", f"{path}:4", "\n\n"), "question + answer", ("id",))
         for index, message in (
             (1, ":3: text: is empty"),
-            (2, ":4: no kind of row"),
+            (2, ":4: not a known kind of row"),
             (3, ": row 3 does not exist; it has 3 rows"),
         ):
             with pytest.raises(SftError, match=message):
