@@ -188,7 +188,7 @@ class Comparison(Shown):
         """
         rows = self.changes(metric)
         if metric in _NO_CHANGE:
-            raise ScoresError(f"{metric} is no property of a model: its change says nothing; plot another metric")
+            raise ScoresError(f"{metric} is not a property of a model, so its change says nothing; plot another metric")
         if all(change.value is None for _, change, _ in rows):
             raise ScoresError(f"{metric} has no value on these tasks, so there is no change to plot")
         return plot_changes(rows, f"Change in {metric_name(metric)}", ax)

@@ -99,7 +99,7 @@ class Framer:
         n_given = row.n_given - (len(row.messages) - len(turns))
         learned = [i for i, m in enumerate(turns) if m.role == "assistant" and m.learned and i >= n_given]
         if not learned:
-            raise FrameError("none of its assistant turns is to be learned")
+            raise FrameError("it has no assistant turn to learn from")
         turns = turns[: learned[-1] + 1]
         more = {"tools": row.tools, "template_kwargs": row.template_kwargs}
         frame = self._known_frame(turns, tuple(learned), more)

@@ -57,7 +57,7 @@ def _characters(template: ChatTemplate, turns: Sequence[Message], text: str, mor
     offsets = template.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     ids, mask = list(encoded["input_ids"]), list(encoded["assistant_masks"])
     if ids != list(offsets["input_ids"])[: len(ids)]:
-        raise TemplateFault("the chat template is tokenized otherwise than its text, so its marks cannot be placed")
+        raise TemplateFault("the chat template's tokens are not those of its text, so its marks cannot be placed")
     is_marked = [False] * len(text)
     for (start, end), is_generated in zip(offsets["offset_mapping"], mask, strict=False):
         if is_generated:

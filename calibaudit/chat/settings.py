@@ -50,7 +50,7 @@ class ChatSettings:
             raise CalibauditError(f"--template-date {self.date}: give a day as YYYY-MM-DD") from None
         if taken := sorted(RESERVED & _object(self.kwargs).keys()):
             raise CalibauditError(
-                f"--chat-template-kwargs: {taken[0]!r} is not for the template: transformers has it as its own"
+                f"--chat-template-kwargs: {taken[0]!r} is reserved by transformers, so a template cannot take it"
             )
         object.__setattr__(self, "kwargs", canonical(dict(sorted(_object(self.kwargs).items()))))
 

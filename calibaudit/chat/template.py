@@ -13,6 +13,7 @@ from calibaudit.errors import ModelError
 from calibaudit.files.limits import MEGABYTES, SECONDS, TooMuch, limited
 from calibaudit.files.paths import user_path
 from calibaudit.files.read import NotJson, decode_json, read_text
+from calibaudit.files.text import json_kind
 
 CHOICES = ("auto", "off", "both")
 
@@ -58,7 +59,7 @@ def template_source(tokenizer: Any, choice: str) -> str | None:
         known = ", ".join((*CHOICES, *(own if isinstance(own, dict) else ())))
         reason = str(error).partition("cannot be read: ")[2] or str(error)
         raise ModelError(
-            f"--chat-template {choice:.200}: no file that can be read ({reason}), and not one of {known}"
+            f"--chat-template {choice:.200}: neither a file that can be read ({reason}) nor one of {known}"
         ) from None
 
 
@@ -119,7 +120,7 @@ class ChatTemplate:
         if how.get("tokenize"):
             return result
         if not isinstance(result, str):
-            raise TemplateFault(f"it gives {type(result).__name__} where text is wanted")
+            raise TemplateFault(f"expected it to write text, found {json_kind(result)}")
         if len(result) > MAX_GROWTH + sum(len(turn.content) + len(turn.reasoning) for turn in turns) * 4:
             raise TemplateFault(f"it writes {len(result):,} characters")
         return result
@@ -152,7 +153,7 @@ class ChatTemplate:
 def _object(text: str) -> dict[str, Any]:
     found = decode_json(text)
     if not isinstance(found, dict):
-        raise NotJson("the template's arguments are no JSON object")
+        raise NotJson("the template's arguments must be a JSON object")
     return found
 
 

@@ -129,7 +129,7 @@ def _context_of(command: Any) -> Any:
         if end.exit_code == 0:
             raise
         shells = "bash, zsh, fish or PowerShell"
-        raise CalibauditError(f"completion: this is no shell that is known; call it from {shells}") from None
+        raise CalibauditError(f"completion: unknown shell; run it from {shells}") from None
 
 
 def exit_code_of(command: Callable[[], Any], *, debug: bool) -> int:

@@ -210,7 +210,7 @@ class RecipeFlags:
     """How a smoothed run steps, packs its rows, and where it can be watched."""
 
     lr_scheduler: Annotated[
-        SchedulerChoice, in_tuning("--lr-scheduler", help="How the learning rate goes on after the warm-up.")
+        SchedulerChoice, in_tuning("--lr-scheduler", help="How the learning rate changes after the warm-up.")
     ] = SchedulerChoice.linear
     warmup: Annotated[
         float, in_tuning("--warmup", metavar="X", help="Share of the steps over which the learning rate rises.")
@@ -269,7 +269,7 @@ class LeverFlags:
 
     logit_scale: Annotated[
         float,
-        in_tuning("--logit-scale", metavar="X", help="Train with logits times X; the saved weights take it in."),
+        in_tuning("--logit-scale", metavar="X", help="Train with logits times X; folded into the saved weights."),
     ] = 1.0
     softcap: Annotated[
         float | None,

@@ -85,9 +85,9 @@ def run_options(
 
     if chat.think is None and (chat.think_samples != 1 or save_thoughts):
         flag = "--save-thoughts" if save_thoughts else "--think-samples"
-        raise CalibauditError(f"{flag}: there are no thoughts without --think N")
+        raise CalibauditError(f"{flag}: needs --think N")
     if chat.think is not None and chat.chat_template == "off":
-        raise CalibauditError(f"--think {chat.think}: thoughts need a template, and --chat-template off leaves it out")
+        raise CalibauditError(f"--think {chat.think}: thinking needs a chat template; drop --chat-template off")
     if batch_size != "auto" and not (batch_size.isascii() and batch_size.isdigit() and int(batch_size) > 0):
         raise CalibauditError(f"--batch-size {batch_size}: give a number of rows from 1, or auto")
     check_parallel(run.parallel)
@@ -118,7 +118,7 @@ def _cache_folder(named: Path | None) -> Path:
     except CalibauditError as error:
         raise CalibauditError(f"{source} {error}") from None
     if folder.exists() and not folder.is_dir():
-        raise CalibauditError(f"{source} {folder}: is a file, where a folder is wanted")
+        raise CalibauditError(f"{source} {folder}: expected a folder, found a file")
     return folder
 
 
@@ -131,7 +131,7 @@ def chat_settings(chat: TemplateFlags) -> ChatSettings:
     if os.sep in named or named.endswith(".jinja"):
         file = user_path(named, CalibauditError)
         if not file.is_file():
-            what = "is a folder, where a file is wanted" if file.is_dir() else "there is no such file"
+            what = "expected a file, found a folder" if file.is_dir() else "there is no such file"
             raise CalibauditError(f"--chat-template {named}: {what}")
     return ChatSettings(
         template=chat.chat_template,

@@ -35,7 +35,7 @@ class LimitFlags:
         in_statistics(
             "--margin",
             metavar="X",
-            help="Worsening of ECE or |gap| that is no alarm.",
+            help="Worsening of ECE or |gap| that raises no alarm.",
             show_default="the baseline's, else .02",
         ),
     ] = None

@@ -36,7 +36,9 @@ def run_in(n: int, arguments: Sequence[str]) -> int:
     stderr is shown only where the fault was theirs. Raises CalibauditError under torchrun.
     """
     if "WORLD_SIZE" in os.environ or "RANK" in os.environ:
-        raise CalibauditError(f"--processes {n}: torchrun (WORLD_SIZE, RANK) has made processes already; drop one")
+        raise CalibauditError(
+            f"--processes {n}: torchrun (WORLD_SIZE, RANK) has started processes already; drop one of the two"
+        )
     isolated = ["-I"] if sys.flags.isolated else []
     command = [sys.executable, *isolated, "-c", _CHILD, "\n".join(sys.path), *arguments]
     sys.stdout.flush()

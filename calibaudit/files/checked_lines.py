@@ -58,7 +58,7 @@ def count_of(value: Any) -> int:
 def text_in(fields: Mapping[str, Any], name: str) -> str:
     """Raises KeyError where there is nothing under the name; so do those below."""
     if not isinstance(value := fields[name], str):
-        raise TypeError(f"{name} is no text")
+        raise TypeError(f"{name} is not text")
     return value
 
 

@@ -33,10 +33,10 @@ def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Pat
     except NotADirectoryError:
         pass
     except PermissionError as error:
-        raise fault(f"{shown}: cannot be looked at: {error.strerror}") from None
+        raise fault(f"{shown}: cannot be accessed: {error.strerror}") from None
     except OSError as error:
         if getattr(error, "winerror", None) not in _NOT_NAMES:
-            raise fault(f"{shown}: cannot be looked at: {error.strerror or error}; is it a path?") from None
+            raise fault(f"{shown}: cannot be accessed: {error.strerror or error}; is it a path?") from None
     except ValueError as error:  # NUL, or half a character
         raise fault(f"{shown}: is not a path: {error}") from None
     return path
@@ -45,12 +45,12 @@ def user_path(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Pat
 def expanded(name: str | os.PathLike[str], fault: type[CalibauditError]) -> Path:
     """The path, `~` expanded. Raises `fault` for `~` of nobody, and for what is no text and no path."""
     if not isinstance(name, str | os.PathLike):
-        raise fault(f"{told(name)} is no path: give a text, such as 'scores.json', or a pathlib.Path")
+        raise fault(f"{told(name)} is not a path: give a string, such as 'scores.json', or a pathlib.Path")
     try:
         return Path(os.fspath(name)).expanduser()
     except RuntimeError:
         shown = one_line(os.fspath(name), _SHOWN)
-        raise fault(f"{shown}: there is no folder of that user; write the path out, or ./~ before a name") from None
+        raise fault(f"{shown}: that user has no home folder; write the path out, or ./~ before a name") from None
 
 
 def broken_link(path: Path) -> str | None:
@@ -72,7 +72,7 @@ def user_folder(name: str | os.PathLike[str], fault: type[CalibauditError], flag
     if not folder.exists():
         raise fault(f"{told}there is no such folder")
     if not folder.is_dir():
-        raise fault(f"{told}is a file, where a folder is wanted")
+        raise fault(f"{told}expected a folder, found a file")
     check_open(folder, fault, f"{flag} {one_line(os.fspath(name), _SHOWN)}")
     return folder
 
@@ -80,7 +80,7 @@ def user_folder(name: str | os.PathLike[str], fault: type[CalibauditError], flag
 def check_open(folder: Path, fault: type[CalibauditError], name: str) -> None:
     """Raises `fault` for a folder whose files may not be looked at."""
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise fault(f"{name}: is a folder that may not be looked into: Permission denied")
+        raise fault(f"{name}: this folder cannot be opened: Permission denied")
 
 
 def is_there(name: str | os.PathLike[str], what: Callable[[Path], bool] = Path.exists) -> bool:
@@ -100,7 +100,7 @@ def files_below(folder: Path, fault: type[CalibauditError], *, most: int = MOST_
     for root, folders, names in os.walk(folder):
         n += len(folders) + len(names)
         if n > most:
-            raise fault(f"{folder}: more than {most:,} files and folders are below it; name the folder that is meant")
+            raise fault(f"{folder}: it holds more than {most:,} files and folders; name the folder you mean")
         for name in names:
             path = Path(root, name)
             if is_there(path, Path.is_file):

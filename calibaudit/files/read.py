@@ -58,7 +58,7 @@ def decode_json(
         text = text.decode("utf-8") if isinstance(text, bytes) else text
         _check_characters(text)
         if text.count("[") + text.count("{") > DEEPEST and _is_deeper(text, DEEPEST):
-            raise NotJson(f"nested too deeply: more than {DEEPEST} lists and objects in one another")
+            raise NotJson(f"nested too deeply: more than {DEEPEST} lists and objects inside one another")
         return _decoder(unique_keys, finite, compact).decode(text)
     except UnicodeDecodeError:
         raise NotJson(_NOT_UTF8) from None
@@ -123,7 +123,7 @@ def read_bytes(path: Path, fault: type[CalibauditError], *, name: str | None = N
     except OSError as error:
         raise fault(f"{where}: cannot be read: {error.strerror or error}") from error
     except MemoryError:
-        raise fault(f"{where}: cannot be read: the memory does not hold it") from None
+        raise fault(f"{where}: cannot be read: it does not fit in memory") from None
     if len(content) > most:
         raise fault(f"{where}: {_too_large(most)}")
     return content
@@ -181,7 +181,7 @@ _OF_PYTHON = re.compile(
     r"__\w+__|'\w+' object|\bargument|\bindices\b|unpack|iterable|could not convert|inhomogeneous|unhashable|"
     r"not supported between|has no attribute|literal for|out of range|invalid (?:index|type)|dtype|must be (?:str|real)"
 )
-"""What the interpreter and NumPy say where a value is of another kind; our own messages say which is wanted."""
+"""What the interpreter and NumPy say where a value is of another kind; our own messages say what was expected."""
 
 
 def plain_reason(error: Exception) -> str:
@@ -191,7 +191,7 @@ def plain_reason(error: Exception) -> str:
     told = one_line(error, 200)
     if isinstance(error, CalibauditError) or (told and not _OF_PYTHON.search(told)):
         return told
-    return "an entry is of another kind, or missing"
+    return "an entry is missing or of the wrong kind"
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -207,7 +207,7 @@ def lines_of(file: IO[bytes], where: str, fault: type[CalibauditError]) -> Itera
     while line := file.readline(LONGEST_LINE + 1):
         number += 1
         if len(line) > LONGEST_LINE:
-            raise fault(f"{where}:{number}: a line of more than {LONGEST_LINE:,} bytes, which is more than is read")
+            raise fault(f"{where}:{number}: a line of more than {LONGEST_LINE:,} bytes, the most that is read")
         yield line
 
 
@@ -216,7 +216,7 @@ _ESCAPED = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u(?P<half>[dD][89a
 
 
 def _too_large(most: int) -> str:
-    return f"cannot be read: it has more than {most:,} bytes, more than calibaudit reads of such a file"
+    return f"cannot be read: it has more than {most:,} bytes, the limit for such a file"
 
 
 def _check_characters(text: str) -> None:
@@ -273,17 +273,17 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(name: str) -> float:
-    raise NotJson(f"not valid JSON: {name} is no JSON number")
+    raise NotJson(f"not valid JSON: {name} is not a JSON number")
 
 
 def _float(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise NotJson(f"not valid JSON: {shortened(digits, 30)} is beyond what a number can be here (1.8e308)")
+        raise NotJson(f"not valid JSON: {shortened(digits, 30)} is too large for a number (at most 1.8e308)")
     return value
 
 
 def _integer(digits: str) -> int:
     if len(digits) > LONGEST_INTEGER:
-        raise NotJson(f"not valid JSON: a whole number of {len(digits):,} digits; {LONGEST_INTEGER} are the most")
+        raise NotJson(f"not valid JSON: a whole number of {len(digits):,} digits; the limit is {LONGEST_INTEGER}")
     return int(digits)

@@ -47,7 +47,7 @@ def csv_rows(lines: Iterable[str], delimiter: str = ",", *, strict: bool = False
 
 def _check_header(fields: list[str]) -> None:
     if len(fields) > MOST_COLUMNS:
-        raise NotCsv(f"{len(fields):,} columns; {MOST_COLUMNS:,} are the most", 1)
+        raise NotCsv(f"{len(fields):,} columns; the limit is {MOST_COLUMNS:,}", 1)
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def zip_entries(
                 with archive.open(entry) as packed:
                     found = packed.read(MOST_UNPACKED + 1)
         if len(found) > MOST_UNPACKED:
-            raise fault(f"{path}: {entry.filename} unpacks to more than {MOST_UNPACKED:,} bytes: more than is read")
+            raise fault(f"{path}: {entry.filename} unpacks to more than {MOST_UNPACKED:,} bytes, the most that is read")
         return found
 
     with open_file(path, fault) as file:

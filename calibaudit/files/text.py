@@ -128,6 +128,16 @@ def json_kind(value: object) -> str:
     return next((word for kind, word in kinds if isinstance(value, kind)), type(value).__name__)
 
 
+def json_value(value: object, most: int = 40) -> str:
+    """A value of a file as JSON writes it, at most `most` characters; one that JSON does not have, as its text."""
+    if not isinstance(value, str | bool | int | float | list | tuple | dict | None):
+        return one_line(value, most)
+    try:
+        return shortened(_NOT_IN_JSON.sub(_in_json, json.dumps(value, ensure_ascii=False, default=str)), most)
+    except (TypeError, ValueError, RecursionError):  # names that are no text, numbers or trees without end
+        return json_kind(value)
+
+
 def spaces_shown(text: str) -> str:
     """With spaces as ·, tabs as →, line ends as ⏎; tabs and line ends stay behind their signs."""
     return text.translate(_SPACES)

@@ -74,7 +74,7 @@ def _said(error: BaseException) -> NotYaml:
 def _check_events(text: str, loader: Any) -> None:
     """Before nodes are made of them, which takes a step of the stack for each level."""
     if len(text) > MOST:
-        raise NotYaml(f"it has {len(text):,} characters; {MOST:,} are the most that is read as YAML")
+        raise NotYaml(f"it has {len(text):,} characters; {MOST:,} is the limit for YAML")
     depth = 0
     for n, event in enumerate(yaml.parse(text, Loader=loader)):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -107,7 +107,7 @@ def _check_size(root: yaml.Node) -> None:
                 reason = f"its aliases stand for more than {MOST_NODES:,} values; write them out, or fewer"
                 raise NotYaml(reason, node.start_mark.line + 1)
         elif key in open_nodes:
-            raise NotYaml("an alias stands inside what it is an alias of", node.start_mark.line + 1)
+            raise NotYaml("an alias refers to a value that contains it", node.start_mark.line + 1)
         elif key not in sizes:
             open_nodes.add(key)
             stack.append((node, True))
@@ -126,7 +126,7 @@ def _check_values(root: Any) -> None:
     while stack:
         value = stack.pop()
         if isinstance(value, float) and not math.isfinite(value):
-            raise NotYaml(f"{value!r} is no number that is read here")
+            raise NotYaml(f"{value!r} is not a number that can be read here")
         if isinstance(value, str):
             try:
                 value.isascii() or value.encode()

@@ -89,7 +89,7 @@ def check_source(candidate: str, before: Sequence[Scores], after: Sequence[Score
     logged, scored = after[0].model.logged_by, not before[0].model.logged_by and not before[0].model.gave_no_prompts
     if logged and scored and any(Path(part).expanduser().is_dir() for part in parts_of(candidate)):
         raise ScoresError(
-            f"{candidate}: a folder of {logged}'s logs, where the baseline is of a checkpoint that calibaudit scored; "
+            f"{candidate}: a folder of {logged}'s logs, but the baseline is a checkpoint that calibaudit scored; "
             "name the checkpoint, or the log file itself, or bless logs too"
         )
 

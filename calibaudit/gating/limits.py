@@ -14,6 +14,7 @@ from typing import Any
 
 from calibaudit.analysis.settings import Settings, as_plain, plain_number
 from calibaudit.errors import CalibauditError, told
+from calibaudit.files.text import json_kind
 
 MAXIMA = ("max_ece", "max_gap", "max_brier")
 NAMES = ("margin", "alpha", *MAXIMA, "min_items", "strict", "bins")
@@ -167,7 +168,7 @@ def held_limits(entry: object, source: str) -> dict[str, Value] | None:
     if entry is None:
         return None
     if not isinstance(entry, Mapping):
-        raise CalibauditError(f"{source}: its limits are {type(entry).__name__}, not a table; bless it again")
+        raise CalibauditError(f"{source}: its limits: expected a table, found {json_kind(entry)}; bless it again")
     for name in entry:
         if name not in NAMES:
             near = difflib.get_close_matches(str(name), NAMES, n=1)

@@ -63,7 +63,9 @@ def local_world_size() -> int:
 def _from_torchrun(name: str, otherwise: int) -> int:
     value = os.environ.get(name, str(otherwise))
     if not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise CalibauditError(f"the environment's {name} is {value!r:.40}, where torchrun writes a whole number")
+        raise CalibauditError(
+            f"the environment's {name}: expected a whole number, as torchrun sets it, found {value!r:.40}"
+        )
     return int(value)
 
 

@@ -92,7 +92,7 @@ class ScalePlan:
 def check_factor(factor: float) -> None:
     """Raises ModelError unless it is a positive finite number."""
     if not (math.isfinite(factor) and factor > 0):
-        raise ModelError(f"logits cannot be multiplied by {factor:g}: a positive finite number is wanted")
+        raise ModelError(f"logits cannot be multiplied by {factor:g}: expected a positive finite number")
 
 
 @torch.no_grad()

@@ -132,7 +132,7 @@ def _check_pair(base: Checkpoint, instruct: Checkpoint) -> None:
     for key in _SAME:
         values = [getattr(config, key, None) for config in (one, other)]
         if None not in values and values[0] != values[1]:
-            raise _no_pair(base, instruct, f"{key} is {values[0]} in the one, {values[1]} in the other")
+            raise _no_pair(base, instruct, f"{key} is {values[0]} in one, {values[1]} in the other")
 
 
 def _no_pair(base: Checkpoint, instruct: Checkpoint, reason: str) -> ModelError:
@@ -166,7 +166,7 @@ def _sources(base: Checkpoint, instruct: Checkpoint, stored: Mapping[str, Stored
         if other.shape != tensor.shape:
             if other.shape[1:] != tensor.shape[1:] or not tensor.shape or not ends(instruct).has_row_per_token(plain):
                 shapes = [" x ".join(map(str, shape)) or "a number" for shape in (other.shape, tensor.shape)]
-                raise _no_pair(base, instruct, f"{name} is {shapes[0]} in the one, {shapes[1]} in the other")
+                raise _no_pair(base, instruct, f"{name} is {shapes[0]} in one, {shapes[1]} in the other")
             n_rows = min(n_rows, other.n_rows)
         found[name] = _Source(other, n_rows)
     if not found:

@@ -103,6 +103,6 @@ def settle(out: Path) -> None:
         _remove(folder)
     if taken or waits:
         raise OutputError(
-            f"{out}: its repair was done when its run was stopped; it is in place now, whole, with its proof in "
+            f"{out}: its repair had finished when the run was stopped; it is in place now, with its proof in "
             f"{out / 'fix.json'}"
         )

@@ -15,6 +15,7 @@ from calibaudit.analysis.estimates import METRICS, Change
 from calibaudit.analysis.settings import Settings
 from calibaudit.analysis.thinking import ThinkingEffect, thinking_effect_from_dict
 from calibaudit.analysis.worst_errors import ConfidentError, OptionShown
+from calibaudit.files.text import json_value
 from calibaudit.gating.coverage import Coverage, Share
 from calibaudit.gating.limits import MAXIMA, InForce, Limits
 from calibaudit.gating.verdict import MEASURES, Check, Finding, Outcome, Part, Verdict
@@ -141,7 +142,8 @@ def _part(part: Result, limits: Limits) -> Part:
     checks = tuple(map(_check, part["checks"]))
     wanted = [*MEASURES, *(name for name in MAXIMA if getattr(limits, name) is not None)]
     if [check.measure for check in checks] != wanted:
-        raise ValueError(f"checks of {[check.measure for check in checks]}, where {wanted} are wanted")
+        found = ", ".join(str(check.measure) for check in checks)[:200]
+        raise ValueError(f"expected checks of {', '.join(wanted)}; found {found or 'none'}")
     return built(Part, {**part, "name": str(part["name"]), "checks": checks})
 
 
@@ -298,7 +300,7 @@ def _pair(sides: Result, kind: Callable[[Any], Any] = lambda value: value) -> tu
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{value!r:.40} where true or false is wanted")
+        raise TypeError(f"expected true or false, found {json_value(value)}")
     return value
 
 

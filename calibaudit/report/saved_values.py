@@ -11,6 +11,7 @@ from typing import Any, get_args
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.files.read import plain_reason
+from calibaudit.files.text import json_value
 
 Result = Mapping[str, Any]
 
@@ -40,14 +41,14 @@ def change_of(entry: Result) -> Change:
 def float_of(value: Any) -> float | None:
     """A finite number or none; TypeError for anything else."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value)):
-        raise TypeError(f"{value!r:.40} where a number is wanted")
+        raise TypeError(f"expected a number, found {json_value(value)}")
     return None if value is None else float(value)
 
 
 def number_of(value: Any) -> float:
     """A finite number; TypeError for anything else."""
     if (found := float_of(value)) is None:
-        raise TypeError("null where a number is wanted")
+        raise TypeError("expected a number, found null")
     return found
 
 
@@ -62,7 +63,7 @@ def one_of(known: Any, value: Any, name: str) -> Any:
 def texts_of(value: Any) -> tuple[str, ...]:
     """The texts of a list; TypeError for anything else: a text alone would be taken for as many as it has letters."""
     if not isinstance(value, (list, tuple)):
-        raise TypeError(f"{value!r:.40} where a list of texts is wanted")
+        raise TypeError(f"expected a list of strings, found {json_value(value)}")
     return tuple(str(text) for text in value)
 
 

@@ -26,9 +26,9 @@ def score_list(scores: Scores | Iterable[Scores], what: str = "scores") -> tuple
     given: tuple[Any, ...] = (scores,) if alone else tuple(cast("Iterable[Any]", scores))
     for part in given:
         if isinstance(part, str | os.PathLike):
-            raise ScoresError(f"{what}: a path in the place of scores: read_scores({os.fspath(part)!r:.120})")
+            raise ScoresError(f"{what}: expected scores, found a path: use read_scores({os.fspath(part)!r:.120})")
         if not isinstance(part, Scores):
-            raise ScoresError(f"{what}: {type(part).__name__} in the place of Scores, which score and read_scores give")
+            raise ScoresError(f"{what}: expected Scores (from score or read_scores), found {type(part).__name__}")
     return given
 
 

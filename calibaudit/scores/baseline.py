@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.text import json_kind, json_text
+from calibaudit.files.text import json_kind, json_text, json_value
 from calibaudit.scores.align import check_one_model
 from calibaudit.scores.prompt_format import PromptFormat
 from calibaudit.scores.schema import KEYS, FloatArray, IntArray, check_keys, padded_flat
@@ -165,10 +165,10 @@ def packed_rows(values: FloatArray, real: npt.NDArray[np.bool_]) -> list[str]:
 def unpacked(text: str) -> list[float]:
     """The inverse of `packed`. ValueError on what it cannot have written."""
     if len(text) % 3:
-        raise ValueError(f"{text!r} is not three letters a number")
+        raise ValueError(f"{text!r} does not have three letters a number")
     digits = _VALUES[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
     if (digits < 0).any():
-        raise ValueError(f"{text!r} holds {text[int((digits < 0).argmax())]!r}, which is no base-64 letter")
+        raise ValueError(f"{text!r} holds {text[int((digits < 0).argmax())]!r}, which is not a base-64 letter")
     a, b, c = digits.reshape(-1, 3).T
     values: list[float] = (-np.float_power((a << 12 | b << 6 | c) * _STEP, 2)).tolist()
     return values
@@ -201,7 +201,7 @@ def plain(baseline: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def _plain_task(task: Any, source: str) -> dict[str, Any]:
     if not isinstance(task, dict):
-        raise ScoresError(f"{source}: a task in it is {json_kind(task)}, not a table; bless it again")
+        raise ScoresError(f"{source}: expected a table for each task, found {json_kind(task)}; bless it again")
     where = f"{source}: task {task.get('task')!r:.60}"
     check_keys(task, KEYS | {"n_items", "items"}, where)
     items, names = task.get("items"), task.get("groups")
@@ -220,7 +220,7 @@ def _plain_task(task: Any, source: str) -> dict[str, Any]:
             elif group:
                 raise ValueError("it has a group and its task none")
             if not isinstance(identity, str) or not isinstance(text, str):
-                raise TypeError(f"{(text if isinstance(identity, str) else identity)!r:.40} is no text")
+                raise TypeError(f"expected text, found {json_value(text if isinstance(identity, str) else identity)}")
             identities.append(identity)
             answers.append(_index(answer))
             texts.append(text)
@@ -274,7 +274,7 @@ def _malformed(where: str, row: Any, error: Exception) -> ScoresError:
 
 def _index(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{value!r} is no index")
+        raise ValueError(f"{value!r} is not an index")
     return value
 
 

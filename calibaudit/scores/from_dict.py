@@ -10,7 +10,7 @@ import numpy as np
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import plain_reason
-from calibaudit.files.text import json_kind
+from calibaudit.files.text import json_kind, json_value
 from calibaudit.scores.prompt_format import prompt_format_from_dict
 from calibaudit.scores.schema import KEYS, ROWS, check_keys, floats, rows_of_numbers, whole_numbers
 from calibaudit.scores.scores import ModelInfo, Scores
@@ -39,11 +39,11 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
 
     def listed(value: Any) -> tuple[Any, ...] | None:
         if not isinstance(value, list | tuple | None):
-            raise TypeError(f"{value!r:.40} where a list is wanted")
+            raise TypeError(f"expected a list, found {json_value(value)}")
         return None if value is None else tuple(value)
 
     if not isinstance(data, Mapping):
-        raise ScoresError(f"{source}: an entry of its scores is {json_kind(data)}, where an object is wanted")
+        raise ScoresError(f"{source}: expected an object in each entry of its scores, found {json_kind(data)}")
     check_keys(data, KEYS, f"{source}: scores of task {data.get('task')!r:.60}")
     try:
         mass = data["option_mass"]
@@ -77,11 +77,11 @@ def scores_from_dict(data: Mapping[str, Any], model: ModelInfo, source: str) -> 
             if beyond.any():
                 item = found.item_ids[int(beyond.any(axis=1).argmax())]
                 raise ScoresError(
-                    f"scores of task {found.task!r:.60}: item {item!r}: {name} of more choices than it has"
+                    f"scores of task {found.task!r:.60}: item {item!r}: more {name} than the item has choices"
                 )
         return found
     except KeyError as error:
-        raise ScoresError(f"{source}: scores without the field {error.args[0]!r}") from error
+        raise ScoresError(f"{source}: its scores lack the field {error.args[0]!r}") from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         what = f"{source}: scores of task {data.get('task')!r:.60} are malformed"
         raise ScoresError(f"{what}: {plain_reason(error)}") from error

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.text import json_value
 from calibaudit.scores.schema import ABOVE, ROUNDING, FloatArray, IntArray
 from calibaudit.tasks.items import Scoring
 
@@ -66,11 +67,15 @@ def checked_values(
     real = np.arange(given.shape[1]) < lengths[:, None]
     place = _Place(task, ids)
     mass = _checked_mass(option_mass, place, scoring)
-    place.refuse(real & ~np.isfinite(given), given, f"{kind}: {{value}} is no finite number; a ragged row is shorter")
+    place.refuse(
+        real & ~np.isfinite(given),
+        given,
+        f"{kind}: {{value}} is not a finite number; make a ragged row shorter instead",
+    )
     if kind == "logits":
         logprobs = given
     elif kind == "probs":
-        rule = "{value} is no probability of an option: it must lie above 0 and at most at 1"
+        rule = "{value} is not the probability of an option: it must be above 0 and at most 1"
         place.refuse(
             real & ((given <= 0) | (given > 1 + ROUNDING)), given, f"probs: {rule}; scores of any level are logits"
         )
@@ -88,7 +93,7 @@ def checked_values(
         place.refuse(np.abs(total - 1) > ROUNDING, total, f"probs: the row sums to {rule}")
         return _on_options(logprobs, None), None
     if kind == "logprobs" and scoring == "letter":
-        rule = "{value}, which exceeds 1: these are no log-probabilities of one distribution; logits if they are scores"
+        rule = "{value}, which exceeds 1: these are not log-probabilities of one distribution; pass scores as logits"
         place.refuse(total > 1 + ROUNDING, total, f"logprobs: the row's probabilities sum to {rule}")
     if mass is None:
         return logprobs, None
@@ -105,9 +110,11 @@ def checked_answers(answer: Answers, lengths: IntArray, ids: Sequence[str], task
         raise ScoresError(f"task {task!r}: answer has shape {given.shape}, {len(lengths)} items need ({len(lengths)},)")
     if given.dtype.kind not in "iuf":
         shown = given.tolist()[0]
-        raise ScoresError(f"task {task!r}: item {ids[0]!r}: answer {shown!r} is no index: its place from 0 is wanted")
+        raise ScoresError(
+            f"task {task!r}: item {ids[0]!r}: answer: expected an index from 0, found {json_value(shown)}"
+        )
     place = _Place(task, ids)
-    place.refuse(~np.isfinite(given) | (np.floor(given) != given), given, "answer {value} is no whole number")
+    place.refuse(~np.isfinite(given) | (np.floor(given) != given), given, "answer {value} is not a whole number")
     right = given.astype(np.int64)
     place.refuse((right < 0) | (right >= lengths), right, "answer {value} is outside its choices; they count from 0")
     return right
@@ -130,7 +137,7 @@ class _Place:
 
 def _check_names(ids: Sequence[str], lengths: IntArray, task: str, scoring: Scoring) -> None:
     if scoring not in ("letter", "cloze"):
-        raise ScoresError(f"task {task!r}: scoring {scoring!r}: numbers from elsewhere are letter or cloze")
+        raise ScoresError(f"task {task!r}: scoring {scoring!r}: imported numbers are letter or cloze")
     if len(ids) != len(lengths):
         raise ScoresError(f"task {task!r}: item_ids has {len(ids)} entries, expected {len(lengths)}")
     seen: set[str] = set()
@@ -147,7 +154,7 @@ def _checked_mass(option_mass: Values | None, place: _Place, scoring: Scoring) -
     if option_mass is None:
         return None
     if scoring != "letter":
-        raise ScoresError(f"task {place.task!r}: option_mass is a thing of letter, and scoring is {scoring}")
+        raise ScoresError(f"task {place.task!r}: option_mass belongs to letter scoring, not {scoring}")
     try:
         mass = np.array(option_mass, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -155,7 +162,7 @@ def _checked_mass(option_mass: Values | None, place: _Place, scoring: Scoring) -
     n = len(place.ids)
     if mass.shape != (n,):
         raise ScoresError(f"task {place.task!r}: option_mass has shape {mass.shape}, {n} items need ({n},)")
-    place.refuse(~((mass > 0) & (mass <= 1 + ROUNDING)), mass, "option_mass {value} is no probability above 0")
+    place.refuse(~((mass > 0) & (mass <= 1 + ROUNDING)), mass, "option_mass {value} is not a probability above 0")
     return np.minimum(mass, 1.0)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from calibaudit.files.text import json_value
+
 
 @dataclass(frozen=True)
 class PromptFormat:
@@ -106,15 +108,16 @@ def prompt_format_from_dict(data: Any) -> PromptFormat | None:
     if data is None:
         return None
     if not isinstance(data, Mapping):
-        raise TypeError(f"prompt is {data!r:.40}, where an object is wanted")
+        raise TypeError(f"prompt: expected an object, found {json_value(data)}")
     if "template" not in data:
         raise TypeError("prompt has no entry 'template'")
     found = {name: data[name] for name in _NAMES if name in data}
     for name, value in found.items():
         kinds: tuple[type, ...] = _KINDS.get(name, (str,))
         if type(value) not in kinds:
-            wanted = {str: "text", int: "a whole number", bool: "true or false", type(None): "null"}
-            raise TypeError(f"prompt: {name} is {value!r:.40}, where {' or '.join(wanted[k] for k in kinds)} is wanted")
+            words = {str: "text", int: "a whole number", bool: "true or false", type(None): "null"}
+            expected = " or ".join(words[kind] for kind in kinds)
+            raise TypeError(f"prompt: {name}: expected {expected}, found {json_value(value)}")
     return PromptFormat(**found)
 
 

@@ -28,7 +28,7 @@ def read_scores(path: str | os.PathLike[str]) -> tuple[Scores, ...]:
         data = plain(data, str(path))
     if not isinstance(data, dict) or not isinstance(data.get("scores"), list):
         raise ScoresError(
-            f"{path}: no saved scores in it; make such a file with `calibaudit score MODEL -o {path.name}`"
+            f"{path}: holds no saved scores; make such a file with `calibaudit score MODEL -o {path.name}`"
         )
     if data.get("schema_version") not in READABLE_VERSIONS:
         raise ScoresError(
@@ -133,10 +133,10 @@ def _all_in(name: str, notice: Callable[[str], None] | None) -> list[Scores]:
     for source, entry in found:
         if _who(entry.model) != _who(model):
             shown = [f"{one.name} (revision {one.revision}, {one.dtype})" for one in (model, entry.model)]
-            raise ScoresError(f"{name}: holds scores of two models, {' and '.join(shown)}; one side is one model")
+            raise ScoresError(f"{name}: holds scores of two models, {' and '.join(shown)}; a side is one model")
         key = entry.task, entry.chat_template
         if seen.setdefault(key, source) != source:
-            raise ScoresError(f"task {entry.label!r} stands in {seen[key]} and in {source}; name it once")
+            raise ScoresError(f"task {entry.label!r} is in {seen[key]} and in {source}; name it once")
     return [replace(entry, model=model) for _, entry in found]
 
 

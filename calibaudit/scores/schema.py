@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.text import json_value
 from calibaudit.tasks.items import SCORINGS
 
 LEAST = -1e6
@@ -53,7 +54,7 @@ def check_scores(scores: Any) -> None:
     mass = scores.option_mass
     if mass is not None and not ((mass >= 0) & (mass <= 1 + ROUNDING)).all():
         i = int((~((mass >= 0) & (mass <= 1 + ROUNDING))).argmax())
-        raise ScoresError(f"{where}: item {scores.item_ids[i]!r}: option mass {mass[i]:.6g} is no probability")
+        raise ScoresError(f"{where}: item {scores.item_ids[i]!r}: option mass {mass[i]:.6g} is not a probability")
     outside = ~real[np.arange(n), scores.answer.clip(0, real.shape[1] - 1)] | (scores.answer < 0)
     outside |= scores.answer >= real.sum(axis=1)
     if outside.any():
@@ -69,25 +70,25 @@ def _check_kinds(scores: Any, where: str) -> int:
     """How many items there are."""
     for name in _TEXTS:
         if not isinstance(getattr(scores, name), str):
-            raise ScoresError(f"{where}: {name} is {getattr(scores, name)!r:.40}, text is wanted")
+            raise ScoresError(f"{where}: {name}: expected text, found {json_value(getattr(scores, name))}")
     if not isinstance(scores.item_ids, tuple) or len(scores.item_ids) == 0:
         raise ScoresError(f"{where}: no items")
     if scores.scoring not in SCORINGS:
         raise ScoresError(f"{where}: scoring {scores.scoring!r:.40} is not one of {', '.join(SCORINGS)}")
     if not isinstance(scores.chat_template, (bool, np.bool_)):
-        raise ScoresError(f"{where}: chat_template is {scores.chat_template!r:.40}, true or false is wanted")
+        raise ScoresError(f"{where}: chat_template: expected true or false, found {json_value(scores.chat_template)}")
     for name in _COUNTS:
         value = getattr(scores, name)
         if not is_whole(value):
-            raise ScoresError(f"{where}: {name} is {value!r:.40}, a whole number from 0 is wanted")
+            raise ScoresError(f"{where}: {name}: expected a whole number from 0, found {json_value(value)}")
     for name in ("item_ids", "groups", "documents"):
         values = getattr(scores, name)
         if values is not None and set(map(type, values)) - {str}:
             odd = next(value for value in values if type(value) is not str)
-            raise ScoresError(f"{where}: {name} holds something other than text: {odd!r:.40}")
+            raise ScoresError(f"{where}: {name}: expected text in every entry, found {json_value(odd)}")
     odd = [level for level in scores.levels or () if level is not None and not is_whole(level)]
     if odd:
-        raise ScoresError(f"{where}: levels holds {odd[0]!r:.40}: a whole number from 0 is wanted, or none")
+        raise ScoresError(f"{where}: levels: expected whole numbers from 0 or null, found {json_value(odd[0])}")
     return len(scores.item_ids)
 
 
@@ -99,7 +100,7 @@ def _check_shapes(scores: Any, where: str, n: int) -> None:
         array = getattr(scores, name)
         kinds = "iu" if name in ("answer", "n_tokens", "n_bytes", "n_chars") else "iuf"
         if array is not None and (not isinstance(array, np.ndarray) or array.dtype.kind not in kinds):
-            raise ScoresError(f"{where}: {name} is no array of {'whole ' if kinds == 'iu' else ''}numbers")
+            raise ScoresError(f"{where}: {name} is not an array of {'whole ' if kinds == 'iu' else ''}numbers")
     for name in ROWS:
         array = getattr(scores, name)
         if array is not None and array.shape != shape:
@@ -137,9 +138,7 @@ def check_keys(data: Mapping[str, Any], known: Sequence[str] | frozenset[str], w
     """Raises ScoresError for a key that no version of such a file has."""
     unknown = next((key for key in data if key not in known), None)
     if unknown is not None:
-        raise ScoresError(
-            f"{where}: key {unknown!r:.60} is none of such a file's; was it written by a newer calibaudit?"
-        )
+        raise ScoresError(f"{where}: unknown key {unknown!r:.60}; was it written by a newer calibaudit?")
 
 
 def is_whole(value: object) -> bool:
@@ -150,7 +149,7 @@ def is_whole(value: object) -> bool:
 def whole(value: Any) -> int:
     """The same, or TypeError."""
     if not is_whole(value):
-        raise TypeError(f"{value!r:.40} where a whole number from 0 is wanted")
+        raise TypeError(f"expected a whole number from 0, found {json_value(value)}")
     return int(value)
 
 
@@ -167,7 +166,7 @@ def built(kind: type[T], entries: Any) -> T:
     Raises TypeError for entries of other kinds or names. What is no text, number, truth value or null is not looked at.
     """
     if not isinstance(entries, Mapping):
-        raise TypeError(f"{entries!r:.40} where an object is wanted")
+        raise TypeError(f"expected an object, found {json_value(entries)}")
     hints = get_type_hints(kind)
     for name, value in entries.items():
         if name in hints and not _fits(value, hints[name]):
@@ -200,7 +199,7 @@ def floats(values: Any) -> FloatArray:
 def rows_of_numbers(rows: Any, fill: float) -> FloatArray | IntArray:
     """`padded` of a file's lists of numbers; whole ones where the padding is. Raises as above."""
     if not isinstance(rows, list) or set(map(type, rows)) - {list}:
-        raise TypeError(f"{rows!r:.40} where a list of lists of numbers is wanted")
+        raise TypeError(f"expected a list of lists of numbers, found {json_value(rows)}")
     is_whole = not np.isinf(fill)
     _check_numbers(list(itertools.chain.from_iterable(rows)), {int} if is_whole else {int, float})
     found = padded(rows, fill)
@@ -209,12 +208,12 @@ def rows_of_numbers(rows: Any, fill: float) -> FloatArray | IntArray:
 
 def _check_numbers(values: Any, kinds: set[type]) -> None:
     if not isinstance(values, list):
-        raise TypeError(f"{values!r:.40} where a list of numbers is wanted")
+        raise TypeError(f"expected a list of numbers, found {json_value(values)}")
     if set(map(type, values)) - kinds:
         odd = next(value for value in values if type(value) not in kinds)
-        raise TypeError(f"{odd!r:.40} where a {'' if float in kinds else 'whole '}number is wanted")
+        raise TypeError(f"expected a {'' if float in kinds else 'whole '}number, found {json_value(odd)}")
     if values and int in kinds and not -_LARGEST < min(values) <= max(values) < _LARGEST and float not in kinds:
-        raise ValueError(f"{max(values, key=abs)!r:.40} is too large a number")
+        raise ValueError(f"{max(values, key=abs)!r:.40} is too large")
 
 
 def padded(rows: Sequence[Sequence[float]], fill: float) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.shown.card import Card, Shown, count, figure, said
+from calibaudit.files.text import json_value
 from calibaudit.metrics.temperature import top_choices
 from calibaudit.scores.option_values import Answers, Values, checked_answers, checked_values, of_one_kind, rows_of
 from calibaudit.scores.prompt_format import PromptFormat
@@ -54,8 +55,8 @@ class ModelInfo:
         for field in dataclasses.fields(self):
             value, is_count = getattr(self, field.name), field.name in ("n_parameters", "vocab_size")
             if not (is_whole(value) if is_count else isinstance(value, str)):
-                wanted = "a whole number from 0" if is_count else "text"
-                raise ScoresError(f"model: {field.name} is {value!r:.60}, where {wanted} is wanted")
+                expected = "a whole number from 0" if is_count else "text"
+                raise ScoresError(f"model: {field.name}: expected {expected}, found {json_value(value, 60)}")
 
     @property
     def logged_by(self) -> str:

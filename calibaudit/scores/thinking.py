@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.shown.card import Card, Shown, count
+from calibaudit.files.text import json_value
 from calibaudit.scores.schema import ABOVE, is_whole, rows_of_numbers
 
 
@@ -29,7 +30,7 @@ class Thinking:
     def __post_init__(self) -> None:
         for flag, value in (("--think", self.n_tokens), ("--think-samples", self.samples)):
             if value < 1:
-                raise ScoresError(f"{flag} {value}: give a number from 1 on")
+                raise ScoresError(f"{flag} {value}: give a number of at least 1")
 
     @property
     def words(self) -> str:
@@ -100,23 +101,23 @@ def thoughts_from_dict(data: Any) -> Thoughts | None:
     if data is None:
         return None
     if not isinstance(data, dict):
-        raise TypeError(f"thinking is {data!r:.40}, where an object is wanted")
+        raise TypeError(f"thinking: expected an object, found {json_value(data)}")
     for name in ("n_tokens", "samples", "seed", "n_thoughts", "n_truncated", "n_unclosed"):
         if not is_whole(data[name]):
-            raise TypeError(f"thinking: {name} is {data[name]!r:.40}, where a whole number from 0 is wanted")
+            raise TypeError(f"thinking: {name}: expected a whole number from 0, found {json_value(data[name])}")
     mean = data["mean_tokens"]
     if type(mean) not in (int, float) or not 0 <= mean < float("inf"):
-        raise TypeError(f"thinking: mean_tokens is {mean!r:.40}, where a number from 0 is wanted")
+        raise TypeError(f"thinking: mean_tokens: expected a number from 0, found {json_value(mean)}")
     direct = rows_of_numbers(data["direct"], -np.inf)
     if np.isnan(direct).any() or (direct > ABOVE).any():
-        raise ValueError("thinking: direct holds a number that is no log-probability")
+        raise ValueError("thinking: direct holds a number that is not a log-probability")
     texts = data["texts"]
     if texts is not None and not (
         isinstance(texts, list)
         and set(map(type, texts)) <= {list}
         and all(isinstance(text, str) for entry in texts for text in entry)
     ):
-        raise TypeError("thinking: texts is no list of lists of texts")
+        raise TypeError(f"thinking: texts: expected a list of lists of strings, found {json_value(texts)}")
     return Thoughts(
         Thinking(data["n_tokens"], data["samples"], data["seed"]),
         data["n_thoughts"],

@@ -176,7 +176,7 @@ class Encoder:
                 start, tokens = self._from_prefix(tokens, prompt.where)
             if not tokens:
                 raise TaskError(
-                    f"{prompt.where}: choice {choice} ({continuation!r}) is no token of its own for this tokenizer"
+                    f"{prompt.where}: choice {choice} ({continuation!r}) is not a token of its own in this tokenizer"
                 )
             cuts.append((start, tokens))
         rows, truncated = self._rows(cuts, prompt.where, 0)

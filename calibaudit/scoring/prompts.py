@@ -128,7 +128,7 @@ class ChatPrompts:
         for lead in dict.fromkeys(item.leads or ("",)):
             thought = self.place(item, where, lead).thought
             if thought is None:
-                raise self._unusable(where, "it shows no place for a thought, which --think wants")
+                raise self._unusable(where, "it has no place for a thought, which --think needs")
             found.append(ThoughtPrompt(where, thought.before, thought.close, self._at_prompt))
         return found
 

@@ -87,8 +87,7 @@ def score(
 
     if not isinstance(model, Model):
         raise ModelError(
-            f"{model.info.name}: --think: thoughts are written only by networks that run in this process, "
-            f"not by {model.info.engine}"
+            f"{model.info.name}: --think: only a model that runs in this process can think, not {model.info.engine}"
         )
     places = [writer.thought_prompts(item, where_of(task, item)) for item in task.items]
     found = think(

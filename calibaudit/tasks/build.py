@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from calibaudit.errors import TaskError
+from calibaudit.files.text import json_value
 from calibaudit.tasks.documents import Document, Documents, load_documents
 from calibaudit.tasks.fewshot import Broken, Examples
 from calibaudit.tasks.items import PERCENT_LEFT_OUT, Item, Task, content_of, document_hash, joined, scoring_of_choices
@@ -246,5 +247,5 @@ def _level_of(value: object) -> int | None:
         return None
     text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
-        raise TaskError(f"doc_to_level: {value!r:.80}: a whole number from 0 is wanted, the larger the harder")
+        raise TaskError(f"doc_to_level: expected a whole number from 0, larger for harder, found {json_value(value)}")
     return int(text)

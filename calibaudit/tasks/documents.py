@@ -81,8 +81,8 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
     if local is None:
         if is_file_format(path):
             raise TaskError(
-                f"{definition.where}: dataset_path {path!r} is a file format that is not read: "
-                f"take one of {', '.join(BUILDERS)}"
+                f"{definition.where}: dataset_path {path!r} is not a supported file format: "
+                f"use one of {', '.join(BUILDERS)}"
             )
         return _load_dataset(definition, path, _written(definition), offline=offline, local=False)
     if local.is_dir():
@@ -95,7 +95,7 @@ def load_documents(definition: Definition, *, mirror: Path | None = None, offlin
     written = {key: value for key, value in _written(definition).items() if value is not None}
     field = written.pop("field", None) if local.suffix == ".json" else None
     if written:
-        raise TaskError(f"{definition.where}: dataset_path names a file, so dataset_kwargs.{min(written)} must go")
+        raise TaskError(f"{definition.where}: dataset_path names a file, so remove dataset_kwargs.{min(written)}")
     split = read_json_documents(local, field)
     return Documents({spec.evaluated_split: lambda: split}, definition.where)
 
@@ -127,7 +127,7 @@ def read_json_documents(path: Path, field: str | None = None) -> Split:
             )
         for index, row in enumerate(parsed):
             if not isinstance(row, dict):
-                raise TaskError(f"{path}, row {index}: an object is wanted, not {json_kind(row)}")
+                raise TaskError(f"{path}, row {index}: expected an object, found {json_kind(row)}")
             rows.append(row)
     if not rows:
         raise TaskError(f"{path}: there are no documents in this file")
@@ -142,7 +142,7 @@ def _parse_object(text: str, where: str) -> dict[str, Any]:
     except NotJson as error:
         raise TaskError(f"{where}: {error.reason}") from None
     if not isinstance(row, dict):
-        raise TaskError(f"{where}: an object is wanted, not {json_kind(row)}")
+        raise TaskError(f"{where}: expected an object, found {json_kind(row)}")
     return row
 
 

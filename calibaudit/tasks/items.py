@@ -269,9 +269,9 @@ class Task(Shown):
 def check_task(task: object) -> None:
     """Raises TaskError, with what to write, for a name or a list in the place of one Task."""
     if isinstance(task, str):
-        raise TaskError(f"{one_line(task, 80)!r} is a name in the place of a Task: load_task({one_line(task, 80)!r})")
+        raise TaskError(f"{one_line(task, 80)!r} is a name; expected a Task: use load_task({one_line(task, 80)!r})")
     if not isinstance(task, Task):
-        raise TaskError(f"{type(task).__name__} in the place of one Task, which load_task gives; of several take each")
+        raise TaskError(f"expected one Task (from load_task), found {type(task).__name__}; pass several one by one")
 
 
 def task_list(tasks: Task | Iterable[Task]) -> tuple[Task, ...]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from calibaudit.errors import TaskError
+from calibaudit.files.text import json_value
 from calibaudit.tasks.templates import compile_template
 from calibaudit.tasks.yaml_file import Function
 
@@ -25,7 +26,7 @@ class Keys(BaseModel):
 def _text_or_texts(value: object) -> object:
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value)):
         return value
-    raise ValueError(f"text or a list of texts is wanted, not {value!r}")
+    raise ValueError(f"expected text or a list of strings, found {json_value(value, 80)}")
 
 
 def _template(value: object) -> object:
@@ -44,7 +45,7 @@ def _target(value: object) -> object:
         (value,) = value
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return _template(value)
-    raise ValueError(f"a column, a template or the index of the right choice is wanted, not {value!r}")
+    raise ValueError(f"expected a column, a template or the index of the right choice, found {json_value(value, 80)}")
 
 
 def _choices(value: object) -> object:
@@ -52,11 +53,11 @@ def _choices(value: object) -> object:
         return _template(value)
     parts = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(parts, list):
-        raise ValueError(f"a column, a template or a list of texts is wanted, not {value!r}")
+        raise ValueError(f"expected a column, a template or a list of strings, found {json_value(value, 80)}")
     for index, part in enumerate(parts):
         if not isinstance(part, str):
             hint = "; YAML reads no, yes, on, off as booleans" if isinstance(part, bool) else ""
-            raise ValueError(f"choice {index} is {part!r}, text is wanted: quote it{hint}")
+            raise ValueError(f"choice {index}: expected text, found {json_value(part)}: quote it{hint}")
     if len(parts) < 2:
         raise ValueError(f"{len(parts)} choice(s): at least 2 are needed")
     return value
@@ -73,21 +74,21 @@ def _files(value: object) -> object:
 def _header(value: object) -> object:
     if value is None or value == "infer" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value
-    raise ValueError(f"the number of a row, `infer`, or null for a file without a header is wanted, not {value!r}")
+    raise ValueError(f"expected a row number, `infer`, or null for a file without a header, found {json_value(value)}")
 
 
 def _columns(value: object) -> object:
     kinds = {type(part) for part in value} if isinstance(value, list) else set()
     if kinds in ({int}, {str}):
         return value
-    raise ValueError(f"a list of names, or one of numbers, is wanted, not {value!r}")
+    raise ValueError(f"expected a list of names or a list of numbers, found {json_value(value, 80)}")
 
 
 def _rows(value: object) -> object:
     parts = value if isinstance(value, list) else [value]
     if all(isinstance(part, int) and not isinstance(part, bool) and part >= 0 for part in parts):
         return value
-    raise ValueError(f"how many rows, or a list of their numbers, is wanted, not {value!r}")
+    raise ValueError(f"expected a number of rows or a list of row numbers, found {json_value(value, 80)}")
 
 
 def _one_repeat(value: object) -> object:
@@ -118,7 +119,7 @@ def _steps(entry: object) -> list[object]:
 def _metric(value: object) -> object:
     if value in METRICS or isinstance(value, Function):
         return value
-    raise ValueError(f"one of {', '.join(METRICS)} is wanted, not {value!r}")
+    raise ValueError(f"expected one of {', '.join(METRICS)}; found {json_value(value)}")
 
 
 Text = Annotated[str, BeforeValidator(_template)]

@@ -90,7 +90,7 @@ def load_task(
 
     found = find_definitions(_names(name))
     if len(found) != 1:
-        raise TaskError(f"{name} is a group of {len(found)} tasks: take load_tasks, or name one of them")
+        raise TaskError(f"{name} is a group of {len(found)} tasks: use load_tasks, or name one of them")
     (task,) = load_tasks(
         name,
         num_fewshot=num_fewshot,
@@ -114,7 +114,7 @@ def _names(names: object) -> list[str]:
     for name in given:
         if not isinstance(name, str | os.PathLike):
             raise TaskError(
-                f'{one_line(repr(name), 80)} is no task\'s name or file: write load_tasks(["arithmetic", "words"])'
+                f'{one_line(repr(name), 80)} is not a task\'s name or file: write load_tasks(["arithmetic", "words"])'
             )
     return [os.fspath(name) for name in given]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import TaskError
-from calibaudit.files.text import json_kind
+from calibaudit.files.text import json_value
 from calibaudit.tasks.documents import Document
 from calibaudit.tasks.schema import FewshotConfig, TaskSpec
 from calibaudit.tasks.templates import Field
@@ -58,7 +58,8 @@ class QuestionRenderer:
             gold = _index_or_text(self.text, document)
             if not isinstance(gold, int):
                 raise TaskError(
-                    f"doc_to_text: {gold!r}: the index of the right choice is wanted, as in the first document"
+                    "doc_to_text: expected the index of the right choice, as in the first document, "
+                    f"found {json_value(gold)}"
                 )
             _check_index(gold, len(choices))
             shared = str(self.target) if isinstance(self.target, int) else self.target.text_of(document)
@@ -80,12 +81,12 @@ class QuestionRenderer:
             try:
                 value = ast.literal_eval(value)
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-                raise TaskError(f"doc_to_choice: rendered to {value!r:.120}, which is no list of texts") from None
+                raise TaskError(f"doc_to_choice: expected a list of strings, found {json_value(value, 120)}") from None
         if not isinstance(value, (list, tuple)):
-            raise TaskError(f"doc_to_choice: {value!r:.120}: a list of texts is wanted, not {json_kind(value)}")
+            raise TaskError(f"doc_to_choice: expected a list of strings, found {json_value(value, 120)}")
         for index, choice in enumerate(value):
             if not isinstance(choice, str):
-                raise TaskError(f"doc_to_choice: choice {index} is {choice!r}, text is wanted")
+                raise TaskError(f"doc_to_choice: choice {index}: expected text, found {json_value(choice)}")
         if len(value) < 2:
             raise TaskError(f"doc_to_choice: {len(value)} choice(s): at least 2 are needed")
         return tuple(value)
@@ -100,7 +101,7 @@ class QuestionRenderer:
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # a table's column of whole numbers with an empty cell in it
         if not isinstance(value, int):
-            raise TaskError(f"doc_to_target: {value!r:.80}: a choice or its index is wanted, not {json_kind(value)}")
+            raise TaskError(f"doc_to_target: expected a choice or its index, found {json_value(value, 80)}")
         _check_index(value, len(choices))
         return int(value), choices[value]
 
@@ -118,7 +119,7 @@ def _only_one(value: Any, *, read: bool) -> tuple[Any, bool]:
     if not isinstance(value, list):
         return value, False
     if len(value) != 1:
-        raise TaskError(f"doc_to_target: {value!r:.80}: one right answer is wanted, not {len(value)}")
+        raise TaskError(f"doc_to_target: expected one right answer, found {len(value)}: {json_value(value, 80)}")
     return value[0], True
 
 
@@ -133,7 +134,7 @@ def _find_text(value: str, choices: tuple[str, ...], *, digits_first: bool) -> t
             return stripped.index(value.strip()), value
     if not digits:
         shown = ", ".join(repr(choice) for choice in choices)
-        raise TaskError(f"doc_to_target: answer {value!r:.80} is none of the choices {shown:.200}")
+        raise TaskError(f"doc_to_target: answer {value!r:.80} is not one of the choices {shown:.200}")
     index = int(value)
     _check_index(index, len(choices))
     return index, choices[index]

@@ -66,7 +66,7 @@ def _catalogue(paths: Sequence[Path]) -> _Catalogue:
         source = read_source(path)
         name = source.data.get("group", source.data.get("task"))
         if not isinstance(name, str):
-            raise TaskFileError([f"{path}: neither `task: NAME` nor `group: NAME` is there"])
+            raise TaskFileError([f"{path}: it has neither `task: NAME` nor `group: NAME`"])
         if name in files:
             raise TaskFileError([f"{source.place()}: {name} is also defined in {files[name].path}"])
         files[name] = source
@@ -87,7 +87,7 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError as error:
-        raise TaskError(f"{folder}: cannot be looked into: {error.strerror or error}") from None
+        raise TaskError(f"{folder}: cannot be opened: {error.strerror or error}") from None
 
 
 @lru_cache(maxsize=1)
@@ -200,7 +200,7 @@ def _expand_member(
             near = get_close_matches(member, [*_bundled().files, *_bundled().members], n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise TaskFileError(
-                [f"{place}: {member!r} is no task file or tag of this folder and no bundled task{hint}"]
+                [f"{place}: {member!r} is neither a task file or tag of this folder nor a bundled task{hint}"]
             )
         return tuple(found for one in known for found in _expand(one, lookup, defaults, above))
     inline = merge_includes(source.inner("task", index))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from calibaudit.files.text import json_value
 from calibaudit.tasks.items import Scoring, scoring_of_choices
 from calibaudit.tasks.keys import Choices, DatasetKwargs, Filters, Keys, Metric, Repeats, Target, Text, Texts
 from calibaudit.tasks.yaml_file import Function, KeyPath, Place, Source, TaskFileError
@@ -227,7 +228,7 @@ _WANTED: Mapping[str, str] = {
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
     "string_pattern_mismatch": "a name without {barred}",
-    "string_too_short": "a text that is not empty",
+    "string_too_short": "non-empty text",
 }
 """How pydantic's kinds of faults begin, the longest counts -> what would be none."""
 
@@ -239,8 +240,8 @@ def _in_words(fault: Mapping[str, Any]) -> str:
         return str(bound["error"])
     start = max((start for start in _WANTED if kind.startswith(start)), key=len, default="")
     barred = "spaces, commas or slashes" if r"\s" in str(bound.get("pattern")) else "commas or slashes"
-    wanted = _WANTED.get(start, "a value of another kind").format(barred=barred, **bound)
-    return f"{wanted} is wanted, not {fault['input']!r:.80}"
+    wanted = _WANTED.get(start, "another kind of value").format(barred=barred, **bound).replace("'", '"')
+    return f"expected {wanted}, found {json_value(fault['input'], 80)}"
 
 
 def _is_key(part: str | int) -> bool:

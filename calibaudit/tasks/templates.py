@@ -42,7 +42,7 @@ def _check_repeatable(text: str, document: Mapping[str, Any]) -> None:
     found = _ADDRESS.search(text) if " at 0x" in text else None
     if found is not None and found[1] not in str(document):
         raise TaskError(
-            f"it writes {found[0]:.80}, which is other text in every run: end it in `| list`, `| join` or a value"
+            f"it writes {found[0]:.80}, which differs in every run: end it with `| list`, `| join` or a value"
         )
 
 
@@ -100,7 +100,7 @@ def _with_nulls(value: Any) -> Any:
 
 def _for_json(value: object) -> None:
     if not isinstance(value, _Null):
-        raise TypeError(f"{type(value).__name__} is no JSON")
+        raise TypeError(f"{json_kind(value)} cannot be written as JSON")
 
 
 MOST_CHARACTERS = 1_000_000
@@ -119,7 +119,7 @@ class _Template(Template):
         except TooMuch as error:
             raise EndlessTemplate(f"the template is refused: {error}") from None
         if len(text) > MOST_CHARACTERS:
-            raise EndlessTemplate(f"the template writes {len(text):,} characters; {MOST_CHARACTERS:,} are the most")
+            raise EndlessTemplate(f"the template writes {len(text):,} characters; the limit is {MOST_CHARACTERS:,}")
         return text
 
 
@@ -240,7 +240,7 @@ class Field:
             return value
         if isinstance(value, (bool, int, float)):
             return str(value)
-        raise TaskError(f"{self.key}: column {self.text!r} holds {json_kind(value)}, text is wanted")
+        raise TaskError(f"{self.key}: column {self.text!r}: expected text, found {json_kind(value)}")
 
     def optional_text_of(self, document: Mapping[str, Any]) -> str:
         """The value as text, "" for an empty cell. Raises TaskError for a list."""

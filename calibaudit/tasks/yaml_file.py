@@ -12,6 +12,7 @@ import yaml
 from calibaudit.errors import TaskError
 from calibaudit.files.paths import user_path
 from calibaudit.files.read import read_text
+from calibaudit.files.text import json_value
 from calibaudit.files.yaml_text import MOST, Loader, NotYaml, compose, construct
 
 KeyPath = tuple[str | int, ...]
@@ -118,7 +119,7 @@ def merge_includes(source: Source, above: tuple[Path, ...] = ()) -> Source:
     merged = source.without("include")
     for name in reversed(names):
         if not isinstance(name, str) or not name:
-            raise TaskFileError([f"{place}: include: a file name, or a list of them, is wanted, not {name!r}"])
+            raise TaskFileError([f"{place}: include: expected a file name or a list of them, found {json_value(name)}"])
         target = place.path.parent / name
         if not _checked(target, f"{place}: include: ").is_file():
             raise TaskFileError([f"{place}: include: there is no file {target}"])
@@ -204,7 +205,7 @@ def _node_faults(path: Path, root: yaml.Node) -> Iterator[str]:
         place = Place(path, node.start_mark.line + 1)
         if node.tag == _FUNCTION:
             if not isinstance(node, yaml.ScalarNode):
-                yield f"{place}: {_FUNCTION}: the name of a function is wanted, such as `{_FUNCTION} module.name`"
+                yield f"{place}: {_FUNCTION}: expected the name of a function, such as `{_FUNCTION} module.name`"
         elif not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
             yield f"{place}: YAML tag `{node.tag}` is not supported: write plain values"
         if isinstance(node, yaml.MappingNode):

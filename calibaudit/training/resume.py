@@ -91,7 +91,7 @@ def check_made_from(checkpoint: Path, wanted: Mapping[str, Any]) -> None:
     if differing:
         said = ", ".join(f"{name} {_short(found.get(name))} (now {_short(wanted[name])})" for name in differing)
         raise TrainingError(
-            f"{checkpoint}: was made with {said}; resume with the same, or start anew in another folder"
+            f"{checkpoint}: was made with {said}; resume with the same, or start again in another folder"
         )
 
 

@@ -136,10 +136,13 @@ def test_help_of_every_command_and_of_none(cli: Cli) -> None:
         (["compare", "a", "b", "-t", "tiny.yaml", "--limit", "x"], ["--limit"]),
         (["compare", "a", "b", "-t", "tiny.yaml", "--scoring", "clozee"], ["--scoring", "clozee"]),
         (["compare", "a", "b", "-t", "tiny.yaml", "--chat-template", "on.jinja"], ["on.jinja: there is no such file"]),
-        (["score", "a", "-t", "tiny.yaml", "--chat-template-kwargs", '{"tools": []}'], ["'tools'", "its own"]),
+        (
+            ["score", "a", "-t", "tiny.yaml", "--chat-template-kwargs", '{"tools": []}'],
+            ["'tools'", "reserved by transformers"],
+        ),
         (
             ["score", "a", "-t", "tiny.yaml", "--think", "8", "--chat-template", "off"],
-            ["--think 8", "leaves it out"],
+            ["--think 8", "needs a chat template"],
         ),
         (["data", "show", "rows.jsonl", "--model", "a", "--chat-template", "off"], ["--chat-template off", "rows"]),
         (["compare", "a", "b", "-t", "tiny.yaml", "--batch-size", "0"], ["--batch-size 0", "auto"]),

@@ -57,7 +57,7 @@ def test_a_folder_of_logs_is_no_candidate_for_a_checkpoint(cli: Cli, shared: Pat
     model = shared / "models" / "stories260k"
     ended = cli("gate", model, PLAIN, "-t", words, *QUICK)
     assert ended.code == 2
-    assert "a folder of lm-evaluation-harness's logs, where the baseline is of a checkpoint" in ended.err
+    assert "a folder of lm-evaluation-harness's logs, but the baseline is a checkpoint" in ended.err
     assert cli("gate", model, next(PLAIN.glob("samples_words_*")), "-t", words, *QUICK).code == 0
 
 
@@ -158,7 +158,7 @@ def test_several_paths_that_are_not_one_side(cli: Cli, tmp_path: Path) -> None:
     for models, said in (
         (f"{one},{tmp_path / 'none'}", "none: no such path; one side is several files"),
         (f"{one},{SAVED / 'tasks'}", "tasks: no scores or logs; one side is"),
-        (f"{saved},{one}", f"task 'words' stands in {saved} and in {one}"),
+        (f"{saved},{one}", f"task 'words' is in {saved} and in {one}"),
         (f"{one},{PLAIN}", "task 'words' is in two folders"),
     ):
         ended = cli("score", models)

@@ -123,8 +123,8 @@ def test_saved_scores_and_a_gate_know_of_the_thoughts(cli: Cli, tmp_path: Path) 
     ("arguments", "said"),
     [
         (("demo:instruct", "-t", "arithmetic", "--limit", "4", "--think", "8"), "no chat template with a place for a"),
-        (("demo:instruct", "--think-samples", "3"), "--think-samples: there are no thoughts without --think N"),
-        (("demo:instruct", "--save-thoughts"), "--save-thoughts: there are no thoughts without --think N"),
+        (("demo:instruct", "--think-samples", "3"), "--think-samples: needs --think N"),
+        (("demo:instruct", "--save-thoughts"), "--save-thoughts: needs --think N"),
     ],
 )
 def test_where_nothing_can_be_thought(cli: Cli, arguments: tuple[str, ...], said: str) -> None:

@@ -33,7 +33,7 @@ CASES = {
     "doubling": "asks for more than 400 MB",
     "padding": "asks for more than 400 MB",
     "power": "0.5 seconds",
-    "long text": "1,000,000 are the most",
+    "long text": "the limit is 1,000,000",
     "recursion": "RecursionError",
     "deep template": "nested too deeply",
     "deep blocks": "not a valid Jinja template",

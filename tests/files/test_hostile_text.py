@@ -40,13 +40,13 @@ from calibaudit.files.yaml_text import NotYaml, parse_yaml
         ("[" * 101 + "]" * 101, "nested too deeply: more than 100"),
         ('{"a":' * 101 + "1" + "}" * 101, "nested too deeply: more than 100"),
         ('["[[[[\\"", ' * 101 + "1" + "]" * 101, "nested too deeply: more than 100"),
-        ("9" * 301, "a whole number of 301 digits; 300 are the most"),
+        ("9" * 301, "a whole number of 301 digits; the limit is 300"),
         ("9" * 5_000, "a whole number of 5,000 digits"),
-        ("1e999", "1e999 is beyond what a number can be here"),
-        ("-1e999", "-1e999 is beyond"),
-        ("9" * 400 + ".5", "is beyond what a number can be here"),
-        ("NaN", "NaN is no JSON number"),
-        ("[Infinity]", "Infinity is no JSON number"),
+        ("1e999", "1e999 is too large for a number"),
+        ("-1e999", "-1e999 is too large"),
+        ("9" * 400 + ".5", "is too large for a number"),
+        ("NaN", "NaN is not a JSON number"),
+        ("[Infinity]", "Infinity is not a JSON number"),
         (r'"\ud800"', r"\ud800 is half a character (a lone surrogate)"),
         (r'{"\udfff": 1}', r"\udfff is half a character"),
         (r'"\ud83d\u0041"', r"\ud83d is half a character"),
@@ -94,12 +94,12 @@ def test_what_only_looks_like_it_is_read(text: str) -> None:
         ("a: !!python/object/apply:os.system [echo]", "could not determine a constructor"),
         ("{[]: 1}", "unhashable"),
         ("{{a: 1}: 1}", "unhashable"),
-        ("a: .nan", "nan is no number"),
-        ("a: [-.inf]", "-inf is no number"),
+        ("a: .nan", "nan is not a number"),
+        ("a: [-.inf]", "-inf is not a number"),
         ("a: " + "9" * 5_000, "not valid YAML"),
         ("a: 2024-99-99", "not valid YAML"),
-        ("&a [*a]", "an alias stands inside what it is an alias of"),
-        ("a: &a {<<: *a}", "an alias stands inside"),
+        ("&a [*a]", "an alias refers to a value that contains it"),
+        ("a: &a {<<: *a}", "an alias refers to a value that contains it"),
         ("a: *nothing", "undefined alias"),
         ('a: "\\ud800"', ""),
         ("a: b: c", "mapping values are not allowed"),
@@ -198,9 +198,9 @@ class TestNoFile:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("~nosuchuser/x", "there is no folder of that user"),
-        ("a" * 300, "cannot be looked at: File name too long"),
-        ("a/" * 5_000, "cannot be looked at: File name too long"),
+        ("~nosuchuser/x", "that user has no home folder"),
+        ("a" * 300, "cannot be accessed: File name too long"),
+        ("a/" * 5_000, "cannot be accessed: File name too long"),
         ("a\0b", "is not a path: embedded null byte"),
         ("\ud800", "is not a path: "),
     ],
@@ -219,7 +219,7 @@ def test_a_search_has_an_end(tmp_path: Path) -> None:
         (tmp_path / f"{i}" / "a.txt").touch()
     (tmp_path / "up").symlink_to(tmp_path)
     assert len(list(files_below(tmp_path, TaskError, most=61))) == 30
-    with pytest.raises(TaskError, match="more than 60 files and folders are below it"):
+    with pytest.raises(TaskError, match="it holds more than 60 files and folders"):
         list(files_below(tmp_path, TaskError, most=60))
 
 

@@ -16,7 +16,7 @@ from calibaudit.tasks.load import check_task_file, load_tasks
 from calibaudit.training.retune import check_folder
 from tests.command import Cli, check_refused
 
-NOBODY = "there is no folder of that user; write the path out, or ./~ before a name"
+NOBODY = "that user has no home folder; write the path out, or ./~ before a name"
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_what_is_no_checkpoint(name: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("file", "--mirror file: is a file, where a folder is wanted"),
+        ("file", "--mirror file: expected a folder, found a file"),
         ("nosuch", "--mirror nosuch: there is no such folder"),
         ("broken", "--mirror broken: is a link to nowhere, which does not exist"),
         ("~nobody-at-all/x", f"--mirror ~nobody-at-all/x: {NOBODY}"),
@@ -100,7 +100,7 @@ def test_a_mirror_below_home_is_looked_into(cli: Cli, tmp_path: Path) -> None:
     ("name", "said"),
     [
         ("~nobody-at-all/c", NOBODY),
-        ("file", "--cache-dir file: is a file, where a folder is wanted"),
+        ("file", "--cache-dir file: expected a folder, found a file"),
         ("broken/c", "--cache-dir broken/c: broken is a link to nowhere, which does not exist"),
     ],
 )
@@ -111,14 +111,14 @@ def test_a_cache_is_a_folder(name: str, said: str, cli: Cli) -> None:
 
 def test_a_template_is_a_file(cli: Cli) -> None:
     ended = cli("score", "demo:base", "-t", "arithmetic", "--chat-template", "./empty")
-    check_refused(ended, "--chat-template ./empty: is a folder, where a file is wanted")
+    check_refused(ended, "--chat-template ./empty: expected a file, found a folder")
 
 
 def test_what_is_shut_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the system tells one who may not look: root, who runs tests too, may."""
     monkeypatch.setattr(os, "access", lambda *_: False)
     for refused in (lambda: find_checkpoint("empty"), lambda: check_open(Path("empty"), ModelError, "empty")):
-        with pytest.raises(ModelError, match=r"^empty: is a folder that may not be looked into: Permission denied$"):
+        with pytest.raises(ModelError, match=r"^empty: this folder cannot be opened: Permission denied$"):
             refused()
 
     def stat(self: Path, **_: object) -> os.stat_result:
@@ -126,7 +126,7 @@ def test_what_is_shut_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "stat", stat)
     for refuse in (lambda: find_checkpoint("shut/m"), lambda: user_path("shut/m", ModelError)):
-        with pytest.raises(ModelError, match=r"^shut/m: cannot be looked at: Permission denied$"):
+        with pytest.raises(ModelError, match=r"^shut/m: cannot be accessed: Permission denied$"):
             refuse()
-    with pytest.raises(ScoresError, match=r"^shut/m\.json: cannot be looked at: Permission denied$"):
+    with pytest.raises(ScoresError, match=r"^shut/m\.json: cannot be accessed: Permission denied$"):
         check_there(["shut/m.json"])

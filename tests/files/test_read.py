@@ -50,7 +50,7 @@ def test_what_only_some_files_must_not_hold() -> None:
     with pytest.raises(NotJson, match="key 'a' occurs twice in one object"):
         decode_json(twice, unique_keys=True)
     assert decode_json(infinite, finite=False) == {"a": float("-inf")}
-    with pytest.raises(NotJson, match="not valid JSON: -Infinity is no JSON number"):
+    with pytest.raises(NotJson, match="not valid JSON: -Infinity is not a JSON number"):
         decode_json(infinite)
 
 

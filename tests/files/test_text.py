@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from datetime import date
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from calibaudit.files.text import (
     cell,
     file_name,
     json_text,
+    json_value,
     log_line,
     one_line,
     screen_text,
@@ -159,3 +161,37 @@ def test_a_long_file_name_is_cut_and_stays_its_own(tmp_path):
     for name in (one, other):
         assert len(name.encode()) <= 120
         (tmp_path / f"{name}.validation.jsonl").touch()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        (False, "false"),
+        (3, "3"),
+        (float("inf"), "Infinity"),
+        ('say "é"', r'"say \"é\""'),
+        ([1, [None, "a"]], '[1, [null, "a"]]'),
+        (("a", "b"), '["a", "b"]'),
+        ({"a": {"b": True}}, '{"a": {"b": true}}'),
+        ("a\u202eb\n\x1b", r'"a\u202eb\n\u001b"'),
+        ("x" * 100, f'"{"x" * 18}…{"x" * 19}"'),
+        (date(2026, 11, 29), "2026-11-29"),
+        ({"on": date(2026, 11, 29)}, '{"on": "2026-11-29"}'),
+        ({(1, 2): 3}, "an object"),
+        ([10**5_000], "a list"),
+    ],
+)
+def test_a_value_of_a_file_is_shown_as_json(value: object, shown: str) -> None:
+    assert json_value(value) == shown
+    assert len(json_value(value)) <= 40
+
+
+def test_a_number_too_long_for_python_is_shown_by_its_kind() -> None:
+    assert json_value(10**5_000) == "a number"
+
+
+def test_a_value_without_end_is_shown_by_its_kind() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    assert json_value(endless) == "a list"

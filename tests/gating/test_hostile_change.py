@@ -139,7 +139,7 @@ def test_logs_in_a_folder_do_not_speak_for_its_checkpoint(
         assert is_saved_scores(str(folder)) is False
         assert ended.code == 2
     else:
-        check_refused(ended, "a folder of lm-evaluation-harness's logs, where the baseline is of a checkpoint that")
+        check_refused(ended, "a folder of lm-evaluation-harness's logs, but the baseline is a checkpoint that")
     first = next(iter(sorted(folder.glob("**/samples_arc*.jsonl"))))
     assert is_saved_scores(str(first)) is True
 
@@ -216,7 +216,10 @@ def test_bless_takes_the_gates_settings_and_keeps_what_it_replaces(
 
 def test_limits_that_are_not_understood_are_refused(change: Change, made: Path, tmp_path: Path) -> None:
     baseline = json.loads((made / "baseline.json").read_text())
-    for limits, said in (({"margin": 0.9}, "its limits lack 'alpha'"), ([], "not a table")):
+    for limits, said in (
+        ({"margin": 0.9}, "its limits lack 'alpha'"),
+        ([], "its limits: expected a table, found a list"),
+    ):
         path = tmp_path / "odd.json"
         path.write_text(json.dumps({**baseline, "limits": limits}))
         check_refused(change.gate("bad.json", baseline=str(path)), "odd.json", said)

@@ -98,7 +98,7 @@ def test_limits_of_a_baseline_that_are_not_understood_are_refused(change: dict[s
     assert said in str(caught.value)
     with pytest.raises(CalibauditError, match=r"b.json: its limits lack 'margin'"):
         held_limits({}, "b.json")
-    with pytest.raises(CalibauditError, match="its limits are list"):
+    with pytest.raises(CalibauditError, match="its limits: expected a table, found a list"):
         held_limits([], "b.json")
 
 

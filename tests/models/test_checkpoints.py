@@ -317,7 +317,7 @@ def test_of_the_hub_the_files_that_the_index_names_are_fetched(cache: Path, monk
 def test_an_index_that_leaves_the_folder_is_refused(folder: Path, name: str) -> None:
     first = shard(folder)[0]
     (folder / INDEX).write_text((folder / INDEX).read_text().replace(first, name))
-    refused(folder, f"{INDEX} names .*, which is no file of the checkpoint's folder; it is not followed")
+    refused(folder, f"{INDEX} names .*, which is not a file in the checkpoint's folder; it is not followed")
 
 
 def test_an_index_that_leaves_the_folder_by_a_link(folder: Path, tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_an_index_that_leaves_the_folder_by_a_link(folder: Path, tmp_path: Path)
     assert len(weight_files(find_checkpoint(str(folder)))) == len(names)
     (folder / "inner").rename(tmp_path / "outside")
     (folder / "inner").symlink_to(tmp_path / "outside")
-    refused(folder, "no file of the checkpoint's folder")
+    refused(folder, "is not a file in the checkpoint's folder")
 
 
 def test_a_shard_that_is_a_link_is_followed_as_in_the_cache(folder: Path, tmp_path: Path) -> None:

@@ -36,20 +36,23 @@ def test_each_known_entry_of_another_kind_is_named(file: str) -> None:
     for key in KINDS[file]:
         said = [fault for value in ODD if (fault := fault_of(file, {key: value}))]
         assert len(said) >= 4, key
-        assert all(text.startswith(f"m: {file}: {key} is ") and "\n" not in text for text in said)
+        assert all(
+            text.startswith((f"m: {file}: {key}: expected ", f"m: {file}: {key} is 10,0")) and "\n" not in text
+            for text in said
+        )
         check_settings("m", file, {key: None, "an entry of a new family": ODD})
 
 
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        ({"model_type": []}, r"config\.json: model_type is \[\], where text is wanted"),
-        ({"model_type": {}}, "model_type is {}, where text is wanted"),
+        ({"model_type": []}, r"config\.json: model_type: expected text, found \[\]"),
+        ({"model_type": {}}, "model_type: expected text, found {}"),
         ({"num_hidden_layers": 1_000_000}, "num_hidden_layers is 1,000,000; 10,000 is the most that any model has"),
         ({"text_config": {"vocab_size": 10**12}}, r"text_config\.vocab_size is 1,000,000,000,000; 100,000,000 is"),
-        ({"vocab_size": -1}, "vocab_size is -1, where a whole number from 0 is wanted"),
-        ({"architectures": "LlamaForCausalLM"}, "architectures is 'LlamaForCausalLM', where a list of texts is wanted"),
-        ({"eos_token_id": [None]}, r"eos_token_id is \[None\], where a token's number"),
+        ({"vocab_size": -1}, "vocab_size: expected a whole number from 0, found -1"),
+        ({"architectures": "LlamaForCausalLM"}, 'architectures: expected a list of strings, found "LlamaForCausalLM"'),
+        ({"eos_token_id": [None]}, r"eos_token_id: expected a token id, or a list of them, found \[null\]"),
     ],
 )
 def test_config_json(entries: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_more_weights_than_the_files_hold_are_not_made(tmp_path: Path) -> None:
         (b"\0" * 7, "no header"),
         (struct.pack("<Q", 2**63) + b"{}", r"a header of 9,223,372,036,854,775,808 bytes"),
         (struct.pack("<Q", 10**12) + b"{}", "a header of 1,000,000,000,000 bytes"),
-        (struct.pack("<Q", 2) + b"[]", "its header: it is no JSON object"),
+        (struct.pack("<Q", 2) + b"[]", "its header: it is not a JSON object"),
         (struct.pack("<Q", 10_000) + b"[" * 10_000, "its header: nested too deeply"),
         (struct.pack("<Q", 15) + b'{"a": {"b": 1}}', "its header: entry 'a' has no dtype, shape and data_offsets"),
         (struct.pack("<Q", 13) + b'{"a":1,"a":2}', "its header: key 'a' occurs twice"),
@@ -118,16 +121,16 @@ def test_headers_whose_offsets_are_no_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a" * 300 + ".safetensors", "a/../../b.safetensors", "a\0.safetensors", [], 1])
 def test_an_index_names_files(name: Any, tmp_path: Path) -> None:
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": {"w": name}}))
-    with pytest.raises(ModelError, match="is no file of the checkpoint's folder"):
+    with pytest.raises(ModelError, match="is not a file in the checkpoint's folder"):
         shard_names("m", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        ({"r": "8"}, "adapter_config.json: r is '8', where a whole number from 0 is wanted"),
-        ({"target_modules": [1]}, r"target_modules is \[1\]"),
-        ({"base_model_name_or_path": []}, r"base_model_name_or_path is \[\], where text is wanted"),
+        ({"r": "8"}, 'adapter_config.json: r: expected a whole number from 0, found "8"'),
+        ({"target_modules": [1]}, r"target_modules: expected text, or a list of strings, found \[1\]"),
+        ({"base_model_name_or_path": []}, r"base_model_name_or_path: expected text, found \[\]"),
         ({"peft_type": []}, "has no peft_type"),
     ],
 )

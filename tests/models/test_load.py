@@ -105,7 +105,7 @@ def test_config_without_a_type(folder: Path) -> None:
 
 def test_config_with_impossible_values(folder: Path) -> None:
     edit_config(folder, hidden_size="many")
-    refused(folder, "hidden_size is 'many', where a whole number from 0 is wanted")
+    refused(folder, 'hidden_size: expected a whole number from 0, found "many"')
 
 
 def test_rotary_settings_of_a_newer_transformers_are_not_misread(folder: Path) -> None:

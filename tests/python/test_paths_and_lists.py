@@ -170,9 +170,9 @@ def test_a_path_may_be_a_text(where: tuple[str, str], home: Path, monkeypatch: p
 def test_a_single_name_is_a_list_of_one() -> None:
     (task,) = calibaudit.load_tasks("arithmetic", limit=3)
     assert task == calibaudit.load_tasks(["arithmetic"], limit=3)[0] == calibaudit.load_task("arithmetic", limit=3)
-    with pytest.raises(TaskError, match=r"^3 is no task's name or file: write load_tasks\(\["):
+    with pytest.raises(TaskError, match=r"^3 is not a task's name or file: write load_tasks\(\["):
         calibaudit.load_tasks([3])  # type: ignore[list-item]
-    with pytest.raises(TaskError, match="is no task's name or file"):
+    with pytest.raises(TaskError, match="is not a task's name or file"):
         calibaudit.load_tasks(task)  # type: ignore[arg-type]
     with pytest.raises(TaskError, match="no task is named"):
         calibaudit.load_tasks([])
@@ -194,25 +194,33 @@ WRONG: dict[str, tuple[Callable[[], Any], type[CalibauditError], str]] = {
     "compare paths": (
         lambda: calibaudit.compare("base.json", "tuned.json"),  # type: ignore[arg-type]
         ScoresError,
-        "before: a path in the place of scores: read_scores('base.json')",
+        "before: expected scores, found a path: use read_scores('base.json')",
     ),
     "compare audits": (
         lambda: calibaudit.compare([SCORES], calibaudit.audit(SCORES)),  # type: ignore[arg-type]
         ScoresError,
-        "after: Audit in the place of Scores, which score and read_scores give",
+        "after: expected Scores (from score or read_scores), found Audit",
     ),
     "audit several": (
         lambda: calibaudit.audit([SCORES]),  # type: ignore[arg-type]
         ScoresError,
         "audit takes one task's Scores, not list: for several, audit_model(...)",
     ),
-    "gate nothing": (lambda: calibaudit.gate(None, [SCORES]), ScoresError, "before: NoneType in the place of Scores"),  # type: ignore[arg-type]
-    "score a name": (lambda: calibaudit.score("words", None), TaskError, "a Task: load_task('words')"),  # type: ignore[arg-type]
-    "score tasks": (lambda: calibaudit.score([TASK], None), TaskError, "list in the place of one Task"),  # type: ignore[arg-type]
+    "gate nothing": (
+        lambda: calibaudit.gate(None, [SCORES]),  # type: ignore[arg-type]
+        ScoresError,
+        "before: expected Scores (from score or read_scores), found NoneType",
+    ),
+    "score a name": (lambda: calibaudit.score("words", None), TaskError, "expected a Task: use load_task('words')"),  # type: ignore[arg-type]
+    "score tasks": (
+        lambda: calibaudit.score([TASK], None),  # type: ignore[arg-type]
+        TaskError,
+        "expected one Task (from load_task), found list",
+    ),
     "score by name": (
         lambda: calibaudit.score(TASK, "demo:base"),  # type: ignore[arg-type]
         ModelError,
-        "'demo:base' is a name in the place of a model: load_model('demo:base')",
+        "'demo:base' is a name; expected a model: use load_model('demo:base')",
     ),
     "fix names": (
         lambda: calibaudit.fix("i", "b", None, "out", ["words"]),  # type: ignore[list-item]

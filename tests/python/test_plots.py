@@ -172,7 +172,7 @@ def test_unknown_tasks_metrics_and_means_are_refused():
     with pytest.raises(ScoresError, match="unknown metric 'nothing'; the metrics are accuracy"):
         comparison.plot_changes("nothing", new_axes())
     for name in ("ece_floor", "brier_uncertainty"):
-        with pytest.raises(ScoresError, match=f"^{name} is no property of a model"):
+        with pytest.raises(ScoresError, match=f"^{name} is not a property of a model"):
             comparison.plot_changes(name, new_axes())
     direct = compare(*(side[0] for side in sides(("one", "two"), 40)[:2]))  # not asked by letter
     with pytest.raises(ScoresError, match=r"^option_mass has no value on these tasks"):

@@ -20,7 +20,7 @@ from calibaudit.tasks.items import Item, Task
 
 BEFORE, AFTER = made_scores(40), made_scores(40, heat=2.0)
 TASK = Task("t", "1", "cloze", (Item("a", "Question?", ("yes", "no"), 0),))
-NO_PATH = "None is no path: give a text"
+NO_PATH = "None is not a path: give a string"
 NO_MODEL = " names no model: give a folder, a hub id, or demo:base or demo:instruct"
 NO_SETTINGS = "; give calibaudit.Settings(n_bins=15)"
 MODEL: Any = object()

@@ -160,7 +160,7 @@ def test_nothing_is_left_behind(tokenizer: Any) -> None:
 def test_the_network_is_found_in_its_wrappers() -> None:
     network = AutoModelForCausalLM.from_pretrained(DEMO / "base")
     assert plain_network(nn.DataParallel(adapted(network))) is network
-    with pytest.raises(ModelError, match="Linear is no transformers causal LM"):
+    with pytest.raises(ModelError, match="Linear is not a transformers causal LM"):
         plain_network(nn.Linear(2, 2))
 
 
@@ -260,7 +260,7 @@ def test_a_callback_is_of_its_trainer_and_a_best_folder_of_the_callback(tokenize
     mine = tmp_path / "one" / "best" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("kept")
-    with pytest.raises(TrainingError, match=r"best is there and not of an earlier run"):
+    with pytest.raises(TrainingError, match=r"best already exists and is not from an earlier run"):
         audited(one, keep_best="nll")
     assert mine.read_text() == "kept"
 
@@ -295,6 +295,6 @@ def test_what_cannot_be_audited_is_said_before_training(
     refused("the trainer has no tokenizer")
     monkeypatch.setattr(trainer, "model", nn.Linear(2, 2))
     monkeypatch.setattr(trainer, "processing_class", tokenizer)
-    refused("Linear is no transformers causal LM")
+    refused("Linear is not a transformers causal LM")
     monkeypatch.setattr(type(trainer.accelerator.state), "fsdp_plugin", object(), raising=False)
     refused("under FSDP no process holds the network")

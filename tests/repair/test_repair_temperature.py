@@ -394,7 +394,7 @@ def test_scores_of_another_model_or_other_items_are_refused(shared: Path) -> Non
     scores = score(task, model)
     real = np.isfinite(scores.logprobs)
     turned = np.where(real, scores.logprobs[real].min() - scores.logprobs, -np.inf)  # the last is first
-    with pytest.raises(ScoresError, match="answer no item alike"):
+    with pytest.raises(ScoresError, match="agree on no item"):
         choose_aligned(model, [task], [dataclasses.replace(scores, logprobs=turned)], [scores], placement)
 
 

@@ -56,7 +56,9 @@ def test_what_was_finished_is_put_in_place_by_the_next_run(
     killed_run(out, at, monkeypatch)
     assert partial_folder(out).is_dir()
     assert out.exists() == (at == "_remove")
-    with pytest.raises(OutputError, match=r"fixed: its repair was done when its run was stopped; it is in place now"):
+    with pytest.raises(
+        OutputError, match=r"fixed: its repair had finished when the run was stopped; it is in place now"
+    ):
         settle(out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {
         "model.safetensors": b"temperature",

@@ -130,7 +130,7 @@ def test_a_verdict_has_the_checks_that_the_rule_makes(checks):
     broken = copy.deepcopy(BASE)
     part = broken["verdict"]["tasks"][0]
     part["checks"] = [part["checks"][i] for i in checks]
-    assert "where ['ece', 'gap', 'max_brier'] are wanted" in refusal(broken, Path("out.md"))
+    assert "expected checks of ece, gap, max_brier; found " in refusal(broken, Path("out.md"))
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, [], "bayes", None], ids=repr)
@@ -146,14 +146,14 @@ def test_how_a_factor_was_found_is_one_of_the_known_ways(entry, value):
 @pytest.mark.parametrize("value", ["x" * 70_000, {"a": 1}], ids=["a text", "an object"])
 def test_texts_are_a_list(value):
     """Of a text, each letter was a warning: a page of 70,000 lines."""
-    assert "where a list of texts is wanted" in refusal({**BASE, "warnings": value}, Path("out.md"))
+    assert "expected a list of strings, found " in refusal({**BASE, "warnings": value}, Path("out.md"))
 
 
 @pytest.mark.parametrize("key", ["accuracy", "confidence", "gap"])
 def test_what_every_audit_has_is_a_number(key):
     broken = copy.deepcopy(BASE)
     broken["overall"]["pooled"]["before"][key]["value"] = None
-    assert "null where a number is wanted" in refusal(broken, Path("out.md"))
+    assert "expected a number, found null" in refusal(broken, Path("out.md"))
 
 
 def test_a_file_of_hostile_texts_is_read():

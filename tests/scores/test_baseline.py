@@ -74,7 +74,7 @@ def test_the_ends_of_the_range() -> None:
     assert unpacked("AAA___") == [0.0, -1024.0]
     with pytest.raises(ValueError, match="three letters"):
         unpacked("AAAA")
-    with pytest.raises(ValueError, match="no base-64 letter"):
+    with pytest.raises(ValueError, match="not a base-64 letter"):
         unpacked("AA=")
 
 
@@ -195,14 +195,17 @@ def test_two_models_are_no_baseline() -> None:
         (lambda data: data.update(baseline_version=7), "baseline_version 7"),
         (lambda data: data.update(tasks=[]), "without tasks"),
         (lambda data: data.pop("model"), "'model' is missing"),
-        (lambda data: data["tasks"][0].pop("fingerprint"), "without the field 'fingerprint'"),
+        (lambda data: data["tasks"][0].pop("fingerprint"), "its scores lack the field 'fingerprint'"),
         (lambda data: data["tasks"][0]["items"].pop(), "says 60 items and has 59"),
         (lambda data: data["tasks"][0]["items"].clear(), "has no items"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, "AB"), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, ""), "item 'letters-3' is malformed .*option mass"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, "ABCÄBC"), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(2, 7), "item 'letters-3' is malformed"),
-        (lambda data: data["tasks"][1].update(documents=list(range(60))), "documents holds something other than text"),
+        (
+            lambda data: data["tasks"][1].update(documents=list(range(60))),
+            "documents: expected text in every entry, found 0",
+        ),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(1, "2"), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].__setitem__(3, 99), "item 'letters-3' is malformed"),
         (lambda data: data["tasks"][0]["items"][3].pop(), "item 'letters-3' is malformed"),

@@ -106,9 +106,9 @@ def test_normalised_log_probabilities_are_seen(tmp_path: Path) -> None:
         ("-1,-2,-3", r"t\.csv:2: the numbers are at most 0, and their exponentials sum to 0\.553: say what they are"),
         ("0,1,0", r"t\.csv:2: a probability is 0, .* the least that is not, 1, is too large"),
         ("0,0.9,0.1", r"t\.csv:2: a probability is 0, .* the least that is not, 0\.1, is too large"),
-        ("0.5,nan,0.5", r"t\.csv:2: column B: nan is no finite number"),
+        ("0.5,nan,0.5", r"t\.csv:2: column B: nan is not a finite number"),
         ("0.5,,0.5", r"t\.csv:2: column B is empty before the last option"),
-        ("0.5,x,0.5", r"t\.csv:2: column B: 'x' is no number"),
+        ("0.5,x,0.5", r't\.csv:2: column B: expected a number, found "x"'),
         ("1,,", r"t\.csv:2: 1 options have a number"),
     ],
 )
@@ -131,7 +131,7 @@ def test_said_kinds_are_held_to_what_they_are(tmp_path: Path) -> None:
         read(tmp_path / "t.csv", values="logits", rest_outside=True)
     with pytest.raises(ScoresError, match=r":2: the probabilities sum to 1\.2, not to 1$"):
         read(tmp_path / "u.csv", "id,answer,A,B\nq1,A,0.9,0.3\n", values="probabilities", rest_outside=True)
-    with pytest.raises(ScoresError, match=r":2: 1\.9 is no probability"):
+    with pytest.raises(ScoresError, match=r":2: 1\.9 is not a probability"):
         read(tmp_path / "v.csv", "id,answer,A,B\nq1,A,1.9,0.3\n", values="probabilities")
 
 
@@ -182,7 +182,7 @@ def test_a_column_of_option_mass(tmp_path: Path) -> None:
     scores = read(tmp_path / "t.csv", "id,answer,A,B,option_mass\nq1,A,0.5,0.5,0.25\n")
     assert scores.option_mass == pytest.approx([0.25])
     assert probs(scores) == [[0.125, 0.125]]
-    with pytest.raises(ScoresError, match=r":2: column option_mass: '25' is no probability above 0"):
+    with pytest.raises(ScoresError, match=r":2: column option_mass: '25' is not a probability above 0"):
         read(tmp_path / "u.csv", "id,answer,A,B,option_mass\nq1,A,0.5,0.5,25\n")
     with pytest.raises(ScoresError, match="--rest-outside: there is a column option_mass"):
         read(tmp_path / "t.csv", rest_outside=True)
@@ -257,11 +257,8 @@ def test_rows_without_ids_are_numbered_and_it_is_said(tmp_path: Path) -> None:
         ("id,answer,A,A\n1,A,0.5,0.5\n", ":1: two columns are called 'A'"),
         ("id,answer,A,B\n", "a table without rows"),
         ("id,key,A,B\n1,A,0.5,0.5\n", "no column answer; there are id, key, A, B"),
-        (
-            "id,answer,x,y\n1,x,0.5,0.5\n",
-            "no columns A, B, .* with `calibaudit import --options`",
-        ),
-        ("id,answer,A,B,model\n1,A,0.5,0.5,m\n2,A,0.5,0.5,n\n", "models m, n: give one model's rows a file"),
+        ("id,answer,x,y\n1,x,0.5,0.5\n", "no columns A, B, .* with `calibaudit import --options`"),
+        ("id,answer,A,B,model\n1,A,0.5,0.5,m\n2,A,0.5,0.5,n\n", "models m, n: give one model's rows per file"),
         ("id,answer,A,B,group\n1,A,0.5,0.5,g\n2,A,0.5,0.5,\n", ":3: column group: no group"),
     ],
 )
@@ -271,7 +268,7 @@ def test_tables_that_are_none(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_lists_that_are_none_and_two_of_them(tmp_path: Path) -> None:
-    with pytest.raises(ScoresError, match=r":1: column probs: 0\.5 is no list"):
+    with pytest.raises(ScoresError, match=r":1: column probs: expected a list, found 0\.5"):
         read(tmp_path / "t.jsonl", '{"id": 1, "answer": 0, "probs": 0.5}\n')
     with pytest.raises(ScoresError, match="columns probs and logits: keep one of them"):
         read(tmp_path / "u.jsonl", '{"id": 1, "answer": 0, "probs": [0.5, 0.5], "logits": [1, 2]}\n')
@@ -291,7 +288,7 @@ def test_files_are_known_by_their_content(tmp_path: Path) -> None:
         assert format_of(tmp_path / name) == kind, name
         assert is_log(tmp_path / name) == (kind is not None)
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(ScoresError, match=r"cut\.parquet: no readable Parquet"):
+    with pytest.raises(ScoresError, match=r"cut\.parquet: not a readable Parquet file"):
         format_of(tmp_path / "cut.parquet")
     with pytest.raises(ScoresError, match=r"notes\.txt: no log or table that is known"):
         read(tmp_path / "notes.txt")

@@ -341,7 +341,7 @@ def test_spaces_at_the_start_of_a_thought_are_kept() -> None:
 
 @pytest.mark.parametrize(("n_tokens", "samples", "flag"), [(0, 1, "--think 0"), (8, 0, "--think-samples 0")])
 def test_numbers_that_cannot_be_are_refused(n_tokens: int, samples: int, flag: str) -> None:
-    with pytest.raises(ScoresError, match=f"{flag}: give a number from 1 on"):
+    with pytest.raises(ScoresError, match=f"{flag}: give a number of at least 1"):
         Thinking(n_tokens, samples)
 
 

@@ -77,26 +77,26 @@ def test_the_right_choice(target: str | int, values: dict[str, Any], answer: int
         ({}, {"gold": 3}, "answer 3 is outside its 3 choices"),
         ({}, {"gold": -1}, "answer -1 is outside its 3 choices.*hidden"),
         ({}, {"gold": "9"}, "answer 9 is outside its 3 choices"),
-        ({}, {"gold": "d"}, "answer 'd' is none of the choices 'a', 'b', 'c'"),
-        ({}, {"gold": ""}, "answer '' is none of the choices"),
-        ({}, {"gold": None}, "None: a choice or its index is wanted"),
-        ({}, {"gold": 1.5}, "1.5: a choice or its index is wanted, not a number"),
-        ({}, {"gold": [0, 1]}, r"\[0, 1\]: one right answer is wanted, not 2"),
-        ({}, {"gold": []}, r"\[\]: one right answer is wanted, not 0"),
-        ({"doc_to_target": "[{{gold}}, 0]"}, {}, r"\[1, 0\]: one right answer is wanted, not 2"),
-        ({}, {"c": ["a", None]}, "choice 1 is None, text is wanted"),
-        ({"doc_to_choice": "{{[q, x]}}"}, {"x": None}, "choice 1 is None, text is wanted"),
+        ({}, {"gold": "d"}, "answer 'd' is not one of the choices 'a', 'b', 'c'"),
+        ({}, {"gold": ""}, "answer '' is not one of the choices"),
+        ({}, {"gold": None}, "expected a choice or its index, found null"),
+        ({}, {"gold": 1.5}, "expected a choice or its index, found 1.5"),
+        ({}, {"gold": [0, 1]}, r"expected one right answer, found 2: \[0, 1\]"),
+        ({}, {"gold": []}, r"expected one right answer, found 0: \[\]"),
+        ({"doc_to_target": "[{{gold}}, 0]"}, {}, r"expected one right answer, found 2: \[1, 0\]"),
+        ({}, {"c": ["a", None]}, "choice 1: expected text, found null"),
+        ({"doc_to_choice": "{{[q, x]}}"}, {"x": None}, "choice 1: expected text, found null"),
         ({}, {"c": ["a", " \t"]}, "choice 1 is empty"),
         ({}, {"c": ["a"]}, r"1 choice\(s\): at least 2"),
-        ({}, {"c": "ab"}, "a list of texts is wanted, not text"),
-        ({}, {"c": ["a", 2]}, "choice 1 is 2, text is wanted"),
-        ({"doc_to_choice": "{{c" + "[0]}}"}, {}, "rendered to 'a', which is no list of texts"),
+        ({}, {"c": "ab"}, 'expected a list of strings, found "ab"'),
+        ({}, {"c": ["a", 2]}, "choice 1: expected text, found 2"),
+        ({"doc_to_choice": "{{c" + "[0]}}"}, {}, 'expected a list of strings, found "a"'),
         ({"doc_to_text": "{{nope}}"}, {}, r"doc_to_text: 'nope' is undefined \(columns: q, c, gold\)"),
         ({"doc_to_text": "{{c.nope}}"}, {}, "doc_to_text: .*has no attribute 'nope'"),
         ({"doc_to_target": "{{c.index('x')}}"}, {}, "doc_to_target: ValueError: 'x' is not in list"),
         ({"doc_to_text": "{{c.append('x')}}"}, {}, "refused by Jinja's sandbox"),
         ({"doc_to_text": "{{''.__class__.__mro__}}"}, {}, "refused by Jinja's sandbox"),
-        ({}, {"q": None}, "doc_to_text: column 'q' holds null, text is wanted"),
+        ({}, {"q": None}, "doc_to_text: column 'q': expected text, found null"),
         ({"description": "{{who}}"}, {}, "description: 'who' is undefined"),
         ({"doc_to_id": "{{''}}"}, {}, "doc_to_id: the id is empty"),
         ({"doc_to_group": "{{x}}"}, {}, "doc_to_group: 'x' is undefined"),
@@ -167,7 +167,7 @@ def test_multiple_inputs_put_the_choice_before_the_scored_text(tmp_path: Path) -
     assert task.items[1] == Item("1", "Bea left.\n\n", ("42", "42"), 0, leads=("A", "A"))
     with pytest.raises(TaskError, match="the text that follows every choice is empty"):
         load(tmp_path, [{**rows[0], "rest": " "}], **WINO)
-    with pytest.raises(TaskError, match="'x': the index of the right choice is wanted, as in the first"):
+    with pytest.raises(TaskError, match='the index of the right choice, as in the first document, found "x"'):
         load(tmp_path, [rows[0], {**rows[0], "answer": "x"}], **WINO)
     with pytest.raises(TaskError, match="answer 2 is outside its 2 choices"):
         load(tmp_path, [{**rows[0], "answer": 2}], **WINO)

@@ -51,7 +51,7 @@ def test_csv_in_other_forms(text: str, kwargs: dict[str, Any], tmp_path: Path) -
 def test_the_words_none_and_na_of_a_csv_stay_words_where_the_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("q,a,b,gold\none,NA,None,0\n")
     assert asked(tmp_path, data_files=FILES, keep_default_na=False) == [("one?", ("NA", "None"), 0)]
-    with pytest.raises(TaskError, match="choice 0 is None, text is wanted"):
+    with pytest.raises(TaskError, match="choice 0: expected text, found null"):
         asked(tmp_path, data_files=FILES)
 
 
@@ -117,6 +117,6 @@ def test_trust_remote_code_runs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["data_files", "data_dir", "sep", "encoding"])
 def test_a_file_by_name_takes_no_reader_options(key: str, tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in DICTS))
-    with pytest.raises(TaskError, match=f"dataset_path names a file, so dataset_kwargs.{key} must go"):
+    with pytest.raises(TaskError, match=f"dataset_path names a file, so remove dataset_kwargs.{key}"):
         asked(tmp_path, "d.jsonl", **{key: "x"})
     assert asked(tmp_path, "d.jsonl", trust_remote_code=True, data_files=None) == ROWS

@@ -34,12 +34,12 @@ def load(folder: Path, documents: list[dict[str, Any]], shots: int = 0, limit: i
     ("wrong", "reason"),
     [
         ({"gold": 7}, "answer 7 is outside its 3 choices, which count from 0"),
-        ({"gold": "z"}, "doc_to_target: answer 'z' is none of the choices 'a', 'b', 'c4'"),
-        ({"gold": [0, 1]}, "doc_to_target: [0, 1]: one right answer is wanted, not 2"),
+        ({"gold": "z"}, "doc_to_target: answer 'z' is not one of the choices 'a', 'b', 'c4'"),
+        ({"gold": [0, 1]}, "doc_to_target: expected one right answer, found 2: [0, 1]"),
         ({"options": ["a"]}, "doc_to_choice: 1 choice(s): at least 2 are needed"),
         ({"options": ["a", " "]}, "doc_to_choice: choice 1 is empty"),
-        ({"q": None}, "doc_to_text: column 'q' holds null, text is wanted"),
-        ({"q": ["x"]}, "doc_to_text: column 'q' holds a list, text is wanted"),
+        ({"q": None}, "doc_to_text: column 'q': expected text, found null"),
+        ({"q": ["x"]}, "doc_to_text: column 'q': expected text, found a list"),
     ],
 )
 def test_one_of_twenty_is_left_out_counted_and_named(wrong: dict[str, Any], reason: str, tmp_path: Path) -> None:

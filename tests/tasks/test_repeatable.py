@@ -40,7 +40,7 @@ def test_random_is_refused_by_the_names_of_task_and_filter(key: str, template: s
         ("{{ strftime_now('%d %b %Y') }}", "'strftime_now' is undefined"),
         (
             "{{ options|map('upper') }}",
-            "it writes <generator object .* at 0x.*, which is other text in every run: end it",
+            "it writes <generator object .* at 0x.*, which differs in every run: end it",
         ),
         ("{{ (options|map('upper'))|string }}", "it writes <generator object"),
         ("{{ [options|reverse] }}", "it writes <.*reverse.* at 0x"),
@@ -83,11 +83,11 @@ def test_fingerprints_are_the_same_under_any_hash_seed(tmp_path: Path, root: Pat
 @pytest.mark.parametrize(
     ("gold", "target", "told"),
     [
-        (1.4, "gold", "doc_to_target: 1.4: a choice or its index is wanted, not a number"),
-        (0.999999, "gold", "doc_to_target: 0.999999: a choice or its index"),
-        ([1.4], "gold", "doc_to_target: 1.4: a choice or its index"),
-        ("1.4", "gold", "doc_to_target: answer '1.4' is none of the choices"),
-        (1.4, "{{gold}}", "doc_to_target: answer '1.4' is none of the choices"),
+        (1.4, "gold", "doc_to_target: expected a choice or its index, found 1.4"),
+        (0.999999, "gold", "doc_to_target: expected a choice or its index, found 0.999999"),
+        ([1.4], "gold", "doc_to_target: expected a choice or its index, found 1.4"),
+        ("1.4", "gold", "doc_to_target: answer '1.4' is not one of the choices"),
+        (1.4, "{{gold}}", "doc_to_target: answer '1.4' is not one of the choices"),
         (1e999, "gold", "doc_to_target: inf|1e999|Infinity"),
     ],
 )
@@ -106,4 +106,4 @@ def test_a_whole_number_written_with_a_point_is_that_number(tmp_path: Path) -> N
 def test_an_index_in_a_task_file_is_whole(tmp_path: Path) -> None:
     path = write_task(tmp_path, "t", ROWS, doc_to_target=1.4)
     (fault,) = check_task_file(path)
-    assert "the index of the right choice is wanted, not 1.4" in fault
+    assert "the index of the right choice, found 1.4" in fault

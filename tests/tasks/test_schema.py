@@ -72,8 +72,8 @@ def test_unknown_keys_below_the_top_are_refused_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("num_fewshot: -1", "num_fewshot: 0 or more is wanted, not -1"),
-        ("num_fewshot: two", "num_fewshot: a whole number is wanted, not 'two'"),
+        ("num_fewshot: -1", "num_fewshot: expected 0 or more, found -1"),
+        ("num_fewshot: two", 'num_fewshot: expected a whole number, found "two"'),
         ("num_fewshot: true", "num_fewshot"),
         ("repeats: 3", "repeats: 3: only 1 is possible"),
         ("filter_list: [{name: x}]", "filter_list: the filter {'name': 'x'} works on a model's answers"),
@@ -83,20 +83,23 @@ def test_unknown_keys_below_the_top_are_refused_too(tmp_path: Path) -> None:
             "filter_list: [{name: x, filter: [{function: !function u.f}]}]",
             "`!function u.f` is Python code, which is never run here: filters",
         ),
-        ("scoring: clozee", "scoring: 'letter', 'cloze'"),
-        ("metric_list: [{metric: bleu}]", "metric_list.0.metric: one of acc, acc_norm"),
+        ("scoring: clozee", 'scoring: expected "letter", "cloze"'),
+        ("metric_list: [{metric: bleu}]", "metric_list.0.metric: expected one of acc, acc_norm"),
         (
             "fewshot_config: {sampler: balanced}",
-            "fewshot_config.sampler: 'default' or 'first_n' is wanted, not 'balanced'",
+            'fewshot_config.sampler: expected "default" or "first_n", found "balanced"',
         ),
         ("fewshot_config: {fewshot_indices: [-1]}", "fewshot_config.fewshot_indices.0"),
-        ("dataset_kwargs: {header: first}", "dataset_kwargs.header: the number of a row, `infer`, or null"),
-        ("dataset_kwargs: {usecols: [q, 1]}", "dataset_kwargs.usecols: a list of names, or one of numbers"),
-        ("dataset_kwargs: {skiprows: [-1]}", "dataset_kwargs.skiprows: how many rows, or a list of their numbers"),
-        ("dataset_kwargs: {column_names: q}", "dataset_kwargs.column_names: a list is wanted, not 'q'"),
-        ("dataset_kwargs: {nrows: 0}", "dataset_kwargs.nrows: 1 or more is wanted, not 0"),
+        ("dataset_kwargs: {header: first}", "dataset_kwargs.header: expected a row number, `infer`, or null"),
+        ("dataset_kwargs: {usecols: [q, 1]}", "dataset_kwargs.usecols: expected a list of names or a list of numbers"),
+        (
+            "dataset_kwargs: {skiprows: [-1]}",
+            "dataset_kwargs.skiprows: expected a number of rows or a list of row numbers",
+        ),
+        ("dataset_kwargs: {column_names: q}", 'dataset_kwargs.column_names: expected a list, found "q"'),
+        ("dataset_kwargs: {nrows: 0}", "dataset_kwargs.nrows: expected 1 or more, found 0"),
         ("description: '{% if %}'", "description: not a valid Jinja template"),
-        ("tag: 3", "tag: text or a list of texts is wanted"),
+        ("tag: 3", "tag: expected text or a list of strings, found 3"),
     ],
 )
 def test_wrong_values_are_named(line: str, told: str, tmp_path: Path) -> None:
@@ -108,16 +111,16 @@ def test_wrong_values_are_named(line: str, told: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("task", "a b", "task: a name without spaces, commas or slashes is wanted"),
-        ("task", "../x", "task: a name without spaces, commas or slashes is wanted"),
-        ("output_type", "generate_until", "output_type: 'multiple_choice' is wanted, not 'generate_until'"),
-        ("doc_to_choice", "[no, yes]", "choice 0 is False, text is wanted: quote it; YAML reads no, yes"),
-        ("doc_to_choice", "[1, 2]", "choice 0 is 1, text is wanted: quote it"),
+        ("task", "a b", "task: expected a name without spaces, commas or slashes"),
+        ("task", "../x", "task: expected a name without spaces, commas or slashes"),
+        ("output_type", "generate_until", 'output_type: expected "multiple_choice", found "generate_until"'),
+        ("doc_to_choice", "[no, yes]", "choice 0: expected text, found false: quote it; YAML reads no, yes"),
+        ("doc_to_choice", "[1, 2]", "choice 0: expected text, found 1: quote it"),
         ("doc_to_choice", "[A]", "1 choice(s): at least 2 are needed"),
-        ("doc_to_choice", "3", "a column, a template or a list of texts is wanted, not 3"),
+        ("doc_to_choice", "3", "expected a column, a template or a list of strings, found 3"),
         ("doc_to_target", "[0, 1]", "a list of right answers is not supported"),
-        ("doc_to_target", "true", "a column, a template or the index of the right choice is wanted"),
-        ("doc_to_text", "7", "doc_to_text: text is wanted, not 7"),
+        ("doc_to_target", "true", "expected a column, a template or the index of the right choice, found true"),
+        ("doc_to_text", "7", "doc_to_text: expected text, found 7"),
     ],
 )
 def test_wrong_required_values_are_named(key: str, value: str, told: str, tmp_path: Path) -> None:
@@ -168,7 +171,7 @@ def test_functions_below_the_top_and_their_reasons(tmp_path: Path) -> None:
     assert "fewshot_config.samples: `!function s.g`" in faults[2]
     assert "tasks convert" in faults[3]
     (fault,) = faults_of(tmp_path, SOUND + "metadata: {a: !function [x]}\n")
-    assert "t.yaml:8: !function: the name of a function is wanted" in fault
+    assert "t.yaml:8: !function: expected the name of a function" in fault
 
 
 def test_a_function_inside_a_list_is_told_once(tmp_path: Path) -> None:
@@ -233,7 +236,7 @@ def test_duplicate_keys_are_refused_with_both_lines(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 2\n", "not valid YAML"),
         ("1: 2\n", "key 1 is not text"),
         ("{[a]: 2}\n", "a key must be plain text"),
-        ("a: &x [*x]\n", "an alias stands inside what it is an alias of"),
+        ("a: &x [*x]\n", "an alias refers to a value that contains it"),
         ("a: 2024-99-99\n", "not valid YAML"),
     ],
 )
@@ -277,7 +280,7 @@ def test_faults_in_an_included_file_name_that_file(tmp_path: Path) -> None:
 
 def test_include_faults(tmp_path: Path) -> None:
     assert "t.yaml:1: include: there is no file" in faults_of(tmp_path, "include: gone.yaml\n")[0]
-    assert "include: a file name" in faults_of(tmp_path, "include: 3\n")[0]
+    assert "include: expected a file name or a list of them, found 3" in faults_of(tmp_path, "include: 3\n")[0]
     (tmp_path / "a.yaml").write_text("include: t.yaml\n")
     assert "in a circle: t.yaml -> a.yaml -> t.yaml" in faults_of(tmp_path, "include: a.yaml\n")[0]
     (tmp_path / "a.yaml").write_text("include: c.yaml\n")
@@ -375,7 +378,8 @@ def test_group_faults(tmp_path: Path) -> None:
     )
     assert len(faults) == 3
     assert (
-        "t.yaml:8: 'piqaa' is no task file or tag of this folder and no bundled task; did you mean piqa?" in faults[0]
+        "t.yaml:8: 'piqaa' is neither a task file or tag of this folder nor a bundled task; did you mean piqa?"
+        in faults[0]
     )
     assert "t.yaml:9: key 'doc_to_idd' is unknown: did you mean 'doc_to_id'?" in faults[1]
     assert "t.yaml:10: a member needs `task: NAME` or `group: NAME`" in faults[2]
@@ -403,7 +407,9 @@ def test_a_group_may_name_a_tag_of_its_folder(tmp_path: Path) -> None:
     assert members("{task: x, num_fewshot: 3}", "c") == [("a", 3), ("b", 3), ("c", None)]
     assert members("some sciences") == [("b", None), ("c", None)]
     assert members("piqa") == [("piqa", None)]  # a name goes before a tag
-    assert "t.yaml:2: 'z' is no task file or tag of this folder" in faults_of(tmp_path, "group: g\ntask: [z]\n")[0]
+    assert (
+        "t.yaml:2: 'z' is neither a task file or tag of this folder" in faults_of(tmp_path, "group: g\ntask: [z]\n")[0]
+    )
 
 
 def test_a_function_among_a_groups_tasks_is_one_line(tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ class TestRefusals:
             use_anchored_loss(network, EPS, tiny_network("llama", seed=1))
 
     def test_no_causal_lm(self) -> None:
-        with pytest.raises(ModelError, match="Linear is no transformers causal LM"):
+        with pytest.raises(ModelError, match="Linear is not a transformers causal LM"):
             use_anchored_loss(tiny_network("llama"), EPS, nn.Linear(2, 2))
 
     def test_a_prior_whose_head_cannot_be_separated(self) -> None:

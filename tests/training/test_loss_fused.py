@@ -198,9 +198,9 @@ def test_compiles_without_a_graph_break() -> None:
 
 class TestRefusals:
     def test_not_a_causal_lm(self) -> None:
-        with pytest.raises(ModelError, match="Linear is no transformers causal LM"):
+        with pytest.raises(ModelError, match="Linear is not a transformers causal LM"):
             use_fused_loss(nn.Linear(2, 2), EPS)
-        with pytest.raises(ModelError, match="OptimizedModule is no transformers causal LM"):
+        with pytest.raises(ModelError, match="OptimizedModule is not a transformers causal LM"):
             use_fused_loss(torch.compile(tiny_network("llama")), EPS)
 
     def test_a_headless_network(self) -> None:

@@ -34,7 +34,7 @@ def compare(
 ) -> None:
     """Audit a base checkpoint and its tuned sibling.
 
-    Shows accuracy, ECE, Brier score and overconfidence of both, and what tuning changed. With no models: of the bundled
+    Shows accuracy, ECE, Brier score and overconfidence of both, and what tuning changed. Without models: of the bundled
     pair, on the bundled tasks.
     """
     from calibaudit.cli import inputs

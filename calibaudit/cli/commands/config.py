@@ -62,7 +62,7 @@ def write_settings(
         if shared:
             text = f"{read_text(output, CalibauditError).rstrip()}\n\n{text}"
         elif not force:
-            raise OutputError(f"{output}: is there already; give --force to replace it, or another name with -o")
+            raise OutputError(f"{output}: already exists; give --force to replace it, or another name with -o")
     check_writable(output)
     write_whole(text, output)
     say(f"{output}: every key is in it, commented out; `calibaudit config show` says what is in force")
@@ -89,7 +89,7 @@ def show_settings(
     from calibaudit.errors import CalibauditError
 
     if command is not None and command not in COMMANDS:
-        raise CalibauditError(f"{command}: no settings file is read by it, only by {', '.join(COMMANDS)}")
+        raise CalibauditError(f"{command} reads no settings file; these do: {', '.join(COMMANDS)}")
     path = settings_file(config)
     known = _commands(context)
     every = tuple(parser for parser, _ in known.values())

@@ -57,7 +57,7 @@ def show_row(
         in_prompt(
             "--chat-template",
             metavar="auto|NAME|FILE",
-            help="auto: the tokenizer's chat template. NAME: one of several of it. FILE: a Jinja template.",
+            help="auto: the tokenizer's chat template. NAME: one of its named templates. FILE: a Jinja template.",
         ),
     ] = "auto",
     chat_template_kwargs: ChatTemplateKwargs = "",
@@ -80,7 +80,7 @@ def show_row(
     from calibaudit.training.data.rows import read_row
 
     if chat_template in ("off", "both"):
-        raise CalibauditError(f"--chat-template {chat_template}: rows always stand in a template; name one, or a file")
+        raise CalibauditError(f"--chat-template {chat_template}: rows always need a template; name one, or a file")
     found = read_row(data, row, split=split, offline=offline, columns=read_columns(columns))
     checkpoint = fetch_tokenizer(find_checkpoint(model, offline=offline))
     tokenizer = load_tokenizer(checkpoint)

@@ -139,8 +139,7 @@ def fix(
         ShardingChoice,
         in_tuning(
             "--sharding",
-            help="fsdp: weights, gradients and optimizer are shared out over the GPUs. auto: as "
-            "accelerate launch says.",
+            help="fsdp: weights, gradients and optimizer are sharded over the GPUs. auto: as accelerate launch says.",
         ),
     ] = ShardingChoice.auto,
     optim: Annotated[

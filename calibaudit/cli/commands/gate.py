@@ -44,14 +44,14 @@ def gate(
         typer.Argument(
             metavar="CANDIDATE",
             autocompletion=complete_models,
-            help="What is to be judged: a checkpoint or saved scores.",
+            help="Candidate to judge: a checkpoint or saved scores.",
         ),
     ],
     *,
     limits: LimitFlags,
     allow_looser: Annotated[
         bool,
-        in_statistics("--allow-looser", help="Take limits looser than the baseline's. Never read from a file."),
+        in_statistics("--allow-looser", help="Accept limits looser than the baseline's. Never read from a file."),
     ] = False,
     allow_missing: Annotated[
         bool,
@@ -73,7 +73,7 @@ def gate(
     """Fail when calibration got worse: a check for CI.
 
     Exit 0 when it did not, 1 when it did, 3 when the verdict is inconclusive and --strict is given. Exit 2 when the two
-    sides cannot be compared: other items, scoring or chat template; that is never called worse. The candidate is asked
+    sides cannot be compared: other items, scoring or chat template; that is not a regression. The candidate is asked
     what the baseline was asked, in the same way. Its limits can be tightened by options and files, not loosened.
     """
     from calibaudit.cli import inputs
@@ -162,7 +162,7 @@ def bless(
     candidate: Annotated[
         str,
         typer.Argument(
-            metavar="CANDIDATE", autocompletion=complete_models, help="What is good now: a checkpoint or saved scores."
+            metavar="CANDIDATE", autocompletion=complete_models, help="Checkpoint or saved scores to bless."
         ),
     ],
     *,

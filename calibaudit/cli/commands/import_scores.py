@@ -68,7 +68,7 @@ def import_scores(
         in_tasks("--groups", metavar="COLUMN", help="In tables: the column with the groups.", show_default="group"),
     ] = None,
     rest_outside: Annotated[
-        bool, in_tasks("--rest-outside", help="In tables: what a row lacks to sum to 1 is outside the options.")
+        bool, in_tasks("--rest-outside", help="In tables: count what a row lacks to sum to 1 as outside the options.")
     ] = False,
     statistics: StatisticsFlags,
     files: FileFlags,
@@ -78,7 +78,7 @@ def import_scores(
 ) -> None:
     """Audit what another harness logged, or a table of probabilities.
 
-    Saved (-o), it stands for the model as scores do. Formats are recognised by what is in them: logs of
+    Saved with -o, it can be used in the model's place. Formats are recognised by content: logs of
     lm-evaluation-harness, lighteval, inspect-ai, OpenCompass and HELM; tables in CSV, JSONL and Parquet.
     """
     from calibaudit.cli import inputs

@@ -87,8 +87,8 @@ def recommend(
 ) -> None:
     """Say what would repair calibration, and what is advised.
 
-    The repairs that could serve are ranked by what they would give. With no models: for the bundled pair. Nothing is
-    trained, except with --pilot; only then do the other options under Tuning count.
+    The repairs that could serve are ranked by what they would give. Without models: for the bundled pair. Nothing is
+    trained without --pilot, and the other options under Tuning count only with it.
     """
     from calibaudit.cli import inputs
 

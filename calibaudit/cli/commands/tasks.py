@@ -170,7 +170,7 @@ def convert_task(
 
     For task files with code in them (!function), which calibaudit never runs itself: here the harness, which must be
     installed in the same environment, runs it once, and the documents are written beside the task file. Every written
-    file is read back and held against the harness first: the same prompts, choices and answers.
+    file is read back and compared with the harness first: the same prompts, choices and answers.
     """
     from calibaudit.tasks.convert.write import convert
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from calibaudit.errors import CalibauditError
 from calibaudit.files.paths import is_there, user_path
+from calibaudit.files.text import json_value
 from calibaudit.files.toml_text import read_toml
 
 COMMANDS = ("compare", "score", "gate", "bless", "recommend", "fix")
@@ -122,7 +123,7 @@ def _of_tool(path: Path, whole: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _table(path: Path, key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise CalibauditError(f"{path}: {key} is {value!r:.40}, where a table is wanted: write [{key}]")
+        raise CalibauditError(f"{path}: {key}: expected a table, found {json_value(value)}; write [{key}]")
     return value
 
 
@@ -138,10 +139,10 @@ def _own_table(path: Path, table: dict[str, Any], command: str) -> dict[str, tup
 
 def _checked(path: Path, key: str, value: Any) -> Setting:
     if isinstance(value, dict):
-        raise CalibauditError(f"{path}: {key!r} is a table; it must be a value")
+        raise CalibauditError(f"{path}: {key!r}: expected a value, found a table")
     for part in value if isinstance(value, list) else [value]:
         if not isinstance(part, (str, bool, int, float)):
-            raise CalibauditError(f"{path}: {key} holds {part!s:.40}; text, numbers, true and false are flags' values")
+            raise CalibauditError(f"{path}: {key} holds {part!s:.40}; a flag takes text, a number, true or false")
         if isinstance(part, (int, float)) and not abs(part) < _LARGEST:
             raise CalibauditError(f"{path}: {key} is not a number that a flag can have: it is not finite, or too large")
     return Setting(key, value)

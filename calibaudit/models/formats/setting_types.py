@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from calibaudit.errors import ModelError
-from calibaudit.files.text import one_line
+from calibaudit.files.text import json_value, one_line
 
 _TEXT = "text"
 _WHOLE = "a whole number from 0"
 _WHOLES = "a whole number from 0, or a list of them"
 _NUMBER = "a number"
-_IDS = "a token's number, or a list of them"
+_IDS = "a token id, or a list of them"
 _SWITCH = "true or false"
 _OBJECT = "an object"
-_TEXTS = "a list of texts"
+_TEXTS = "a list of strings"
 _TOKEN = "text, or an object with content"
 _TOKENS = "a list or an object of tokens"
-_NAMES = "text, or a list of texts"
+_NAMES = "text, or a list of strings"
 
 MOST_LAYERS = 10_000
 MOST_ROWS = 100_000_000
@@ -106,7 +106,7 @@ def check_settings(name: str, file: str, settings: Mapping[str, Any]) -> None:
         for key, value in entries.items() if isinstance(entries, Mapping) else ():
             wanted = kinds.get(key)
             if wanted is not None and value is not None and not _is(wanted, value):
-                raise ModelError(f"{name}: {file}: {prefix}{key} is {_shown(value)}, where {wanted} is wanted")
+                raise ModelError(f"{name}: {file}: {prefix}{key}: expected {wanted}, found {json_value(value)}")
             most = _MOST.get(key, _LARGEST) if wanted in (_WHOLE, _WHOLES) else None
             for number in [] if most is None or value is None else value if isinstance(value, list) else [value]:
                 if number > most:

@@ -50,7 +50,7 @@ def shard_names(name: str, folder: Path) -> tuple[str, ...]:
     for file in weight_map.values():
         if not isinstance(file, str) or not _is_inside(file, folder):
             raise ModelError(
-                f"{name}: {INDEX} names {shortened(repr(file), 80)}, which is no file of the checkpoint's folder; "
+                f"{name}: {INDEX} names {shortened(repr(file), 80)}, which is not a file in the checkpoint's folder; "
                 "it is not followed"
             )
         if not file.endswith(".safetensors"):
@@ -100,7 +100,7 @@ def read_header(name: str, file: Path) -> tuple[int, dict[str, TensorEntry]]:
     try:
         header = decode_json(content, unique_keys=True)
         if not isinstance(header, dict):
-            raise NotJson("it is no JSON object")
+            raise NotJson("it is not a JSON object")
         entries = {key: _entry(key, value) for key, value in header.items() if key != "__metadata__"}
     except NotJson as error:
         raise _corrupt(name, file, f"its header: {error.reason}") from None

@@ -145,17 +145,15 @@ def _why_not_split(weights: Weights) -> str:
 def _uneven(weights: Weights, n: int) -> str:
     """Why n processes cannot have equal shares; empty where they can."""
     if local_world_size() % n:
-        return f"{local_world_size()} processes on this machine are no multiple of {n}"
+        return f"{local_world_size()} processes on this machine are not a multiple of {n}"
     config = text_config(weights.config)
     heads = config.num_attention_heads
     kv_heads = getattr(config, "num_key_value_heads", None) or heads
     for count, what in ((heads, "attention heads"), (kv_heads, "key-value heads")):
         if count % n:
-            return f"{count} {what} are no multiple of {n}"
+            return f"{count} {what} are not a multiple of {n}"
     if VERSION < (5, 24) and config.vocab_size % n:
-        return (
-            f"{config.vocab_size} rows of the output layer are no multiple of {n}; newer transformers splits them too"
-        )
+        return f"{config.vocab_size} output rows are not a multiple of {n}; newer transformers splits them too"
     return ""
 
 

@@ -93,7 +93,9 @@ class CalibrationCallback(TrainerCallback):  # type: ignore[misc]
             raise TrainingError("CalibrationCallback: it was made for another trainer; make one for each")
         best = Path(args.output_dir) / BEST
         if self._keep_best and best.exists() and not (best / AUDIT).is_file():
-            raise TrainingError(f"CalibrationCallback: {best} is there and not of an earlier run; move it away")
+            raise TrainingError(
+                f"CalibrationCallback: {best} already exists and is not from an earlier run; move it away"
+            )
         self.audits, self.stopped = [], ""
         if self._every is not None and state.global_step == 0:
             self._audit(state, control)
@@ -198,7 +200,7 @@ def _tokenizer_of(trainer: Any) -> Any:
     processing = getattr(trainer, "processing_class", None)
     tokenizer = getattr(processing, "tokenizer", processing)
     if not hasattr(tokenizer, "get_vocab"):
-        raise TrainingError("the trainer has no tokenizer, by which items are asked: give it as processing_class")
+        raise TrainingError("the trainer has no tokenizer, which the audit needs: pass it as processing_class")
     return tokenizer
 
 
@@ -247,7 +249,7 @@ def _check(
     if chat is not None and not isinstance(chat, ChatSettings):
         raise TrainingError(f"CalibrationCallback: chat must be a ChatSettings, not {chat!r:.60}")
     if chat is not None and chat.template == "both":
-        raise TrainingError("CalibrationCallback: chat template `both`: an audit in training asks one prompt")
+        raise TrainingError("CalibrationCallback: chat template `both`: an audit in training uses one prompt")
     plugin = getattr(trainer.accelerator.state, "deepspeed_plugin", None)
     if getattr(trainer.accelerator.state, "fsdp_plugin", None) is not None:
         raise TrainingError("CalibrationCallback: under FSDP no process holds the network; audit the saved checkpoints")

@@ -76,7 +76,7 @@ def plain_network(model: Any) -> Any:
         else:
             break
     if not (isinstance(model, nn.Module) and hasattr(model, "get_output_embeddings")):
-        raise ModelError(f"{type(model).__name__} is no transformers causal LM, which alone can be audited")
+        raise ModelError(f"{type(model).__name__} is not a transformers causal LM, the only kind that can be audited")
     return model
 
 

@@ -186,7 +186,7 @@ def _choose(
         for i, (part, aim) in enumerate(zip(scores, aims, strict=True))
     ]
     if not any(part.aim.counts.any() for part in parts):
-        raise ScoresError("base and the tuned model answer no item alike: no temperature can be told from base")
+        raise ScoresError("base and the tuned model agree on no item, so no temperature can be fitted to base")
 
     def loss(temperature: float) -> float:
         total = n = 0.0

@@ -194,7 +194,7 @@ def _named(scores: Sequence[Scores], settings: ImportSettings) -> tuple[Scores, 
     if twice is not None:
         raise ScoresError(f"task {twice!r} is in two of the files; give one model's logs, each task once")
     if settings.task is not None and len(scores) > 1:
-        raise ScoresError(f"--task {settings.task}: there are {len(scores)} tasks: {', '.join(tasks)}")
+        raise ScoresError(f"--task {settings.task} names one task, and there are {len(scores)}: {', '.join(tasks)}")
     named = [replace(part, task=settings.task) if settings.task is not None else part for part in scores]
     if settings.model is not None:
         named = [replace(part, model=replace(part.model, name=settings.model)) for part in named]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
-from calibaudit.files.read import read_json
+from calibaudit.files.read import plain_reason, read_json
 from calibaudit.scores.logs.collected import Logged, scores_of, usable
 from calibaudit.scores.logs.settings import ImportSettings, Notice, tell
 from calibaudit.scores.scores import Scores, unknown_model
@@ -41,7 +41,7 @@ def read_helm(path: Path, settings: ImportSettings, notice: Notice | None) -> Sc
             else:
                 asked.setdefault(str(state["instance"].get("id")), []).append(state)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ScoresError(f"{path}: no scenario state of HELM 0.5 ({error!r:.60})") from None
+        raise ScoresError(f"{path}: not a scenario state of HELM 0.5 ({plain_reason(error)})") from None
     if n_left:
         tell(notice, f"{path}: {n_left} requests of perturbed copies or further trials left out")
     items = usable(asked.items(), lambda entry: _item(*entry), str(path), notice)
@@ -64,9 +64,9 @@ def _item(name: str, states: list[dict[str, Any]]) -> Logged:
             tokens = state["result"]["completions"][0]["tokens"]
             found[state.get("request_mode") or "original"][index] = _span(name, tokens, choices[index])
     except (KeyError, TypeError, IndexError) as error:
-        raise ScoresError(f"item {name!r}: an answer is missing ({error!r:.60})") from None
+        raise ScoresError(f"item {name!r}: an answer is missing ({plain_reason(error)})") from None
     if len(right) != 1:
-        raise ScoresError(f"item {name!r}: {len(right)} references are tagged correct; one is wanted")
+        raise ScoresError(f"item {name!r}: expected one reference tagged correct, found {len(right)}")
     if len(found["original"]) != len(choices):
         raise ScoresError(f"item {name!r}: {len(found['original'])} of its {len(choices)} choices were scored")
     text = instance["input"]["text"]

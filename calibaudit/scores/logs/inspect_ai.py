@@ -83,7 +83,7 @@ def _log(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         log = parse_json(content(header), f"{path}: {header.filename}", ScoresError, finite=False)
         samples = [parse_json(content(entries[name]), f"{path}: {name}", ScoresError, finite=False) for name in wanted]
     if not isinstance(log, dict):
-        raise ScoresError(f"{path}: {header.filename} is no JSON object")
+        raise ScoresError(f"{path}: {header.filename} is not a JSON object")
     return log, samples
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.text import json_value
 from calibaudit.scores.logs.collected import Logged, are_letters, scores_of, usable, with_mass
 from calibaudit.scores.logs.settings import ImportSettings, Notice
 from calibaudit.scores.scores import ModelInfo, Scores, unknown_model
@@ -57,7 +58,7 @@ def _item(number: int, row: dict[str, Any]) -> Logged:
     gold = doc.get("gold_index")
     golds = gold if isinstance(gold, list) else [gold]
     if len(golds) != 1 or not isinstance(golds[0], int):
-        raise ScoresError(f"{name}: gold_index {gold!r:.40}: one right choice is wanted")
+        raise ScoresError(f"{name}: gold_index: expected the index of one right choice, found {json_value(gold)}")
     return Logged(
         id=str(doc.get("id") or number),
         question=str(doc.get("query") or ""),

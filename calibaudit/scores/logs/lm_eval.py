@@ -120,7 +120,7 @@ def _of_one_model(found: Sequence[tuple[Path, RunOfTask, Scores]]) -> tuple[Scor
     for file, other in known[1:]:
         if _who(other) != _who(model):
             raise ScoresError(
-                f"{first} is of {_named(model)}, {file} of {_named(other)}; name the logs of one model for one side"
+                f"{first} is of {_named(model)}, {file} of {_named(other)}; give one model's logs for each side"
             )
     return tuple(replace(scores, model=model) for _, _, scores in found)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import NotJson, decode_json, json_lines, read_text
-from calibaudit.files.text import json_kind
+from calibaudit.files.text import json_kind, json_value
 
 
 class NothingToAudit(ScoresError):
@@ -103,7 +103,7 @@ def _row(line: str, where: str) -> dict[str, Any]:
     except NotJson as error:
         raise ScoresError(f"{where}: {error.reason}; the file is damaged") from None
     if not isinstance(row, dict):
-        raise ScoresError(f"{where}: {json_kind(row)}, where a sample of lm-evaluation-harness is an object")
+        raise ScoresError(f"{where}: expected a sample of lm-evaluation-harness (an object), found {json_kind(row)}")
     missing = [name for name in ("doc_id", "target", "arguments") if name not in row]
     if missing or not (row.get("resps") or row.get("filtered_resps")):
         raise ScoresError(
@@ -112,7 +112,7 @@ def _row(line: str, where: str) -> dict[str, Any]:
     try:
         return {**row, "doc_id": int(row["doc_id"])}
     except (TypeError, ValueError):
-        raise ScoresError(f"{where}: doc_id is {row['doc_id']!r:.40}, a whole number is wanted") from None
+        raise ScoresError(f"{where}: doc_id: expected a whole number, found {json_value(row['doc_id'])}") from None
 
 
 def _entries(arguments: Any, where: str) -> list[list[Any]]:
@@ -126,7 +126,7 @@ def _entries(arguments: Any, where: str) -> list[list[Any]]:
         return [[e[key] for key in sorted(e, key=_number)] if isinstance(e, dict) else list(e) for e in arguments]
     except (TypeError, ValueError):
         raise ScoresError(
-            f"{where}: arguments {arguments!r:.60} are no requests of lm-evaluation-harness 0.4"
+            f"{where}: arguments: expected requests of lm-evaluation-harness 0.4, found {json_value(arguments, 60)}"
         ) from None
 
 
@@ -145,7 +145,9 @@ def _check_kind(requests: Sequence[Sequence[Any]], where: str) -> None:
 def _pair(request: Sequence[Any], where: str) -> tuple[str, str]:
     context, continuation = (*request, None, None)[:2]
     if not isinstance(context, str) or not isinstance(continuation, str):
-        raise ScoresError(f"{where}: a request is {context!r:.40}, {continuation!r:.40}, where two texts are wanted")
+        raise ScoresError(
+            f"{where}: a request: expected two texts, found {json_value(context)} and {json_value(continuation)}"
+        )
     return context, continuation
 
 

@@ -47,7 +47,7 @@ def _item(key: str, row: Any, task: str) -> Logged:
     names = list(labels)
     gold = row.get("gold")
     if str(gold) not in names:
-        raise ScoresError(f"item {key!r}: gold {gold!r:.40} is none of its labels {', '.join(names):.60}")
+        raise ScoresError(f"item {key!r}: gold {gold!r:.40} is not one of its labels {', '.join(names):.60}")
     content = ["OpenCompass", task, key, names, str(gold)]
     return Logged(key, "", tuple(names), names.index(str(gold)), tuple(lls), content)
 
@@ -74,7 +74,7 @@ def _sum(key: str, label: str, entry: Any) -> float:
 
 def _log(key: str, value: Any) -> float:
     if not isinstance(value, float | int) or not 0 < value <= 1:
-        raise ScoresError(f"item {key!r}: {value!r:.40} is no probability above 0")
+        raise ScoresError(f"item {key!r}: {value!r:.40} is not a probability above 0")
     return math.log(value)
 
 

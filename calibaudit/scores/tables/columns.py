@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import ScoresError
+from calibaudit.files.text import json_value
 from calibaudit.scores.logs.collected import LETTERS
 from calibaudit.scores.logs.settings import ImportSettings, ValueKind
 from calibaudit.scores.tables.rows import Table
@@ -119,7 +120,9 @@ def numbers_of(table: Table, layout: Layout) -> list[list[float]]:
         else:
             listed = row.get(layout.listed)
             if not isinstance(listed, list):
-                raise ScoresError(f"{table.place(i)}: column {layout.listed}: {listed!r:.40} is no list")
+                raise ScoresError(
+                    f"{table.place(i)}: column {layout.listed}: expected a list, found {json_value(listed)}"
+                )
             cells = [(layout.listed, cell) for cell in listed]
         while cells and cells[-1][1] is None:
             cells.pop()
@@ -133,10 +136,10 @@ def _number(cell: Any, where: str) -> float:
     if cell is None:
         raise ScoresError(f"{where} is empty before the last option; leave cells empty at the end only")
     if isinstance(cell, bool) or not _is_number(cell):
-        raise ScoresError(f"{where}: {cell!r:.40} is no number")
+        raise ScoresError(f"{where}: expected a number, found {json_value(cell)}")
     value = float(cell)
     if not math.isfinite(value):
-        raise ScoresError(f"{where}: {value} is no finite number; leave the row out or mend it")
+        raise ScoresError(f"{where}: {value} is not a finite number; fix the row or leave it out")
     return value
 
 

@@ -30,7 +30,7 @@ def parquet_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[
     with _said(path), open_file(path, ScoresError) as file:
         found = pq.ParquetFile(file)
         if found.metadata.num_rows > MOST_ROWS:
-            raise ScoresError(f"{path}: {found.metadata.num_rows:,} rows; {MOST_ROWS:,} are the most that is read")
+            raise ScoresError(f"{path}: {found.metadata.num_rows:,} rows; the limit is {MOST_ROWS:,}")
         rows: list[dict[str, Any]] = found.read(columns=columns).to_pylist()
     return rows
 
@@ -41,4 +41,6 @@ def _said(path: Path) -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ScoresError(f"{path}: no readable Parquet: {one_line(error, 200) or type(error).__name__}") from None
+        raise ScoresError(
+            f"{path}: not a readable Parquet file: {one_line(error, 200) or type(error).__name__}"
+        ) from None

@@ -11,6 +11,7 @@ from typing import Any
 from calibaudit.errors import ScoresError
 from calibaudit.files.read import NotJson, decode_json, json_lines, open_file, parse_json, read_text
 from calibaudit.files.tables import NotCsv, csv_rows
+from calibaudit.files.text import json_value
 from calibaudit.scores.tables.parquet import parquet_rows
 
 MAGIC = b"PAR1"
@@ -60,7 +61,7 @@ def _csv(path: Path, text: str) -> Table:
     header = text.lstrip("\n").split("\n", 1)[0]
     delimiter = delimiter_of(header)
     if delimiter is None:
-        raise ScoresError(f"{path}: no table: its first line has no comma, semicolon or tab")
+        raise ScoresError(f"{path}: not a table: its first line has no comma, semicolon or tab")
     rows = []
     try:
         found = csv_rows(io.StringIO(text, newline=""), delimiter)
@@ -82,5 +83,5 @@ def _table(path: Path, rows: Any, first: int) -> Table:
         raise ScoresError(f"{path}: a table without rows")
     odd = next((i for i, row in enumerate(rows) if not isinstance(row, dict)), None)
     if odd is not None:
-        raise ScoresError(f"{path}:{odd + first}: {rows[odd]!r:.40} is no row with names")
+        raise ScoresError(f"{path}:{odd + first}: expected a row with named columns, found {json_value(rows[odd])}")
     return Table(path, tuple(dict.fromkeys(name for row in rows for name in row)), tuple(rows), first)

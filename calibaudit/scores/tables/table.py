@@ -105,7 +105,7 @@ def _kind(table: Table, layout: Layout, numbers: list[list[float]], settings: Im
         if above is not None:
             raise ScoresError(
                 f"{table.place(above)}: the exponentials of its numbers sum to {totals[above]:.4g}, above 1: they are "
-                "no log-probabilities of one distribution: say --values logits, if that is what they are"
+                "not the log-probabilities of one distribution: say --values logits, if that is what they are"
             )
         raise ScoresError(
             f"{table.place(off)}: the numbers are at most 0, and their exponentials sum to "
@@ -149,7 +149,7 @@ def _masses(
         except (TypeError, ValueError):
             fits = False
         if not fits:
-            raise ScoresError(f"{table.place(i)}: column option_mass: {cell!r:.40} is no probability above 0")
+            raise ScoresError(f"{table.place(i)}: column option_mass: {cell!r:.40} is not a probability above 0")
     return [float(cell) for cell in cells]  # type: ignore[arg-type]
 
 
@@ -166,7 +166,7 @@ def _summed(
     for i, row in enumerate(numbers):
         odd = next((value for value in row if not 0 <= value <= 1), None)
         if odd is not None:
-            raise ScoresError(f"{table.place(i)}: {odd:.6g} is no probability, which lies in 0 to 1")
+            raise ScoresError(f"{table.place(i)}: {odd:.6g} is not a probability (0 to 1)")
         total = sum(row)
         if total == 0 or (masses is None and abs(total - 1) > near) or total > 1 + near:
             how = "; --rest-outside, if the rest is outside the options" if 0 < total < 1 else ""
@@ -282,5 +282,5 @@ def _document(table: Table, layout: Layout, row: int, answer: int) -> str | None
 def _model(table: Table, layout: Layout) -> str | None:
     names = {_text(table, layout, i, "model") for i in range(len(table.rows))} - {None}
     if len(names) > 1:
-        raise ScoresError(f"{table.path}: models {', '.join(sorted(map(str, names)))}: give one model's rows a file")
+        raise ScoresError(f"{table.path}: models {', '.join(sorted(map(str, names)))}: give one model's rows per file")
     return next(iter(names), None)

@@ -144,7 +144,7 @@ class Connection:
         except NotJson:
             text = self._clean(content.decode("utf-8", "replace"))
             raise ModelError(
-                f"{url}: its answer is no JSON ({text or 'nothing'}); does the URL end as the API's, mostly in /v1?"
+                f"{url}: its answer is not JSON ({text or 'nothing'}); check the URL (usually ends in /v1)"
             ) from None
 
     def _reason(self, error: urllib.error.HTTPError) -> str:

@@ -127,7 +127,7 @@ def engine_of(model: Model | Engine, batch_size: int | None) -> Engine:
         way = "give a whole number of rows from 1, or None for as many as fit"
         raise ModelError(f"batch_size is {told(batch_size)}; {way}")
     if isinstance(model, str):
-        raise ModelError(f"{model!r:.80} is a name in the place of a model: load_model({model!r:.80})")
+        raise ModelError(f"{model!r:.80} is a name; expected a model: use load_model({model!r:.80})")
     if hasattr(model, "score_rows"):
         return cast("Engine", model)
     return InProcess(model, batch_size)

@@ -117,7 +117,7 @@ def _why_not(asker: Asker, mode: Mode, rows: list[Tokens]) -> str | None:
         if fault := _another_tokenizer(asker, [(t.id, t.text) for t in reply.next if t.id is not None and t.text]):
             return fault
         total = sum(math.exp(token.logprob) for token in reply.next if token.logprob is not None)
-        return f"its numbers are no log-probabilities: together {total:.3g}" if total > 1.01 else None
+        return f"its numbers are not log-probabilities: they sum to {total:.3g}" if total > 1.01 else None
     except Refused as error:
         if error.status in _NO_ACCESS:
             raise
@@ -152,7 +152,7 @@ def _misplaced(asker: Asker, mode: Mode, rows: list[Tokens]) -> str | None:
         checked += 1
     if (fault := _another_tokenizer(asker, texts)) is not None:
         return fault
-    return None if checked >= 2 else "what it generates is no text to be asked about, so its places cannot be checked"
+    return None if checked >= 2 else "it generates no text to ask about, so its positions cannot be checked"
 
 
 def _another_tokenizer(asker: Asker, texts: Sequence[tuple[int, str]]) -> str | None:

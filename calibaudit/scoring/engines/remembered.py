@@ -209,7 +209,7 @@ class PromptCache(LineCache[TaskPrompts]):
     def _read(self, fields: Mapping[str, Any]) -> TaskPrompts:
         asked, bare = (tuple(fields[name]) for name in ("asked", "bare"))
         if not all(isinstance(key, str) for key in (*asked, *bare)):
-            raise TypeError("a key is no text")
+            raise TypeError("a key is not text")
         form = None if fields["form"] is None else PromptFormat(**fields["form"])
         return TaskPrompts(text_in(fields, "key"), flag_in(fields, "is_chat"), form, asked, bare)
 

@@ -235,7 +235,7 @@ def _declared(address: Address, connection: Connection) -> tuple[Address, dict[s
             raise ModelError(f"{address.url}: name its model behind a #; it lists {names or 'none'}")
         return Address(address.url, next(iter(listed))), next(iter(listed.values()))
     if listed and address.model not in listed:
-        raise ModelError(f"{address.url}: it serves no {address.model!r}; it lists {names}")
+        raise ModelError(f"{address.url}: it does not serve {address.model!r}; it lists {names}")
     return address, listed.get(address.model, {})
 
 

@@ -160,7 +160,9 @@ def open_vllm(
         ) from error
     checkpoint = fetch(find_checkpoint(name, revision=revision, offline=offline))
     if checkpoint.base is not None:
-        raise ModelError(f"{name}: is an adapter, which --engine vllm is not given; merge it, or --engine transformers")
+        raise ModelError(
+            f"{name}: is an adapter, which --engine vllm does not take; merge it, or use --engine transformers"
+        )
     check_tokenizer_files(checkpoint)
     tokenizer = load_tokenizer(checkpoint)
     n_gpus = _n_gpus(checkpoint)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibaudit.errors import TaskError
+from calibaudit.files.text import json_kind
 from calibaudit.tasks.convert.harness import gold_of, told
 from calibaudit.tasks.items import scoring_of_choices
 
@@ -142,7 +143,7 @@ def _shot(task: Any, doc: Any) -> dict[str, Any]:
 
 def _question(task: Any, doc: Any, text: Any, choices: Any, target: Any, where: str) -> dict[str, Any]:
     if not isinstance(choices, (list, tuple)):
-        raise Refused(f"{where}: doc_to_choice gives {type(choices).__name__}, a list of texts is wanted")
+        raise Refused(f"{where}: doc_to_choice: expected a list of strings, found {json_kind(choices)}")
     if isinstance(target, (list, tuple)):
         if len(target) != 1:
             raise Refused(f"{where}: {len(target)} right answers ({target!r:.80}); an item of calibaudit has one")
@@ -151,7 +152,7 @@ def _question(task: Any, doc: Any, text: Any, choices: Any, target: Any, where: 
     if task.multiple_input:
         text, target = int(text), str(target)
     elif not isinstance(text, str):
-        raise Refused(f"{where}: doc_to_text gives {type(text).__name__}, text is wanted")
+        raise Refused(f"{where}: doc_to_text: expected text, found {json_kind(text)}")
     else:
         found = gold_of(target, told_choices)
         target = target if found is None else found
@@ -163,8 +164,8 @@ def _one_kind_of_answer(name: str, rows: Sequence[dict[str, Any]], shots: Sequen
     answers = [row[ANSWER] for row in (*rows, *shots)]
     kinds = {type(answer) for answer in answers} - {type(None)}
     if kinds - {int, str}:
-        found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise Refused(f"{name}: doc_to_target gives {found}: a choice or its index is wanted")
+        found = ", ".join(sorted({json_kind(answer) for answer in answers if answer is not None}))
+        raise Refused(f"{name}: doc_to_target: expected a choice or its index, found {found}")
     if all(gold_of(row[ANSWER], row[CHOICES]) is None for row in rows):
         raise Refused(
             f"{name}: no document has a right answer by lm-evaluation-harness's own rule (the first: "

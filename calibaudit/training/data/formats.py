@@ -12,6 +12,7 @@ from typing import IO, Any
 from calibaudit.errors import SftError
 from calibaudit.files.read import MOST, NotJson, decode_json, lines_of, open_file
 from calibaudit.files.tables import MOST_UNPACKED, NotCsv, csv_rows, unpacked
+from calibaudit.files.text import json_kind
 
 Placed = tuple[str, Mapping[str, Any] | str]
 """(place, row): `file:line` or `data set, row N` (from 0), and the row, or else what keeps it from being read."""
@@ -64,7 +65,7 @@ def _parse(text: bytes) -> Mapping[str, Any] | str:
 
 
 def _object(row: Any) -> Mapping[str, Any] | str:
-    return row if isinstance(row, dict) else f"an object is wanted, not {type(row).__name__}"
+    return row if isinstance(row, dict) else f"expected an object, found {json_kind(row)}"
 
 
 def _json_list(file: IO[bytes], name: str) -> Iterator[Placed]:
@@ -104,7 +105,7 @@ def _csv_rows(file: IO[bytes], name: str) -> Iterator[Placed]:
 
 def _csv_row(header: list[str], fields: list[str]) -> Mapping[str, Any] | str:
     if len(fields) != len(header):
-        return f"{len(header)} fields are wanted, as in the first line, not {len(fields)}"
+        return f"expected {len(header)} fields, as in the first line, found {len(fields)}"
     return {column: field or None for column, field in zip(header, fields, strict=True)}
 
 

@@ -117,7 +117,9 @@ def kinds_with(columns: Mapping[str, str]) -> tuple[Kind, ...]:
         if key not in KNOWN:
             near = difflib.get_close_matches(key, KNOWN, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise SftError(f"--columns {column}={key}: no row is read by {key}; {hint}known are {', '.join(KNOWN)}")
+            raise SftError(
+                f"--columns {column}={key}: no kind of row has a key {key}; {hint}known are {', '.join(KNOWN)}"
+            )
         if keys.count(key) > 1:
             raise SftError(f"--columns: two columns are to be read as {key}; give one")
     found = tuple(kind for kind in KINDS if set(keys) <= {*kind.keys, *kind.also})

@@ -10,6 +10,7 @@ from typing import Any
 
 from calibaudit.chat.messages import Conversation, Message
 from calibaudit.errors import SftError
+from calibaudit.files.text import json_kind
 from calibaudit.training.data.kinds import Fields, Kind, check_columns, kind_of, kinds_with, names_of
 from calibaudit.training.data.sources import read_documents
 from calibaudit.training.data.turns import (
@@ -113,7 +114,7 @@ def read_rows(
         check_columns(columns, there, source)
         if not n_of_a_kind:
             raise SftError(
-                f"{source}: no kind of row is known by the keys {_names(there)}; looked for {names_of(kinds)}; "
+                f"{source}: no known kind of row has the keys {_names(there)}; looked for {names_of(kinds)}; "
                 "--columns COLUMN=KEY,... says what to read its columns as"
             )
     if not rows:
@@ -159,7 +160,7 @@ def _names(keys: Mapping[str, Any]) -> str:
 def _known(fields: Fields, kinds: tuple[Kind, ...]) -> Kind:
     kind = kind_of(fields.values, kinds)
     if kind is None:
-        raise RowError(f"no kind of row: it has {_names(fields.values)}; looked for {names_of(kinds)}")
+        raise RowError(f"not a known kind of row: it has {_names(fields.values)}; looked for {names_of(kinds)}")
     return kind
 
 
@@ -181,7 +182,7 @@ def _pair(fields: Fields, kind: Kind, place: str) -> Row:
     parts = [text_of(asked, asked_key)]
     for more, key in map(fields.take, kind.joined):
         if more is not None and not isinstance(more, str):
-            raise RowError(f"{key}: text is wanted, not {type(more).__name__}")
+            raise RowError(f"{key}: expected text, found {json_kind(more)}")
         if more and more.strip():
             parts.append(text_of(more, key))
     completion = Completion("\n\n".join(parts), text_of(answer, answer_key), place, kind.delimiter)
@@ -205,7 +206,7 @@ def _conversation(
     if not answers:
         raise RowError("no assistant turn" + (" in the completion" if n_given else ""))
     if not any(message.learned for message in answers):
-        raise RowError("nothing is to be learned: each assistant turn says weight 0 or train false")
+        raise RowError("there is nothing to learn: each assistant turn says weight 0 or train false")
     own = messages[0] if messages[0].role in ("system", "developer") else None
     if own is not None and own.content:  # the chat's own goes before its row's
         value, _ = fields.take("system")

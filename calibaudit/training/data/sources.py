@@ -74,7 +74,7 @@ def _files(folder: Path, split: str) -> list[Path]:
         if suffix_of(path) and not any(part.startswith(".") for part in inside.parts):
             found.setdefault(_split_of(inside), []).append(path)
     if not found:
-        raise SftError(f"{folder}: there is no file in it that ends in one of {', '.join(SUFFIXES)}")
+        raise SftError(f"{folder}: it holds no file that ends in one of {', '.join(SUFFIXES)}")
     wanted = _SPLITS.get(split, split)
     if wanted not in found:
         raise SftError(f"{folder}: there is no file of split {split!r} in it; {_there_is(found)}")

@@ -11,6 +11,7 @@ from typing import Any
 from calibaudit.chat.messages import REASONING, ROLES, Message, canonical
 from calibaudit.chat.settings import RESERVED
 from calibaudit.files.read import NotJson, decode_json
+from calibaudit.files.text import json_kind, json_value
 
 _SPEAKERS = {"human": "user", "gpt": "assistant", "function_response": "tool", "observation": "tool"}
 _LEARNED = ("weight", "train")
@@ -32,7 +33,7 @@ def holds(value: Any) -> bool:
 def text_of(value: Any, where: str) -> str:
     """A text that is not empty. Raises RowError."""
     if not isinstance(value, str):
-        raise RowError(f"{where}: text is wanted, not {'nothing' if value is None else type(value).__name__}")
+        raise RowError(f"{where}: expected text, found {json_kind(value)}")
     if not value.strip():
         raise RowError(f"{where}: is empty")
     return _whole(value, where)
@@ -41,7 +42,7 @@ def text_of(value: Any, where: str) -> str:
 def messages_of(value: Any, key: str, passed: dict[str, None], *, given: bool = False) -> tuple[Message, ...]:
     """The turns of a list of them. given: none of them is learned, whatever it says. Raises RowError."""
     if not isinstance(value, list):
-        raise RowError(f"{key}: a list of messages is wanted, not {type(value).__name__}")
+        raise RowError(f"{key}: expected a list of messages, found {json_kind(value)}")
     if not value:
         raise RowError(f"{key}: there are no messages in it")
     found = []
@@ -58,11 +59,11 @@ def history_of(value: Any, key: str) -> tuple[Message, ...]:
     if not holds(value):
         return ()
     if not isinstance(value, list):
-        raise RowError(f"{key}: a list of [question, answer] pairs is wanted, not {type(value).__name__}")
+        raise RowError(f"{key}: expected a list of [question, answer] pairs, found {json_kind(value)}")
     found = []
     for number, pair in enumerate(value, start=1):
         if not isinstance(pair, list) or len(pair) != 2:
-            raise RowError(f"{key}: pair {number}: [question, answer] is wanted")
+            raise RowError(f"{key}: pair {number}: expected [question, answer], found {json_value(pair)}")
         for role, text in zip(("user", "assistant"), pair, strict=True):
             found.append(Message(role, text_of(text, f"{key}: pair {number}")))
     return tuple(found)
@@ -74,7 +75,7 @@ def tools_of(value: Any, key: str) -> str:
     if not holds(value):
         return ""
     if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
-        raise RowError(f"{key}: a list of objects, or the JSON of one, is wanted")
+        raise RowError(f"{key}: expected a list of objects, or that list as JSON text, found {json_value(value)}")
     return _canonical(value, key)
 
 
@@ -84,9 +85,9 @@ def template_kwargs_of(value: Any, key: str) -> str:
     if not holds(value):
         return ""
     if not isinstance(value, dict):
-        raise RowError(f"{key}: an object, or the JSON of one, is wanted, not {type(value).__name__}")
+        raise RowError(f"{key}: expected an object, or that object as JSON text, found {json_kind(value)}")
     if other := sorted(RESERVED & value.keys()):
-        raise RowError(f"{key}: {other[0]} is no argument of a chat template")
+        raise RowError(f"{key}: {other[0]} is not an argument of a chat template")
     return _canonical(value, key)
 
 
@@ -103,7 +104,7 @@ def from_json(value: Any, key: str) -> Any:
 def _message(turn: Any, where: str, given: bool) -> tuple[Message, list[str]]:
     """A turn written as role and content, or as from and value; and which of its other keys were not read."""
     if not isinstance(turn, dict):
-        raise RowError(f"{where}: an object with role and content is wanted, not {type(turn).__name__}")
+        raise RowError(f"{where}: expected an object with role and content, found {json_kind(turn)}")
     keys = next((keys for keys in (("role", "content"), ("from", "value")) if turn.get(keys[0]) is not None), None)
     if keys is None:
         names = ", ".join(map(str, turn)) or "no keys"
@@ -157,5 +158,5 @@ def _whole(text: str, where: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise RowError(f"{where}: holds half a surrogate pair, which is no character") from None
+        raise RowError(f"{where}: holds half a surrogate pair, which is not a character") from None
     return text

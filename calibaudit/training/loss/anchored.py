@@ -107,7 +107,7 @@ def _own_weights(network: Any, place: HeadPlace) -> _Prior:
         trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     if trained:
         raise ModelError(
-            f"{trained[0]} is trained outside the adapter, so that the weights without it are no fixed prior; freeze "
+            f"{trained[0]} is trained outside the adapter, so the weights without it are not a fixed prior; freeze "
             "it, or give the prior as a second model"
         )
     return _Prior(None, place)

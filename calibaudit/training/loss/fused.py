@@ -98,7 +98,7 @@ def causal_lm(model: Any) -> Any:
     wrapped = not hasattr(network, "get_output_embeddings") or hasattr(model, "_orig_mod")
     if wrapped or not isinstance(network, nn.Module):
         raise ModelError(
-            f"{type(model).__name__} is no transformers causal LM; pass the network itself, before torch.compile or DDP"
+            f"{type(model).__name__} is not a transformers causal LM; pass the network before torch.compile or DDP"
         )
     return network
 

@@ -118,7 +118,7 @@ def test_several_processes_end_with_the_commands_own_code_and_one_line(folder: P
     assert done.stdout.count("Regressed:") == 1
     done = shell(f"WORLD_SIZE=2 RANK=0 {CALL} --processes 2 {REGRESSED}", folder)
     assert done.returncode == 2
-    assert "torchrun (WORLD_SIZE, RANK) has made processes already" in done.stderr
+    assert "torchrun (WORLD_SIZE, RANK) has started processes already" in done.stderr
 
 
 def test_torchrun_flattens_codes_but_our_processes_end_without_a_traceback(folder: Path) -> None:

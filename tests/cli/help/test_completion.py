@@ -172,6 +172,6 @@ def test_where_no_shell_is_known(home: Path) -> None:
     ended = subprocess.run([*asked, "--install-completion"], capture_output=True, text=True, cwd=ROOT)
     assert (ended.returncode, ended.stderr) == (
         2,
-        "calibaudit: completion: this is no shell that is known; call it from bash, zsh, fish or PowerShell\n",
+        "calibaudit: completion: unknown shell; run it from bash, zsh, fish or PowerShell\n",
     )
     assert sorted(path.name for path in home.iterdir()) == ["bin"]

@@ -123,7 +123,7 @@ def test_pyproject_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Mon
         ("limt = 5", "unknown key 'limt'; did you mean 'limit'?"),
         ("[compare]\nrevision = 'x'", "unknown key 'compare.revision'; did you mean 'base-revision'?"),
         ("limit = ", "not valid TOML"),
-        ("[limit]\nx = 1", "'limit' is a table"),
+        ("[limit]\nx = 1", "'limit': expected a value, found a table"),
     ],
 )
 def test_faults_name_the_file_and_the_key(tmp_path: Path, text: str, message: str) -> None:

@@ -79,7 +79,7 @@ def test_every_command_takes_it_with_all_its_settings_made(cli: Cli, here: Path)
 
 def test_it_never_replaces_what_is_there(cli: Cli, here: Path) -> None:
     Path("calibaudit.toml").write_text("seed = 7\n")
-    check_refused(cli("config", "init"), "calibaudit.toml: is there already; give --force to replace it")
+    check_refused(cli("config", "init"), "calibaudit.toml: already exists; give --force to replace it")
     assert Path("calibaudit.toml").read_text() == "seed = 7\n"
     printed = cli("config", "init", "-o", "-")
     assert printed.code == 0
@@ -135,4 +135,4 @@ def test_it_shows_what_is_set_and_by_which_key(cli: Cli, here: Path, monkeypatch
 def test_it_refuses_a_wrong_value_and_another_command(cli: Cli, here: Path) -> None:
     Path("calibaudit.toml").write_text("[bless]\nlimit = 'x'\n")
     check_refused(cli("config", "show"), "calibaudit.toml: bless.limit is 'x'; it takes a whole number, 1 or more")
-    check_refused(cli("config", "show", "env"), "env: no settings file is read by it, only by compare, score")
+    check_refused(cli("config", "show", "env"), "env reads no settings file; these do: compare, score")

@@ -237,7 +237,7 @@ def test_a_checkpoint_that_is_written_while_it_is_read_is_refused(folder: Path, 
 @pytest.mark.parametrize("kind", [[], {}, 7])
 def test_a_model_type_that_is_no_text(folder: Path, kind: object) -> None:
     edit(folder / "config.json", model_type=kind)
-    with pytest.raises(ModelError, match=r"config\.json: model_type is .*, where text is wanted"):
+    with pytest.raises(ModelError, match=r"config\.json: model_type: expected text, found .*"):
         load_model(str(folder), device="cpu")
 
 

@@ -117,9 +117,9 @@ def test_what_others_run_is_not_split_here(name: str, engine: str) -> None:
     [
         ({}, 1, "auto", "tensor", "start them with torchrun"),
         ({}, 4, "cuda:1", "tensor", "drop --device cuda:1"),
-        ({}, 4, "auto", "tensor:3", "4 processes on this machine are no multiple of 3; possible here: tensor:2, tens"),
-        ({"kv_heads": 2}, 4, "auto", "tensor:4", "2 key-value heads are no multiple of 4; possible here: tensor:2"),
-        ({"heads": 63, "kv_heads": 63}, 2, "auto", "tensor", "63 attention heads are no multiple of 2"),
+        ({}, 4, "auto", "tensor:3", "4 processes on this machine are not a multiple of 3; possible here: tensor:2, "),
+        ({"kv_heads": 2}, 4, "auto", "tensor:4", "2 key-value heads are not a multiple of 4; possible here: tensor:2"),
+        ({"heads": 63, "kv_heads": 63}, 2, "auto", "tensor", "63 attention heads are not a multiple of 2"),
         ({"plan": None}, 4, "auto", "tensor", "no tensor-parallel plan for made"),
         ({"whole_only": "its weights are quantized"}, 4, "auto", "tensor", "its weights are quantized"),
         ({}, 4, "auto", "pipeline", "--parallel pipeline: not one of auto, data, tensor, tensor:N"),

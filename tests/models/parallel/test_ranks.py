@@ -18,10 +18,10 @@ def test_without_torchrun_it_is_the_only_one(monkeypatch: pytest.MonkeyPatch) ->
     ("own", "n", "said"),
     [
         ("1", "1", "RANK is 1 and its WORLD_SIZE 1"),
-        ("x", "2", "RANK is 'x', where torchrun writes a whole number"),
-        ("0", "-1", "WORLD_SIZE is '-1', where torchrun writes"),
-        ("0", "9" * 5_000, "WORLD_SIZE is '999"),
-        ("", "2", "RANK is ''"),
+        ("x", "2", "RANK: expected a whole number, as torchrun sets it, found 'x'"),
+        ("0", "-1", "WORLD_SIZE: expected a whole number, as torchrun sets it, found '-1'"),
+        ("0", "9" * 5_000, "WORLD_SIZE: expected a whole number, as torchrun sets it, found '999"),
+        ("", "2", "RANK: expected a whole number, as torchrun sets it, found ''"),
     ],
 )
 def test_what_torchrun_never_sets(own: str, n: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
         check_heads(own)
         assert own["thoughts"] == thoughts
         assert own["told"] == (5, [0])
-        assert "2 processes on this machine are no multiple of 3" in own["refused"]
+        assert "2 processes on this machine are not a multiple of 3" in own["refused"]
     # data, data where N_KEPT were kept, tensor, tensor with an empty folder: copies share what is missing, parts of one
     # do all of it. The bare questions of other scorings are none.
     counts = [[n for n in own["answered"] if n] for own in found]

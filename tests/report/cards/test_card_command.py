@@ -360,7 +360,7 @@ REFUSED = {
     "---\ntags:\n- &t a\nx: *t\n---\n": "`tags` have anchors or aliases",
     "---\nx: &t {tags: [a]}\n<<: *t\n---\n": "`tags` come from `<<`",
     "---\ntags: [a]\nlicense: mit\n'tags': [b]\n---\n": "has `tags` twice",
-    "---\ntags:\n- &t [b, *t]\n---\n": "an alias stands inside",
+    "---\ntags:\n- &t [b, *t]\n---\n": "an alias refers to a value that contains it",
     "---\nmodel-index: [{name: x, results: []}]\n---\n": "`model-index` are not a list with a line",
     "---\nmodel-index:\n- {name: x, results: []}\n---\n": "`model-index` are not a list with a line",
     "---\nmodel-index:\n- name: x\n  results: []\n---\n": "`model-index` are not a list with a line",

@@ -175,7 +175,7 @@ def test_opencompass_clp_holds_probabilities_of_the_options_alone(tmp_path: Path
             "a sum under some models and a mean",
         ),
         ({"origin_prompt": "q", "prediction": "A", "gold": "A"}, "holds no probabilities: generated answers have none"),
-        ({"choices": ["A", "B"], "prediction": [0.5, 0.5], "gold": "C"}, "gold 'C' is none of its labels A, B"),
+        ({"choices": ["A", "B"], "prediction": [0.5, 0.5], "gold": "C"}, "gold 'C' is not one of its labels A, B"),
     ],
 )
 def test_opencompass_files_without_probabilities(row: dict[str, Any], message: str, tmp_path: Path) -> None:

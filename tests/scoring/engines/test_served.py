@@ -188,7 +188,7 @@ def test_text_without_a_count_is_refused(serve: Serve) -> None:
 
 def test_no_thoughts_are_written_by_a_server(serve: Serve) -> None:
     served = open_server(serve().name(), tokenizer="demo:instruct")
-    with pytest.raises(ModelError, match="thoughts are written only by networks that run in this process, not by serv"):
+    with pytest.raises(ModelError, match="only a model that runs in this process can think, not serv"):
         score(make_task(1), served, thinking=Thinking(8))
 
 

@@ -62,7 +62,7 @@ def test_what_passes_is_asked_again(serve: Serve, demo: Model) -> None:
         ((500, {}, {"detail": "no memory"}), "no answer after 3 tries: HTTP 500: no memory$"),
         ("cut", "no answer after 3 tries: .*closed"),
         ((400, {}, {"message": "too long"}), r"made: item 'i\d': http.*/completions: HTTP 400: too long$"),
-        ((200, {}, b"<html>hello</html>"), "its answer is no JSON \\(<html>hello</html>\\)"),
+        ((200, {}, b"<html>hello</html>"), "its answer is not JSON \\(<html>hello</html>\\)"),
         ((200, {}, {"choices": []}), "there are no choices in it$"),
         ((302, {"Location": "http://127.0.0.1:9/v1"}, b""), "HTTP 302$"),
     ],
@@ -78,7 +78,7 @@ def test_what_stays_ends_in_one_line_that_says_what_the_server_said(fault: Any, 
 
 def test_no_server_no_model_no_name(serve: Serve) -> None:
     server = serve(names=("one", "two"))
-    with pytest.raises(ModelError, match="it serves no 'made'; it lists one, two"):
+    with pytest.raises(ModelError, match="it does not serve 'made'; it lists one, two"):
         opened(server)
     with pytest.raises(ModelError, match="name its model behind a #; it lists one, two"):
         open_server(f"server:{server.url}")

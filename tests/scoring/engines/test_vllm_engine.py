@@ -137,7 +137,7 @@ def test_an_adapter_is_not_run_as_if_it_were_its_base(vllm: Callable[..., StandI
     stand_in = vllm()
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}')
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
-    with pytest.raises(ModelError, match="is an adapter, which --engine vllm is not given"):
+    with pytest.raises(ModelError, match="is an adapter, which --engine vllm does not take"):
         open_vllm(f"demo:base+{tmp_path}")
     assert stand_in.calls == []
 

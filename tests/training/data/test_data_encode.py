@@ -263,7 +263,7 @@ class TestWhatRowsSay:
 
     def test_none_to_be_learned(self, tokenizers: dict[str, Any]) -> None:
         row = Conversation((Message("user", "a"), Message("assistant", "b", learned=False)), "rows.jsonl:7")
-        assert refused(row, tokenizers["chatml"]) == "rows.jsonl:7: none of its assistant turns is to be learned"
+        assert refused(row, tokenizers["chatml"]) == "rows.jsonl:7: it has no assistant turn to learn from"
 
     def test_tools_and_arguments_reach_the_template(self) -> None:
         tokenizer = make_tokenizer("{{ tools | tojson if tools }}{{ style }}" + CHATML)

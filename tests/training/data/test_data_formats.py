@@ -92,8 +92,8 @@ class TestCsv:
         path.write_text("prompt,completion\na,b\n\nc\nd,e,f\n", encoding="utf-8")
         rows = read_rows(str(path))
         assert rows.faults == (
-            f"{path}:4: 2 fields are wanted, as in the first line, not 1",
-            f"{path}:5: 2 fields are wanted, as in the first line, not 3",
+            f"{path}:4: expected 2 fields, as in the first line, found 1",
+            f"{path}:5: expected 2 fields, as in the first line, found 3",
         )
         assert len(rows.rows) == 1
 
@@ -106,7 +106,7 @@ class TestCsv:
             (b"text\na\n\xff\n", r"f\.csv: not UTF-8 text \(after line "),
             (b"", r"f\.csv: there are no rows in it"),
             (b"text\n", r"f\.csv: there are no rows in it"),
-            (b"What is this?,That.\nAnd this?,Also.\n", r"no kind of row is known by the keys What is this\?, That\.;"),
+            (b"What is this?,That.\nAnd this?,Also.\n", r"no known kind of row has the keys What is this\?, That\.;"),
         ],
     )  # fmt: skip
     def test_that_is_none(self, content: bytes, message: str, tmp_path: Path) -> None:

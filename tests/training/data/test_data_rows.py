@@ -112,8 +112,8 @@ class TestFaults:
             ),
             (turns(("user", ""), ("assistant", "b")), "messages: turn 1: is empty"),
             (turns(("user", "a"), ("assistant", " \n")), "messages: turn 2: is empty"),
-            (turns(("user", "a"), ("assistant", None)), "messages: turn 2: text is wanted, not nothing"),
-            (turns(("user", 3), ("assistant", "b")), "messages: turn 1: text is wanted, not int"),
+            (turns(("user", "a"), ("assistant", None)), "messages: turn 2: expected text, found null"),
+            (turns(("user", 3), ("assistant", "b")), "messages: turn 1: expected text, found a number"),
             (turns(("wizard", "a")), f"messages: turn 1: unknown role 'wizard': known are {ROLES}"),
             (turns((["user"], "a")), f"messages: turn 1: unknown role ['user']: known are {ROLES}"),
             (turns(("assistant", "a"), tool_calls=[{"name": "f"}]),
@@ -121,44 +121,45 @@ class TestFaults:
             (turns(("user", [{"type": "image", "image": "a.png"}])),
              "messages: turn 1: a part of its content is not text; only text is trained on"),
             ({"messages": []}, "messages: there are no messages in it"),
-            ({"messages": "a"}, "messages: a list of messages is wanted, not str"),
-            ({"messages": ["a"]}, "messages: turn 1: an object with role and content is wanted, not str"),
+            ({"messages": "a"}, "messages: expected a list of messages, found text"),
+            ({"messages": ["a"]}, "messages: turn 1: expected an object with role and content, found text"),
             ({"messages": [{"content": "a"}]}, "messages: turn 1: it says neither role nor from; it has content"),
-            ({"messages": None}, "messages: a list of messages is wanted, not NoneType"),
+            ({"messages": None}, "messages: expected a list of messages, found null"),
             ({"prompt": "a", "completion": CHAT["messages"]},
              "prompt and completion must both be text, or both lists of messages"),
-            ({"prompt": "a", "completion": None}, "completion: text is wanted, not nothing"),
+            ({"prompt": "a", "completion": None}, "completion: expected text, found null"),
             ({"instruction": "a", "output": ""}, "output: is empty"),
-            ({"instruction": "a", "input": 3, "output": "b"}, "input: text is wanted, not int"),
+            ({"instruction": "a", "input": 3, "output": "b"}, "input: expected text, found a number"),
             ({"text": " "}, "text: is empty"),
             ({"text": "a \ud800 b"}, r"not valid JSON: \ud800 is half a character (a lone surrogate)"),
             ({"messages": "[{"},
              "messages: not valid JSON: Expecting property name enclosed in double quotes (column 3)"),
-            ({"question": "a?", "answer": 3}, "answer: text is wanted, not int"),
-            ({"instruction": "a", "context": 3, "response": "b"}, "context: text is wanted, not int"),
-            ({**CHAT, "tools": {"name": "f"}}, "tools: a list of objects, or the JSON of one, is wanted"),
+            ({"question": "a?", "answer": 3}, "answer: expected text, found a number"),
+            ({"instruction": "a", "context": 3, "response": "b"}, "context: expected text, found a number"),
+            ({**CHAT, "tools": {"name": "f"}},
+             'tools: expected a list of objects, or that list as JSON text, found {"name": "f"}'),
             ({**CHAT, "tools": "look"}, "tools: not valid JSON: Expecting value (column 1)"),
             ({**CHAT, "tools": [{"name": "\ud800"}]}, r"not valid JSON: \ud800 is half a character (a lone surrogate)"),
             ({**CHAT, "chat_template_kwargs": [1]},
-             "chat_template_kwargs: an object, or the JSON of one, is wanted, not list"),
+             "chat_template_kwargs: expected an object, or that object as JSON text, found a list"),
             ({**CHAT, "chat_template_kwargs": {"tokenize": True}},
-             "chat_template_kwargs: tokenize is no argument of a chat template"),
-            ({**CHAT, "system": 3}, "system: text is wanted, not int"),
+             "chat_template_kwargs: tokenize is not an argument of a chat template"),
+            ({**CHAT, "system": 3}, "system: expected text, found a number"),
             ({"instruction": "a", "output": "b", "history": "c"},
              "history: not valid JSON: Expecting value (column 1)"),
             ({"instruction": "a", "output": "b", "history": {"a": "b"}},
-             "history: a list of [question, answer] pairs is wanted, not dict"),
+             "history: expected a list of [question, answer] pairs, found an object"),
             ({"instruction": "a", "output": "b", "history": [["c", "d"], ["e"]]},
-             "history: pair 2: [question, answer] is wanted"),
+             'history: pair 2: expected [question, answer], found ["e"]'),
             ({"instruction": "a", "output": "b", "history": [["c", None]]},
-             "history: pair 1: text is wanted, not nothing"),
+             "history: pair 1: expected text, found null"),
             (turns(("user", "a"), ("assistant", "b"), weight=0),
-             "nothing is to be learned: each assistant turn says weight 0 or train false"),
+             "there is nothing to learn: each assistant turn says weight 0 or train false"),
             (turns(("assistant", "b"), reasoning_content=3),
-             "messages: turn 1: reasoning_content: text is wanted, not int"),
-            ({"question": "a"}, f"no kind of row: it has question; looked for {LOOKED_FOR}"),
-            ({}, f"no kind of row: it has no keys; looked for {LOOKED_FOR}"),
-            ("[1]", "an object is wanted, not list"),
+             "messages: turn 1: reasoning_content: expected text, found a number"),
+            ({"question": "a"}, f"not a known kind of row: it has question; looked for {LOOKED_FOR}"),
+            ({}, f"not a known kind of row: it has no keys; looked for {LOOKED_FOR}"),
+            ("[1]", "expected an object, found a list"),
             ("{'text': 1}", "not valid JSON: Expecting property name enclosed in double quotes (column 2)"),
             (b'{"text": "\xff"}', "not UTF-8 text"),
             ("[" * 200_000, "nested too deeply"),
@@ -186,7 +187,7 @@ class TestFaults:
         with pytest.raises(SftError) as raised:
             read_rows(path)
         assert str(raised.value) == (
-            f"{path}: no kind of row is known by the keys ask, reply, id; looked for {LOOKED_FOR}; "
+            f"{path}: no known kind of row has the keys ask, reply, id; looked for {LOOKED_FOR}; "
             "--columns COLUMN=KEY,... says what to read its columns as"
         )
 
@@ -346,7 +347,7 @@ class TestOneRow:
         assert found == OneRow(Completion("a?", "b", f"{path}:4", "\n\n"), "question + answer", ("id",))
         for index, message in (
             (1, ":3: text: is empty"),
-            (2, ":4: no kind of row"),
+            (2, ":4: not a known kind of row"),
             (3, ": row 3 does not exist; it has 3 rows"),
         ):
             with pytest.raises(SftError, match=message):
@@ -364,7 +365,7 @@ class TestSources:
         path = write(tmp_path / "f.json", [{"text": "a"}, 3, CHAT])
         rows = read_rows(path)
         assert [row.place for row in rows.rows] == [f"{path}, row 0", f"{path}, row 2"]
-        assert rows.faults == (f"{path}, row 1: an object is wanted, not int",)
+        assert rows.faults == (f"{path}, row 1: expected an object, found a number",)
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -477,7 +478,7 @@ class TestSources:
             ("empty.jsonl", r"empty\.jsonl: there are no rows in it"),
             ("rows.csv", r"rows\.csv: there are no rows in it"),
             ("rows.tsv", rf"rows\.tsv: cannot be read: give one of {SUFFIXES}, or a folder of them"),
-            ("folder", rf"folder: there is no file in it that ends in one of {SUFFIXES}"),
+            ("folder", rf"folder: it holds no file that ends in one of {SUFFIXES}"),
             ("none.jsonl.gz", r"none\.jsonl\.gz: there is no such file or folder, and it is not a hub id"),
         ],
     )
