@@ -132,8 +132,13 @@ def json_value(value: object, most: int = 40) -> str:
     """A value of a file as JSON writes it, at most `most` characters; one that JSON does not have, as its text."""
     if not isinstance(value, str | bool | int | float | list | tuple | dict | None):
         return one_line(value, most)
+    text = ""
     try:
-        return shortened(_NOT_IN_JSON.sub(_in_json, json.dumps(value, ensure_ascii=False, default=str)), most)
+        for part in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+            text += part
+            if len(text) > most and not isinstance(value, str):  # of millions the first are enough
+                return _NOT_IN_JSON.sub(_in_json, text[: most - 1]) + "…"
+        return shortened(_NOT_IN_JSON.sub(_in_json, text), most)
     except (TypeError, ValueError, RecursionError):  # names that are no text, numbers or trees without end
         return json_kind(value)
 
