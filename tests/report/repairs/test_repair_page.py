@@ -269,7 +269,7 @@ def test_the_command_shows_it(cli, tmp_path):
     path.write_text(result_text(repair_dict(made("undone"))), encoding="utf-8")
     outputs = [tmp_path / name for name in ("x.html", "x.md", "x.csv", "x.json", "changes.png")]
     code, page, err = cli("report", path, *(flag for out in outputs for flag in ("-o", out)))
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"calibaudit: saved {', '.join(map(str, outputs))}\n")
     assert page == fresh_page(made("undone"))
     assert all(out.stat().st_size > 300 for out in outputs)
     assert json.loads((tmp_path / "x.json").read_text("utf-8")) == json.loads(path.read_text("utf-8"))
