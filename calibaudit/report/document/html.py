@@ -116,7 +116,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     gate = None if verdict is None else gate_view(verdict)
     names = short_names(comparison.before.name, comparison.after.name)
     overall = comparison.pooled
-    screen = first_screen.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
+    screen = first_screen.comparison_screen(comparison, recommendation, gate)
     rows = {task.label: name for name, task in zip(row_names(comparison.tasks), comparison.tasks, strict=True)}
     errors = shown_errors(errors_of(result, source), rows, names[0])
     return {
