@@ -264,7 +264,13 @@ def test_broken_and_undecided_look_different(browser, pages):
 @pytest.mark.skipif(not AXE.exists(), reason=f"needs axe-core at {AXE}: npm install axe-core, and CALIBAUDIT_AXE")
 @pytest.mark.parametrize(
     ("name", "width", "dark"),
-    [("usual", 375, True), ("audit57", 375, True), ("usual", 1600, False), ("gated", 1024, True), ("hostile", 375, False)],
+    [
+        ("usual", 375, True),
+        ("audit57", 375, True),
+        ("usual", 1600, False),
+        ("gated", 1024, True),
+        ("hostile", 375, False),
+    ],
 )
 def test_axe_finds_nothing(browser, pages, name, width, dark):
     browser.open(pages(name), width, dark=dark)

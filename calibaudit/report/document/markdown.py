@@ -16,7 +16,8 @@ from calibaudit.report.document.tables import Table
 from calibaudit.report.result_json import is_repair
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verdict_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.words.findings import advice, option_sentences
+from calibaudit.report.words.commands import method_command
+from calibaudit.report.words.findings import advice, option_words, trade_sentences
 from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
@@ -88,9 +89,11 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         if recommendation.options:
             table = tables.option_rows(recommendation.options, recommendation.advised)
             lines += ["", *_table(table, "possible repair", None), ""]
-            lines += [f"- {escaped(text, 900)}" for text in option_sentences(recommendation)]
-        for text in recommendation.trades:
-            lines += ["", escaped(as_sentence(text), 900)]
+            for one in recommendation.options:
+                command = method_command(one.method, comparison.before, comparison.after)
+                lines.append(f"- {escaped(f'{one.method}: {option_words(one)}. {command}', 900)}")
+        for text in trade_sentences(recommendation):
+            lines += ["", escaped(text, 900)]
         if recommendation.pilot:
             lines += ["", *_table(tables.pilot_rows(recommendation.pilot), "pilot run", None)]
         lines += _warnings(recommendation.warnings, "")

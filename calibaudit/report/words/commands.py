@@ -96,8 +96,15 @@ def advised_parts(recommendation: Recommendation, base: ModelInfo, instruct: Mod
     """
     option = recommendation.advised
     method = recommendation.action if option is None else option.method
-    if recommendation.command is None:
-        return ()
+    return () if recommendation.command is None else _parts(method, base, instruct)
+
+
+def method_command(method: str, base: ModelInfo, instruct: ModelInfo) -> str:
+    """The same for one of the repairs."""
+    return " ".join(_parts(method, base, instruct))
+
+
+def _parts(method: str, base: ModelInfo, instruct: ModelInfo) -> tuple[str, ...]:
     data = "demo:sft" if (base.name, instruct.name) == _DEMO else "DATA"
     return (
         "calibaudit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calibaudit.advice.words.repairs import ONLY_THE_DATA
+from calibaudit.advice.words.repairs import LONG_CHOICES, ONLY_THE_DATA
 from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import LEFT, Candidate, Repair, Setting, Trial
 from calibaudit.repair.verdict import Retention
@@ -74,7 +74,7 @@ def how_sentences(repair: Repair) -> list[str]:
     if repair.training is not None:
         found.append(f"Training: {training_facts(repair)}.")
     if repair.retention is not None:
-        found += _kept(repair.retention)
+        found += _kept(repair.retention, long_choices=_long_choices(repair))
     if repair.proof is not None:
         left = repair.proof.left
         found.append(f"Against base: ECE {moved(left, 'ece')}, accuracy {moved(left, 'accuracy')}.")
@@ -217,7 +217,17 @@ def _trial(trial: Trial, *, used: bool) -> str:
     return f"{_factor(trial.value)} ({', '.join(parts)}){ended}"
 
 
-def _kept(retention: Retention) -> list[str]:
+def _long_choices(repair: Repair) -> bool:
+    """Whether an item's choices have several tokens: by what was advised, else wherever they are not letters."""
+    options = () if repair.advice is None else repair.advice.options
+    cooled = [one for one in options if one.method in ("temperature", "aligned")]
+    if cooled:
+        return any(one.basis.endswith(LONG_CHOICES) for one in cooled)
+    tasks = () if repair.proof is None else repair.proof.repair.tasks
+    return any(task.scoring != "letter" for task in tasks)
+
+
+def _kept(retention: Retention, *, long_choices: bool) -> list[str]:
     """How much of what tuning taught is still there."""
     found = []
     fits = {"base": retention.base, "before": retention.before, "after": retention.after}
@@ -230,9 +240,10 @@ def _kept(retention: Retention) -> list[str]:
             kept = ": tuning added less than .05, too little to measure what is kept of it"
         found.append(f"First choice right on the tuning rows: {shares}{kept}.")
     if retention.first_choices is not None:
+        long = " The first choice of an item whose choices have several tokens may change." if long_choices else ""
         found.append(
             f"Compared before and after, {same_text(retention.first_choices)}: dividing changes none of them, but "
-            "rounding may flip a near tie. The first choice of an item whose choices have several tokens may change."
+            f"rounding may flip a near tie.{long}"
         )
     return found
 
