@@ -174,7 +174,7 @@ def _any_view(result: Comparison | ModelAudit, names: Sequence[str], pooled: Seq
 def _repair_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     """What a repair's page holds, and the comparison of before and after, where there is one."""
     from calibaudit.report.repair_page import KEPT_NOTE, repair_page
-    from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+    from calibaudit.report.saved_repair import repair_of
 
     repair = repair_of(result, source)
     view = {"page": repair_page(repair), "kept_note": KEPT_NOTE, "proven": repair.proof is not None}

@@ -106,7 +106,7 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
 
 def _repair(result: Mapping[str, Any], source: str, most_rows: int | None) -> list[str]:
     from calibaudit.report.repair_page import KEPT_NOTE, repair_page
-    from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+    from calibaudit.report.saved_repair import repair_of
 
     repair = repair_of(result, source)
     page = repair_page(repair)
