@@ -153,7 +153,7 @@ def test_why_which_was_taken():
 
 def test_what_was_tried_and_what_is_left():
     merged, smoothed = "\n".join(how_sentences(made("helped within, too"))), how_sentences(made("smoothed"))
-    assert "The weights are .60 of instruct's and .40 of base's." in merged
+    assert "The weights are .60 of tuned's and .40 of base's." in merged
     assert (
         "Weights of base tried, on 480 other items: .10 (keeps 100 %, gap +.100, "
         "NLL with a temperature 1.050): another has a lower NLL; .40 (keeps 96 %, gap +.020, NLL with a temperature "
