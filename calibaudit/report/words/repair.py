@@ -80,8 +80,8 @@ def repair_sentence(repair: Repair) -> str:
 
 
 def tuned_name(repair: Repair) -> str:
-    """The tuned model's, as short as pages call it."""
-    return one_line(short_names(repair.base.name, repair.instruct.name)[1], 60)
+    """The tuned model's, as short as pages call it; of the bundled pair `instruct`, which stands beside `base`."""
+    return one_line(short_names(repair.base.name, repair.instruct.name)[1].removeprefix("demo:"), 60)
 
 
 def reason_text(text: str, most: int = _MOST_REASON) -> str:
