@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calibaudit.advice.recommendation import PilotRun, Prior
+from calibaudit.advice.recommendation import GridPoint, PilotRun, Prior
 from calibaudit.errors import CalibauditError, ScoresError
 from calibaudit.files.read import read_json
 from calibaudit.models.checkpoints import Checkpoint
@@ -36,18 +36,6 @@ logger = logging.getLogger(__name__)
 
 EPSILONS = (0.1, 0.3, 0.5, 0.7)
 PRIORS: tuple[Prior, ...] = ("base", "uniform")
-
-
-@dataclass(frozen=True)
-class GridPoint:
-    """A run of the pilot. label: for people."""
-
-    epsilon: float
-    prior: Prior
-
-    @property
-    def label(self) -> str:
-        return "hard labels" if self.epsilon == 0 else f"{self.prior} {self.epsilon:g}"
 
 
 def grid_of(epsilons: Sequence[float] = EPSILONS, priors: Sequence[Prior] = PRIORS) -> tuple[GridPoint, ...]:

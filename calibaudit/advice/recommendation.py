@@ -49,6 +49,18 @@ def usable(temperature: Interval) -> bool:
     return value is not None and (high is None or high <= math.e * value)
 
 
+@dataclass(frozen=True)
+class GridPoint:
+    """A run of the pilot. label: for people."""
+
+    epsilon: float
+    prior: Prior
+
+    @property
+    def label(self) -> str:
+        return "hard labels" if self.epsilon == 0 else f"{self.prior} {self.epsilon:g}"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class PilotRun(Shown):
     """One short tuning run, scored on the audited items. epsilon: in [0, 1]; 0 is the run with hard labels.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from calibaudit.advice.options.ranking import ABOVE_BASE
 from calibaudit.advice.recommendation import Prior, Recommendation
@@ -16,11 +16,13 @@ from calibaudit.files.shown.card import Card, Shown, count, said
 from calibaudit.files.shown.numbers import NOTHING, bounds, number, signed
 from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import FixSettings, Method, Start
-from calibaudit.repair.sides import Side
 from calibaudit.repair.verdict import Fault, RepairVerdict, Retention
 from calibaudit.scores.scores import ModelInfo
-from calibaudit.training.prepare import SftSummary
-from calibaudit.training.train import TrainingRun
+from calibaudit.training.results.data import SftSummary
+from calibaudit.training.results.run import TrainingRun
+
+if TYPE_CHECKING:  # models come with it; a saved repair is read without
+    from calibaudit.repair.sides import Side
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from calibaudit.repair.candidates import Attempt
 from calibaudit.repair.settings import FixSettings
 from calibaudit.repair.sides import Audited, Side
 from calibaudit.repair.verdict import FirstChoices, RepairVerdict, Retention, judge
-from calibaudit.training.fit import Fit
 from calibaudit.training.prepare import Prepared
+from calibaudit.training.results.fit import Fit
 
 
 class NothingServesError(ModelError):

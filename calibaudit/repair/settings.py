@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from calibaudit.advice.cautions import WORSE
-from calibaudit.advice.pilot import GridPoint
+from calibaudit.advice.recommendation import GridPoint
 from calibaudit.errors import CalibauditError, told
 from calibaudit.repair.verdict import check_accuracy_margin
 from calibaudit.training.settings import TrainingSettings

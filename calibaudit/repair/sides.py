@@ -13,7 +13,8 @@ from calibaudit.scores.scores import ModelInfo, Scores
 from calibaudit.scoring.evaluate import Notice, Progress, RunOptions, evaluate_model, load
 from calibaudit.tasks.items import Task
 from calibaudit.training.data.encode import Example
-from calibaudit.training.fit import Fit, fit_of
+from calibaudit.training.fit import fit_of
+from calibaudit.training.results.fit import Fit
 
 
 @dataclass(frozen=True)

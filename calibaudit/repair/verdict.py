@@ -14,7 +14,7 @@ from calibaudit.advice.cautions import WORSE
 from calibaudit.advice.pilot_points import KEPT, is_worse
 from calibaudit.analysis.compare import Comparison
 from calibaudit.errors import CalibauditError
-from calibaudit.training.fit import Fit, kept_share
+from calibaudit.training.results.fit import Fit, kept_share
 
 Outcome = Literal["helped", "not_improved", "spoiled", "not_needed", "nothing_known"]
 

@@ -78,7 +78,7 @@ def _dictionary(result: object, recommendation: Recommendation | None, verdict: 
         raise ScoresError("save: a recommendation or a verdict stands beside a Comparison; give that first")
     if isinstance(result, ModelAudit):
         return audit_dict(result)
-    if type(result).__name__ == "Repair":  # whose module brings the packages that train
+    if type(result).__name__ == "Repair":  # the rest go without its modules
         from calibaudit.repair.candidates import Repair
         from calibaudit.report.repair_json import repair_dict
 

@@ -20,6 +20,7 @@ from calibaudit.advice.recommendation import (
     Recommendation,
     older_action,
 )
+from calibaudit.advice.words.repairs import KEEPS_ALL, KEEPS_LONG, LONG_CHOICES
 from calibaudit.report.saved_values import (
     Result,
     change_of,
@@ -59,7 +60,7 @@ def recommendation_of(result: Result, source: str = "the result") -> Recommendat
             head=None if found.get("head") is None else _head(found["head"]),
             pilot=tuple(_pilot_point(point) for point in found.get("pilot") or ()),
             options=tuple(_option(option) for option in found.get("options") or ()),
-            trades=texts_of(found.get("trades") or []),
+            trades=_trades(found),
             ensemble=None if found.get("ensemble") is None else _ensemble(found["ensemble"]),
         )
 
@@ -93,6 +94,18 @@ def _pilot_point(found: Result) -> PilotPoint:
     )
 
 
+def _trades(found: Result) -> tuple[str, ...]:
+    texts = texts_of(found.get("trades") or [])
+    if not any(_too_much(one) for one in found.get("options") or ()):
+        return texts
+    return tuple(text.replace(f"keeps {KEEPS_ALL} (", f"keeps {KEEPS_LONG} (") for text in texts)
+
+
+def _too_much(option: Result) -> bool:
+    """Whether a temperature was said to keep what one in the weights may change, as it was before."""
+    return option["kept"] == KEEPS_ALL and str(option["basis"]).endswith(LONG_CHOICES)
+
+
 def _option(found: Result) -> RepairOption:
     method, figures, change, above = (found[name] for name in ("method", "figures", "change", "above_base"))
     return RepairOption(
@@ -101,7 +114,7 @@ def _option(found: Result) -> RepairOption:
         figures=None if figures is None else _figures(figures),
         change=None if change is None else _changes(change),
         above_base=None if above is None else change_of(above),
-        kept=str(found["kept"]),
+        kept=KEEPS_LONG if _too_much(found) else str(found["kept"]),
         cost=str(found["cost"]),
         basis=str(found["basis"]),
         agreement=float_of(found["agreement"]),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from calibaudit.advice.pilot import GridPoint
-from calibaudit.advice.recommendation import Prior
+from calibaudit.advice.recommendation import GridPoint, Prior
 from calibaudit.repair.candidates import Candidate, Rejection, Repair, Setting, Trial
 from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import METHODS, FixSettings, Start
@@ -15,10 +14,10 @@ from calibaudit.report.saved import comparison_of, model_of, overall_of
 from calibaudit.report.saved_advice import recommendation_of
 from calibaudit.report.saved_values import Result, float_of, number_of, one_of, texts_of, whole_result
 from calibaudit.scores.schema import whole
-from calibaudit.training.fit import Fit
-from calibaudit.training.prepare import SftSummary
+from calibaudit.training.results.data import SftSummary
+from calibaudit.training.results.fit import Fit
+from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.settings import LoraSettings, TrainingSettings
-from calibaudit.training.train import TrainingRun
 
 Kind = TypeVar("Kind")
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,26 +11,12 @@ from torch import Tensor
 from calibaudit.kernels import IGNORE_INDEX
 from calibaudit.models.model import Model
 from calibaudit.training.data.encode import Example
+from calibaudit.training.results.fit import Fit
 
 stages = logging.getLogger("calibaudit.stages")
 
 N_EXAMPLES = 512
 _TOKENS_PER_BATCH = 4_096
-
-
-@dataclass(frozen=True)
-class Fit:
-    """nll: mean over the target tokens, nats. top1: share of them that are the model's first choice, in [0, 1].
-
-    Both are taken on rows that tuning used, so they say what was learned and not what generalises.
-    """
-
-    nll: float
-    top1: float
-    n_tokens: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 @torch.no_grad()
@@ -73,9 +56,3 @@ def token_batches(examples: Sequence[Example]) -> Iterator[tuple[list[int], Tens
             ids[place, :n] = torch.tensor(examples[row].input_ids)
             targets[place, : n - 1] = torch.tensor(examples[row].labels[1:])
         yield rows, ids, targets
-
-
-def kept_share(base: Fit, before: Fit, after: Fit) -> float | None:
-    """How much of what tuning added to top1 is still there after the repair; None where it added less than .05."""
-    taught = before.top1 - base.top1
-    return None if taught < 0.05 else (after.top1 - base.top1) / taught

@@ -25,9 +25,10 @@ from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
 from calibaudit.training.data.encode import Example
 from calibaudit.training.known import known_rows, marks_of
+from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.resume import DEFAULTS, deciding, known_before
 from calibaudit.training.settings import TrainingSettings
-from calibaudit.training.train import CHECKPOINTS, TrainingRun, smooths_known, train
+from calibaudit.training.train import CHECKPOINTS, smooths_known, train
 from calibaudit.training.trainer import LOG
 from calibaudit.training.watching import WATCHED
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from calibaudit.training.levers import scale_of, softcap_entry_of, take_in
 from calibaudit.training.loss.anchored import use_anchored_loss
 from calibaudit.training.loss.fused import FusedLoss, use_fused_loss
 from calibaudit.training.packed.proof import in_lines
+from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.resume import check_made_from, last_checkpoint, made_from, step_of
 from calibaudit.training.schedule import MicroBatches, Plan, accumulation_for, n_targets, plan_steps
 from calibaudit.training.settings import DEEPSPEED_VARIABLE, SCHEDULERS, TrainingSettings, launched
@@ -37,33 +38,6 @@ CHECKPOINTS = "checkpoints"
 
 TrainingProgress = Callable[[int, int, float, float], None]
 """(step, n_steps, loss in nats a target token, tokens a second) after every step."""
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """What was done. epochs: rows seen / rows there are. loss: nats a target token, mean over the last tenth of steps.
-
-    n_tokens, n_target_tokens: without padding, all processes. seconds: of all its parts, where it was resumed.
-    peak_bytes: of the GPU, else of the process; None: unknown. resumed_from: a step; None: from the start.
-    rows_per_step: of all processes; 0 in records of earlier versions. n_known: rows of the data that base knows, which
-    alone were smoothed; None: all were. softcap_kept: whether the trained network has settings.softcap in its config,
-    else it acted in training only; None: there is no such setting. packed: whether rows shared lines, where that was
-    wanted; None: it was not.
-    """
-
-    n_steps: int
-    epochs: float
-    loss: float
-    n_tokens: int
-    n_target_tokens: int
-    seconds: float
-    tokens_per_second: float
-    peak_bytes: int | None
-    resumed_from: int | None
-    rows_per_step: int = 0
-    n_known: int | None = None
-    softcap_kept: bool | None = None
-    packed: bool | None = None
 
 
 def train(

@@ -422,7 +422,7 @@ def test_the_half_half_mixture_of_a_real_pair_beats_both_models() -> None:
     assert "exceeds accuracy by .118" in advice.reason
     assert "accuracy .594 → .62" in advice.reason
     assert (advice.of_ensemble or "").startswith(
-        "half of base mixed into INSTRUCT's outputs is surely better than either"
+        "half of base mixed into the tuned model's outputs is surely better than either"
     )
     assert "accuracy .627 against .603 and .594" in (advice.of_ensemble or "")
     temperature, aligned = of(advice, "temperature"), of(advice, "aligned")

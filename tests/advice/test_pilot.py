@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from calibaudit.advice.pilot import GridPoint, PilotListener, grid_of, pilot
+from calibaudit.advice.pilot import PilotListener, grid_of, pilot
 from calibaudit.advice.recommend import recommend_from_pilot
+from calibaudit.advice.recommendation import GridPoint
 from calibaudit.analysis.settings import Settings
 from calibaudit.errors import CalibauditError, ModelError
 from calibaudit.models.checkpoints import find_checkpoint

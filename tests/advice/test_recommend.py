@@ -505,7 +505,7 @@ def test_each_answer_in_words() -> None:
     scaled = advice((made_scores(2_000, heat=3.0), made_scores(2_000, heat=3.0, model=TUNED)))
     assert words(scaled).startswith("Advice: divide the scores of the choices by a temperature of 2.")
     assert words(scaled).endswith(
-        "]: no training, and every first choice is kept. "
+        "]: no training; it keeps every first choice. "
         "fix tries it in the weights first, and goes on where that is not enough."
     )
     assert scaled.command == "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"

@@ -98,7 +98,7 @@ def test_json_is_a_result_that_every_format_can_show(cli: Cli, pair: tuple[Path,
             "smooth (advised)",
             "<b>aligned</b>: kept: "
             if path.suffix == ".html"
-            else "fix INSTRUCT --base BASE --method aligned --out DIR",
+            else "fix lab/tuned --base lab/base --method aligned --out fixed",
             "restores none of the accuracy that tuning lost",
             "kept: every first choice; cost: no training; measured on these items",
         ):
@@ -123,7 +123,10 @@ def test_a_name_that_tells_of_preference_tuning_is_a_warning(cli: Cli, tmp_path:
     ]
     for command in ("recommend", "compare"):
         page = one_line(cli(command, *files)[1]).replace(" \\", "")
-        assert "INSTRUCT may hold more than supervised tuning (the name small-dpo says dpo, which is a weaker" in page
+        assert (
+            "the tuned model may hold more than supervised tuning (the name small-dpo says dpo, which is a weaker"
+            in page
+        )
         assert "Run: calibaudit fix lab/small-dpo --base lab/base --method temperature --out fixed" in page
 
 

@@ -11,7 +11,7 @@ from made_scores import TUNED, made_scores
 from calibaudit.analysis.compare import compare
 from calibaudit.errors import CalibauditError
 from calibaudit.repair.verdict import FirstChoices, Retention, judge
-from calibaudit.training.fit import Fit
+from calibaudit.training.results.fit import Fit
 
 N = 800
 KEEPS = Retention(Fit(2.0, 0.60, 1000), Fit(0.1, 1.00, 1000), Fit(0.2, 0.99, 1000))  # .39 of .40

@@ -26,10 +26,17 @@ pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"needs Chromium at 
 
 WINDOWS = [(375, 812), (1024, 768), (1600, 900)]
 NINE = ("arithmetic", "calendar", "categories", "elements", "geography", "orders", "reading", "units", "words")
+
+
+def audit57():
+    return audit_result(names=tuple(f"mmlu_high_school_subject_{i}" for i in range(57)), n_items=30)
+
+
 RESULTS = {
     "usual": lambda: comparison_result(names=NINE, n_items=120),
     "gated": lambda: comparison_result(gated=True),
     "audit": audit_result,
+    "audit57": audit57,
     "hostile": hostile_result,
     "many": lambda: comparison_result(names=tuple(f"subject_{i}" for i in range(30)), n_items=30),
 }
@@ -126,7 +133,7 @@ def pages(folder):
     return made
 
 
-@pytest.fixture(scope="module", params=RESULTS)
+@pytest.fixture(scope="module", params=[name for name in RESULTS if name != "audit57"])
 def page(request, pages):
     return pages(request.param)
 
@@ -193,9 +200,30 @@ def test_a_telephone_gets_cards_and_folded_diagrams(browser, pages):
     assert browser.evaluate(CUT) == []
 
 
-@pytest.mark.parametrize("width", [320, 600, 704, 760, 960, 992, 1200, 1280, 2000])
+def test_many_tasks_fit_a_telephone(browser, pages):
+    """At most 5,000 pixels of 57 tasks of one model, the worst ten of them at once, and of 30 tasks of two models."""
+    for name in ("audit57", "many"):
+        browser.open(pages(name), 375, 812)
+        assert browser.evaluate("document.documentElement.scrollHeight") <= 5000, name
+    browser.open(pages("audit57"), 375, 812)
+    shown = "[...document.querySelectorAll('.one tbody tr:not(.whole)')].filter(e => e.checkVisibility())"
+    names = browser.evaluate(f"{shown}.map(e => e.querySelector('th').innerText)")
+    tasks = audit57()["tasks"]
+    over = [task for task in tasks if task["metrics"]["gap"]["low"] > 0]
+    assert 20 < len(over) < len(tasks)
+    worst = sorted(over, key=lambda task: -task["metrics"]["ece"]["value"])
+    assert names == [task["name"] for task in worst[:10]]
+    card = browser.evaluate(f"{shown}[0].innerText").split()
+    row = Page(pages("audit57").read_text("utf-8")).tables()[1][1][2]
+    assert card == " ".join([*row[:6], *row[8:10]]).split()  # its labels are the style sheet's
+    browser.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    assert browser.evaluate(f"{shown}.length") == 57
+    assert browser.evaluate(CUT) == []
+
+
+@pytest.mark.parametrize("width", [320, 600, 704, 760, 768, 960, 992, 1200, 1280, 2000])
 def test_nothing_is_cut_between_the_usual_widths(browser, pages, width):
-    for name in ("usual", "gated", "audit"):
+    for name in ("usual", "gated", "audit", "audit57"):
         browser.open(pages(name), width)
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
         assert browser.evaluate(CUT) == []
@@ -236,7 +264,13 @@ def test_broken_and_undecided_look_different(browser, pages):
 @pytest.mark.skipif(not AXE.exists(), reason=f"needs axe-core at {AXE}: npm install axe-core, and CALIBAUDIT_AXE")
 @pytest.mark.parametrize(
     ("name", "width", "dark"),
-    [("usual", 375, True), ("usual", 1600, False), ("gated", 1024, True), ("hostile", 375, False)],
+    [
+        ("usual", 375, True),
+        ("audit57", 375, True),
+        ("usual", 1600, False),
+        ("gated", 1024, True),
+        ("hostile", 375, False),
+    ],
 )
 def test_axe_finds_nothing(browser, pages, name, width, dark):
     browser.open(pages(name), width, dark=dark)

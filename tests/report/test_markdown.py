@@ -42,7 +42,8 @@ def test_the_numbers():
     temperature = f"{number(found['value'], 2)} {bounds(found['low'], found['high'], 2)}"
     plain = text.replace("\\", "")
     assert f"Advice: divide the scores of the choices by a temperature of {temperature}: no training" in plain
-    assert "Run: calibaudit fix lab/tuned --base lab/base --method temperature --out fixed" in plain
+    command = "calibaudit fix lab/tuned --base lab/base --method temperature --out fixed"
+    assert f"To make the repair and prove it: {command}" in plain
     assert [option["method"] for option in advice["options"]] == ["smooth", "aligned", "temperature", "merge"]
     for option in advice["options"]:
         figures, name = option["figures"], option["method"]

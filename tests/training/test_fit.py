@@ -7,7 +7,8 @@ import torch
 
 from calibaudit.models.model import load_model
 from calibaudit.training.data.encode import Example
-from calibaudit.training.fit import Fit, fit_of, kept_share
+from calibaudit.training.fit import fit_of
+from calibaudit.training.results.fit import Fit, kept_share
 from tests.families import VOCAB, save_tiny
 
 

@@ -23,9 +23,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from calibaudit.errors import TrainingError
 from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.training.levers import softcap_entry_of
+from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.retune import _finished
 from calibaudit.training.settings import LoraSettings
-from calibaudit.training.train import TrainingRun, train
+from calibaudit.training.train import train
 
 OWN_CAP = 3.0
 """Of the tiny gemma2."""

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from calibaudit.tasks.load import load_tasks
-from calibaudit.training.prepare import N_UNREAD, SftSummary, prepare
+from calibaudit.training.prepare import prepare
+from calibaudit.training.results.data import N_UNREAD, SftSummary
 
 NOTHING = SftSummary("d", 3, 3, 0, 0, 9, 0, (), ())
 

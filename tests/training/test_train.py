@@ -32,8 +32,9 @@ from calibaudit.models.formats.save import save_checkpoint
 from calibaudit.models.load import load_network
 from calibaudit.training.data.encode import Example
 from calibaudit.training.known import known_rows
+from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.settings import LoraSettings, TrainingSettings
-from calibaudit.training.train import TrainingRun, train
+from calibaudit.training.train import train
 
 EPS = 0.3
 PRIORS = ("uniform", "base")

@@ -89,7 +89,7 @@ class Ensemble(Shown):
     from_instruct: Changes
 
     def _card(self) -> Card:
-        return Card("Ensemble", "of base and INSTRUCT in equal parts", figure_facts(self.mixture))
+        return Card("Ensemble", "of base and the tuned model in equal parts", figure_facts(self.mixture))
 
 
 COMMAND = "calibaudit fix INSTRUCT --base BASE --data DATA --out DIR"

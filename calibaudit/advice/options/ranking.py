@@ -35,9 +35,8 @@ def temperature_option(sides: Sides, temperature: Interval, *, one_token: bool) 
         return None
     figures, change, above = sides.figures(scores)
     basis = repairs.CROSS_FITTED + ("" if one_token else repairs.LONG_CHOICES)
-    option = RepairOption(
-        "temperature", temperature, figures, change, above, repairs.KEEPS_ALL, repairs.NO_TRAINING, basis
-    )
+    kept = repairs.KEEPS_ALL if one_token else repairs.KEEPS_LONG
+    option = RepairOption("temperature", temperature, figures, change, above, kept, repairs.NO_TRAINING, basis)
     return Measured(option, scores) if helps(change) else None
 
 
@@ -51,7 +50,7 @@ def aligned_option(sides: Sides, aligned: Aligned, *, one_token: bool) -> Measur
         figures,
         change,
         above,
-        repairs.KEEPS_ALL,
+        repairs.KEEPS_ALL if one_token else repairs.KEEPS_LONG,
         repairs.NO_TRAINING,
         aligned_caution(aligned) + ("" if one_token else repairs.LONG_CHOICES),
         aligned.agreement,

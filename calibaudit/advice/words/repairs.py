@@ -9,6 +9,8 @@ from calibaudit.advice.options.option import Ensemble, RepairOption, surely
 from calibaudit.advice.words.reasons import number, share, signed
 
 KEEPS_ALL = "every first choice"
+KEEPS_LONG = "every first choice, though a checkpoint may change those among choices of several tokens"
+"""What a temperature keeps where each choice is one token, and where not: a checkpoint divides no sums."""
 UNMEASURED = "not measured; fix tries it"
 
 NO_TRAINING = "no training"
@@ -23,7 +25,7 @@ ONE_RUN = "measured: the pilot's run with this factor, one seed, against its run
 
 ONLY_THE_DATA = (
     "tuning again from base gives only what the tuning data teach: preference or safety tuning (DPO, RLHF, GRPO) that "
-    "INSTRUCT also had is lost"
+    "the tuned model also had is lost"
 )
 """Of a repair that was made so, too."""
 
@@ -35,11 +37,11 @@ FROM_BASE = (
 
 
 def more_than_sft(sign: str) -> str:
-    """sign: what says that INSTRUCT holds more than supervised tuning, as `tuning_signs` words it."""
+    """sign: what says that the tuned model holds more than supervised tuning, as `tuning_signs` words it."""
     return (
-        f"INSTRUCT may hold more than supervised tuning ({sign}): tuning again from base makes only what the tuning "
-        "data teach and throws preference or safety tuning away, so repairs that start from INSTRUCT are ranked first; "
-        "only a temperature never lost such tuning in the study"
+        f"the tuned model may hold more than supervised tuning ({sign}): tuning again from base makes only what the "
+        "tuning data teach and throws preference or safety tuning away, so repairs that start from the tuned model are "
+        "ranked first; only a temperature never lost such tuning in the study"
     )
 
 
@@ -58,7 +60,7 @@ def against_base(option: RepairOption) -> str:
 
 
 def gives(option: RepairOption, instruct: tuple[float, float, float]) -> str:
-    """`ECE .118 → .040, accuracy .594 → .594, NLL ...`. instruct: its ECE, accuracy and NLL."""
+    """`ECE .118 → .040, accuracy .594 → .594, NLL ...`. instruct: the tuned model's ECE, accuracy and NLL."""
     assert option.figures is not None
     figures = option.figures
     pairs = zip(("ECE", "accuracy", "NLL"), instruct, (figures.ece, figures.accuracy, figures.nll), strict=True)
@@ -69,7 +71,7 @@ def temperature_beside(option: RepairOption, instruct: tuple[float, float, float
     """Of the temperature where smoothing is advised. lost: base's accuracy, where tuning surely lost some of it."""
     assert option.setting is not None
     start = (
-        f"a temperature of {option.setting.value:.2f} costs no training and keeps every first choice "
+        f"a temperature of {option.setting.value:.2f} costs no training and keeps {option.kept} "
         f"({gives(option, instruct)})"
     )
     if lost is not None:
@@ -123,7 +125,7 @@ def ensemble(found: Ensemble) -> str | None:
     }
     shown = ", ".join(f"{name} {mixture} against {base} and {tuned}" for name, (mixture, base, tuned) in values.items())
     return (
-        f"half of base mixed into INSTRUCT's outputs is surely better than either model alone ({shown}): "
+        f"half of base mixed into the tuned model's outputs is surely better than either model alone ({shown}): "
         "that is what smoothing towards base distils"
     )
 

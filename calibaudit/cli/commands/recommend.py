@@ -24,8 +24,7 @@ from calibaudit.cli.help.panels import in_statistics, in_tuning
 from calibaudit.cli.options import Base, BatchSize, Instruct, Output
 
 if TYPE_CHECKING:
-    from calibaudit.advice.pilot import GridPoint
-    from calibaudit.advice.recommendation import PilotRun
+    from calibaudit.advice.recommendation import GridPoint, PilotRun
     from calibaudit.cli.progress.reporter import Reporter
     from calibaudit.scoring.evaluate import RunOptions
     from calibaudit.training.prepare import Prepared

@@ -30,7 +30,7 @@ from calibaudit.repair.tempering.temperature import choose_temperature
 from calibaudit.repair.tempering.tempered import place_temperature, write_tempered
 from calibaudit.scores.scores import Scores
 from calibaudit.scoring.evaluate import load
-from calibaudit.training.fit import Fit
+from calibaudit.training.results.fit import Fit
 
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of base."""

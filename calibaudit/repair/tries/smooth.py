@@ -21,9 +21,9 @@ from calibaudit.repair.candidates import Attempt, Setting, Trial, trial_of
 from calibaudit.repair.job import Job, NothingServesError
 from calibaudit.repair.settings import FixSettings, Start
 from calibaudit.training.prepare import Prepared, check_tunable
+from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.retune import retune
 from calibaudit.training.settings import TrainingSettings
-from calibaudit.training.train import TrainingRun
 
 FIRST = MOST
 """The factor that is tried first. None that was estimated beforehand did surely better in the study."""

@@ -44,7 +44,7 @@ def section_of(result: Mapping[str, Any], source: str = "the result") -> Section
     if is_repair(result):
         from calibaudit.report.repair_page import repair_page
         from calibaudit.report.result_json import repair_proof
-        from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+        from calibaudit.report.saved_repair import repair_of
 
         repair_proof(result, source)  # said here where nothing was repaired
         repair = repair_of(result, source)

@@ -9,7 +9,8 @@ from calibaudit.analysis.audit import ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.files.shown.card import count
-from calibaudit.report.words.commands import advised_command
+from calibaudit.report.document.gate import GateView
+from calibaudit.report.words.commands import Command, audit_command, repair_command
 from calibaudit.report.words.findings import advice, audit_sentences, first_sentence, lean, nothing_shown
 from calibaudit.report.words.reach import all_at_ceiling
 from calibaudit.report.words.text import MINUS, bounds, number, p_text, signed
@@ -25,7 +26,7 @@ class Card:
     question: str
     answer: str
     notes: tuple[str, ...] = ()
-    command: str | None = None
+    command: Command | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class FirstScreen:
 
 
 def comparison_screen(
-    comparison: Comparison, recommendation: Recommendation | None, gate_action: str | None = None
+    comparison: Comparison, recommendation: Recommendation | None, gate: GateView | None = None
 ) -> FirstScreen:
-    """Is it worse, by how much, how sure, what now. gate_action: what the gate says to do."""
+    """Is it worse, by how much, how sure, what now; of a gate's result what the gate says to do."""
     tone, label = _judged(comparison)
     overall = comparison.pooled
     before, after = overall.before.metrics, overall.after.metrics
@@ -67,12 +68,12 @@ def comparison_screen(
     if gap.p_value is not None:
         notes.append(f"{p_text(gap.p_value)} for the change in the gap")
     n = sum(task.ece_p_holm is not None and task.ece_p_holm < comparison.settings.alpha for task in comparison.tasks)
-    if gate_action is not None:
+    if gate is not None:
         notes.append("Two-sided; the gate's one-sided tests are below")
     elif len(comparison.tasks) > 1 and change.p_value is not None:
         notes.append(f"Significant on {n} of {len(comparison.tasks)} tasks (Holm's correction for that many tests)")
     how_sure = Card("How sure is that?", p_text(change.p_value), tuple(notes))
-    what_now = _what_now(comparison, recommendation, gate_action)
+    what_now = _what_now(comparison, recommendation, gate)
     gives_advice = _gives_advice(comparison, recommendation)
     return FirstScreen(tone, label, first_sentence(comparison), (how_much, how_sure, what_now), gives_advice)
 
@@ -107,12 +108,13 @@ def audit_screen(audit: ModelAudit) -> FirstScreen:
             else f"A calibrated model would look this wrong with {p_text(p_value)}",
         ),
     )
+    answer, notes = "Nothing to repair on these items", ["More items would show smaller errors"]
     if label == _CEILING:
-        now = Card("What now?", _HARDER)
+        answer, notes = _HARDER, []
     elif off:
-        now = Card("What now?", "Do not take its confidence at face value", (*_by_temperature(metrics["temperature"]),))
-    else:
-        now = Card("What now?", "Nothing to repair on these items", ("More items would show smaller errors",))
+        answer, notes = "Do not take its confidence at face value", _by_temperature(metrics["temperature"])
+    command = audit_command(audit.model, off=off, ceiling=label == _CEILING)
+    now = Card("What now?", answer, tuple(notes), command)
     sentence = audit_sentences(audit)[0]
     return FirstScreen("worse" if off else "neutral", label, sentence, (how_much, how_sure, now))
 
@@ -131,13 +133,13 @@ def _judged(comparison: Comparison) -> tuple[str, str]:
     return ("better", "Better") if change.value < 0 else ("worse", "Worse")
 
 
-def _what_now(comparison: Comparison, recommendation: Recommendation | None, gate_action: str | None) -> Card:
+def _what_now(comparison: Comparison, recommendation: Recommendation | None, gate: GateView | None) -> Card:
     tone, label = _judged(comparison)
     temperature = comparison.pooled.after.metrics["temperature"]
     over = lean(comparison.pooled.after.metrics["gap"]) > 0
     notes: list[str] = []
-    if gate_action is not None:
-        answer = gate_action
+    if gate is not None:
+        answer = gate.action
     elif label == _CEILING:
         answer = _HARDER
     elif label == "Too little evidence":
@@ -165,11 +167,9 @@ def _what_now(comparison: Comparison, recommendation: Recommendation | None, gat
     if n_warnings := len(recommendation.warnings) if recommendation else 0:
         what = f"{n_warnings} warnings" if n_warnings > 1 else "a warning"
         notes.append(f"The advice has {what} of its own, under Recommendation")
-    command = None
+    command = None if gate is None else gate.command
     if recommendation is not None:
-        command = advised_command(recommendation, comparison.before, comparison.after)
-    if command is not None and "--data DATA" in command:
-        notes.append("DATA: the rows that it was tuned on")
+        command = repair_command(recommendation, comparison.before, comparison.after) or command
     return Card("What now?", answer, tuple(notes), command)
 
 

@@ -8,6 +8,7 @@ from calibaudit.files.shown.card import count
 from calibaudit.gating.verdict import Part, Verdict
 from calibaudit.report.document.tables import Head, Row, Table, p_cell
 from calibaudit.report.document.task_tables import MANY
+from calibaudit.report.words.commands import Command, gate_command
 from calibaudit.report.words.text import NOTHING, bounds
 from calibaudit.report.words.verdict import (
     CHECK_NAMES,
@@ -59,7 +60,7 @@ class GateGroup:
 
 @dataclass(frozen=True)
 class GateView:
-    """tone: worse, better or neutral. label: the outcome. action: what to do.
+    """tone: worse, better or neutral. label: the outcome. action: what to do. command: what to run.
 
     overall: the checks of all items. judged: those of the tasks; of more than MANY they are in `groups`, as are those
     that were not judged. level: of a change's interval, such as `90 %`. facts: what was judged, and the limits in force
@@ -70,6 +71,7 @@ class GateView:
     label: str
     sentence: str
     action: str
+    command: Command
     overall: PartShown
     judged: tuple[PartShown, ...]
     groups: tuple[GateGroup, ...]
@@ -104,7 +106,8 @@ def gate_view(verdict: Verdict) -> GateView:
     )
     judged = () if many else tuple(part for outcome, part in shown if outcome)
     level = f"{(1 - 2 * verdict.limits.alpha) * 100:g} %"
-    return GateView(tone, label, sentence(verdict), action, overall, judged, tuple(groups), level, facts)
+    command = gate_command(verdict)
+    return GateView(tone, label, sentence(verdict), action, command, overall, judged, tuple(groups), level, facts)
 
 
 def _shown(part: Part, name: str, *, whole: bool = False) -> PartShown:

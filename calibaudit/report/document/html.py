@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from calibaudit.advice.recommendation import Recommendation
 from calibaudit.analysis.audit import Audit, ModelAudit
 from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Interval
@@ -27,7 +26,8 @@ from calibaudit.report.figures.choose import sides_of
 from calibaudit.report.result_json import is_repair, repair_proof
 from calibaudit.report.saved import audit_of, comparison_of, errors_of, is_comparison, verdict_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.words.findings import advice, option_words
+from calibaudit.report.words.commands import method_command
+from calibaudit.report.words.findings import advice, option_words, trade_sentences
 from calibaudit.report.words.models import run_rows
 from calibaudit.report.words.prompts import asked_facts, prompt_facts, row_names
 from calibaudit.report.words.reach import level_title, reach_sentences
@@ -116,7 +116,7 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     gate = None if verdict is None else gate_view(verdict)
     names = short_names(comparison.before.name, comparison.after.name)
     overall = comparison.pooled
-    screen = first_screen.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
+    screen = first_screen.comparison_screen(comparison, recommendation, gate)
     rows = {task.label: name for name, task in zip(row_names(comparison.tasks), comparison.tasks, strict=True)}
     errors = shown_errors(errors_of(result, source), rows, names[0])
     return {
@@ -133,23 +133,14 @@ def _comparison_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
         if recommendation and recommendation.options
         else None,
         "option_words": [(one.method, option_words(one)) for one in recommendation.options] if recommendation else (),
-        "trades": _trades(recommendation) if recommendation else (),
+        "trades": trade_sentences(recommendation) if recommendation else (),
+        "method_command": method_command("METHOD", comparison.before, comparison.after),
         "pilot": tables.pilot_rows(recommendation.pilot) if recommendation and recommendation.pilot else None,
         "metrics": tables.all_metrics(overall.before.metrics, overall.after.metrics, overall.change),
         "changes": diagrams.changes(comparison),
         "errors": errors,
         "shared_errors": shared_sentence(errors, names[0]),
     }
-
-
-def _trades(recommendation: Recommendation) -> list[str]:
-    """How the advised repair stands to the others; the whole command is on the page once, for this pair."""
-    found = []
-    for text in recommendation.trades:
-        for option in recommendation.options:
-            text = text.replace(option.command, f"fix --method {option.method}")
-        found.append(text)
-    return found
 
 
 def _any_view(result: Comparison | ModelAudit, names: Sequence[str], pooled: Sequence[Audit]) -> dict[str, Any]:
@@ -183,7 +174,7 @@ def _any_view(result: Comparison | ModelAudit, names: Sequence[str], pooled: Seq
 def _repair_view(result: Mapping[str, Any], source: str) -> dict[str, Any]:
     """What a repair's page holds, and the comparison of before and after, where there is one."""
     from calibaudit.report.repair_page import KEPT_NOTE, repair_page
-    from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+    from calibaudit.report.saved_repair import repair_of
 
     repair = repair_of(result, source)
     view = {"page": repair_page(repair), "kept_note": KEPT_NOTE, "proven": repair.proof is not None}

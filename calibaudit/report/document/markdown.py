@@ -16,8 +16,8 @@ from calibaudit.report.document.tables import Table
 from calibaudit.report.result_json import is_repair
 from calibaudit.report.saved import audit_of, comparison_of, is_comparison, verdict_of
 from calibaudit.report.saved_advice import recommendation_of
-from calibaudit.report.words.commands import advised_command
-from calibaudit.report.words.findings import advice, option_sentences
+from calibaudit.report.words.commands import method_command
+from calibaudit.report.words.findings import advice, option_words, trade_sentences
 from calibaudit.report.words.models import run_facts
 from calibaudit.report.words.prompts import prompt_facts
 from calibaudit.report.words.reach import level_title, reach_sentences
@@ -68,9 +68,12 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
     comparison, recommendation = comparison_of(result, source), recommendation_of(result, source)
     verdict = verdict_of(result, source)
     gate = None if verdict is None else gate_view(verdict)
-    screen = first_screen.comparison_screen(comparison, recommendation, None if gate is None else gate.action)
+    screen = first_screen.comparison_screen(comparison, recommendation, gate)
     names = f"{escaped(comparison.before.name)} → {escaped(comparison.after.name)}"
-    lines = [*_screen(names, screen, gate), *_reach(comparison), "", "### Task by task", ""]
+    lines = [*_screen(names, screen, gate), *_reach(comparison)]
+    if recommendation is None:
+        lines += _command(screen)
+    lines += ["", "### Task by task", ""]
     lines += _table(task_tables.comparison_rows(comparison), "task", most_rows)
     lines += _levels(comparison)
     if gate is not None:
@@ -82,15 +85,15 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
         lines += ["", "### Recommendation", "", escaped(said, 900)]
         if recommendation.reason not in said:
             lines += ["", f"Why: {escaped(recommendation.reason, 600)}."]
-        command = advised_command(recommendation, comparison.before, comparison.after)
-        if command is not None:
-            lines += ["", f"Run: {escaped(command, 600)}"]
+        lines += _command(screen)
         if recommendation.options:
             table = tables.option_rows(recommendation.options, recommendation.advised)
             lines += ["", *_table(table, "possible repair", None), ""]
-            lines += [f"- {escaped(text, 900)}" for text in option_sentences(recommendation)]
-        for text in recommendation.trades:
-            lines += ["", escaped(as_sentence(text), 900)]
+            for one in recommendation.options:
+                command = method_command(one.method, comparison.before, comparison.after)
+                lines.append(f"- {escaped(f'{one.method}: {option_words(one)}. {command}', 900)}")
+        for text in trade_sentences(recommendation):
+            lines += ["", escaped(text, 900)]
         if recommendation.pilot:
             lines += ["", *_table(tables.pilot_rows(recommendation.pilot), "pilot run", None)]
         lines += _warnings(recommendation.warnings, "")
@@ -103,7 +106,7 @@ def _comparison(result: Mapping[str, Any], source: str, most_rows: int | None) -
 
 def _repair(result: Mapping[str, Any], source: str, most_rows: int | None) -> list[str]:
     from calibaudit.report.repair_page import KEPT_NOTE, repair_page
-    from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+    from calibaudit.report.saved_repair import repair_of
 
     repair = repair_of(result, source)
     page = repair_page(repair)
@@ -132,7 +135,8 @@ def _repair(result: Mapping[str, Any], source: str, most_rows: int | None) -> li
 
 
 def _audit(audit: ModelAudit, most_rows: int | None) -> list[str]:
-    lines = [*_screen(escaped(audit.model.name), first_screen.audit_screen(audit), None), *_reach(audit)]
+    screen = first_screen.audit_screen(audit)
+    lines = [*_screen(escaped(audit.model.name), screen, None), *_reach(audit), *_command(screen)]
     lines += ["", "### Task by task", "", *_table(task_tables.audit_rows(audit), "task", most_rows), *_levels(audit)]
     return lines + _warnings(audit.warnings, "Warnings") + _measured([("model", audit.model)], audit)
 
@@ -145,6 +149,15 @@ def _screen(names: str, screen: first_screen.FirstScreen, gate: GateView | None)
         notes = "; ".join(escaped(note, 400).rstrip(".") for note in card.notes)
         lines.append(f"- {card.question} **{escaped(card.answer)}**" + (f" ({notes})" if notes else ""))
     return lines
+
+
+def _command(screen: first_screen.FirstScreen) -> list[str]:
+    """What to run, and what stands in it."""
+    command = screen.cards[-1].command
+    if command is None:
+        return []
+    notes = f" ({'; '.join(escaped(note, 400) for note in command.notes)})" if command.notes else ""
+    return ["", f"{command.lead} {escaped(command.line, 600)}{notes}"]
 
 
 def _table(table: Table, first: str, most_rows: int | None) -> list[str]:

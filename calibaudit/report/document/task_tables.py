@@ -15,6 +15,8 @@ from calibaudit.report.words.text import NOTHING, bounds, number, signed
 
 MANY = 24
 """Of more tasks there are groups, the largest change first, and diagrams only of those whose ECE changed most."""
+OPEN = 10
+"""Of each group so many stand at once, the rest unfolds; of groups after the first with a finding all does."""
 _TWO_DIGITS = frozenset({"accuracy", "gap", "brier", "temperature"})
 
 
@@ -105,16 +107,19 @@ def groups(result: Comparison | ModelAudit, table: Table) -> tuple[Group, ...]:
             (str(lean(task.audit.metrics["gap"])), task.audit.metrics["ece"].value, row)
             for row, task in zip(rows, result.tasks, strict=True)
         ]
-    parts = []
+    by, parts, shown = "change" if isinstance(result, Comparison) else "ECE", [], False
     for key, title in titles.items():
         chosen = sorted((entry for entry in found if entry[0] == key), key=lambda entry: -abs(entry[1] or 0.0))
+        if not chosen:
+            continue
         rows = [row for _, _, row in chosen]
-        first, rest = (rows[:MANY], rows[MANY:]) if key not in ("", "0") else (rows, [])
-        seen = key not in ("", "0") or len(rows) <= MANY
-        if first:
-            parts.append(Group(f"{title}: {_tasks(len(rows))}", seen, replace(table, rows=tuple(first))))
+        seen = key not in ("", "0") and not shown
+        first, rest = (rows[:OPEN], rows[OPEN:]) if seen else (rows, [])
+        order = f", largest {by} first" if len(rows) > 1 else ""
+        parts.append(Group(f"{title}: {_tasks(len(rows))}{order}", seen, replace(table, rows=tuple(first))))
         if rest:
             parts.append(Group(f"{title}: {len(rest)} more", False, replace(table, rows=tuple(rest))))
+        shown = shown or seen
     return tuple(parts)
 
 

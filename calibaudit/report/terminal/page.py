@@ -13,6 +13,7 @@ from calibaudit.files.text import shortened
 from calibaudit.report.terminal.layout import name_shown, styled
 from calibaudit.report.terminal.printing import ASCII, print_blank, print_line, says
 from calibaudit.report.words.commands import advised_parts
+from calibaudit.report.words.findings import trade_sentences
 from calibaudit.report.words.text import as_sentence, wrapped
 
 _MIN_WIDTH = 50
@@ -42,7 +43,7 @@ def note_lines(recommendation: Recommendation, width: int) -> list[Text]:
 
 def trade_lines(recommendation: Recommendation, width: int) -> list[Text]:
     """How the advised repair stands to the others."""
-    return [line for text in recommendation.trades for line in styled(wrapped(as_sentence(text), width - 1), "")]
+    return [line for text in trade_sentences(recommendation) for line in styled(wrapped(text, width - 1), "")]
 
 
 def command_lines(recommendation: Recommendation, comparison: Comparison, width: int) -> list[Text]:

@@ -21,7 +21,7 @@ def page_of(
 ) -> Callable[[Console], None]:
     """What prints the page on a console. Raises ScoresError naming `source` when the result is not a whole one."""
     if is_repair(result):
-        from calibaudit.report.saved_repair import repair_of  # brings the packages that train
+        from calibaudit.report.saved_repair import repair_of
         from calibaudit.report.terminal.repair import render_repair
 
         repair = repair_of(result, source)

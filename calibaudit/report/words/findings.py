@@ -15,7 +15,7 @@ from calibaudit.analysis.compare import Comparison
 from calibaudit.analysis.estimates import Change, Interval
 from calibaudit.files.shown.card import count
 from calibaudit.report.words.reach import all_at_ceiling, ceiling_sentence
-from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
+from calibaudit.report.words.text import as_sentence, bounds, number, p_text, short_names, signed
 
 _KINDS = {1: "overconfident", -1: "underconfident"}
 _TELLING = ("gap", "brier", "nll")
@@ -87,9 +87,10 @@ def advice(recommendation: Recommendation, comparison: Comparison | None = None)
         value = " ".join(
             part for part in (number(temperature.value, 2), bounds(temperature.low, temperature.high, 2)) if part
         )
+        kept = next((f"; it keeps {one.kept}" for one in recommendation.options if one.method == "temperature"), "")
         return (
-            f"Advice: divide the scores of the choices by a temperature of {value}: no training, and every first "
-            "choice is kept. fix tries it in the weights first, and goes on where that is not enough."
+            f"Advice: divide the scores of the choices by a temperature of {value}: no training{kept}. fix tries it in "
+            "the weights first, and goes on where that is not enough."
         )
     factor = " ".join(part for part in (number(epsilon.value, 2), bounds(epsilon.low, epsilon.high, 2)) if part)
     prior = "base" if recommendation.prior == "base" else "the uniform distribution"
@@ -110,9 +111,14 @@ def option_words(option: RepairOption) -> str:
     return f"kept: {option.kept}; cost: {option.cost}; {option.basis}"
 
 
-def option_sentences(recommendation: Recommendation) -> tuple[str, ...]:
-    """Of each of them, with its command."""
-    return tuple(f"{one.method}: {option_words(one)}. {one.command}" for one in recommendation.options)
+def trade_sentences(recommendation: Recommendation) -> tuple[str, ...]:
+    """How the advised repair stands to the others; of their commands only what tells them from the page's own."""
+    found = []
+    for text in recommendation.trades:
+        for option in recommendation.options:
+            text = text.replace(option.command, f"fix --method {option.method}")
+        found.append(as_sentence(text))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from calibaudit.repair.candidates import Repair
 from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import CHEAP_TO_DEAR
 from calibaudit.repair.verdict import FirstChoices, Retention
-from calibaudit.report.words.text import bounds, number, p_text, signed
+from calibaudit.report.words.text import bounds, number, p_text, short_names, signed
 
 MEASURES = (
     ("accuracy", "accuracy"),
@@ -77,6 +77,11 @@ def repair_sentence(repair: Repair) -> str:
     unmeasured = f"; {_unmeasured(repair)}" if "unmeasured" in faults else ""
     but = f", but {listed_words(spoilt)}" if spoilt else ""
     return f"Better calibrated{but}{unmeasured}. {figures}{accuracy}{kept}."
+
+
+def tuned_name(repair: Repair) -> str:
+    """The tuned model's, as short as pages call it; of the bundled pair `instruct`, which stands beside `base`."""
+    return one_line(short_names(repair.base.name, repair.instruct.name)[1].removeprefix("demo:"), 60)
 
 
 def reason_text(text: str, most: int = _MOST_REASON) -> str:
@@ -186,7 +191,7 @@ def _unmeasured(repair: Repair) -> str:
     kept = repair.retention or Retention()
     why = "what tuning added was not measured: give --data"
     if repair.data is not None:
-        fits = {"base": kept.base, "instruct": kept.before, "the repaired model": kept.after}
+        fits = {"base": kept.base, tuned_name(repair): kept.before, "the repaired model": kept.after}
         lacking = [name for name, fit in fits.items() if fit is None]
         why = "tuning added too little to measure (less than .05 of the first choices)"
         if lacking:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from calibaudit.advice.words.repairs import ONLY_THE_DATA
+from calibaudit.advice.words.repairs import LONG_CHOICES, ONLY_THE_DATA
 from calibaudit.files.text import one_line
 from calibaudit.repair.candidates import LEFT, Candidate, Repair, Setting, Trial
 from calibaudit.repair.verdict import Retention
-from calibaudit.report.words.repair import FAULTS, moved, reason_text, same_text, share_text
+from calibaudit.report.words.repair import FAULTS, moved, reason_text, same_text, share_text, tuned_name
 from calibaudit.report.words.text import bounds, number, signed
 
 _TRIALS = {**FAULTS, "not_least": "another has a lower NLL"}
@@ -74,12 +74,13 @@ def how_sentences(repair: Repair) -> list[str]:
     if repair.training is not None:
         found.append(f"Training: {training_facts(repair)}.")
     if repair.retention is not None:
-        found += _kept(repair.retention)
+        found += _kept(repair.retention, long_choices=_long_choices(repair))
     if repair.proof is not None:
         left = repair.proof.left
         found.append(f"Against base: ECE {moved(left, 'ece')}, accuracy {moved(left, 'accuracy')}.")
     if repair.proof is not None and repair.proof.matched is not None:
-        found.append(f"{IN_TEMPLATE}: base asked inside instruct's chat template; in the row base, outside it.")
+        inside_what = f"{tuned_name(repair)}'s chat template"
+        found.append(f"{IN_TEMPLATE}: base asked inside {inside_what}; in the row base, outside it.")
     if repair.proof is not None and repair.proof.inside is not None:
         inside = repair.proof.inside
         parts = [f"accuracy {moved(inside, 'accuracy')}", f"ECE {moved(inside, 'ece')}"]
@@ -161,15 +162,16 @@ def _method(repair: Repair, setting: Setting) -> str:
         return f"All logits are divided by {value}, the temperature with the lowest NLL on {other}."
     if setting.method == "aligned":
         return (
-            f"All logits are divided by {value}, at which instruct is as sure as base where both choose the same, "
-            f"on {other}; no labels were used."
+            f"All logits are divided by {value}, at which {tuned_name(repair)} is as sure as base where both choose "
+            f"the same, on {other}; no labels were used."
         )
     if setting.method == "merge":
-        done = f"The weights are {_factor(1 - setting.value)} of instruct's and {_factor(setting.value)} of base's"
+        shares = f"{_factor(1 - setting.value)} of {tuned_name(repair)}'s and {_factor(setting.value)} of base's"
+        done = f"The weights are {shares}"
         if setting.temperature is None:
             return f"{done}."
         return f"{done}, and all logits are divided by {number(setting.temperature, 2)}."
-    start = "Tuned again from base" if setting.start == "base" else "Tuned further from instruct"
+    start = "Tuned again from base" if setting.start == "base" else f"Tuned further from {tuned_name(repair)}"
     factor = setting_text(setting).removeprefix("smooth, ")
     return f"{start} with smoothing {factor} ({_source(repair)})."
 
@@ -217,7 +219,17 @@ def _trial(trial: Trial, *, used: bool) -> str:
     return f"{_factor(trial.value)} ({', '.join(parts)}){ended}"
 
 
-def _kept(retention: Retention) -> list[str]:
+def _long_choices(repair: Repair) -> bool:
+    """Whether an item's choices have several tokens: by what was advised, else wherever they are not letters."""
+    options = () if repair.advice is None else repair.advice.options
+    cooled = [one for one in options if one.method in ("temperature", "aligned")]
+    if cooled:
+        return any(one.basis.endswith(LONG_CHOICES) for one in cooled)
+    tasks = () if repair.proof is None else repair.proof.repair.tasks
+    return any(task.scoring != "letter" for task in tasks)
+
+
+def _kept(retention: Retention, *, long_choices: bool) -> list[str]:
     """How much of what tuning taught is still there."""
     found = []
     fits = {"base": retention.base, "before": retention.before, "after": retention.after}
@@ -230,9 +242,10 @@ def _kept(retention: Retention) -> list[str]:
             kept = ": tuning added less than .05, too little to measure what is kept of it"
         found.append(f"First choice right on the tuning rows: {shares}{kept}.")
     if retention.first_choices is not None:
+        long = " The first choice of an item whose choices have several tokens may change." if long_choices else ""
         found.append(
             f"Compared before and after, {same_text(retention.first_choices)}: dividing changes none of them, but "
-            "rounding may flip a near tie. The first choice of an item whose choices have several tokens may change."
+            f"rounding may flip a near tie.{long}"
         )
     return found
 

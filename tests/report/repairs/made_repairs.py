@@ -20,10 +20,10 @@ from calibaudit.repair.proof import Proof
 from calibaudit.repair.settings import FixSettings
 from calibaudit.repair.verdict import FirstChoices, RepairVerdict, Retention, judge
 from calibaudit.scores.scores import ModelInfo, Scores
-from calibaudit.training.fit import Fit
-from calibaudit.training.prepare import SftSummary
+from calibaudit.training.results.data import SftSummary
+from calibaudit.training.results.fit import Fit
+from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.settings import TrainingSettings
-from calibaudit.training.train import TrainingRun
 
 N = 400
 AUDIT = Settings()

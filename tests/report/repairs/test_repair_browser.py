@@ -41,7 +41,8 @@ def test_it_fits_and_asks_for_nothing(browser, tmp_path, name):
         assert browser.complaints() == []
         headings = browser.evaluate("[...document.querySelectorAll('h2')].map(e => e.textContent)")
         proven = ["Task by task", "Confidence", "All metrics", "How it was measured"]
-        expected = ["Read this first", "What was tried", "How it was done", *proven]
+        shown = ["What was done?", "Where is it?"]
+        expected = [*shown, "Read this first", "What was tried", "How it was done", *proven]
         assert headings == (expected if name == "best of three" else ["Read this first", "How it was done"])
         links = "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href')))"
         assert browser.evaluate(f"{links}.length") == 0

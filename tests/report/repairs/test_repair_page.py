@@ -113,7 +113,7 @@ def test_base_is_shown_both_ways_and_options_where_there_are_letters():
     assert re.search(
         r"^ base  .*\n base, in template  .*\n before  .*\n after  .*\n after - before  ", matched, re.MULTILINE
     )
-    explained = "base, in template: base asked inside instruct's chat template; in the row base, outside it."
+    explained = "base, in template: base asked inside tuned's chat template; in the row base, outside it."
     assert explained in " ".join(matched.split())
     assert "on options" not in plain
     rows = fresh_page(made("off the options")).splitlines()

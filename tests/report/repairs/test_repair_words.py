@@ -9,6 +9,7 @@ import pytest
 from made_repairs import CASES, SMOOTH, made, repaired, scores
 from made_scores import TUNED
 
+from calibaudit.advice.words.repairs import LONG_CHOICES
 from calibaudit.repair.settings import FixSettings
 from calibaudit.repair.verdict import FirstChoices, RepairVerdict
 from calibaudit.report.words.repair import listed_words, repair_label, repair_sentence, same_text, share_text
@@ -152,7 +153,7 @@ def test_why_which_was_taken():
 
 def test_what_was_tried_and_what_is_left():
     merged, smoothed = "\n".join(how_sentences(made("helped within, too"))), how_sentences(made("smoothed"))
-    assert "The weights are .60 of instruct's and .40 of base's." in merged
+    assert "The weights are .60 of tuned's and .40 of base's." in merged
     assert (
         "Weights of base tried, on 480 other items: .10 (keeps 100 %, gap +.100, "
         "NLL with a temperature 1.050): another has a lower NLL; .40 (keeps 96 %, gap +.020, NLL with a temperature "
@@ -190,9 +191,26 @@ def test_a_temperature_says_what_it_does_to_sampling():
     assert not any("Sampling" in text for text in how_sentences(made("smoothed")))
     assert (
         "Compared before and after, the likeliest next token is the same on 1,150 of 1,152 prompts of the items: "
-        "dividing changes none of them, but rounding may flip a near tie. The first choice of an item whose "
-        "choices have several tokens may change."
+        "dividing changes none of them, but rounding may flip a near tie."
     ) in how_sentences(made("helped, first choices only"))
+
+
+def test_choices_of_several_tokens_are_named_where_there_are_some():
+    """By the advice, or where there is none by how the tasks are scored."""
+    caveat = "The first choice of an item whose choices have several tokens may change."
+    known = made("helped, first choices only")
+
+    def told(repair):
+        return any(text.endswith(caveat) for text in how_sentences(repair))
+
+    options = tuple(replace(one, basis=one.basis + LONG_CHOICES) for one in known.advice.options)
+    assert not told(known)
+    assert told(replace(known, advice=replace(known.advice, options=options)))
+    assert told(replace(known, advice=None))  # scored as continuations
+    proof = known.proof
+    letters = tuple(replace(task, scoring="letter") for task in proof.repair.tasks)
+    by_letter = replace(proof, repair=replace(proof.repair, tasks=letters))
+    assert not told(replace(known, advice=None, proof=by_letter))
 
 
 def test_data_are_accounted_for():
