@@ -83,6 +83,7 @@ def started(arguments: Sequence[str], top: Path, *, told: Path | None = None, mo
     errors = (told or top) / f"errors-{time.monotonic_ns()}.txt"
     sys.stdout.flush()
     sys.stderr.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child's, until the command has begun
     pid = os.fork()
     if pid == 0:
         code = 70
@@ -103,6 +104,7 @@ def started(arguments: Sequence[str], top: Path, *, told: Path | None = None, mo
             code = _run(arguments, top)
         finally:
             os._exit(code)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return Running(pid, time.monotonic(), errors)
 
 
@@ -114,6 +116,10 @@ def _run(arguments: Sequence[str], top: Path) -> int:
     tempfile.tempdir = str(top / "tmp")
     os.environ["TMPDIR"] = tempfile.tempdir
     sys.argv = ["calibaudit", *arguments]
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    except KeyboardInterrupt:  # before there was a command
+        return 130
     try:
         main()
     except SystemExit as ended:
