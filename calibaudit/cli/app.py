@@ -99,9 +99,12 @@ for name, group in {"tasks": tasks_app, "data": data_app, "config": config_app}.
 
 def main() -> None:
     """The installed command."""
-    _refuse_kernels_of_the_hub()
-    with steady_streams():
-        code = exit_code_of(_run, debug="--debug" in sys.argv)
+    try:
+        _refuse_kernels_of_the_hub()
+        with steady_streams():
+            code = exit_code_of(_run, debug="--debug" in sys.argv)
+    except KeyboardInterrupt:  # before the command has begun, or after its end
+        code = INTERRUPTED
     sys.exit(code)
 
 

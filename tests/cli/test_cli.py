@@ -476,6 +476,17 @@ def test_an_interrupt_ends_in_130(
     assert ended.err == f"calibaudit: interrupted{said}\n"
 
 
+@pytest.mark.parametrize("where", ["_refuse_kernels_of_the_hub", "steady_streams", "exit_code_of"])
+def test_an_interrupt_before_and_after_the_command_is_quiet(
+    where: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"calibaudit.cli.app.{where}", pressed)
+    assert cli("env") == (130, "", "")
+
+
 def test_an_interrupt_where_nothing_is_scored_promises_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
