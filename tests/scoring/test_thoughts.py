@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from calibaudit.scoring.score import score
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
 from calibaudit.scoring.thoughts import think
 from calibaudit.tasks.items import Item, Task
+from tests.command import in_two
 
 CLOSE = "\n</think>\n\n"
 ENOUGH = 48
@@ -345,36 +343,18 @@ def test_numbers_that_cannot_be_are_refused(n_tokens: int, samples: int, flag: s
         Thinking(n_tokens, samples)
 
 
-RUN = """
-import pickle, sys
-from calibaudit.models.distributed import rank
-from calibaudit.models.model import load_model
-from calibaudit.scores.thinking import Thinking
-from calibaudit.scoring import thoughts
-model, n = load_model(sys.argv[1]), []
-write = thoughts.write
-def counted(model, rows, sampling):
-    n.append(len(rows))
-    return write(model, rows, sampling)
-thoughts.write = counted
-prompts = pickle.load(open(sys.argv[2] + "/prompts", "rb"))
-found = [thoughts.think(model, prompts, Thinking(48, samples), batch_size=4) for samples in (1, 3)]
-pickle.dump((found, sum(n)), open(f"{sys.argv[2]}/{rank()}", "wb"))
-"""
+def counted_thoughts(prompts: list[ThoughtPrompt]) -> tuple[list[Any], int]:
+    """What is written, and how many rows this process wrote of it."""
+    with pytest.MonkeyPatch.context() as patched:
+        counted = Counted(patched)
+        model = load_model(str(FOLDER))
+        return [think(model, prompts, Thinking(48, samples), 4) for samples in (1, 3)], sum(counted.calls)
 
 
-def test_torchrun_gives_what_one_process_gives(prompts: list[ThoughtPrompt], tmp_path: Path, root: Path) -> None:
-    import pickle
-
-    script = tmp_path / "run.py"
-    script.write_text(RUN)
-    (tmp_path / "prompts").write_bytes(pickle.dumps(prompts[:11]))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*launcher, str(script), str(FOLDER), str(tmp_path)], env=env, check=True, capture_output=True)
+def test_torchrun_gives_what_one_process_gives(prompts: list[ThoughtPrompt]) -> None:
+    parts = in_two(counted_thoughts, prompts[:11])
     model = load_model(str(FOLDER))
     expected = [think(model, prompts[:11], Thinking(48, samples)) for samples in (1, 3)]
-    parts = [pickle.loads((tmp_path / str(rank)).read_bytes()) for rank in range(2)]
     assert [found for found, _ in parts] == [expected] * 2
     assert [n for _, n in parts] == [6 + 17, 5 + 16]
 
