@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +82,36 @@ def in_a_process(function: Callable[..., T], *arguments: Any) -> T:
         trim(0)
     with ProcessPoolExecutor(1, mp_context=processes()) as pool:  # type: ignore[arg-type]
         return pool.submit(function, *arguments).result()
+
+
+def forked(*arguments: object, cwd: Path, **environment: str) -> Ended:
+    """The command in a process of its own, which is a fork of this one."""
+    with tempfile.TemporaryDirectory() as streams:
+        code = in_a_process(command_to, Path(streams), cwd, environment, *arguments)
+        out, err = (Path(streams, name).read_text(encoding="utf-8") for name in ("out", "err"))
+    return Ended(code, out, err)
+
+
+def command_to(streams: Path, cwd: Path, environment: Mapping[str, str], *arguments: object) -> int:
+    """Turns this process into the command, with its streams in the files out and err of a folder; its exit code."""
+    from calibaudit.cli.app import main
+
+    os.environ |= environment
+    time.tzset()
+    os.chdir(cwd)
+    sys.argv = ["calibaudit", *map(str, arguments)]
+    for number, name in ((1, "out"), (2, "err")):
+        file = os.open(streams / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+    sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
 
 
 def in_two(function: Callable[..., T], *arguments: Any) -> list[T]:
