@@ -336,7 +336,7 @@ def test_the_card_is_one_that_the_hub_takes(unchanged):
 def test_a_saved_repair_makes_a_report(cli, smoothed, tmp_path):
     out, _, printed = smoothed
     code, page, err = cli("report", out / "fix.json", "-o", tmp_path / "report.html")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"calibaudit: saved {tmp_path / 'report.html'}\n")
     assert page == printed  # a rendering knows what the run did
     assert (tmp_path / "report.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 

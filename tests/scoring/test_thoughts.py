@@ -56,6 +56,11 @@ def plain_thought(model: Model, prompt: ThoughtPrompt, n_tokens: int = ENOUGH) -
     return str(model.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=False))
 
 
+@pytest.fixture(scope="module")
+def plain_thoughts(model: Model, prompts: list[ThoughtPrompt]) -> list[str]:
+    return [plain_thought(model, prompt) for prompt in prompts]
+
+
 class Counted:
     """`write`, remembering how many rows each call had. fails: called with that number before each."""
 
@@ -92,10 +97,11 @@ def test_thinking_is_what_makes_this_model_right(model: Model, prompts: list[Tho
 
 @pytest.mark.parametrize("batch_size", [1, 7, None])
 def test_greedy_thoughts_are_those_of_generate(
-    model: Model, prompts: list[ThoughtPrompt], batch_size: int | None
+    model: Model, prompts: list[ThoughtPrompt], plain_thoughts: list[str], batch_size: int | None
 ) -> None:
-    for prompt, (thought,) in zip(prompts, think(model, prompts, Thinking(ENOUGH), batch_size), strict=True):
-        expected, mark, _ = plain_thought(model, prompt).partition("</think>")
+    written = think(model, prompts, Thinking(ENOUGH), batch_size)
+    for prompt, (thought,), plain in zip(prompts, written, plain_thoughts, strict=True):
+        expected, mark, _ = plain.partition("</think>")
         assert mark
         n_tokens = len(model.tokenizer(expected, add_special_tokens=False)["input_ids"]) + 1
         assert thought == Thought(expected, n_tokens)
@@ -105,10 +111,10 @@ def test_greedy_thoughts_are_those_of_generate(
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_what_is_written_does_not_depend_on_the_batch(prompts: list[ThoughtPrompt], dtype: str, samples: int) -> None:
-    model = load_model(str(FOLDER), dtype=dtype)
-    whole, *others = (think(model, prompts[:24], Thinking(ENOUGH, samples), size) for size in (None, 1, 5))
+    model, few = load_model(str(FOLDER), dtype=dtype), prompts[: 24 // samples]
+    whole, *others = (think(model, few, Thinking(ENOUGH, samples), size) for size in (None, 1, 5))
     assert all(other == whole for other in others)
-    backwards = think(model, prompts[23::-1], Thinking(ENOUGH, samples), 5)
+    backwards = think(model, few[::-1], Thinking(ENOUGH, samples), 5)
     assert backwards[::-1] == whole
 
 
