@@ -78,12 +78,13 @@ def test_the_wheel_lists_its_tasks_from_another_folder(root: Path, tmp_path: Pat
     assert files
     assert {f"calibaudit/_bundled/tasks/{name}" for name in files} <= set(names)
 
-    venv.create(tmp_path / "env", with_pip=True)
-    python = tmp_path / "env" / "bin" / "python"
+    venv.create(tmp_path / "env", with_pip=False)
+    install = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env" / "bin" / "python"), "install"]
+    install += ["--quiet", "--no-compile"]
     # What listing needs; torch and the rest are not installed here, and so are shown not to be needed for it.
     needed = [str(dependencies(root)[name]) for name in ("typer", "rich", "pydantic", "pyyaml", "jinja2")]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *needed], check=True, cwd=tmp_path)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)], check=True, cwd=tmp_path)
+    subprocess.run([*install, *needed], check=True, cwd=tmp_path)
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True, cwd=tmp_path)
     command = tmp_path / "env" / "bin" / "calibaudit"
     listed = subprocess.run([command, "tasks"], check=True, cwd=tmp_path, capture_output=True, text=True).stdout
     for name in ("arc_easy", "hellaswag", "mmlu", "medqa", "winogrande"):

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the gate or a repair says no; 2 the call, the data or the 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -116,12 +117,17 @@ def _refuse_kernels_of_the_hub() -> None:
 
 def _run() -> None:
     """Parse sys.argv and run. Not `app()`: that turns an interrupt and a closed pipe into exit codes of its own."""
-    command = typer.main.get_command(app)
+    command = _parser()
     complete_at_the_first_tab()
     if COMPLETE in os.environ:  # a shell asks what could stand here
         command.main(prog_name=app.info.name)
     with visible_streams(), _context_of(command) as context:
         command.invoke(context)
+
+
+@functools.cache
+def _parser() -> Any:
+    return typer.main.get_command(app)
 
 
 def _context_of(command: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -16,11 +18,11 @@ import pytest
 import yaml
 from ci_readers import Action, job_environment, runner, suite_of
 from made_scores import TUNED, made_scores, save
-from test_cli_gate import COMMAND, calibaudit, environment, two
+from test_cli_gate import COMMAND, environment, two
 
 from calibaudit.report.github import MAX_SUMMARY
 from calibaudit.scores.baseline import bless
-from tests.command import check_refused
+from tests.command import Cli, check_refused, in_a_process
 
 
 @pytest.fixture(scope="module")
@@ -62,35 +64,33 @@ def run(command: list[str | Path], cwd: Path, env: Mapping[str, str] | None = No
     )
 
 
-def test_xml_is_refused_where_there_is_no_verdict(folder: Path, tmp_path: Path) -> None:
+def test_xml_is_refused_where_there_is_no_verdict(folder: Path, tmp_path: Path, here: Cli) -> None:
     xml = tmp_path / "result.xml"
     result = tmp_path / "result.json"
     sides = "baseline.json", "worse.json"
-    check_refused(calibaudit("compare", *sides, "-o", xml, cwd=folder), "result.xml", "only `calibaudit gate` gives")
-    check_refused(
-        calibaudit("score", "worse.json", "-o", xml, cwd=folder), "result.xml", "only `calibaudit gate` gives"
-    )
-    assert calibaudit("compare", *sides, "-o", result, "-q", cwd=folder).code == 0
-    check_refused(calibaudit("report", result, "-o", xml, cwd=folder), "result.xml", "only `calibaudit gate` gives")
+    check_refused(here("compare", *sides, "-o", xml, cwd=folder), "result.xml", "only `calibaudit gate` gives")
+    check_refused(here("score", "worse.json", "-o", xml, cwd=folder), "result.xml", "only `calibaudit gate` gives")
+    assert here("compare", *sides, "-o", result, "-q", cwd=folder).code == 0
+    check_refused(here("report", result, "-o", xml, cwd=folder), "result.xml", "only `calibaudit gate` gives")
     assert not xml.exists()
 
 
-def test_report_makes_the_same_xml_later(folder: Path, tmp_path: Path) -> None:
+def test_report_makes_the_same_xml_later(folder: Path, tmp_path: Path, here: Cli) -> None:
     now, later, result = tmp_path / "now.xml", tmp_path / "later.xml", tmp_path / "result.json"
-    assert calibaudit("gate", "baseline.json", "worse.json", "-o", result, "-o", now, cwd=folder).code == 1
-    assert calibaudit("report", result, "-o", later, cwd=folder).code == 0
+    assert here("gate", "baseline.json", "worse.json", "-o", result, "-o", now, cwd=folder).code == 1
+    assert here("report", result, "-o", later, cwd=folder).code == 0
     assert later.read_bytes() == now.read_bytes()
     assert suite_of(now.read_text(encoding="utf-8")).get("tests") == "6"
 
 
-def test_the_log_and_the_summary_on_github(folder: Path, tmp_path: Path) -> None:
+def test_the_log_and_the_summary_on_github(tmp_path: Path, here: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, scores in (("base", {}), ("tuned", {"heat": 3.0, "model": TUNED})):
         save(tmp_path / f"{name}.json", [made_scores(300, task=task, **scores) for task in ("::error::owned", "a%0Ab")])
     summary = tmp_path / "summary.md"
     summary.write_text("before", encoding="utf-8")
     env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
-    command = [COMMAND, "gate", "base.json", "tuned.json"]
-    done = run([*command, "-o", "page.md"], tmp_path, env)
+    command = "gate", "base.json", "tuned.json"
+    done = run([COMMAND, *command, "-o", "page.md"], tmp_path, env)
     assert (done.returncode, done.stderr) == (1, "calibaudit: saved page.md\n")
     assert any(line.startswith(" ⟨U+003A⟩") for line in done.stdout.splitlines())  # on the page, and inert
     commands = runner(done.stdout)
@@ -101,39 +101,46 @@ def test_the_log_and_the_summary_on_github(folder: Path, tmp_path: Path) -> None
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert summary.read_text(encoding="utf-8") == f"before\n\n{page}"
     assert page.startswith("## Gate: regressed")
-    # a script that reads the JSON gets nothing else
-    done = run([*command, "--json"], tmp_path, env)
-    assert json.loads(done.stdout)["verdict"]["outcome"] == "regressed"
     # not on GitHub: no commands
-    assert "::stop" not in run(command, tmp_path).stdout
+    ended = here(*command, cwd=tmp_path)
+    assert " Regressed: " in ended.out
+    assert "::stop" not in ended.out
+    # a script that reads the JSON gets nothing else
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    ended = here(*command, "--json", cwd=tmp_path)
+    assert json.loads(ended.out)["verdict"]["outcome"] == "regressed"
 
 
 @pytest.mark.parametrize("there", ["no such folder", "a folder", "full"])
-def test_a_summary_that_cannot_be_written_changes_no_exit_code(folder: Path, tmp_path: Path, there: str) -> None:
+def test_a_summary_that_cannot_be_written_changes_no_exit_code(
+    folder: Path, tmp_path: Path, there: str, here: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = {"no such folder": tmp_path / "nowhere" / "s.md", "a folder": tmp_path, "full": tmp_path / "full.md"}[there]
     if there == "full":
         path.write_bytes(b"x" * MAX_SUMMARY)
-    env = {"GITHUB_STEP_SUMMARY": str(path)}
-    done = run([COMMAND, "gate", "baseline.json", "same.json", "--margin", ".2"], folder, env)
-    assert done.returncode == 0
-    assert " Passed: " in done.stdout
-    (line,) = done.stderr.splitlines()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    ended = here("gate", "baseline.json", "same.json", "--margin", ".2", cwd=folder)
+    assert ended.code == 0
+    assert " Passed: " in ended.out
+    (line,) = ended.err.splitlines()
     assert line.startswith(f"calibaudit: the step's summary {path} cannot be written: ")
 
 
 def test_saved_scores_need_no_torch(folder: Path) -> None:
     code = (
         "import os, sys; from calibaudit.cli.app import main\n"
-        "try: main()\n"
-        "except SystemExit as end: code = end.code\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'matplotlib'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-        "assert 'OPENBLAS_NUM_THREADS' not in os.environ\n"
-        "sys.exit(code)\n"
+        "for command in 'gate', 'compare':\n"
+        "    sys.argv = [sys.argv[0], command, 'baseline.json', 'worse.json']\n"
+        "    try: main()\n"
+        "    except SystemExit as end: print('ended with', end.code)\n"
+        "    heavy = {'torch', 'transformers', 'datasets', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "    assert not heavy, heavy\n"
+        "    assert 'OPENBLAS_NUM_THREADS' not in os.environ\n"
     )
-    for command, expected in (("gate", 1), ("compare", 0)):
-        done = run([sys.executable, "-c", code, command, "baseline.json", "worse.json"], folder)
-        assert (done.returncode, done.stderr) == (expected, "")
+    done = run([sys.executable, "-c", code], folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall("^ended with .*", done.stdout, flags=re.MULTILINE) == ["ended with 1", "ended with 0"]
 
 
 # The recipes of docs/ci.md, as the CI systems run them
@@ -251,6 +258,17 @@ def test_the_gitlab_job_ends_with_each_exit_code(folder: Path, tmp_path: Path, r
         )
 
 
+def pytest_of(work: Path) -> tuple[int, str]:
+    """pytest's code and page, of that folder, as run in it."""
+    os.chdir(work)
+    path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ |= environment() | {"PATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the recipes need none
+    page = io.StringIO()
+    with contextlib.redirect_stdout(page):
+        code = pytest.main(["-q", "-p", "no:cacheprovider", "test_calibration.py"])
+    return int(code), page.getvalue()
+
+
 @by_code
 @pytest.mark.parametrize("recipe", [0, 1], ids=["command", "functions"])
 def test_the_pytest_recipes_tell_each_exit_code(
@@ -263,15 +281,15 @@ def test_the_pytest_recipes_tell_each_exit_code(
     margin = float(call.flags[1]) if call.flags else 0.03
     (work / "pyproject.toml").write_text(f"[tool.calibaudit.gate]\nmargin = {margin}\n")
     (work / "test_calibration.py").write_text(source.replace("margin=0.03", f"margin={margin}, strict={recipe == 1}"))
-    done = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_calibration.py"], work)
-    lines = done.stdout.splitlines()
+    code, out = in_a_process(pytest_of, work)
+    lines = out.splitlines()
     expected = {0: "1 passed", 1: "1 failed", 2: "1 failed", 3: "1 failed" if recipe else "1 skipped"}[call.code]
-    assert lines[-1].startswith(expected), done.stdout
-    assert done.returncode == ("failed" in expected)
+    assert lines[-1].startswith(expected), out
+    assert code == ("failed" in expected)
     if call.code == 1:
-        assert re.search("BROKEN" if recipe == 0 else r"<Part all: regressed, .* broken", done.stdout)
+        assert re.search("BROKEN" if recipe == 0 else r"<Part all: regressed, .* broken", out)
     if call.code == 2:
-        assert "scoring differs: cloze before, cloze_byte after" in done.stdout
+        assert "scoring differs: cloze before, cloze_byte after" in out
 
 
 @pytest.mark.shared

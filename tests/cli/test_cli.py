@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModel
 
 from calibaudit.models.formats.opened import TOKENIZER_FILES
 from calibaudit.models.formats.shards import WEIGHTS
-from tests.command import Cli, Ended
+from tests.command import Cli, Ended, forked
 from tests.families import VOCAB, save_tiny
 
 COMMAND = [sys.executable, "-m", "calibaudit"]
@@ -328,7 +328,7 @@ def compared(base: Path, tuned: Path, tmp_path_factory: pytest.TempPathFactory) 
     """The folder with task and out.json, and one `compare --json -o` in a process of its own."""
     folder = tmp_path_factory.mktemp("compared")
     arguments = ["compare", base, tuned, "-t", write_task(folder), "--json", "-o", "out.json"]
-    return folder, installed(*arguments, cwd=folder, CALIBAUDIT_CACHE=str(folder / "cache"))
+    return folder, forked(*arguments, cwd=folder, COLUMNS="80", CALIBAUDIT_CACHE=str(folder / "cache"))
 
 
 def test_json_is_one_document_that_the_schema_takes(compared: tuple[Path, Ended], root: Path) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from calibaudit.models.checkpoints import find_checkpoint
-from tests.command import Cli
+from tests.command import Cli, forked
 
 FEW = ("-t", "arithmetic", "--limit", "12", "--no-progress")
 
@@ -41,12 +38,10 @@ def test_a_dated_template_says_the_same_on_two_days(tmp_path: Path) -> None:
     folder = with_template(tmp_path / "dated", lambda old: old.replace("{{ bos_token }}", "{{ bos_token }}" + dated))
     cache, results = tmp_path / "cache", []
     for zone in ("Etc/GMT+12", "Etc/GMT-14"):
-        command = [sys.executable, "-m", "calibaudit", "score", str(folder), *FEW, "--cache-dir", str(cache), "--json"]
-        ended = subprocess.run(
-            command, capture_output=True, text=True, check=True, env={**os.environ, "TZ": zone}, timeout=240
-        )
+        ended = forked("score", folder, *FEW, "--cache-dir", cache, "--json", cwd=tmp_path, TZ=zone)
+        assert ended.code == 0, ended.err
         (file,) = (cache / "scores").iterdir()
-        results.append((json.loads(ended.stdout)["scores"], file.read_bytes()))
+        results.append((json.loads(ended.out)["scores"], file.read_bytes()))
     assert results[0] == results[1], "equal numbers and fingerprints, and nothing new in the cache"
     assert results[0][0][0]["prompt"]["date"] == "2024-07-26"
 

@@ -40,19 +40,6 @@ def calibaudit(*arguments: object, cwd: Path) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.fixture
-def here(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The command in this process, in the folder `cwd`: a process for each call would mostly import."""
-    for name in [name for name in os.environ if name.startswith("GITHUB_")]:
-        monkeypatch.delenv(name)
-
-    def run(*arguments: object, cwd: Path) -> Ended:
-        monkeypatch.chdir(cwd)
-        return cli(*arguments)
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """base.json (calibrated), blessed as baseline.json, as free.json without limits; same.json, worse.json."""

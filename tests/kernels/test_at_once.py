@@ -360,9 +360,10 @@ def test_the_same_in_triton_under_its_interpreter(root: Path) -> None:
     """The interpreter must be chosen before triton is imported: a process of its own, with nothing skipped."""
     environment = os.environ | {"TRITON_INTERPRET": "1", "CALIBAUDIT_KERNELS": "triton"}
     environment.pop("PYTEST_ADDOPTS", None)
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # to import the environment's plugins takes a second
     cases = root / "tests" / "kernels" / "at_once_cases.py"
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", str(cases)],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-o", "addopts=", "-p", "no:cacheprovider", str(cases)],
         cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import subprocess
-import sys
+import resource
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from calibaudit.kernels import LinearLogprobs, linear_logprobs, logprobs_from_lo
 from calibaudit.kernels.chunked import forward
 from calibaudit.kernels.chunked.forward import logprobs_from_logits as chunked_from_logits
 from calibaudit.kernels.heads import Head
+from tests.command import in_a_process
 
 SIZES = [(1, 1, 1), (1, 3, 2), (7, 5, 131), (33, 17, 257), (130, 64, 1000)]
 OPTIONS = [
@@ -260,25 +260,23 @@ def test_from_logits(dtype: torch.dtype, scratch: int) -> None:
     assert logprobs_from_logits(logits[:0], targets[:0]).logprob.shape == (0, 3)
 
 
+def grown(dtype: torch.dtype) -> int:
+    """KiB (ru_maxrss on Linux) by which the peak grows."""
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    hidden, weight = (torch.randn(n, 64, generator=generator).to(dtype) for n in (2048, 128_256))
+    targets = torch.randint(128_256, (2048,), generator=generator)
+    linear_logprobs(hidden[:8], weight[:64], targets[:8] % 64)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = linear_logprobs(hidden, weight, targets)
+    assert result.logprob.isfinite().all()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_no_tensor_of_rows_by_vocabulary(dtype: str) -> None:
     """N 2,048 by V 128,256 in float32 would be 1 GiB; the peak may grow by the scratch and little more."""
-    script = f"""
-import resource, torch
-from calibaudit.kernels import linear_logprobs
-torch.set_num_threads(1)
-g = torch.Generator().manual_seed(0)
-hidden = torch.randn(2048, 64, generator=g).to(torch.{dtype})
-weight = torch.randn(128256, 64, generator=g).to(torch.{dtype})
-targets = torch.randint(128256, (2048,), generator=g)
-linear_logprobs(hidden[:8], weight[:64], targets[:8] % 64)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-result = linear_logprobs(hidden, weight, targets)
-assert result.logprob.isfinite().all()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 120 * 1024  # ru_maxrss is in KiB on Linux
+    assert in_a_process(grown, getattr(torch, dtype)) < 120 * 1024
 
 
 HIDDEN, WEIGHT, TARGETS = torch.zeros(4, 8), torch.zeros(10, 8), torch.zeros(4, dtype=torch.int64)

@@ -30,8 +30,9 @@ def test_every_case_passes_under_the_interpreter(root: Path, tmp_path: Path, sha
     report = tmp_path / "report.xml"
     environment = os.environ | {"TRITON_INTERPRET": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # to import the environment's plugins takes a second
     run = subprocess.run(
-        [sys.executable, "-c", CHILD, str(share), str(N_SHARES), "-q", "-x", "-n0", "-p", "no:cacheprovider",
+        [sys.executable, "-c", CHILD, str(share), str(N_SHARES), "-q", "-x", "-o", "addopts=", "-p", "no:cacheprovider",
          f"--junitxml={report}", str(root / "tests" / "kernels" / "triton_cases.py")],
         cwd=root, env=environment, capture_output=True, text=True, timeout=590, check=False,
     )  # fmt: skip

@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,10 +19,10 @@ from transformers import AutoModelForCausalLM
 
 import calibaudit
 from calibaudit.training.held_out import halves
+from tests.command import command_to, processes
 from tests.families import save_tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-COMMAND = Path(sys.executable).with_name("calibaudit")
 TASKS = ("-t", "arithmetic,reading", "--limit", "30")
 SHORT = (*TASKS, "--max-steps", "2", "--batch-size", "4", "--gradient-accumulation", "1")
 PAIR = ("fix", "demo:instruct", "--base", "demo:base", "--data", "demo:sft")
@@ -337,7 +336,7 @@ def test_the_card_is_one_that_the_hub_takes(unchanged):
 def test_a_saved_repair_makes_a_report(cli, smoothed, tmp_path):
     out, _, printed = smoothed
     code, page, err = cli("report", out / "fix.json", "-o", tmp_path / "report.html")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"calibaudit: saved {tmp_path / 'report.html'}\n")
     assert page == printed  # a rendering knows what the run did
     assert (tmp_path / "report.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
@@ -437,24 +436,24 @@ def test_what_is_refused(cli, tmp_path):
     assert names(full) == ["keep.txt"]
 
 
-def start(*arguments, cwd):
-    return subprocess.Popen(
-        [COMMAND, *map(str, arguments)], cwd=cwd, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+def command_to_its_end(streams, cwd, *arguments):
+    sys.exit(command_to(streams, cwd, {}, *arguments))
 
 
-def test_an_interrupted_run_goes_on(cli, few, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on(cli, few, tmp_path, tmp_path_factory, monkeypatch):
     arguments = (*few, "--out", "fixed", *TASKS, "--batch-size", "8", "--max-steps", "12", "--save-steps", "3",
                  "--smoothing", "0.5")  # fmt: skip
-    process = start(*arguments, cwd=tmp_path)
+    streams = tmp_path_factory.mktemp("streams")
+    process = processes().Process(target=command_to_its_end, args=(streams, tmp_path, *arguments))
+    process.start()
     checkpoints = tmp_path / "fixed.partial" / "smooth-0.5.partial" / "checkpoints"
     deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("checkpoint-*")) and process.poll() is None and time.monotonic() < deadline:
+    while not list(checkpoints.glob("checkpoint-*")) and process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    err = (streams / "err").read_text("utf-8")
+    assert process.exitcode == 130, err
     assert (
         err.splitlines()[-1]
         == "calibaudit: interrupted; the same command with --resume continues from its last checkpoint"

@@ -51,7 +51,7 @@ def test_close_choices_are_made_by_the_row_alone(tmp_path: Path, monkeypatch: py
 
     assert [differ(sampling) for sampling in SAMPLINGS] == [0, 0, 0]
     monkeypatch.setattr(generation, "NEAR", {torch.float32: 0.0, torch.bfloat16: 0.0})
-    assert sum(differ(sampling) for sampling in SAMPLINGS) > 0, "without the rule they do differ, or this means nothing"
+    assert any(differ(sampling) for sampling in SAMPLINGS), "without the rule they do differ, or this means nothing"
 
 
 def test_few_choices_are_close_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

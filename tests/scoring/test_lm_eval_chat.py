@@ -64,6 +64,7 @@ def logged(run: str, task: str) -> list[dict[str, Any]]:
     return sorted(map(json.loads, lines), key=lambda line: line["doc_id"])
 
 
+@cache
 def asked(task: str, **items: Any) -> Task:
     return load_task(str(FOLDER / "tasks" / f"{task}.yaml"), num_fewshot=5, **items)
 

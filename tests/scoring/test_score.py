@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import subprocess
-import sys
-import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,13 @@ from whole_rows import WORDS, assert_equal, make_task, whole_rows
 
 from calibaudit.chat.settings import ChatSettings
 from calibaudit.errors import ModelError
-from calibaudit.models.model import Model, load_model
+from calibaudit.models.model import Model, is_out_of_memory, load_model
 from calibaudit.scoring import batches, packing
 from calibaudit.scoring.encode import Encoder
 from calibaudit.scoring.prompts import plain_prompt
 from calibaudit.scoring.score import score
 from calibaudit.tasks.items import Item, Task
+from tests.command import in_a_process, processes
 
 
 @pytest.fixture(scope="module")
@@ -294,32 +292,22 @@ def test_the_cache_leaves_only_what_is_missing(llama: Model, tmp_path: Path, mon
     assert_equal(whole, whole_rows(task, llama))
 
 
-RUN = """
-import sys
-from pathlib import Path
-import calibaudit.scoring.score as scoring
-from calibaudit.models.model import load_model
-from whole_rows import make_task
-def progress(done, total):
-    print(done, flush=True)
-model = load_model(sys.argv[1])
-scoring.score(make_task(200), model, batch_size=2, cache_dir=Path(sys.argv[2]), progress=progress)
-"""
+def run_told(folder: Path, cache: Path, told: Connection) -> None:
+    model = load_model(str(folder))
+    score(make_task(200), model, batch_size=2, cache_dir=cache, progress=lambda done, total: told.send(done))
 
 
-def test_a_run_killed_midway_goes_on_where_it_stopped(
-    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_killed_midway_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, cache = save_tiny(tmp_path / "model", "llama"), tmp_path / "cache"
-    env = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", RUN, str(folder), str(cache)]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) >= 60:
-                break
-        process.send_signal(signal.SIGKILL)
-        time.sleep(0.1)
+    here, there = processes().Pipe(duplex=False)
+    process = processes().Process(target=run_told, args=(folder, cache, there))  # type: ignore[attr-defined]
+    process.start()
+    there.close()
+    while here.recv() < 60:
+        pass
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     (told, rows, second), (_, none, third) = (counting(folder, cache, monkeypatch) for _ in range(2))
     assert 60 <= told[0] < 200
     assert rows == [200 - told[0]]
@@ -351,46 +339,39 @@ def counting(
     return told, rows, [row[row > -1e9].tolist() for row in scores.logprobs]
 
 
-MEMORY = """
-import resource, sys, torch
-from calibaudit.models.model import load_model
-from calibaudit.scoring.score import score
-from whole_rows import make_task
-model = load_model(sys.argv[1])
-score(make_task(4), model)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-score(make_task(64), model, batch_size=64)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
+def grown(folder: Path) -> int:
+    """KiB by which the peak grows from 4 items to 64."""
+    model = load_model(str(folder))
+    score(make_task(4), model)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    score(make_task(64), model, batch_size=64)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
 
-def test_items_by_vocabulary_logits_never_exist(tmp_path: Path, root: Path) -> None:
+def test_items_by_vocabulary_logits_never_exist(tmp_path: Path) -> None:
     vocab = 128_256
     folder = save_tiny(tmp_path, "llama", vocab_size=vocab)
     task = make_task(64)
     encoded = Encoder(load_model(str(folder)).tokenizer, 0, 96).encode([plain_prompt(item, "t") for item in task.items])
     n_positions = sum(sum(e.n_tokens) for e in encoded)
-    env = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
-    output = subprocess.run(
-        [sys.executable, "-c", MEMORY, str(folder)], env=env, capture_output=True, text=True, check=True
-    )
-    grown, logits = int(output.stdout) * 1024, n_positions * vocab * 4
+    bytes_grown, logits = in_a_process(grown, folder) * 1024, n_positions * vocab * 4
     assert logits > 400 * 2**20, "the logits must be large for this test to mean anything"
-    assert grown < logits / 3
+    assert bytes_grown < logits / 3
 
 
-def test_real_lack_of_host_memory_is_one_error(tmp_path: Path, root: Path) -> None:
-    """The address space is capped for real: one row's hidden states no longer fit."""
-    code = (
-        "import resource, sys, torch\n"
-        "from calibaudit.models.model import load_model, is_out_of_memory\n"
-        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))\n"
-        "try:\n    torch.ones(2**33)\n"
-        "except (RuntimeError, MemoryError) as error:\n    print(is_out_of_memory(error))\n"
-    )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert output.stdout == "True\n"
+def lacks_memory() -> bool:
+    """Whether a tensor that does not fit is told as a lack of memory; the address space is capped for real."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+    try:
+        torch.ones(2**33)
+    except (RuntimeError, MemoryError) as error:
+        return is_out_of_memory(error)
+    return False
+
+
+def test_real_lack_of_host_memory_is_one_error() -> None:
+    assert in_a_process(lacks_memory)
     assert resource.getrlimit(resource.RLIMIT_AS)[0] != 0
 
 

@@ -20,9 +20,11 @@ from calibaudit.files import claims
 from calibaudit.files.checked_lines import sealed
 from calibaudit.files.claims import Claims
 from calibaudit.models.model import Model, load_model
+from calibaudit.scoring import batches
 from calibaudit.scoring import cache as caches
 from calibaudit.scoring.cache import ItemCache, PromptResult
 from calibaudit.scoring.score import score
+from tests.command import in_a_process
 from tests.families import save_tiny
 from tests.whole_rows import make_task
 
@@ -30,53 +32,54 @@ fcntl = pytest.importorskip("fcntl", reason="needs locks that a process's end re
 
 N_ITEMS, BATCH = 181, 4  # rows a batch, and a row an item
 
-RUN = """
-import json, os, signal, sys, time
-from pathlib import Path
-from calibaudit.models.model import load_model
-from calibaudit.scoring import batches
-from calibaudit.scoring.score import score
-from tests.whole_rows import make_task
 
-model, root, read, n_rows = load_model(sys.argv[1], device="cpu"), Path(sys.argv[2]), batches.read_rows, 0
-task, size = make_task(int(sys.argv[3])), int(sys.argv[4])
+def shared(folder: Path) -> None:
+    """Two processes `together`, and two of which the first is `killed` in the middle, each forked off a loaded one."""
+    model, root, read, task = (
+        load_model(str(folder), device="cpu"),
+        folder.parent,
+        batches.read_rows,
+        make_task(N_ITEMS),
+    )
+    n_rows = 0
 
-def slowly(*arguments):
-    global n_rows
-    for indices, values in read(*arguments):
-        n_rows += len(indices)
-        time.sleep(0.01)
-        yield indices, values
+    def slowly(*arguments: Any) -> Iterator[Any]:
+        nonlocal n_rows
+        for indices, values in read(*arguments):
+            n_rows += len(indices)
+            time.sleep(0.01)
+            yield indices, values
 
-batches.read_rows = slowly
+    batches.read_rows = slowly
 
-def begun(case, name):
-    (root / case).mkdir(exist_ok=True)
-    if pid := os.fork():
-        return pid
-    with (root / case / name).open("w") as told:
-        scores = score(task, model, batch_size=size, cache_dir=root / case,
-                       progress=lambda done, total: print(done, file=told, flush=True))
-        print(json.dumps([n_rows, scores.logprobs.clip(-1e9).tolist()]), file=told)
-    os._exit(0)
+    def begun(case: str, name: str) -> int:
+        (root / case).mkdir(exist_ok=True)
+        if pid := os.fork():
+            return pid
+        with (root / case / name).open("w") as told:
+            scores = score(
+                task, model, batch_size=BATCH, cache_dir=root / case,
+                progress=lambda done, total: print(done, file=told, flush=True),
+            )  # fmt: skip
+            print(json.dumps([n_rows, scores.logprobs.clip(-1e9).tolist()]), file=told)
+        os._exit(0)
 
-def until(case, name, n):
-    while not any(int(line) >= n for line in (root / case / name).read_text().split("\\n")[:-1]):
-        time.sleep(0.005)
+    def until(case: str, name: str, n: int) -> None:
+        while not any(int(line) >= n for line in (root / case / name).read_text().split("\n")[:-1]):
+            time.sleep(0.005)
 
-for pid in [begun("together", "one"), begun("together", "two")]:
-    os.waitpid(pid, 0)
+    for pid in [begun("together", "one"), begun("together", "two")]:
+        os.waitpid(pid, 0)
 
-first = begun("killed", "one")
-time.sleep(0.1)
-until("killed", "one", 20)
-second = begun("killed", "two")
-time.sleep(0.1)
-until("killed", "two", 60)
-os.kill(first, signal.SIGKILL)
-os.waitpid(first, 0)
-os.waitpid(second, 0)
-"""
+    first = begun("killed", "one")
+    time.sleep(0.1)
+    until("killed", "one", 20)
+    second = begun("killed", "two")
+    time.sleep(0.1)
+    until("killed", "two", 60)
+    os.kill(first, signal.SIGKILL)
+    os.waitpid(first, 0)
+    os.waitpid(second, 0)
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +94,9 @@ def alone(folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def ran(folder: Path, root: Path) -> Path:
-    """What two processes did: `together`, and with the first `killed` in the middle. Each is one that has loaded."""
-    env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, "-c", RUN, str(folder), str(folder.parent), str(N_ITEMS), str(BATCH)]
-    subprocess.run(command, env=env, check=True, timeout=240)
+def ran(folder: Path) -> Path:
+    """What two processes did: `together`, and with the first `killed` in the middle."""
+    in_a_process(shared, folder)
     return folder.parent
 
 

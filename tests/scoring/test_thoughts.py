@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from calibaudit.scoring.score import score
 from calibaudit.scoring.thought_prompt import ThoughtPrompt, reasoned_text
 from calibaudit.scoring.thoughts import think
 from calibaudit.tasks.items import Item, Task
+from tests.command import in_two
 
 CLOSE = "\n</think>\n\n"
 ENOUGH = 48
@@ -56,6 +54,11 @@ def plain_thought(model: Model, prompt: ThoughtPrompt, n_tokens: int = ENOUGH) -
     ids = torch.tensor([model.tokenizer(prompt.text, add_special_tokens=False)["input_ids"]])
     out = model.network.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=n_tokens, do_sample=False)
     return str(model.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=False))
+
+
+@pytest.fixture(scope="module")
+def plain_thoughts(model: Model, prompts: list[ThoughtPrompt]) -> list[str]:
+    return [plain_thought(model, prompt) for prompt in prompts]
 
 
 class Counted:
@@ -94,10 +97,11 @@ def test_thinking_is_what_makes_this_model_right(model: Model, prompts: list[Tho
 
 @pytest.mark.parametrize("batch_size", [1, 7, None])
 def test_greedy_thoughts_are_those_of_generate(
-    model: Model, prompts: list[ThoughtPrompt], batch_size: int | None
+    model: Model, prompts: list[ThoughtPrompt], plain_thoughts: list[str], batch_size: int | None
 ) -> None:
-    for prompt, (thought,) in zip(prompts, think(model, prompts, Thinking(ENOUGH), batch_size), strict=True):
-        expected, mark, _ = plain_thought(model, prompt).partition("</think>")
+    written = think(model, prompts, Thinking(ENOUGH), batch_size)
+    for prompt, (thought,), plain in zip(prompts, written, plain_thoughts, strict=True):
+        expected, mark, _ = plain.partition("</think>")
         assert mark
         n_tokens = len(model.tokenizer(expected, add_special_tokens=False)["input_ids"]) + 1
         assert thought == Thought(expected, n_tokens)
@@ -107,10 +111,10 @@ def test_greedy_thoughts_are_those_of_generate(
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_what_is_written_does_not_depend_on_the_batch(prompts: list[ThoughtPrompt], dtype: str, samples: int) -> None:
-    model = load_model(str(FOLDER), dtype=dtype)
-    whole, *others = (think(model, prompts[:24], Thinking(ENOUGH, samples), size) for size in (None, 1, 5))
+    model, few = load_model(str(FOLDER), dtype=dtype), prompts[: 24 // samples]
+    whole, *others = (think(model, few, Thinking(ENOUGH, samples), size) for size in (None, 1, 5))
     assert all(other == whole for other in others)
-    backwards = think(model, prompts[23::-1], Thinking(ENOUGH, samples), 5)
+    backwards = think(model, few[::-1], Thinking(ENOUGH, samples), 5)
     assert backwards[::-1] == whole
 
 
@@ -345,36 +349,18 @@ def test_numbers_that_cannot_be_are_refused(n_tokens: int, samples: int, flag: s
         Thinking(n_tokens, samples)
 
 
-RUN = """
-import pickle, sys
-from calibaudit.models.distributed import rank
-from calibaudit.models.model import load_model
-from calibaudit.scores.thinking import Thinking
-from calibaudit.scoring import thoughts
-model, n = load_model(sys.argv[1]), []
-write = thoughts.write
-def counted(model, rows, sampling):
-    n.append(len(rows))
-    return write(model, rows, sampling)
-thoughts.write = counted
-prompts = pickle.load(open(sys.argv[2] + "/prompts", "rb"))
-found = [thoughts.think(model, prompts, Thinking(48, samples), batch_size=4) for samples in (1, 3)]
-pickle.dump((found, sum(n)), open(f"{sys.argv[2]}/{rank()}", "wb"))
-"""
+def counted_thoughts(prompts: list[ThoughtPrompt]) -> tuple[list[Any], int]:
+    """What is written, and how many rows this process wrote of it."""
+    with pytest.MonkeyPatch.context() as patched:
+        counted = Counted(patched)
+        model = load_model(str(FOLDER))
+        return [think(model, prompts, Thinking(48, samples), 4) for samples in (1, 3)], sum(counted.calls)
 
 
-def test_torchrun_gives_what_one_process_gives(prompts: list[ThoughtPrompt], tmp_path: Path, root: Path) -> None:
-    import pickle
-
-    script = tmp_path / "run.py"
-    script.write_text(RUN)
-    (tmp_path / "prompts").write_bytes(pickle.dumps(prompts[:11]))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*launcher, str(script), str(FOLDER), str(tmp_path)], env=env, check=True, capture_output=True)
+def test_torchrun_gives_what_one_process_gives(prompts: list[ThoughtPrompt]) -> None:
+    parts = in_two(counted_thoughts, prompts[:11])
     model = load_model(str(FOLDER))
     expected = [think(model, prompts[:11], Thinking(48, samples)) for samples in (1, 3)]
-    parts = [pickle.loads((tmp_path / str(rank)).read_bytes()) for rank in range(2)]
     assert [found for found, _ in parts] == [expected] * 2
     assert [n for _, n in parts] == [6 + 17, 5 + 16]
 

@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from test_known import half_known
 from test_loss_fused import assert_same_gradients
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from calibaudit.errors import OutputError, TrainingError
 from calibaudit.models.checkpoints import find_checkpoint
@@ -35,6 +34,7 @@ from calibaudit.training.known import known_rows
 from calibaudit.training.results.run import TrainingRun
 from calibaudit.training.settings import LoraSettings, TrainingSettings
 from calibaudit.training.train import train
+from tests.command import in_a_process, in_two
 
 EPS = 0.3
 PRIORS = ("uniform", "base")
@@ -492,51 +492,35 @@ class TestSaving:
         assert not (out / "old").exists()
 
 
-MEMORY = """
-import resource, sys, torch
-from pathlib import Path
-from transformers import AutoConfig, AutoModelForCausalLM
-from calibaudit.training.data.encode import Example
-from calibaudit.training.settings import TrainingSettings
-from calibaudit.training.train import train
-V = 128_256
-def network():
-    return AutoModelForCausalLM.from_config(AutoConfig.for_model(
-        "llama", vocab_size=V, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=1024, tie_word_embeddings=True))
-ids = torch.randint(V, (2, 1024)).tolist()
-rows = [Example(tuple(row), tuple(row)) for row in ids]
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-small = [Example(row.input_ids[:8], row.labels[:8]) for row in rows]
-for name, examples in (("small", small), ("large", rows)):
-    for prior in ("uniform", "base"):
-        train(network(), None, examples, Path(sys.argv[1]) / f"{name}-{prior}",
-              TrainingSettings(0.3, prior, batch_size=2, max_steps=1), anchor=network() if prior == "base" else None)
-    if name == "small":
-        before = peak()
-print(peak() - before)
-"""
+def grown(folder: Path) -> int:
+    """Bytes by which a process's peak grows in steps over 2,048 tokens, beside those over 16."""
+    vocab = 128_256
+
+    def network() -> Any:
+        config = AutoConfig.for_model(
+            "llama", vocab_size=vocab, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+            num_attention_heads=2, max_position_embeddings=1024, tie_word_embeddings=True,
+        )  # fmt: skip
+        return AutoModelForCausalLM.from_config(config)
+
+    def step(rows: list[list[int]], prior: str) -> None:
+        examples = [Example(tuple(row), tuple(row)) for row in rows]
+        chosen = TrainingSettings(0.3, prior, batch_size=2, max_steps=1)
+        anchor = network() if prior == "base" else None
+        train(network(), None, examples, folder / f"{len(rows[0])}-{prior}", chosen, anchor=anchor)
+
+    rows = torch.randint(vocab, (2, 1024)).tolist()
+    for prior in PRIORS:
+        step([row[:8] for row in rows], prior)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for prior in PRIORS:
+        step(rows, prior)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 
 
 def test_memory_stays_far_below_the_logits(tmp_path: Path) -> None:
     """2,048 tokens at V = 128,256 would be 1.05 GB of logits a model, and as much again for their gradient."""
-    run = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert int(run.stdout) < 2048 * 128_256 * 4 / 8
-
-
-PROCESSES = """
-import os, sys, torch
-from pathlib import Path
-sys.path[:0] = ["tests", "tests/training"]
-from test_train import KINDS, distributed
-for kind in KINDS:
-    folder = Path(sys.argv[1]) / kind
-    network = distributed(folder, kind, batch_size=2)
-    torch.save(network.state_dict(), folder / f"weights-{os.environ['RANK']}.pt")
-    if kind == "sharded":  # a second process has none of the weights
-        assert os.environ["RANK"] == "0" or not any(len(parameter) for parameter in network.parameters())
-"""
+    assert in_a_process(grown, tmp_path) < 2048 * 128_256 * 4 / 8
 
 
 KINDS = ("full", "lora", "levers", "packed", "sharded", "sharded and resumed")
@@ -568,19 +552,21 @@ def distributed(folder: Path, kind: str, batch_size: int) -> Any:
     return tuned(folder, chosen, n=22, resume=kind.endswith("resumed"))[0]
 
 
+def every_kind(place: Path) -> None:
+    for kind in KINDS:
+        folder, rank = place / kind, os.environ["RANK"]
+        network = distributed(folder, kind, batch_size=2)
+        torch.save(network.state_dict(), folder / f"weights-{rank}.pt")
+        if kind == "sharded":  # a second process has none of the weights
+            assert rank == "0" or not any(len(parameter) for parameter in network.parameters())
+
+
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    """A folder for each kind of run, all of them by the same two processes: starting these is most of the work."""
-    folder = tmp_path_factory.mktemp("two")
-    script = folder / "run.py"
-    script.write_text(PROCESSES)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    run = subprocess.run(
-        [*command, str(script), str(folder)],
-        capture_output=True, text=True, check=False, cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    return folder
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each kind of run, all of them by the same two processes."""
+    place = tmp_path_factory.mktemp("two")
+    in_two(every_kind, place)
+    return place
 
 
 def test_shares_resumed_are_the_same_to_the_bit(two: Path) -> None:

@@ -168,30 +168,48 @@ def test_each_process_knows_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path:
         run_in(2, [])
 
 
-@pytest.mark.parametrize(
-    ("pair", "flag", "said"),
-    [
-        *(
-            ("tuned --base base", flag, f"{flag}: ")
-            for flag in ("--warmup 2", "--weight-decay -1", "--report-to nowhere", "--softcap 0")
-        ),
-        ("demo:instruct --base demo:base", "--data none.jsonl", "none.jsonl: there is no such file or folder"),
-        ("demo:instruct --base demo:base", "--data demo:rows", "demo:rows: the bundled tuning data are demo:sft"),
-        ("./none --base demo:base", "", "./none: no such folder"),
-        ("demo:instruct --base ./none", "", "./none: no such folder"),
-        ("demo:instruct --base server:http://a#b", "", "server:http://a#b: a served model has no weights here"),
-    ],
-)
-def test_what_cannot_be_repaired_is_told_before_torch_starts(tmp_path: Path, pair: str, flag: str, said: str) -> None:
-    code = (
-        "import sys; from calibaudit.cli.app import main\n"
-        "try: main()\n"
-        "except SystemExit as end: code = end.code\n"
-        "assert 'torch' not in sys.modules\n"
-        "sys.exit(code)\n"
-    )
-    command = [sys.executable, "-c", code, "fix", *pair.split(), "--out", "out", *flag.split()]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, encoding="utf-8", timeout=60)
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(f"calibaudit: {said}")
+REFUSED = [
+    *(
+        ("tuned --base base", flag, f"{flag}: ")
+        for flag in ("--warmup 2", "--weight-decay -1", "--report-to nowhere", "--softcap 0")
+    ),
+    ("demo:instruct --base demo:base", "--data none.jsonl", "none.jsonl: there is no such file or folder"),
+    ("demo:instruct --base demo:base", "--data demo:rows", "demo:rows: the bundled tuning data are demo:sft"),
+    ("./none --base demo:base", "", "./none: no such folder"),
+    ("demo:instruct --base ./none", "", "./none: no such folder"),
+    ("demo:instruct --base server:http://a#b", "", "server:http://a#b: a served model has no weights here"),
+]
+
+EACH = """
+import sys
+from calibaudit.cli.app import main
+
+for line in sys.stdin.read().splitlines():
+    sys.argv = ["calibaudit", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        print("ended with", end.code, file=sys.stderr)
+    assert "torch" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
+    """What one process says on stderr to each of REFUSED, and after it the exit code: it never loads PyTorch."""
+    done = subprocess.run(
+        [sys.executable, "-c", EACH], cwd=tmp_path_factory.mktemp("refused"), env=environment(), encoding="utf-8",
+        input="\n".join(f"fix {pair} --out out {flag}" for pair, flag, _ in REFUSED), capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, ""), done
+    lines = done.stderr.splitlines()
+    ends = [i for i, line in enumerate(lines) if line.startswith("ended with ")]
+    return [lines[start:end] for start, end in zip([0, *(i + 1 for i in ends)], [i + 1 for i in ends], strict=False)]
+
+
+@pytest.mark.parametrize("case", range(len(REFUSED)), ids=[" ".join(entry[:2]) for entry in REFUSED])
+def test_what_cannot_be_repaired_is_told_before_torch_starts(refusals: list[list[str]], case: int) -> None:
+    assert len(refusals) == len(REFUSED)
+    told, code = refusals[case]
+    assert code == "ended with 2"
+    assert told.startswith(f"calibaudit: {REFUSED[case][2]}")

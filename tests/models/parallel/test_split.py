@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +11,56 @@ import torch
 from families import save_tiny
 from whole_rows import make_task, whole_rows
 
-from calibaudit.kernels import linear_logprobs
-from calibaudit.models.model import load_model
-from calibaudit.scores.thinking import Thinking
-from calibaudit.scoring.score import score
-from calibaudit.scoring.thoughts import ThoughtPrompt, think
-
-THINKER = Path(__file__).resolve().parents[2] / "saved" / "thinker"
-N_ITEMS, N_KEPT = 30, 11
-
-RUN = """
-import pickle, sys
-from pathlib import Path
 from calibaudit.errors import CalibauditError
+from calibaudit.kernels import linear_logprobs
 from calibaudit.models import distributed
 from calibaudit.models.model import load_model
 from calibaudit.models.parallel.split import SplitHead
 from calibaudit.scores.thinking import Thinking
 from calibaudit.scoring import score as scoring
-from calibaudit.scoring.thoughts import think
-from whole_rows import make_task
+from calibaudit.scoring.score import score
+from calibaudit.scoring.thoughts import ThoughtPrompt, think
+from tests.command import in_two
 
-folder, thinker, place = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-heads, prompts, n_items = pickle.loads((place / "given").read_bytes())
-task, found, answered = make_task(n_items), {}, []
-complete = scoring._complete
+THINKER = Path(__file__).resolve().parents[2] / "saved" / "thinker"
+N_ITEMS, N_KEPT = 30, 11
 
-def counted(questions, *rest, **named):
-    answered.append(len(questions))
-    complete(questions, *rest, **named)
 
-scoring._complete = counted
-for parallel in ("data", "tensor"):
-    model = load_model(folder, parallel=parallel)
-    found[parallel] = scoring.score(task, model).logprobs
-    found[parallel, "kept"] = scoring.score(task, model, cache_dir=place / parallel).logprobs
-    found[parallel, "info"] = (model.n_ranks, model.info.device, model.shares_prefix, model.info.n_parameters)
-for name, (weight, bias, vocab_size, hidden, targets, options) in heads.items():
-    rows = -(-len(weight) // 2)
-    first, last = distributed.rank() * rows, (distributed.rank() + 1) * rows
-    own = SplitHead(weight[first:last], bias[first:last], vocab_size=vocab_size, first=first, **options)
-    found[name] = tuple(own.logprobs(hidden, targets)), own.logits(hidden)
-found["thoughts"] = think(load_model(thinker, parallel="tensor"), prompts, Thinking(24))
-try:
-    load_model(thinker, parallel="tensor:3")
-except CalibauditError as error:
-    found["refused"] = str(error)
-found["answered"] = answered
-found["told"] = distributed.once_a_node(lambda: distributed.rank() + 5), distributed.gathered([distributed.rank()], 2)
-(place / f"found{distributed.rank()}").write_bytes(pickle.dumps(found))
-"""
+def ran(folder: Path, place: Path, prompts: list[ThoughtPrompt]) -> dict[Any, Any]:
+    """What one of the two processes found."""
+    found: dict[Any, Any] = {}
+    answered: list[int] = []
+    complete = scoring._complete
+
+    def counted(questions: Any, *rest: Any, **named: Any) -> None:
+        answered.append(len(questions))
+        complete(questions, *rest, **named)
+
+    task = make_task(N_ITEMS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scoring, "_complete", counted)
+        for parallel in ("data", "tensor"):
+            model = load_model(str(folder), parallel=parallel)
+            found[parallel] = score(task, model).logprobs
+            found[parallel, "kept"] = score(task, model, cache_dir=place / parallel).logprobs
+            info = model.info
+            found[parallel, "info"] = (model.n_ranks, info.device, model.shares_prefix, info.n_parameters)
+    for name, (weight, bias, vocab_size, hidden, targets, options) in heads().items():
+        rows = -(-len(weight) // 2)
+        first, last = distributed.rank() * rows, (distributed.rank() + 1) * rows
+        own = SplitHead(weight[first:last], bias[first:last], vocab_size=vocab_size, first=first, **options)
+        found[name] = tuple(own.logprobs(hidden, targets)), own.logits(hidden)
+    found["thoughts"] = think(load_model(str(THINKER), parallel="tensor"), prompts, Thinking(24))
+    try:
+        load_model(str(THINKER), parallel="tensor:3")
+    except CalibauditError as error:
+        found["refused"] = str(error)
+    found["answered"] = answered
+    found["told"] = (
+        distributed.once_a_node(lambda: distributed.rank() + 5),
+        distributed.gathered([distributed.rank()], 2),
+    )
+    return found
 
 
 def heads() -> dict[str, Any]:
@@ -83,19 +79,6 @@ def heads() -> dict[str, Any]:
     return made
 
 
-def launched(place: Path, folder: Path, prompts: list[ThoughtPrompt]) -> list[dict[Any, Any]]:
-    """What each of two processes of torchrun found."""
-    (place / "given").write_bytes(pickle.dumps((heads(), prompts, N_ITEMS)))
-    (place / "run.py").write_text(RUN)
-    tests = Path(__file__).resolve().parents[2]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)]), "OMP_NUM_THREADS": "1"}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, str(place / "run.py"), str(folder), str(THINKER), str(place)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [pickle.loads((place / f"found{rank}").read_bytes()) for rank in range(2)]
-
-
 def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     """In one test, as starting processes takes the time."""
     pytest.importorskip("transformers.distributed.mixin", reason="this transformers splits no model")
@@ -103,7 +86,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     prompts = [ThoughtPrompt(f"{i}", f"<|im_start|>user\n{i:03d}<think>\n", "</think>") for i in range(5)]
     one = load_model(str(folder))
     score(task.only([item.id for item in task.items[:N_KEPT]]), one, cache_dir=tmp_path / "data")
-    found = launched(tmp_path, folder, prompts)
+    found = in_two(ran, folder, tmp_path, prompts)
     expected, thoughts = whole_rows(task, one), think(load_model(str(THINKER)), prompts, Thinking(24))
     n = one.info.n_parameters
     for own in found:
