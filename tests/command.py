@@ -121,11 +121,15 @@ def in_two(function: Callable[..., T], *arguments: Any) -> list[T]:
 
 def _torchrun(start_method: str, function: Callable[..., T], arguments: tuple[Any, ...]) -> list[T]:
     """torchrun's own agent, in a process of its own, as it sets handlers of signals."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = LaunchConfig(
         1, 1, nproc_per_node=2, run_id=str(uuid.uuid4()), rdzv_backend="c10d", rdzv_endpoint="localhost:0",
         start_method=start_method, max_restarts=0,
     )  # fmt: skip
-    found = elastic_launch(config, function)(*arguments)
+    try:
+        found = elastic_launch(config, function)(*arguments)
+    except ChildFailedError as error:
+        raise RuntimeError(str(error)) from None  # its own kind does not survive the way back
     return [found[rank] for rank in range(2)]
