@@ -29,9 +29,9 @@ PAIR = ("fix", "demo:instruct", "--base", "demo:base", "--data", "demo:sft")
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, run_folder):
-    """One cache for the module, on all workers: the bundled pair's scores are the same in every test."""
-    monkeypatch.setenv("CALIBAUDIT_CACHE", str(run_folder / "fix-cache"))
+def cache(monkeypatch, tmp_path_factory):
+    """One cache for the module, the bundled pair's scores being the same in every test; workers would wait in one."""
+    monkeypatch.setenv("CALIBAUDIT_CACHE", str(tmp_path_factory.getbasetemp() / "fix-cache"))
 
 
 def names(folder):
