@@ -257,7 +257,10 @@ def test_rows_without_ids_are_numbered_and_it_is_said(tmp_path: Path) -> None:
         ("id,answer,A,A\n1,A,0.5,0.5\n", ":1: two columns are called 'A'"),
         ("id,answer,A,B\n", "a table without rows"),
         ("id,key,A,B\n1,A,0.5,0.5\n", "no column answer; there are id, key, A, B"),
-        ("id,answer,x,y\n1,x,0.5,0.5\n", "no columns A, B, .* with `calibaudit import --options`"),
+        (
+            "id,answer,x,y\n1,x,0.5,0.5\n",
+            "no columns A, B, .* name the options' columns with `calibaudit import --options`",
+        ),
         ("id,answer,A,B,model\n1,A,0.5,0.5,m\n2,A,0.5,0.5,n\n", "models m, n: give one model's rows per file"),
         ("id,answer,A,B,group\n1,A,0.5,0.5,g\n2,A,0.5,0.5,\n", ":3: column group: no group"),
     ],

@@ -70,7 +70,10 @@ def test_a_text_chooses(cli: Cli) -> None:
     assert re.search(r"^mmlu +57 tasks", page, re.MULTILINE)
     assert "mmlu_astronomy" in page
     assert "mmlu_anatomy" not in page
-    check_refused(cli("tasks", "--filter", "no such"), "--filter no such: in no task's name, description or source; ")
+    check_refused(
+        cli("tasks", "--filter", "no such"),
+        "--filter no such: in no task's name, description or source; `calibaudit tasks` lists all",
+    )
     assert cli("tasks", "--filter", "no such", "--json").out == "[]\n"
 
 
